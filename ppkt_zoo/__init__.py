@@ -1,0 +1,59 @@
+"""ppkt-zoo: pretrained 3D backbones, and a feature worth using for every point of your cloud.
+
+    import ppkt_zoo
+    backbone = ppkt_zoo.load_backbone(ppkt_zoo.list_weights()[0])
+    features = backbone.encode(xyz, rgb)
+
+Every name here loads on first use, so that ``import ppkt_zoo`` costs milliseconds.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ppkt_zoo.errors import PPKTZooError
+
+if TYPE_CHECKING:
+    from ppkt_zoo.points.cloud import PointCloud
+    from ppkt_zoo.points.input_spec import InputSpec
+    from ppkt_zoo.zoo.load import list_weights, load_backbone, load_projection, verify
+    from ppkt_zoo.zoo.registry import create_backbone, list_backbones, register_backbone
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "InputSpec",
+    "PPKTZooError",
+    "PointCloud",
+    "__version__",
+    "create_backbone",
+    "list_backbones",
+    "list_weights",
+    "load_backbone",
+    "load_projection",
+    "register_backbone",
+    "verify",
+]
+
+_HOME = {
+    "InputSpec": "ppkt_zoo.points.input_spec",
+    "PointCloud": "ppkt_zoo.points.cloud",
+    "create_backbone": "ppkt_zoo.zoo.registry",
+    "list_backbones": "ppkt_zoo.zoo.registry",
+    "list_weights": "ppkt_zoo.zoo.load",
+    "load_backbone": "ppkt_zoo.zoo.load",
+    "load_projection": "ppkt_zoo.zoo.load",
+    "register_backbone": "ppkt_zoo.zoo.registry",
+    "verify": "ppkt_zoo.zoo.load",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,14 @@
+"""Backbones: points in, a feature for every point out."""
+
+from ppkt_zoo.backbones.base import Backbone, PointFeatures
+from ppkt_zoo.backbones.sr_unet import SRUNet, sr_unet14, sr_unet14_small, sr_unet18, sr_unet34
+
+__all__ = [
+    "Backbone",
+    "PointFeatures",
+    "SRUNet",
+    "sr_unet14",
+    "sr_unet14_small",
+    "sr_unet18",
+    "sr_unet34",
+]

@@ -1,0 +1,16 @@
+"""Sparse tensors and convolutions on voxels: pure PyTorch, with faster engines on CUDA."""
+
+from ppkt_zoo.sparse.conv import StridedConv3d, SubmanifoldConv3d, TransposedConv3d
+from ppkt_zoo.sparse.engines import ENGINES, get_engine
+from ppkt_zoo.sparse.grid import Grid
+from ppkt_zoo.sparse.tensor import SparseTensor
+
+__all__ = [
+    "ENGINES",
+    "Grid",
+    "SparseTensor",
+    "StridedConv3d",
+    "SubmanifoldConv3d",
+    "TransposedConv3d",
+    "get_engine",
+]

@@ -1,0 +1,142 @@
+"""Parts (b) and (c): what simple classifiers find in frozen features, for several students at once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from held_out import FrameCloud
+from ppkt_zoo.backbones.base import Backbone
+from ppkt_zoo.downstream.metrics import IGNORE, Confusion
+from ppkt_zoo.downstream.probes import KNNProbe, LinearProbe, balanced_draw
+from ppkt_zoo.points.cloud import CloudBatch
+
+#: A frame's cloud and rows of it → the features of those rows under each name, float32 (R, C).
+Featurise = Callable[[FrameCloud, np.ndarray], dict[str, np.ndarray]]
+#: Seed → line → what `_report` gives.
+Scores = dict[int, dict[str, dict[str, object]]]
+
+LAST, ALL, KNN, RAW = "linear, last level", "linear, all levels", "kNN, last level", "linear, colour and position"
+_QUERIES = 500  # Points of each test frame that kNN is asked for; the linear probes are asked for every point.
+
+
+@dataclass(frozen=True)
+class ProbeTask:
+    """Labelled frames to fit on and others to test on.
+
+    Attributes:
+        classes: their names.
+        fit, test: frame by index; reading is left to the moment of use, so that memory stays small.
+        fit_size, test_size: how many there are.
+        fit_frames: how many of them a seed draws; all where equal to `fit_size`.
+        per_frame: points of each class drawn in one frame.
+        per_class: points of each class drawn in all.
+    """
+
+    classes: tuple[str, ...]
+    fit: Callable[[int], tuple[FrameCloud, np.ndarray]]
+    test: Callable[[int], tuple[FrameCloud, np.ndarray]]
+    fit_size: int
+    test_size: int
+    fit_frames: int
+    per_frame: int
+    per_class: int
+
+    def frames_of(self, seed: int) -> list[int]:
+        """The frames that a seed fits on."""
+        drawn = np.random.default_rng([seed, 31]).permutation(self.fit_size)[: self.fit_frames]
+        return sorted(int(index) for index in drawn)
+
+
+def of_backbone(backbone: Backbone) -> Featurise:
+    """The last level alone, and all decoder levels side by side."""
+    last = list(backbone.level_channels)[-1]
+
+    @torch.no_grad()
+    def featurise(one: FrameCloud, rows: np.ndarray) -> dict[str, np.ndarray]:
+        features = backbone(CloudBatch.collate([one.cloud]))
+        where = torch.from_numpy(rows)
+        levels = {level: features.at(level, where).numpy() for level in features}
+        return {LAST: levels[last], ALL: np.concatenate(list(levels.values()), axis=1)}
+
+    return featurise
+
+
+def of_raw(one: FrameCloud, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Colour and position of the points themselves."""
+    return {RAW: one.raw()[rows]}
+
+
+def probe_scores(task: ProbeTask, featurise: Featurise, seeds: Sequence[int]) -> Scores:
+    """Fit and test the probes of every seed; each frame is encoded once for all of them."""
+    fitted = _fit(task, featurise, seeds)
+    scores = {seed: {line: Confusion(len(task.classes)) for line in probes} for seed, probes in fitted.items()}
+    for index in range(task.test_size):
+        one, label = task.test(index)
+        rows = np.flatnonzero(label != IGNORE)
+        if not len(rows):
+            continue
+        features = featurise(one, rows)
+        for seed, probes in fitted.items():
+            asked = np.random.default_rng([seed, 37, index]).permutation(len(rows))[:_QUERIES]
+            for line, probe in probes.items():
+                if isinstance(probe, KNNProbe):
+                    scores[seed][line].update(label[rows[asked]], probe.predict(features[LAST][asked]))
+                else:
+                    scores[seed][line].update(label[rows], probe.predict(features[line]))
+    return {
+        seed: {line: _report(score, task.classes, fitted[seed][line]) for line, score in lines.items()}
+        for seed, lines in scores.items()
+    }
+
+
+def _fit(
+    task: ProbeTask, featurise: Featurise, seeds: Sequence[int]
+) -> dict[int, dict[str, LinearProbe | KNNProbe]]:
+    features: dict[int, dict[str, list[np.ndarray]]] = {seed: {} for seed in seeds}
+    labels: dict[int, list[np.ndarray]] = {seed: [] for seed in seeds}
+    frames = {seed: set(task.frames_of(seed)) for seed in seeds}
+    for index in sorted(set().union(*frames.values())):
+        one, label = task.fit(index)
+        if not (label != IGNORE).any():
+            continue
+        drawn = {
+            seed: balanced_draw(label, task.per_frame, np.random.default_rng([seed, 41, index]))
+            for seed in seeds
+            if index in frames[seed]
+        }
+        # One encoding serves every seed: all their rows in one list, then cut apart again.
+        encoded = featurise(one, np.concatenate(list(drawn.values())))
+        start = 0
+        for seed, rows in drawn.items():
+            labels[seed].append(label[rows])
+            for name, value in encoded.items():
+                features[seed].setdefault(name, []).append(value[start : start + len(rows)])
+            start += len(rows)
+    return {seed: _fit_one(task, features[seed], np.concatenate(labels[seed]), seed) for seed in seeds}
+
+
+def _fit_one(
+    task: ProbeTask, features: dict[str, list[np.ndarray]], labels: np.ndarray, seed: int
+) -> dict[str, LinearProbe | KNNProbe]:
+    rows = balanced_draw(labels, task.per_class, np.random.default_rng([seed, 43]))
+    probes: dict[str, LinearProbe | KNNProbe] = {}
+    for name, parts in features.items():
+        table = np.concatenate(parts)[rows]
+        probes[name] = LinearProbe.fit(table, labels[rows])
+        if name == LAST:
+            probes[KNN] = KNNProbe.fit(table, labels[rows])
+    return probes
+
+
+def _report(score: Confusion, classes: tuple[str, ...], probe: LinearProbe | KNNProbe) -> dict[str, object]:
+    iou = {name: None if np.isnan(value) else float(value) for name, value in zip(classes, score.iou(), strict=True)}
+    return {
+        "miou": score.mean_iou(),
+        "macc": score.mean_accuracy(),
+        "accuracy": score.accuracy(),
+        "iou": iou,
+        "points": int(score.matrix.sum()),
+        "converged": probe.converged if isinstance(probe, LinearProbe) else True,
+    }

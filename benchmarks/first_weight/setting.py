@@ -1,0 +1,149 @@
+"""What every part of the proof shares: the weight, its teacher, where data lies, how much is measured."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ppkt_zoo.backbones.base import Backbone
+from ppkt_zoo.points.cloud import CloudBatch, PointCloud
+from ppkt_zoo.train.recipe import Recipe, load_recipe
+from ppkt_zoo.transfer.teachers import Teacher, TeacherSpec, load_teacher
+from ppkt_zoo.zoo.load import load_backbone, load_projection, locate_weight
+from ppkt_zoo.zoo.registry import create_backbone
+
+TEACHER_FILE = "teachers/deeplabv3_mobilenet_v2_voc21.safetensors"
+
+# Far from the seeds of any recipe: 1 trains, 2 validates.
+ROOMS_TO_FIT, ROOMS_TO_TEST, ROOMS_TO_RETRIEVE = 700_001, 700_002, 700_003
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How much is measured; ``tiny`` only shows that every line runs."""
+
+    retrieval_frames: int = 6
+    pairs: int = 4096
+    rooms: int = 25
+    frames_per_room: int = 4
+    rooms_fit_frames: int = 60
+    rooms_test_rooms: int = 15
+    kitchen_fit: tuple[int, int] = (0, 70)
+    kitchen_test: tuple[int, int] = (70, 100)
+    mosd_budgets: tuple[int, ...] = (1, 5, 20)
+    mosd_test: int = 20
+    mosd_validation: int = 10
+    finetune_steps: int = 60
+    learning_rates: tuple[float, ...] = (5e-4, 2e-3, 8e-3)
+    picture_frames: int = 20
+
+
+FULL = Amount()
+TINY = Amount(
+    retrieval_frames=2,
+    pairs=256,
+    rooms=1,
+    frames_per_room=2,
+    rooms_fit_frames=1,
+    rooms_test_rooms=1,
+    kitchen_fit=(0, 2),
+    kitchen_test=(98, 100),
+    mosd_budgets=(1,),
+    mosd_test=2,
+    mosd_validation=1,
+    finetune_steps=2,
+    learning_rates=(2e-3,),
+    picture_frames=2,
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One run of the proof.
+
+    Attributes:
+        weight: name of the weight, anything that `load_backbone` knows.
+        shared: folder with ``frames/`` and ``teachers/``.
+        teacher_file: the teacher's safetensors file.
+        cache: folder for rendered rooms.
+        seeds: how many, 0, 1, …; every interval rests on them.
+        amount: how much is measured.
+    """
+
+    weight: str
+    shared: Path
+    teacher_file: Path
+    cache: Path
+    seeds: int = 5
+    amount: Amount = field(default=FULL)
+
+    @cached_property
+    def folder(self) -> Path:
+        """The weight's folder on this machine."""
+        return locate_weight(self.weight)
+
+    @cached_property
+    def student(self) -> Backbone:
+        """The pretrained backbone, in eval mode."""
+        return load_backbone(self.weight).eval()
+
+    @cached_property
+    def projection(self) -> dict[str, torch.Tensor]:
+        """Tensors of UPL and point head."""
+        return load_projection(self.weight)
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe that made the weight; a copy lies in its folder."""
+        return load_recipe(self.folder / "recipe.yaml")
+
+    @cached_property
+    def teacher(self) -> Teacher:
+        """The teacher exactly as the weight's recipe had it."""
+        return load_teacher(self.recipe.teacher.spec, self.teacher_file)
+
+    @cached_property
+    def labeller(self) -> Teacher:
+        """The Pascal VOC segmenter at the size that its padding fits (16k + 1)."""
+        spec = TeacherSpec(
+            architecture="deeplabv3_mobilenet_v2",
+            stage="logits",
+            weights="file",
+            padding="tensorflow",
+            image_size=(385, 513),
+        )
+        return load_teacher(spec, self.shared / TEACHER_FILE)
+
+    def untrained(self, seed: int, clouds: list[PointCloud] | None = None) -> Backbone:
+        """The same architecture with random parameters, in eval mode.
+
+        Args:
+            seed: of the parameters.
+            clouds: where given, batch-norm statistics are gathered on them, without labels. Without that, the
+                random network's activations have no common scale, and the control would be needlessly weak.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(1000 + seed)
+            backbone = create_backbone(
+                self.student.architecture, input_spec=self.student.input_spec, **self.student.arguments
+            )
+        if clouds:
+            gather_statistics(backbone, clouds)
+        return backbone.eval()
+
+
+@torch.no_grad()
+def gather_statistics(backbone: Backbone, clouds: list[PointCloud]) -> None:
+    """Set every batch norm's statistics to their plain mean over the clouds."""
+    norms = [module for module in backbone.modules() if isinstance(module, _BatchNorm)]
+    kept = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+    backbone.train()
+    for cloud in clouds:
+        backbone(CloudBatch.collate([cloud]))
+    for norm, momentum in zip(norms, kept, strict=True):
+        norm.momentum = momentum

@@ -1,0 +1,132 @@
+"""Many posed frames into one cloud: the mean of all that fell into each voxel."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppkt_zoo.data.frames import FrameSource, RGBDFrame
+from ppkt_zoo.errors import FrameError, InputError
+from ppkt_zoo.points.back_projection import back_project
+
+Rows = NDArray[np.int64]
+
+# Positions are summed as whole micrometres: integer sums come out the same in whatever order.
+_MICRO = 1e-6
+# 21 bits an axis in one 64-bit key.
+_HALF = 1 << 20
+
+
+class FusedCloud(NamedTuple):
+    """One cloud out of many frames.
+
+    Attributes:
+        xyz: float32 (N, 3), metres, z up; the mean position in each voxel, sorted by voxel.
+        rgb: uint8 (N, 3), the mean colour.
+        label: int16 (N,), what most pixels of the voxel say (−1 where none says anything; a tie goes to the
+            smaller label), or None where no frame has labels.
+    """
+
+    xyz: NDArray[np.float32]
+    rgb: NDArray[np.uint8]
+    label: NDArray[np.int16] | None
+
+
+def fuse(
+    source: FrameSource,
+    indices: Iterable[int] | None = None,
+    voxel: float = 0.02,
+    stride: int = 1,
+    far: float = np.inf,
+) -> FusedCloud:
+    """Fuse frames with poses; the order of the frames does not matter.
+
+    Args:
+        source: the frames.
+        indices: which of them, by default all.
+        voxel: edge in metres.
+        stride: take every stride-th pixel of each row and column.
+        far: leave out depth beyond so many metres.
+
+    Raises:
+        FrameError: a frame is damaged or has no pose, or there are none.
+        InputError: ``voxel`` is not positive, or too small for the width of the scene.
+    """
+    if not voxel > 0:
+        raise InputError(f"voxel must be a positive edge in metres, got {voxel}")
+    cells: list[Rows] = []
+    votes: list[Rows] = []
+    for index in range(len(source)) if indices is None else indices:
+        _merge_frame(source[index], voxel, stride, far, cells, votes)
+    if not cells:
+        raise FrameError(f"{source.name}: no frames to fuse" if not np.isfinite(far) else "nothing nearer than far")
+    keys, sums = _sum_rows(np.concatenate(cells))
+    count = sums[:, :1]
+    xyz = sums[:, 1:4] / count * _MICRO
+    rgb = np.rint(sums[:, 4:7] / count)
+    label = _majority(np.concatenate(votes), keys) if votes else None
+    return FusedCloud(xyz.astype(np.float32), rgb.astype(np.uint8), label)
+
+
+def _merge_frame(
+    frame: RGBDFrame, voxel: float, stride: int, far: float, cells: list[Rows], votes: list[Rows]
+) -> None:
+    if frame.pose is None:
+        raise FrameError(f"frame {frame.name}: it has no pose, so it cannot be fused with others")
+    xyz, pixel = back_project(frame.depth, frame.intrinsics, frame.pose, stride)
+    row, column = pixel[:, 1], pixel[:, 0]
+    near = frame.depth[row, column] <= far
+    xyz, row, column = xyz[near], row[near], column[near]
+    if len(xyz) == 0:
+        return
+    keys = _keys(xyz, voxel, frame.name)
+    micro = np.rint(xyz / _MICRO).astype(np.int64)
+    table = np.column_stack([keys, np.ones_like(keys), micro, frame.color[row, column]])
+    cells.append(np.column_stack(_sum_rows(table)))
+    if frame.label is not None:
+        label = frame.label[row, column]
+        known = label >= 0
+        votes.append(_count_votes(keys[known], label[known], np.ones(int(known.sum()), dtype=np.int64)))
+
+
+def _keys(xyz: NDArray[np.float32], voxel: float, name: str) -> Rows:
+    cell = np.floor(xyz.astype(np.float64) / voxel).astype(np.int64) + _HALF
+    if cell.min() < 0 or cell.max() >= 2 * _HALF:
+        raise InputError(f"frame {name}: points lie over {_HALF} voxels of {voxel} m from the origin: use a larger voxel")
+    return (cell[:, 0] << 42) | (cell[:, 1] << 21) | cell[:, 2]
+
+
+def _sum_rows(table: Rows) -> tuple[Rows, Rows]:
+    """Rows (key, values…) → distinct keys, rising, and the sum of each key's values."""
+    table = table[np.argsort(table[:, 0], kind="stable")]
+    first = _run_starts(table[:, 0])
+    return table[first, 0], np.add.reduceat(table[:, 1:], first, axis=0)
+
+
+def _count_votes(keys: Rows, label: Rows, number: Rows) -> Rows:
+    """Votes (key, label, number) with the numbers of equal (key, label) added up, sorted."""
+    order = np.lexsort((label, keys))
+    keys, label, number = keys[order], label[order], number[order]
+    first = _run_starts(keys, label)
+    total = np.add.reduceat(number, first) if len(first) else number
+    return np.column_stack([keys[first], label[first], total])
+
+
+def _majority(votes: Rows, keys: Rows) -> NDArray[np.int16]:
+    voted, choice, number = _count_votes(*votes.T).T
+    # Most votes first for each voxel, and among equals the smallest label first.
+    order = np.lexsort((choice, -number, voted))
+    winner = order[_run_starts(voted[order])]
+    label = np.full(len(keys), -1, dtype=np.int16)
+    label[np.searchsorted(keys, voted[winner])] = choice[winner]
+    return label
+
+
+def _run_starts(*columns: Rows) -> Rows:
+    """Where, in sorted columns, a row differs from the one before it."""
+    new = np.zeros(len(columns[0]), dtype=bool)
+    new[:1] = True
+    for column in columns:
+        new[1:] |= column[1:] != column[:-1]
+    return np.flatnonzero(new)

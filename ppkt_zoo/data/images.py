@@ -1,0 +1,91 @@
+"""Reading colour, depth and id images of frames; a damaged file is a FrameError that names it."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ppkt_zoo.errors import FrameError
+
+# What Pillow's decoders raise on damaged bytes.
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+# 7-Scenes and other Kinect recordings write both for "no depth here".
+_HOLES = (0, 65535)
+_COLOR_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+def read_color(path: Path) -> NDArray[np.uint8]:
+    """An 8-bit image as uint8 (H, W, 3), RGB; grey is repeated, alpha is dropped.
+
+    Raises:
+        FrameError: the file is missing, cut short, damaged, or has more than 8 bits a channel.
+    """
+    image = _open(path, "colour image")
+    if image.mode not in ("RGB", "RGBA", "L", "LA", "P", "CMYK", "YCbCr"):
+        raise FrameError(f"{path}: colour must be an 8-bit image, this one has Pillow mode {image.mode}")
+    return np.array(image.convert("RGB"), dtype=np.uint8)
+
+
+def read_depth(path: Path, depth_scale: float = 1000.0) -> NDArray[np.float32]:
+    """A 16-bit depth image as float32 (H, W) metres, 0 where there is no depth (stored 0 or 65535).
+
+    Args:
+        path: a one-channel 16-bit PNG.
+        depth_scale: stored units in a metre (1000 for millimetres, 5000 for TUM).
+
+    Raises:
+        FrameError: the file is missing, cut short, damaged or not 16-bit.
+    """
+    if not np.isfinite(depth_scale) or depth_scale <= 0:
+        raise FrameError(f"depth_scale must be a positive number (stored units in a metre), got {depth_scale}")
+    image = _open(path, "depth image")
+    if not image.mode.startswith("I"):
+        raise FrameError(
+            f"{path}: depth must be a one-channel 16-bit PNG, this one has Pillow mode {image.mode}: "
+            "save depth as uint16 millimetres"
+        )
+    stored = np.array(image)
+    depth = (stored / np.float32(depth_scale)).astype(np.float32)
+    for hole in _HOLES:
+        depth[stored == hole] = 0.0
+    return depth
+
+
+def read_ids(path: Path) -> NDArray[np.int32]:
+    """An image of ids (8- or 16-bit grey, or a palette) as int32 (H, W).
+
+    Raises:
+        FrameError: the file is missing, cut short, damaged or has several channels.
+    """
+    image = _open(path, "id image")
+    if image.mode not in ("L", "P", "1") and not image.mode.startswith("I"):
+        raise FrameError(f"{path}: ids must be a one-channel image, this one has Pillow mode {image.mode}")
+    return np.array(image).astype(np.int32)
+
+
+def find_color(folder: Path, stem: str) -> Path:
+    """The colour file ``stem.jpg``, ``.jpeg`` or ``.png`` of a folder; where none exists, the first, to be named."""
+    candidates = [folder / f"{stem}{suffix}" for suffix in _COLOR_SUFFIXES]
+    return next((path for path in candidates if path.is_file()), candidates[0])
+
+
+def _open(path: Path, what: str) -> Any:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise FrameError(f"{path}: this {what} is missing") from None
+    except OSError as error:
+        raise FrameError(f"{path}: this {what} cannot be read ({error.strerror})") from error
+    if not content:
+        raise FrameError(f"{path}: this {what} is an empty file: copy it again")
+    try:
+        image = Image.open(io.BytesIO(content))
+        image.load()
+    except _DAMAGE as error:
+        raise FrameError(f"{path}: this {what} is cut short or damaged ({error}): copy it again") from error
+    return image

@@ -1,0 +1,60 @@
+"""Listing a folder of frames: natural order, clear errors, and a view of some frames of a source."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from ppkt_zoo.data.frames import FrameSource, RGBDFrame
+from ppkt_zoo.errors import FrameError
+
+
+def natural_key(text: str) -> tuple[tuple[int, str], ...]:
+    """Sort key in which ``test9`` comes before ``test10``."""
+    parts = re.split(r"(\d+)", text)
+    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in parts)
+
+
+def existing_folder(path: Path | str) -> Path:
+    """The path, if it is a folder.
+
+    Raises:
+        FrameError: it does not exist, or is a file.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise FrameError(f"{folder}: {'this is a file, not a folder of frames' if folder.exists() else 'no such folder'}")
+    return folder
+
+
+class Subset:
+    """Some frames of a source, in the order of the given indices; a source itself."""
+
+    def __init__(self, source: FrameSource, indices: Iterable[int] | slice) -> None:
+        size = len(source)
+        if isinstance(indices, slice):
+            indices = range(*indices.indices(size))
+        self.indices = tuple(int(index) for index in indices)
+        wrong = next((index for index in self.indices if not 0 <= index < size), None)
+        if wrong is not None:
+            raise FrameError(f"{source.name} has frames 0 to {size - 1}, there is no frame {wrong}")
+        self._source = source
+
+    @property
+    def name(self) -> str:
+        """The name of the source that the frames are of."""
+        return self._source.name
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> RGBDFrame:
+        return self._source[self.indices[index]]
+
+
+def subset(source: FrameSource, indices: Iterable[int] | slice) -> Subset:
+    """The frames of a source at these indices (numbers, or a slice such as ``slice(0, None, 10)``).
+
+    Raises:
+        FrameError: an index is negative or beyond the end.
+    """
+    return Subset(source, indices)

@@ -1,0 +1,133 @@
+"""A plain folder of frames: the layout for one's own camera, and the layout of ``mosd``.
+
+    NAME.color.jpg (or .png)    colour
+    NAME.depth.png              16-bit millimetres, 0 = hole, registered to colour
+    NAME.pose.txt               4×4 camera → world, for all frames or for none
+    NAME.object.png             ids: 0 nothing known, 1 the table, 2 and more the objects; optional
+    camera-intrinsics.txt       3×3 of all frames (or camera.json of Open3D); else the argument intrinsics
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ppkt_zoo.data.alignment import WORLD_UP, Matrix, check_up, world_to_z_up
+from ppkt_zoo.data.cameras import as_intrinsics, read_intrinsics, read_matrix
+from ppkt_zoo.data.frames import RGBDFrame
+from ppkt_zoo.data.gravity import align_up, estimate_up
+from ppkt_zoo.data.images import find_color, read_color, read_depth, read_ids
+from ppkt_zoo.data.listing import existing_folder, natural_key
+from ppkt_zoo.errors import FrameError
+
+# The label of each pixel where there are object ids; −1 where the id is 0.
+OBJECT_CLASSES = ("table", "object")
+_PARTS = (".color.jpg", ".color.jpeg", ".color.png", ".depth.png", ".pose.txt", ".object.png")
+_CAMERA_FILES = ("camera-intrinsics.txt", "camera.json")
+
+
+class PlainFrames:
+    """The frames of a plain folder.
+
+    Where an ``object.png`` stands beside a frame, its ids become ``instance`` (0 none), and ``label`` is
+    −1 for id 0, 0 for the table (id 1), 1 for an object (id 2 and more): ``OBJECT_CLASSES``.
+
+    Args:
+        folder: the folder.
+        intrinsics: (3, 3) or (fx, fy, cx, cy); by default the intrinsics file of the folder.
+        up: for frames with poses as in SevenScenes. For frames without: ``"gravity"`` gives each frame
+            a pose of its own that turns its camera frame upright (by depth normals), ``"camera-y"`` one that
+            takes the camera for level, ``"none"`` gives no pose.
+        depth_scale: stored units in a metre.
+
+    Raises:
+        FrameError: no such folder, no frames in it, no intrinsics, or poses for some frames only; the rest
+            is checked when a frame is read.
+    """
+
+    def __init__(
+        self, folder: Path | str, intrinsics: Any = None, up: Any = "gravity", depth_scale: float = 1000.0
+    ) -> None:
+        self.folder = existing_folder(folder)
+        self.name = self.folder.resolve().name
+        self._depth_scale = depth_scale
+        self._stems = _list_stems(self.folder)
+        if not self._stems:
+            raise FrameError(f"{self.folder}: no frames here: expected NAME.color.jpg (or .png) and NAME.depth.png")
+        self._posed = _has_poses(self.folder, self._stems)
+        self._up = check_up(up, WORLD_UP if self._posed else ("gravity", "camera-y", "none"))
+        self._intrinsics = _find_intrinsics(self.folder) if intrinsics is None else as_intrinsics(intrinsics)
+
+    def __len__(self) -> int:
+        return len(self._stems)
+
+    def __getitem__(self, index: int) -> RGBDFrame:
+        stem = self._stems[index]
+        depth = self._depth(index)
+        ids_file = self.folder / f"{stem}.object.png"
+        ids = read_ids(ids_file) if ids_file.exists() else None
+        return RGBDFrame(
+            color=read_color(find_color(self.folder, f"{stem}.color")),
+            depth=depth,
+            intrinsics=self._intrinsics.copy(),
+            pose=self.alignment @ self._stored_pose(index) if self._posed else self._upright(depth, stem),
+            name=f"{self.name}/{stem}",
+            label=None if ids is None else (np.minimum(ids, len(OBJECT_CLASSES)) - 1).astype(np.int16),
+            instance=ids,
+        )
+
+    @cached_property
+    def alignment(self) -> Matrix:
+        """The (4, 4) transform from the stored world to z up, where frames have poses."""
+        return world_to_z_up(
+            self._up, self._stored_pose, lambda index: (self._depth(index), self._intrinsics), len(self), self.name
+        )
+
+    def _upright(self, depth: np.ndarray, stem: str) -> Matrix | None:
+        if isinstance(self._up, str) and self._up == "none":
+            return None
+        up = np.array([0.0, -1.0, 0.0]) if isinstance(self._up, str) else self._up
+        if isinstance(self._up, str) and self._up == "gravity":
+            try:
+                up = estimate_up([(depth, self._intrinsics, None)])
+            except FrameError as error:
+                raise FrameError(f"frame {self.name}/{stem}: {error}") from error
+        pose = np.eye(4)
+        pose[:3, :3] = align_up(up)
+        return pose
+
+    def _stored_pose(self, index: int) -> Matrix:
+        return read_matrix(self.folder / f"{self._stems[index]}.pose.txt", 4, "pose")
+
+    def _depth(self, index: int) -> np.ndarray:
+        return read_depth(self.folder / f"{self._stems[index]}.depth.png", self._depth_scale)
+
+
+def _list_stems(folder: Path) -> list[str]:
+    stems = set()
+    for path in folder.iterdir():
+        part = next((part for part in _PARTS if path.name.endswith(part)), None)
+        if part is not None:
+            stems.add(path.name.removesuffix(part))
+    return sorted(stems, key=natural_key)
+
+
+def _has_poses(folder: Path, stems: list[str]) -> bool:
+    missing = [folder / f"{stem}.pose.txt" for stem in stems if not (folder / f"{stem}.pose.txt").exists()]
+    if missing and len(missing) < len(stems):
+        raise FrameError(
+            f"{missing[0]}: this pose is missing ({len(missing)} of {len(stems)} frames have none): "
+            "give every frame a pose, or none"
+        )
+    return not missing
+
+
+def _find_intrinsics(folder: Path) -> Matrix:
+    found = next((folder / name for name in _CAMERA_FILES if (folder / name).exists()), None)
+    if found is None:
+        raise FrameError(
+            f"{folder / _CAMERA_FILES[0]}: this intrinsics file is missing: write the 3×3 matrix there, "
+            "or give intrinsics=(fx, fy, cx, cy)"
+        )
+    return read_intrinsics(found)

@@ -1,0 +1,7 @@
+"""What a pixel of a room can be."""
+
+CLASSES: tuple[str, ...] = (
+    "wall", "floor", "ceiling", "door", "window", "curtain", "picture", "chair", "stool", "table", "desk", "sofa",
+    "bed", "cabinet", "bookshelf", "counter", "appliance", "screen", "lamp", "plant", "bottle", "clutter",
+)  # fmt: skip
+"""Class names; a name's position is its label."""

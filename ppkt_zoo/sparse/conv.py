@@ -1,0 +1,107 @@
+"""Sparse convolution layers. Weights lie as (C_out, kD, kH, kW, C_in), with (kD, kH, kW) = (x, y, z).
+
+A 1×1×1 convolution is ``torch.nn.Linear`` on the features; it needs no layer here.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ppkt_zoo.errors import EngineError, InputError
+from ppkt_zoo.sparse.engines import get_engine
+from ppkt_zoo.sparse.kernel_map import KernelMap
+from ppkt_zoo.sparse.tensor import SparseTensor
+
+
+class _SparseConv3d(nn.Module):
+    """What the three kinds of layers share: parameters, their first values and their checks."""
+
+    transposed = False
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, bias: bool) -> None:
+        super().__init__()
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(out_channels, kernel_size, kernel_size, kernel_size, in_channels))
+        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Kaiming normal, fan out, for ReLU (He et al. 2015), as Res16UNet draws its kernels; bias 0.
+
+        The fan out of a kernel is ``C_out * kernel_size**3``.
+        """
+        deviation = math.sqrt(2.0 / (self.out_channels * self.kernel_size**3))
+        nn.init.normal_(self.weight, 0.0, deviation)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def extra_repr(self) -> str:
+        """Shown by print()."""
+        return (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"bias={self.bias is not None}"
+        )
+
+    def _convolve(self, x: SparseTensor, kernel_map: KernelMap) -> Tensor:
+        if x.feats.shape[1] != self.in_channels:
+            raise InputError(f"the layer takes {self.in_channels} channels, the tensor has {x.feats.shape[1]}")
+        engine = get_engine(x.engine, x.feats.device)
+        return engine.convolve(x.feats, self.weight, self.bias, kernel_map, self.transposed)
+
+
+class SubmanifoldConv3d(_SparseConv3d):
+    """Output on exactly the voxels of the input (Graham et al. 2018); odd kernels.
+
+    Shapes: (M, C_in) → (M, C_out), same level.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3, bias: bool = False) -> None:
+        if kernel_size % 2 == 0:
+            raise EngineError(f"a submanifold convolution needs an odd kernel, got {kernel_size}")
+        super().__init__(in_channels, out_channels, kernel_size, 1, bias)
+
+    def forward(self, x: SparseTensor) -> SparseTensor:
+        """Convolve on the level of x."""
+        return x.replace(self._convolve(x, x.grid.submanifold(x.stride, self.kernel_size)))
+
+
+class StridedConv3d(_SparseConv3d):
+    """Down to a coarser level whose voxels are the input's, rounded down.
+
+    Shapes: (M, C_in) at stride s → (M', C_out) at stride ``s * stride``.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int = 2, stride: int = 2, bias: bool = False
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, bias)
+
+    def forward(self, x: SparseTensor) -> SparseTensor:
+        """Convolve and go down a level."""
+        kernel_map = x.grid.strided(x.stride, self.kernel_size, self.stride)
+        return x.replace(self._convolve(x, kernel_map), x.stride * self.stride)
+
+
+class TransposedConv3d(_SparseConv3d):
+    """Back up to the finer level that a strided convolution came from; its map is that one's, reversed.
+
+    Shapes: (M', C_in) at stride s → (M, C_out) at stride ``s / stride``.
+    """
+
+    transposed = True
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int = 2, stride: int = 2, bias: bool = False
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, bias)
+
+    def forward(self, x: SparseTensor) -> SparseTensor:
+        """Convolve and go up a level."""
+        if x.stride % self.stride:
+            raise InputError(f"there is no level {self.stride} times finer than stride {x.stride}")
+        finer = x.stride // self.stride
+        return x.replace(self._convolve(x, x.grid.strided(finer, self.kernel_size, self.stride)), finer)

@@ -1,0 +1,130 @@
+"""Kernel maps: which input voxel meets which output voxel at which offset of the kernel.
+
+Offsets are numbered as the canonical weight (C_out, kD, kH, kW, C_in) lies in memory, with
+(kD, kH, kW) = (x, y, z): index ``(ix * k + iy) * k + iz``. An odd kernel reaches from ``-(k // 2)``
+to ``k // 2``, an even one from 0 to ``k - 1``.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ppkt_zoo.errors import EngineError
+from ppkt_zoo.sparse.keys import MARGIN, KeySpace
+
+
+class KernelMap:
+    """Where each row finds its partners; it depends on coordinates alone and is shared by all layers.
+
+    Attributes:
+        table: int32 (K, M_out), ``table[k, i]`` = input row that output row i meets at offset k, or -1.
+        inputs, outputs: number of rows on either side.
+        symmetric: input and output rows are the same (submanifold): the way back is the same table
+            read with offset ``K - 1 - k``.
+        plans: what an engine derived from this map, under the engine's own keys.
+    """
+
+    def __init__(
+        self,
+        table: Tensor,
+        inputs: int,
+        *,
+        symmetric: bool = False,
+        back: "Callable[[], Tensor] | None" = None,
+        plans: dict[Any, Any] | None = None,
+    ) -> None:
+        self.table = table
+        self.inputs = inputs
+        self.outputs = table.shape[1]
+        self.symmetric = symmetric
+        self.plans: dict[Any, Any] = {} if plans is None else plans
+        self._back = back
+
+    @property
+    def offsets(self) -> int:
+        """Number of offsets of the kernel, K."""
+        return self.table.shape[0]
+
+    def back_table(self) -> Tensor:
+        """int32 (K, M_in): the output row that input row j reaches at offset k, or -1."""
+        if self.symmetric:
+            return self.table.flip(0)
+        if self._back is not None:
+            return self._back()
+        return invert(self.table, self.inputs)
+
+
+def invert(table: Tensor, inputs: int) -> Tensor:
+    """Turn output → input into input → output; every offset pairs a row with at most one other."""
+    outputs = torch.arange(table.shape[1], dtype=torch.int32, device=table.device).expand_as(table)
+    back = table.new_full((table.shape[0], inputs + 1), -1)
+    back.scatter_(1, torch.where(table >= 0, table, inputs).long(), outputs)
+    return back[:, :inputs].contiguous()
+
+
+def submanifold_table(keys: Tensor, space: KeySpace, kernel: int) -> Tensor:
+    """Neighbours of every voxel inside an odd kernel, int32 (K, M).
+
+    One binary search serves a whole column of the kernel: keys along z follow each other, so a pointer
+    walks on from hit to hit. The other half of the offsets is the first half mirrored.
+
+    Args:
+        keys: int64 (M,), sorted.
+        space: the space of the keys.
+        kernel: edge of the kernel, odd, at most ``2 * MARGIN + 1``.
+    """
+    reach = _reach(kernel)
+    if kernel % 2 == 0:
+        raise EngineError(f"a submanifold convolution needs an odd kernel, got {kernel}")
+    rows = keys.shape[0]
+    table = torch.empty((kernel**3, rows), dtype=torch.int32, device=keys.device)
+    identity = torch.arange(rows, dtype=torch.int32, device=keys.device)
+    ends = torch.cat([keys, keys.new_full((1,), -1)])
+    for column in range((kernel * kernel + 1) // 2):
+        dx, dy = column // kernel - reach, column % kernel - reach
+        _walk_column(keys, ends, space.step(dx, dy, -reach), table[column * kernel : (column + 1) * kernel])
+    for offset in range(kernel**3 // 2):
+        mirrored = identity.new_full((rows + 1,), -1)
+        found = table[offset]
+        mirrored.scatter_(0, torch.where(found >= 0, found, rows).long(), identity)
+        table[kernel**3 - 1 - offset] = mirrored[:rows]
+    return table
+
+
+def strided_table(fine_keys: Tensor, fine: KeySpace, coarse_coords: Tensor, kernel: int, factor: int) -> Tensor:
+    """Fine voxels below every coarse voxel, int32 (K, M_coarse): fine = factor * coarse + offset."""
+    start = -_reach(kernel) if kernel % 2 else 0
+    if max(factor - 1 - start, start + kernel - 1) > MARGIN:
+        raise EngineError(f"a kernel of {kernel} with stride {factor} reaches further than {MARGIN} cells")
+    corner = coarse_coords.clone()
+    corner[:, 1:] *= factor
+    # A corner may lie one coarse cell outside the fine grid: pack() is linear, and MARGIN covers the reach.
+    origin = fine.pack(corner)
+    ends = torch.cat([fine_keys, fine_keys.new_full((1,), -1)])
+    table = torch.empty((kernel**3, origin.shape[0]), dtype=torch.int32, device=fine_keys.device)
+    for column in range(kernel * kernel):
+        dx, dy = column // kernel + start, column % kernel + start
+        queries = origin + fine.step(dx, dy, start)
+        _walk_queries(fine_keys, ends, queries, table[column * kernel : (column + 1) * kernel])
+    return table
+
+
+def _walk_column(keys: Tensor, ends: Tensor, step: int, out: Tensor) -> None:
+    _walk_queries(keys, ends, keys + step, out)
+
+
+def _walk_queries(keys: Tensor, ends: Tensor, queries: Tensor, out: Tensor) -> None:
+    """Rows with keys queries, queries + 1, ...: one search, then a pointer that moves on at each hit."""
+    position = torch.searchsorted(keys, queries)
+    for line in range(out.shape[0]):
+        hit = ends[position] == queries + line
+        out[line] = torch.where(hit, position, -1)
+        position += hit
+
+
+def _reach(kernel: int) -> int:
+    if not 1 <= kernel <= 2 * MARGIN + 1:
+        raise EngineError(f"kernels from 1 to {2 * MARGIN + 1} are supported, got {kernel}")
+    return kernel // 2

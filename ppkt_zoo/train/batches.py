@@ -1,0 +1,142 @@
+"""What one step sees, built in a worker process: clouds, teacher features and pixel-point pairs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ppkt_zoo.data.augment import CloudAugmentation
+from ppkt_zoo.data.frames import FrameSource, RGBDFrame
+from ppkt_zoo.errors import FrameError, InputError
+from ppkt_zoo.points.back_projection import back_project
+from ppkt_zoo.points.cloud import CloudBatch, PointCloud
+from ppkt_zoo.train.sources import FrameOrder
+from ppkt_zoo.train.teacher_cache import TeacherCache
+
+# Fewer points than this tell nothing, and a coarse level would hold a single voxel.
+_FEWEST_POINTS = 256
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step's data before the teacher and the feature coordinates are known.
+
+    Attributes:
+        step: which step.
+        clouds: the student's input; None where every frame of the step had to be skipped.
+        features: cached teacher features of each frame, or None where the teacher runs online.
+        images: uint8 (H, W, 3) of each frame, for an online teacher; empty with cached features.
+        image_sizes: (H, W) of each frame's image.
+        point, frame: int64 (N,), row in the joined clouds and frame of each pair.
+        pixel: float32 (N, 2), (u, v) of each pair in its image, flips applied.
+        skipped: a line for each frame that could not be used.
+    """
+
+    step: int
+    clouds: CloudBatch | None
+    features: list[Tensor] | None
+    images: list[np.ndarray]
+    image_sizes: list[tuple[int, int]]
+    point: Tensor
+    frame: Tensor
+    pixel: Tensor
+    skipped: list[str]
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    cloud: PointCloud
+    pixel: np.ndarray
+    image: np.ndarray
+
+
+class StepDataset(Dataset[Step]):
+    """Steps by number. Item ``t`` is a pure function of the seed and ``t``: workers and resuming change nothing.
+
+    Args:
+        sources: the frame sources, in the recipe's order.
+        caches: cached teacher features of each source, or None for an online teacher.
+        pixel_strides: of each source, every n-th pixel becomes a point.
+        order: which frames a step sees.
+        augmentation: of the student's cloud.
+        pairs: pixel-point pairs a step.
+        image_flip: probability that an image is flipped before the (online) teacher sees it.
+        seed: the run's seed.
+        steps: length of the data set.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[FrameSource],
+        caches: Sequence[TeacherCache] | None,
+        pixel_strides: Sequence[int],
+        order: FrameOrder,
+        augmentation: CloudAugmentation,
+        pairs: int,
+        image_flip: float,
+        seed: int,
+        steps: int,
+    ) -> None:
+        self._sources, self._caches, self._strides = sources, caches, pixel_strides
+        self._order, self._augmentation = order, augmentation
+        self._pairs, self._image_flip, self._seed, self._steps = pairs, image_flip, seed, steps
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, step: int) -> Step:
+        rng = np.random.default_rng([self._seed, 1, step])
+        prepared: list[_Prepared] = []
+        features: list[Tensor] = []
+        skipped: list[str] = []
+        for source, index in self._order(step):
+            try:
+                one = self._prepare(self._sources[source][index], self._strides[source], rng)
+            except (FrameError, InputError) as error:
+                skipped.append(f"{self._sources[source].name}[{index}]: {error}")
+                continue
+            prepared.append(one)
+            if self._caches is not None:
+                features.append(self._caches[source][index])
+        point, frame, pixel = self._sample_pairs(prepared, rng)
+        return Step(
+            step=step,
+            clouds=CloudBatch.collate([one.cloud for one in prepared]) if prepared else None,
+            features=None if self._caches is None else features,
+            images=[one.image for one in prepared] if self._caches is None else [],
+            image_sizes=[one.image.shape[:2] for one in prepared],
+            point=point,
+            frame=frame,
+            pixel=pixel,
+            skipped=skipped,
+        )
+
+    def _prepare(self, frame: RGBDFrame, stride: int, rng: np.random.Generator) -> _Prepared:
+        xyz, pixel = back_project(frame.depth, frame.intrinsics, frame.pose, stride=stride)
+        rgb = frame.color[pixel[:, 1], pixel[:, 0]]
+        xyz, rgb, kept = self._augmentation(xyz, rgb, rng)
+        if len(xyz) < _FEWEST_POINTS:
+            raise FrameError(f"frame {frame.name}: only {len(xyz)} points are left, too few to learn from")
+        pixel, image = pixel[kept].astype(np.float32), frame.color
+        if self._image_flip and rng.random() < self._image_flip:
+            image = np.ascontiguousarray(image[:, ::-1])
+            pixel[:, 0] = image.shape[1] - 1 - pixel[:, 0]
+        return _Prepared(PointCloud.from_arrays(xyz, rgb), pixel, image)
+
+    def _sample_pairs(self, prepared: list[_Prepared], rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """The paper's sampling: uniform over pixels with depth, the same number in every frame."""
+        points, frames, pixels = [], [], []
+        first = 0
+        for number, one in enumerate(prepared):
+            share = self._pairs // len(prepared) + (number < self._pairs % len(prepared))
+            rows = rng.choice(len(one.cloud), size=min(share, len(one.cloud)), replace=False)
+            points.append(torch.from_numpy(rows) + first)
+            frames.append(torch.full((len(rows),), number))
+            pixels.append(torch.from_numpy(one.pixel[rows]))
+            first += len(one.cloud)
+        if not prepared:
+            return torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64), torch.empty(0, 2)
+        return torch.cat(points), torch.cat(frames), torch.cat(pixels)

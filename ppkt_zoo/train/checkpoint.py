@@ -1,0 +1,99 @@
+"""Checkpoints: one safetensors file a step, written atomically, read strictly. No pickle."""
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ppkt_zoo.errors import TrainingError
+
+_NAME = re.compile(r"step-(\d{8})\.safetensors")
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Where a run goes on: steps done, and whatever the trainer stored beside the tensors."""
+
+    step: int
+    notes: dict[str, Any]
+
+
+def save_checkpoint(
+    folder: Path, step: int, fingerprint: str, model: nn.Module, optimizer: Optimizer, notes: dict[str, Any], keep: int = 2
+) -> Path:
+    """Write weights, optimiser and random state after ``step`` steps; the newest ``keep`` files stay.
+
+    The file appears under its name only when it is complete and on the disk.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {f"model.{name}": tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    scalars: dict[str, Any] = {}
+    for index, state in optimizer.state_dict()["state"].items():
+        for name, value in state.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer.{index}.{name}"] = value.detach().cpu().contiguous()
+            else:
+                scalars[f"{index}.{name}"] = value
+    tensors["random.torch"] = torch.get_rng_state()
+    header = {"step": step, "fingerprint": fingerprint, "scalars": scalars, "notes": notes}
+    file = folder / f"step-{step:08d}.safetensors"
+    part = file.with_suffix(".part")
+    save_file({name: tensor.clone() for name, tensor in tensors.items()}, part, {"ppkt_zoo": json.dumps(header)})
+    with open(part, "rb") as written:
+        os.fsync(written.fileno())
+    os.replace(part, file)
+    for old in _checkpoints(folder)[:-keep]:
+        old.unlink()
+    return file
+
+
+def resume(folder: Path, fingerprint: str, model: nn.Module, optimizer: Optimizer) -> Resumed | None:
+    """Load the newest checkpoint of a folder into model and optimiser; None where there is none.
+
+    Raises:
+        TrainingError: the checkpoint belongs to another recipe, or its file is damaged.
+    """
+    files = _checkpoints(folder)
+    if not files:
+        return None
+    file = files[-1]
+    try:
+        with safe_open(file, "pt") as opened:
+            header = json.loads((opened.metadata() or {})["ppkt_zoo"])
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, json.JSONDecodeError, OSError) as error:
+        raise TrainingError(f"checkpoint {file} is damaged ({error}): delete it to go on from the one before") from error
+    if header["fingerprint"] != fingerprint:
+        raise TrainingError(
+            f"checkpoint {file} was made by another recipe or other overrides: "
+            "give the same ones, or choose another --out folder"
+        )
+    model.load_state_dict(_strip(tensors, "model."), strict=True)
+    state: dict[int, dict[str, Any]] = {}
+    for key, tensor in _strip(tensors, "optimizer.").items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = tensor
+    for key, value in header["scalars"].items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    torch.set_rng_state(tensors["random.torch"])
+    return Resumed(int(header["step"]), header["notes"])
+
+
+def _strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(file for file in folder.iterdir() if _NAME.fullmatch(file.name))

@@ -1,0 +1,119 @@
+"""From a finished run to a weight folder with its complete record."""
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor
+
+from ppkt_zoo.data.frames import FrameSource
+from ppkt_zoo.points.back_projection import back_project
+from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.train.recipe import FramesData, Recipe
+from ppkt_zoo.transfer.ppkt import PPKT
+from ppkt_zoo.transfer.teachers import Teacher
+from ppkt_zoo.zoo.folder import write_weight_folder
+from ppkt_zoo.zoo.record import DataUsed, Licences, Training
+from ppkt_zoo.zoo.record import Teacher as TeacherRecord
+
+# Enough points to fill every level of a U-Net, few enough that the golden file stays small.
+_GOLDEN_POINTS = 8192
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run cost and saw: seconds of training over all its parts, frames seen and skipped, frames of each source in the recipe's order."""
+
+    seconds: float
+    seen_frames: int
+    skipped_frames: int
+    source_sizes: tuple[int, ...]
+
+
+def export_weight(
+    folder: Path, recipe: Recipe, model: PPKT, teacher: Teacher, summary: RunSummary, golden_source: FrameSource
+) -> None:
+    """Write a weight folder: student in half precision, heads, golden output, recipe, record and card.
+
+    Args:
+        folder: where; a weight folder that is there already is replaced. The recipe as it ran, overrides
+            included, is written beside it as ``recipe.yaml`` too.
+        recipe: what was run.
+        model: the trained model, on the CPU.
+        teacher: its frozen teacher.
+        summary: what the run cost.
+        golden_source: where the golden cloud comes from (its first frame).
+    """
+    recipe_file = folder.parent / "recipe.yaml"
+    content = recipe.model_dump(mode="json")
+    recipe_file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
+    projection: dict[str, Tensor] = {
+        **{f"upl.{name}": tensor for name, tensor in model.upl.state_dict().items()},
+        **{f"head.{name}": tensor for name, tensor in model.head.state_dict().items()},
+    }
+    write_weight_folder(
+        folder,
+        model.student,
+        name=recipe.weight,
+        record=_record(recipe, teacher, summary),
+        golden_cloud=_golden_cloud(golden_source),
+        dtype="float16",
+        projection=projection,
+        recipe=recipe_file,
+        overwrite=True,
+    )
+
+
+def _record(recipe: Recipe, teacher: Teacher, summary: RunSummary) -> dict[str, Any]:
+    data = tuple(
+        DataUsed(
+            name=entry.name,
+            frames=frames,
+            licence=entry.licence if isinstance(entry, FramesData) else "Apache-2.0",
+            attribution=(entry.attribution if isinstance(entry, FramesData) else "") or "ppkt-zoo, procedural rooms",
+        )
+        for entry, frames in zip(recipe.data, summary.source_sizes, strict=True)
+    )
+    return {
+        "description": recipe.description.strip(),
+        "method": recipe.method,
+        "teacher": TeacherRecord(
+            name=recipe.teacher.name,
+            stage=recipe.teacher.spec.stage,
+            origin=recipe.teacher.origin,
+            licence=recipe.teacher.licence,
+            sha256=teacher.sha256,
+        ),
+        "data": data,
+        "seed": recipe.seed,
+        "trained": Training(
+            steps=recipe.steps,
+            hours=round(summary.seconds / 3600, 3),
+            machine=_machine(),
+            versions={package: version(package) for package in ("torch", "torchvision", "accelerate", "numpy")},
+        ),
+        "deviations": recipe.deviations,
+        "limits": (
+            f"{summary.skipped_frames} of {summary.seen_frames} frames were skipped in training.",
+            "Pretrained on single views of rooms; outdoor scenes and whole buildings were never seen.",
+        ),
+        "licences": Licences(data="; ".join(sorted({one.licence for one in data})), weights=recipe.weight_licence),
+        "citation": recipe.citation,
+    }
+
+
+def _golden_cloud(source: FrameSource) -> PointCloud:
+    frame = source[0]
+    xyz, pixel = back_project(frame.depth, frame.intrinsics, frame.pose)
+    chosen = torch.linspace(0, len(xyz) - 1, min(_GOLDEN_POINTS, len(xyz))).long().numpy()
+    return PointCloud.from_arrays(xyz[chosen], frame.color[pixel[chosen, 1], pixel[chosen, 0]])
+
+
+def _machine() -> str:
+    if torch.cuda.is_available():
+        return f"{torch.cuda.device_count()} × {torch.cuda.get_device_name()}"
+    return f"CPU, {torch.get_num_threads()} threads, {platform.machine()}"

@@ -1,0 +1,61 @@
+"""What a person sees while a run goes on."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+# Weight of the newest step in the figures shown, so that they can be read.
+_NEWEST = 0.05
+
+
+class TrainingProgress:
+    """Progress bars with loss, retrieval, learning rate and the time for data and for the step."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}"),
+            console=Console(stderr=True),
+        )
+        self._task: TaskID | None = None
+        self._smooth: dict[str, float] = {}
+
+    def __enter__(self) -> "TrainingProgress":
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def say(self, line: str) -> None:
+        """A line above the bars."""
+        self._progress.console.print(line, highlight=False, markup=False)
+
+    @contextmanager
+    def task(self, title: str, total: int) -> Iterator[Callable[[int, int], None]]:
+        """A bar for work before training; yields what takes (done, total)."""
+        task = self._progress.add_task(title, total=total, figures="")
+        yield lambda done, total: self._progress.update(task, completed=done, total=total)
+
+    def start(self, first: int, steps: int) -> None:
+        """Show the training bar."""
+        self._task = self._progress.add_task("pretrain", total=steps, completed=first, figures="")
+
+    def advance(self, done: int, **figures: float) -> None:
+        """One step is done; ``figures`` are smoothed and shown."""
+        for name, value in figures.items():
+            before = self._smooth.get(name, value)
+            self._smooth[name] = before + _NEWEST * (value - before)
+        shown = self._smooth
+        text = (
+            f"loss {shown['loss']:.3f}  top1 {shown['top1']:.3f}  lr {figures['lr']:.1e}  "
+            f"{shown['step_seconds']:.2f} s (data {shown['data_seconds']:.2f})"
+        )
+        assert self._task is not None
+        self._progress.update(self._task, completed=done, figures=text)

@@ -1,0 +1,77 @@
+"""The two trained projections of PPKT into one embedding space (arXiv 2104.04687, section 3)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ppkt_zoo.errors import InputError
+
+__all__ = ["UPL", "PointHead", "sample_bilinear"]
+
+
+def sample_bilinear(maps: Tensor, batch_index: Tensor, xy: Tensor) -> Tensor:
+    """Values of feature maps (B, D, h, w) at N continuous places → (N, D), dtype of the maps.
+
+    ``batch_index`` int64 (N,) chooses the map, ``xy`` float (N, 2) as (x, y) the place; cell (0, 0) has its
+    centre at 0.0, 0.0. Outside the centres of the border cells the border's value holds.
+    """
+    batch, _, height, width = maps.shape
+    x, y = xy.float().unbind(1)
+    x, y = x.clamp(0, width - 1), y.clamp(0, height - 1)
+    left, top = x.floor().long(), y.floor().long()
+    right, bottom = (left + 1).clamp(max=width - 1), (top + 1).clamp(max=height - 1)
+    fx, fy = x - left, y - top
+    corners = torch.stack((top * width + left, top * width + right, bottom * width + left, bottom * width + right), 1)
+    shares = torch.stack(((1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx), 1).to(maps.dtype)
+    rows = maps.permute(0, 2, 3, 1).reshape(batch * height * width, -1)
+    picked = rows[corners + (batch_index * (height * width)).unsqueeze(1)]
+    return (picked * shares.unsqueeze(2)).sum(1)
+
+
+class UPL(nn.Module):
+    """Upsampling feature projection layer: 1x1 convolution, then bilinear upsampling, at sampled pixels only.
+
+    Equal to upsampling the projected map to the image's size and picking pixels, without ever holding a map of
+    dim x H x W numbers.
+    """
+
+    def __init__(self, channels: int, dim: int = 128) -> None:
+        super().__init__()
+        self.channels, self.dim = channels, dim
+        self.projection = nn.Conv2d(channels, dim, 1)
+
+    def forward(self, features: Tensor, batch_index: Tensor, feature_xy: Tensor) -> Tensor:
+        """Pixel embeddings (N, dim), float32, of length 1.
+
+        Args:
+            features: the teacher's (B, channels, h, w).
+            batch_index: int64 (N,), the image of each pixel.
+            feature_xy: float (N, 2) as (x, y) in cells, from `Teacher.pixel_to_feature`.
+
+        Raises:
+            InputError: the shapes do not fit together.
+        """
+        if features.ndim != 4 or features.shape[1] != self.channels:
+            raise InputError(f"features must be (B, {self.channels}, h, w), got {tuple(features.shape)}")
+        if batch_index.ndim != 1 or feature_xy.shape != (len(batch_index), 2):
+            raise InputError(
+                f"batch_index must be (N,) and feature_xy (N, 2), "
+                f"got {tuple(batch_index.shape)} and {tuple(feature_xy.shape)}"
+            )
+        maps = self.projection(features)
+        return F.normalize(sample_bilinear(maps.float(), batch_index, feature_xy), dim=1)
+
+
+class PointHead(nn.Module):
+    """A single linear layer on the student's point features (N, channels), then length 1."""
+
+    def __init__(self, channels: int, dim: int = 128) -> None:
+        super().__init__()
+        self.channels, self.dim = channels, dim
+        self.projection = nn.Linear(channels, dim)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Point features (N, channels) → embeddings (N, dim), float32, of length 1."""
+        if features.ndim != 2 or features.shape[1] != self.channels:
+            raise InputError(f"features must be (N, {self.channels}), got {tuple(features.shape)}")
+        return F.normalize(self.projection(features).float(), dim=1)

@@ -1,0 +1,125 @@
+"""Get a teacher's tensors: strictly from a safetensors file, or from torchvision by the name of its weights."""
+
+import difflib
+import hashlib
+import pickle
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision.models import get_model_weights
+
+from ppkt_zoo.errors import TeacherError
+
+__all__ = ["load_strictly", "read_safetensors", "read_torchvision", "sha256_of"]
+
+HEADS = ("fc.", "classifier.")
+
+
+def sha256_of(file: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_safetensors(file: Path, sha256: str | None) -> tuple[dict[str, Tensor], str]:
+    """Tensors of a safetensors file (half precision becomes float32) and the file's sha256.
+
+    Raises TeacherError where the file is absent, is another one than ``sha256`` names, or is cut or damaged.
+    """
+    if not file.is_file():
+        raise TeacherError(f"teacher file {file} does not exist: give the path of a safetensors file")
+    found = _checked_hash(file, sha256)
+    try:
+        tensors = load_file(file)
+    except SafetensorError as error:
+        raise TeacherError(
+            f"teacher file {file} ({file.stat().st_size} bytes) is cut, damaged or no safetensors file "
+            f"({error}): fetch it again, or convert it to safetensors"
+        ) from error
+    return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}, found
+
+
+def read_torchvision(architecture: str, weights: str, sha256: str | None) -> tuple[dict[str, Tensor], str]:
+    """Tensors of torchvision's weights, downloaded by torchvision where its cache lacks them, and the hash.
+
+    Raises TeacherError where the name is unknown (lists the right ones), the download fails (names the URL and
+    the cache folder), or the cached file is damaged or another one than ``sha256`` names.
+    """
+    choices = get_model_weights(architecture)
+    names = [entry.name for entry in choices]  # without DEFAULT, which changes from version to version
+    if weights not in names:
+        near = difflib.get_close_matches(weights, names, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise TeacherError(
+            f"torchvision has no weights {weights!r} for {architecture}: {hint}"
+            f"It has {', '.join(names)}; for a file of your own use weights='file'"
+        )
+    entry = choices[weights]
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(entry.url).name
+    try:
+        tensors = dict(entry.get_state_dict(progress=False, check_hash=True, weights_only=True))
+    except (EOFError, pickle.UnpicklingError) as error:
+        raise _damaged(cached, error) from error
+    except (URLError, TimeoutError, ConnectionError) as error:
+        raise TeacherError(
+            f"the weights {weights} of {architecture} could not be downloaded from {entry.url} ({error}). "
+            f"Get that file on a machine with a network and put it into {cached.parent} under the name "
+            f"{cached.name}, or use weights='file' with a safetensors file"
+        ) from error
+    except RuntimeError as error:  # torch's zip reader; torch.hub's own hash check after a download
+        raise _damaged(cached, error) from error
+    return tensors, _checked_hash(cached, sha256)
+
+
+def load_strictly(network: nn.Module, tensors: dict[str, Tensor], origin: str) -> bool:
+    """Fill ``network`` with exactly ``tensors``; tells whether the classifier was among them.
+
+    The one liberty: a file without any tensor of the classifier (``fc.*``, ``classifier.*``), as self-supervised
+    networks have it, fits too. Batch counters of batch norm may be absent; evaluation does not use them.
+    Raises TeacherError naming what is missing, superfluous or of another shape.
+    """
+    expected = network.state_dict()
+    headless = not any(name.startswith(HEADS) for name in tensors)
+    missing = [
+        name
+        for name in expected
+        if name not in tensors
+        and not name.endswith("num_batches_tracked")
+        and not (headless and name.startswith(HEADS))
+    ]
+    unknown = [name for name in tensors if name not in expected]
+    misshapen = [
+        f"{name} {tuple(tensor.shape)} instead of {tuple(expected[name].shape)}"
+        for name, tensor in tensors.items()
+        if name in expected and tensor.shape != expected[name].shape
+    ]
+    problems = [
+        f"{len(names)} {what}: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
+        for what, names in (("missing", missing), ("unknown", unknown), ("of another shape", misshapen))
+        if names
+    ]
+    if problems:
+        raise TeacherError(f"{origin} does not fit {type(network).__name__}: {'; '.join(problems)}")
+    broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        raise TeacherError(f"{origin} holds NaN or infinite numbers in {', '.join(broken[:5])}: fetch it again")
+    network.load_state_dict(tensors, strict=False)
+    return not (headless and any(name.startswith(HEADS) for name in expected))
+
+
+def _checked_hash(file: Path, sha256: str | None) -> str:
+    found = sha256_of(file)
+    if sha256 is not None and found != sha256:
+        raise TeacherError(
+            f"teacher file {file} has sha256 {found}, the spec asks for {sha256}: "
+            "the file was changed or is another one; fetch it again, or correct the spec"
+        )
+    return found
+
+
+def _damaged(cached: Path, error: Exception) -> TeacherError:
+    return TeacherError(f"the cached weights {cached} are cut or damaged ({error}): delete the file and try again")

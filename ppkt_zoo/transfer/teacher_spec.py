@@ -1,0 +1,86 @@
+"""What a 2D teacher is: architecture, feature stage, weights, and the input convention that belongs to them."""
+
+import re
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["Architecture", "Padding", "TeacherSpec"]
+
+Architecture = Literal["resnet18", "resnet50", "mobilenet_v2", "deeplabv3_mobilenet_v2"]
+Padding = Literal["torch", "tensorflow"]
+Rgb = tuple[float, float, float]
+
+IMAGENET_NORMALISATION: tuple[Rgb, Rgb] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+SYMMETRIC_NORMALISATION: tuple[Rgb, Rgb] = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+RESNET_STAGES = ("layer1", "layer2", "layer3", "layer4")
+DEEPLAB_STAGES = ("features", "concat_projection", "logits")
+LAST_BLOCK = {"mobilenet_v2": 18, "deeplabv3_mobilenet_v2": 17}
+
+
+class TeacherSpec(BaseModel):
+    """Everything that is needed to get the same teacher features again.
+
+    Attributes:
+        architecture: the network.
+        stage: where its features are taken. ResNet: ``layer1`` to ``layer4``. MobileNetV2: ``features`` (the
+            last, 1280 channels, stride 32) or ``features.N``. DeepLab: ``features`` (320, stride 16),
+            ``features.N``, ``concat_projection`` (256, stride 16) or ``logits`` (21, stride 16).
+        weights: torchvision's name of the weights (``IMAGENET1K_V1``), or ``file`` for a safetensors file.
+        sha256: of the file, 64 hex digits; where it is given, another file is refused.
+        padding: ``torch`` (symmetric) or ``tensorflow`` (SAME: stride-2 layers pad (0, 1) on even sizes).
+        mean, std: normalisation of RGB in [0, 1]; absent means the one of the weights: ImageNet's for
+            torchvision's weights and every ResNet, (x - 0.5) / 0.5 for the MobileNetV2 and DeepLab files.
+        image_size: (height, width) in pixels that images are resized to first (bilinear, antialiased), or None.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    architecture: Architecture
+    stage: str
+    weights: str = Field(min_length=1)
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    padding: Padding = "torch"
+    mean: Rgb | None = None
+    std: Rgb | None = None
+    image_size: tuple[int, int] | None = None
+
+    @property
+    def normalisation(self) -> tuple[Rgb, Rgb]:
+        """Mean and standard deviation that apply, the defaults filled in."""
+        tensorflow_file = self.weights == "file" and self.architecture in LAST_BLOCK
+        mean, std = SYMMETRIC_NORMALISATION if tensorflow_file else IMAGENET_NORMALISATION
+        return self.mean or mean, self.std or std
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _check_stage(self.architecture, self.stage)
+        if self.architecture == "deeplabv3_mobilenet_v2" and self.weights != "file":
+            raise ValueError(
+                f"torchvision has no weights {self.weights!r} for deeplabv3_mobilenet_v2: use weights='file'"
+            )
+        if self.padding == "tensorflow" and self.architecture in ("resnet18", "resnet50"):
+            raise ValueError(
+                "padding 'tensorflow' is for MobileNetV2 and DeepLab: on even sizes it would move a ResNet's "
+                "3x3 branch by one pixel against its 1x1 shortcut; use padding='torch'"
+            )
+        if self.std is not None and min(self.std) <= 0:
+            raise ValueError(f"std must be positive, got {self.std}")
+        if self.image_size is not None and min(self.image_size) < 32:
+            raise ValueError(f"image_size must be at least 32 pixels each way, got {self.image_size}")
+        return self
+
+
+def _check_stage(architecture: str, stage: str) -> None:
+    """ValueError that lists the stages where ``stage`` is not one of the architecture's."""
+    if architecture not in LAST_BLOCK:
+        known, text = stage in RESNET_STAGES, ", ".join(RESNET_STAGES)
+    else:
+        names = DEEPLAB_STAGES if architecture.startswith("deeplab") else ("features",)
+        last = LAST_BLOCK[architecture]
+        block = re.fullmatch(r"features\.(\d{1,2})", stage)
+        known = stage in names or (block is not None and int(block[1]) <= last)
+        text = ", ".join((*names, f"features.0 to features.{last}"))
+    if not known:
+        raise ValueError(f"{architecture} has no feature stage {stage!r}; it has: {text}")

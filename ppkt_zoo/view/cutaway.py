@@ -1,0 +1,115 @@
+"""Where a room's walls and ceiling are, so that a picture can leave out those in front of the camera.
+
+Everything here works on counts over a grid, so the points' order never matters.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# A slab counts as a wall or a ceiling where points cover this much of its face (windows, doors, gaps in a scan).
+_COVERAGE = 0.25
+_CELL = 0.10
+_SLAB = 0.05
+# How far in front of its plane a wall is cut: its thickness in a noisy scan, pictures, handles.
+_MARGIN = 0.08
+# The faces of one wall, or a wall and the noise behind it, lie within this of each other.
+_THICKNESS = 0.40
+
+
+@dataclass(frozen=True)
+class Shell:
+    """The planes that enclose a room.
+
+    Attributes:
+        yaw: radians in [0, π/2), the turn of the walls about z.
+        walls: metres along the four outward directions ``yaw + k·90°``, beyond which points belong to that
+            wall; infinity where there is no wall.
+        ceiling: height in metres above which points belong to the ceiling; infinity where there is none.
+    """
+
+    yaw: float
+    walls: tuple[float, float, float, float]
+    ceiling: float
+
+    def inside(self, xyz: np.ndarray, eye: np.ndarray) -> np.ndarray:
+        """bool (N,): False for the points of the walls and the ceiling that stand between room and eye."""
+        keep = np.ones(len(xyz), dtype=bool)
+        for quarter, limit in enumerate(self.walls):
+            outward = _direction(self.yaw, quarter)
+            if eye[:2] @ outward > limit:
+                keep &= xyz[:, :2] @ outward < limit
+        if eye[2] > self.ceiling:
+            keep &= xyz[:, 2] < self.ceiling
+        return keep
+
+
+def find_shell(xyz: np.ndarray) -> Shell:
+    """Find the walls and the ceiling of a room; a cloud that is no room gets a shell without limits.
+
+    Args:
+        xyz: float (N, 3) in metres, z up.
+    """
+    yaw = _dominant_yaw(xyz)
+    low, high = np.percentile(xyz[:, 2], (0.5, 99.5))
+    height = high - low
+    if height < 1.0 or float(np.ptp(xyz[:, :2], axis=0).max()) > 60:
+        return Shell(yaw, (np.inf,) * 4, np.inf)
+    ceiling = _outermost_slab(xyz[:, 2], xyz[:, :2], reach=0.25 * height)
+    # Furniture seldom reaches into the upper half of a room; what covers much of it there is a wall.
+    upper = xyz[(xyz[:, 2] > low + 0.5 * height) & (xyz[:, 2] < min(ceiling, low + 0.97 * height))]
+    limits = []
+    for quarter in range(4):
+        outward, along = _direction(yaw, quarter), _direction(yaw, quarter + 1)
+        depth = upper[:, :2] @ outward
+        side = np.stack([upper[:, :2] @ along, upper[:, 2]], axis=1)
+        limits.append(_outermost_slab(depth, side, reach=0.35 * float(np.ptp(xyz[:, :2] @ outward))))
+    return Shell(yaw, (limits[0], limits[1], limits[2], limits[3]), ceiling)
+
+
+def _outermost_slab(depth: np.ndarray, face: np.ndarray, reach: float) -> float:
+    """Where the outermost flat slab begins along ``depth``; infinity where none lies within ``reach`` of the end.
+
+    Args:
+        depth: (N,) metres, outward.
+        face: (N, 2) metres within the plane.
+        reach: metres from the outer end to search.
+    """
+    if len(depth) < 100:
+        return np.inf
+    far = float(depth.max())
+    candidates = depth > far - reach
+    cell = np.floor((face - face.min(axis=0)) / _CELL).astype(np.int64)
+    size = cell.max(axis=0) + 1
+    layer = np.floor((far - depth[candidates]) / _SLAB).astype(np.int64)
+    flat = cell[candidates, 0] * size[1] + cell[candidates, 1]
+    covered = np.bincount(np.unique(layer * (size[0] * size[1]) + flat) // (size[0] * size[1]))
+    # A plane may fall between two layers.
+    pair = covered + np.append(covered[1:], 0)
+    thick = np.flatnonzero(pair >= _COVERAGE * size[0] * size[1])
+    if thick.size == 0:
+        return np.inf
+    inner = thick[thick <= thick[0] + int(_THICKNESS / _SLAB)][-1]
+    inner += int(inner + 1 < len(covered) and covered[inner + 1] >= 0.25 * covered[inner])
+    return far - float(inner + 1) * _SLAB - _MARGIN
+
+
+def _dominant_yaw(xyz: np.ndarray) -> float:
+    """The turn about z, in [0, π/2), at which the points fall into the fewest upright planes."""
+    cell, count = np.unique(np.floor(xyz[:, :2] / 0.04).astype(np.int64), axis=0, return_counts=True)
+    weight = count.astype(np.float64)
+    best, best_score = 0.0, -1.0
+    for angle in np.deg2rad(np.arange(0, 90, 1.0)):
+        score = 0.0
+        for quarter in (0, 1):
+            along = cell @ _direction(angle, quarter)
+            score += float((np.bincount((along - along.min()).astype(np.int64), weight) ** 2).sum())
+        if score > best_score:
+            best, best_score = float(angle), score
+    return best
+
+
+def _direction(yaw: float, quarter: int) -> np.ndarray:
+    """Unit vector (2,) at yaw + quarter·90°."""
+    angle = yaw + quarter * np.pi / 2
+    return np.array([np.cos(angle), np.sin(angle)])

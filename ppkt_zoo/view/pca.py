@@ -1,0 +1,130 @@
+"""Features to colours: the first three principal components as red, green and blue."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ppkt_zoo.errors import InputError
+
+Features = np.ndarray | Tensor
+
+# Rows times squared channels that the covariance may cost; beyond it, evenly spaced rows stand for all.
+_COVARIANCE_BUDGET = 1.2e10
+_CHUNK_ROWS = 65_536
+# No colour is darker than this: black would hide the shading, and with it the shape.
+_DARKEST = 0.14
+
+
+@dataclass(frozen=True)
+class ColorBasis:
+    """A map from features to colours that several clouds can share.
+
+    Attributes:
+        mean: float32 (C,), subtracted first.
+        axes: float32 (C, 3), principal directions, strongest first; zero where C or the rank is below 3.
+        low, high: float32 (3,), the values along each axis that become 0 and 255.
+    """
+
+    mean: Tensor
+    axes: Tensor
+    low: Tensor
+    high: Tensor
+
+    @classmethod
+    def fit(cls, *clouds: Features, percentiles: tuple[float, float] = (1.0, 99.0)) -> "ColorBasis":
+        """The basis of one or of several feature arrays together, each (N_i, C) with the same C.
+
+        Every axis is scaled by its own percentiles (whitening), so that the weaker ones show too and a few
+        outliers don't take the range. The sign of an axis is fixed by its largest entry, which is positive.
+
+        Raises:
+            InputError: no rows, different channel counts, NaN or infinity, percentiles that do not rise.
+        """
+        if not 0 <= percentiles[0] < percentiles[1] <= 100:
+            raise InputError(f"percentiles must rise within 0..100, got {percentiles}")
+        parts = [_as_matrix(features) for features in clouds]
+        if not parts:
+            raise InputError("a colour basis needs at least one array of features")
+        if len({part.shape[1] for part in parts}) > 1:
+            raise InputError(f"features must have one channel count, got {[part.shape[1] for part in parts]}")
+        matrix = parts[0] if len(parts) == 1 else torch.cat(parts)
+        sums = torch.stack([chunk.sum(dim=0) for chunk in matrix.split(_CHUNK_ROWS)])
+        mean = (sums.double().sum(dim=0) / matrix.shape[0]).float()
+        axes = _principal_axes(matrix, mean)
+        values = _project(matrix, mean, axes).numpy()
+        low, high = np.percentile(values, percentiles, axis=0).astype(np.float32)
+        return cls(mean, axes, torch.from_numpy(low), torch.from_numpy(high))
+
+    def colors(self, features: Features) -> np.ndarray:
+        """uint8 (N, 3) for features (N, C). An axis without any spread gives middle grey.
+
+        Raises:
+            InputError: the channel count is not the basis's, or values are not finite.
+        """
+        matrix = _as_matrix(features)
+        if matrix.shape[1] != self.mean.shape[0]:
+            raise InputError(f"features have {matrix.shape[1]} channels, the colour basis {self.mean.shape[0]}")
+        spread = self.high - self.low
+        flat = spread <= 1e-6 * torch.clamp(self.low.abs() + self.high.abs(), min=1e-20)
+        values = (_project(matrix, self.mean, self.axes) - self.low) / torch.where(flat, 1.0, spread)
+        values = torch.where(flat, 0.5, values).clamp(0, 1)
+        return (255 * (_DARKEST + (1 - _DARKEST) * values)).round().to(torch.uint8).numpy()
+
+
+def pca_colors(features: Features) -> np.ndarray:
+    """Colours uint8 (N, 3) of features (N, C), by a basis of their own.
+
+    Up to about 1.2·10¹⁰ / C² rows (1.3 million at 96 channels) the colours do not depend on the points' order.
+
+    Raises:
+        InputError: no rows, wrong shape, NaN or infinity.
+    """
+    return ColorBasis.fit(features).colors(features)
+
+
+def _as_matrix(features: Features) -> Tensor:
+    if isinstance(features, np.ndarray):
+        if features.dtype.kind not in "fiu":
+            raise InputError(f"features must be numbers, got dtype {features.dtype}")
+        matrix = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
+    elif isinstance(features, Tensor):
+        matrix = features.detach().to(device="cpu", dtype=torch.float32)
+    else:
+        raise InputError(f"features must be a numpy array or a torch tensor, got {type(features).__name__}")
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise InputError(f"features must have shape (N, C) with N ≥ 1 and C ≥ 1, got {tuple(matrix.shape)}")
+    # A sum is finite unless a value is not (or the values are so large that no colour would mean anything).
+    if not all(bool(torch.isfinite(chunk.sum())) for chunk in matrix.split(_CHUNK_ROWS)):
+        raise InputError("features have NaN or infinity: no colours can be made of them")
+    return matrix
+
+
+def _principal_axes(matrix: Tensor, mean: Tensor) -> Tensor:
+    """(C, 3): eigenvectors of the covariance, the strongest first."""
+    channels = matrix.shape[1]
+    most = max(1_000, int(_COVARIANCE_BUDGET / channels**2))
+    rows = matrix[:: -(-matrix.shape[0] // most)]
+    covariance = torch.zeros(channels, channels, dtype=torch.float64)
+    for chunk in rows.split(_CHUNK_ROWS):
+        centred = chunk - mean
+        covariance += (centred.T @ centred).double()
+    # numpy's: torch's waits on its threads for most of a second where the machine is busy.
+    strengths, vectors = map(torch.from_numpy, np.linalg.eigh(covariance.numpy() / rows.shape[0]))
+    count = min(3, channels)
+    axes = torch.zeros(channels, 3, dtype=torch.float64)
+    axes[:, :count] = vectors[:, -count:].flip(1)
+    largest = axes.gather(0, axes.abs().argmax(dim=0, keepdim=True))
+    # An axis of (numerically) no variance is rounding noise; shown, it would fill a colour with it.
+    real = torch.zeros(3, dtype=torch.bool)
+    real[:count] = strengths[-count:].flip(0) > 1e-10 * strengths[-1].clamp(min=0)
+    return (axes * torch.where(largest < 0, -1.0, 1.0) * real).float()
+
+
+def _project(matrix: Tensor, mean: Tensor, axes: Tensor) -> Tensor:
+    return matrix @ axes - mean @ axes
+
+
+__all__: Sequence[str] = ("ColorBasis", "pca_colors")

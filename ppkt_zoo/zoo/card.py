@@ -1,0 +1,148 @@
+"""The model card: README.md of a weight folder, written from its config and record, never by hand."""
+
+import json
+import re
+
+from ppkt_zoo.points.input_spec import InputSpec
+from ppkt_zoo.zoo.config import PROJECTION, RECIPE, WeightConfig
+from ppkt_zoo.zoo.record import Estimate, Metric, WeightRecord
+
+_SPDX = re.compile(r"[A-Za-z0-9.+-]+")
+
+
+def write_card(config: WeightConfig, record: WeightRecord) -> str:
+    """The card as Markdown, with the Hub's front matter."""
+    sections = [
+        _front_matter(config, record),
+        f"# {config.name}\n\n{_plain(record.description)}",
+        f"## Load\n\n{_load(config)}",
+        f"## Input\n\n{_input(config.input_spec)}",
+        f"## Features\n\n{_features(config, record)}",
+        f"## How it was made\n\n{_origin(config, record)}",
+        f"## Data\n\n{_data(record)}",
+        f"## Measured\n\n{_metrics(record.metrics)}",
+        _bullets("## Deviations from the method as published", record.deviations),
+        _bullets("## Limits", record.limits),
+        f"## Licence\n\nWeights: {_plain(record.licences.weights)}. Data: {_plain(record.licences.data)}.",
+        f"## Citation\n\n```\n{record.citation.replace('```', '')}\n```",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _front_matter(config: WeightConfig, record: WeightRecord) -> str:
+    licence = record.licences.weights
+    # The Hub knows SPDX-like names; JSON strings are YAML strings.
+    known = _SPDX.fullmatch(licence) is not None
+    lines = ["---", "library_name: ppkt-zoo", f"license: {json.dumps(licence.lower() if known else 'other')}"]
+    if not known:
+        lines.append(f"license_name: {json.dumps(re.sub(r'[^a-z0-9.]+', '-', licence.lower()).strip('-'))}")
+    tags = ["point-cloud", "3d", "feature-extraction", record.method, config.architecture]
+    lines += ["tags:", *(f"- {json.dumps(tag)}" for tag in tags), "---"]
+    return "\n".join(lines)
+
+
+def _load(config: WeightConfig) -> str:
+    return (
+        "```python\n"
+        "import ppkt_zoo\n"
+        'backbone = ppkt_zoo.load_backbone("local-dir:path/to/this/folder")\n'
+        "features = backbone.encode(xyz, rgb)  # float32 (N, C), row i belongs to point i\n"
+        "```\n\n"
+        f'Where the manifest lists it, its name does: `load_backbone("{config.name}")`; from the Hugging Face Hub '
+        "`hf-hub:owner/repo@<40-hex commit>`. `ppkt_zoo.verify(…)` with the same name proves that it still gives "
+        "its recorded features on your machine."
+    )
+
+
+def _input(spec: InputSpec) -> str:
+    lines = [
+        f"- `xyz`: metres, {spec.up_axis} up; voxels of {spec.voxel_size * 100:g} cm",
+        f"- channels in this order: {', '.join(spec.channels)}",
+    ]
+    if spec.wants_color:
+        low, high = spec.color_range
+        lines.append(f"- `rgb`: uint8, or floats in [0, 1]; scaled to [{low:g}, {high:g}] inside")
+        missing = "is an error" if spec.missing_color == "error" else "is taken as grey"
+        lines.append(f"- a cloud without colour {missing}")
+    lines.append(f"- preprocessing version {spec.preprocessing}")
+    return "\n".join(lines)
+
+
+def _features(config: WeightConfig, record: WeightRecord) -> str:
+    rows = "\n".join(f"| {level} | {channels} |" for level, channels in config.levels.items())
+    stored = "half" if config.dtype == "float16" else "single"
+    return (
+        f"{record.parameters / 1e6:.2f} million parameters, stored in {stored} precision. Levels, coarse to fine "
+        f'(`levels="all"`):\n\n| level | channels |\n| --- | --- |\n{rows}'
+    )
+
+
+def _origin(config: WeightConfig, record: WeightRecord) -> str:
+    lines = [f"- method: {_plain(record.method)}", f"- architecture: `{config.architecture}`, `{config.arguments}`"]
+    if record.teacher is not None:
+        teacher = record.teacher
+        proof = f", sha256 `{teacher.sha256}`" if teacher.sha256 else ""
+        lines.append(
+            f"- teacher: {_plain(teacher.name)}, features of {_plain(teacher.stage)}; from {_plain(teacher.origin)} "
+            f"({_plain(teacher.licence)}){proof}"
+        )
+    if record.recipe is not None:
+        here = f", a copy is `{RECIPE}` here" if RECIPE in config.files else ""
+        lines.append(f"- recipe: `{record.recipe.file}`, sha256 `{record.recipe.sha256}`{here}")
+    if record.conversion is not None:
+        source = record.conversion
+        lines.append(f"- converted from {_plain(source.origin)} ({source.dialect}), sha256 `{source.sha256}`")
+    if record.seed is not None:
+        lines.append(f"- seed: {record.seed}")
+    if record.trained is not None:
+        cost = record.trained
+        versions = ", ".join(f"{name} {version}" for name, version in sorted(cost.versions.items()))
+        lines.append(
+            f"- training: {cost.steps} steps in {cost.hours:.1f} h on {_plain(cost.machine)}"
+            f"{f' ({versions})' if versions else ''}"
+        )
+    if PROJECTION in config.files:
+        lines.append(f"- `{PROJECTION}`: the projections of the transfer, `load_projection(…)` gives them")
+    lines.append(f"- created: {record.created.isoformat()}")
+    return "\n".join(lines)
+
+
+def _data(record: WeightRecord) -> str:
+    head = "| data | frames | licence | attribution |\n| --- | --- | --- | --- |\n"
+    return head + "\n".join(
+        f"| {_cell(one.name)} | {one.frames} | {_cell(one.licence)} | {_cell(one.attribution)} |" for one in record.data
+    )
+
+
+def _metrics(metrics: tuple[Metric, ...]) -> str:
+    if not metrics:
+        return "Nothing was measured yet."
+    head = "| what | on | value (95 % interval) | control | seeds | n |\n| --- | --- | --- | --- | --- | --- |\n"
+    rows = []
+    for metric in metrics:
+        control = f"{_cell(metric.control.name)}: {_estimate(metric.control)}" if metric.control else "–"
+        rows.append(
+            f"| {_cell(metric.name)} | {_cell(metric.data)} | {_estimate(metric)} | {control} "
+            f"| {len(metric.seeds)} | {metric.n} |"
+        )
+    return head + "\n".join(rows)
+
+
+def _estimate(estimate: Estimate) -> str:
+    if estimate.interval95 is None:
+        return f"{estimate.value:.4g}"
+    low, high = estimate.interval95
+    return f"{estimate.value:.4g} ({low:.4g} to {high:.4g})"
+
+
+def _bullets(title: str, texts: tuple[str, ...]) -> str:
+    return f"{title}\n\n" + "\n".join(f"- {_plain(text)}" for text in texts) if texts else ""
+
+
+def _plain(text: str) -> str:
+    """Text of a record in one line, so that it cannot open a section or a tag of its own."""
+    return " ".join(text.split()).replace("<", "&lt;")
+
+
+def _cell(text: str) -> str:
+    return _plain(text).replace("|", "\\|")

@@ -1,0 +1,85 @@
+"""config.json: what a weight folder holds and what its network is built of."""
+
+from typing import Final, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from ppkt_zoo.errors import WeightError
+from ppkt_zoo.points.input_spec import PREPROCESSING_VERSION, InputSpec
+from ppkt_zoo.zoo.record import Architecture, Arguments, FileEntry, Model, WeightName
+from ppkt_zoo.zoo.tensors import StorageDtype
+
+FORMAT: Final = 1
+
+CONFIG: Final = "config.json"
+MODEL: Final = "model.safetensors"
+GOLDEN: Final = "golden.safetensors"
+PROJECTION: Final = "projection.safetensors"
+RECORD: Final = "record.json"
+RECIPE: Final = "recipe.yaml"
+CARD: Final = "README.md"
+
+#: The files that config.json vouches for; no other file is ever read from a folder.
+FileName = Literal["model.safetensors", "golden.safetensors", "projection.safetensors", "record.json", "recipe.yaml"]
+
+
+class NetworkConfig(Model):
+    """What the network is built of. The header of ``model.safetensors`` repeats it, but for ``levels``.
+
+    ``levels`` maps each level's name to its channels, coarse to fine. With ``dtype`` float16, tensors of two or
+    more axes are stored so, and all other floating tensors in float32.
+    """
+
+    format: Literal[1] = FORMAT
+    name: WeightName
+    architecture: Architecture
+    arguments: Arguments
+    input_spec: InputSpec
+    levels: dict[str, int] = Field(min_length=1)
+    dtype: StorageDtype
+
+    @model_validator(mode="after")
+    def _name_begins_with_architecture(self) -> "NetworkConfig":
+        if self.name.split(".")[0] != self.architecture:
+            raise ValueError(f"name {self.name!r} must be the architecture {self.architecture!r}, a dot and a tag")
+        return self
+
+    def header(self) -> dict[str, object]:
+        """What the header of ``model.safetensors`` must say."""
+        fields = {"format", "name", "architecture", "arguments", "input_spec"}
+        return self.model_dump(mode="json", include=fields)
+
+    def check_header(self, header: object, where: str) -> None:
+        """Raise WeightError where the tensors' header and config.json disagree."""
+        expected = self.header()
+        if not isinstance(header, dict):
+            raise WeightError(f"{where} has no ppkt-zoo header, so nothing tells how its points must be prepared")
+        for field, value in expected.items():
+            if header.get(field) != value:
+                raise WeightError(
+                    f"{where} and {CONFIG} disagree on {field} ({header.get(field)!r} and {value!r}): one of them was "
+                    "changed or comes from another weight, get the folder again"
+                )
+
+    def check_preprocessing(self, where: str) -> None:
+        """Raise WeightError where the points would be prepared in another way than in training."""
+        version = self.input_spec.preprocessing
+        if version != PREPROCESSING_VERSION:
+            raise WeightError(
+                f"{where} wants preprocessing version {version}, this ppkt-zoo has version {PREPROCESSING_VERSION}: "
+                f"install {'a newer' if version > PREPROCESSING_VERSION else 'an older'} ppkt-zoo"
+            )
+
+
+class WeightConfig(NetworkConfig):
+    """The whole of config.json: the network, and size and sha256 of the folder's files."""
+
+    files: dict[FileName, FileEntry]
+
+    @field_validator("files")
+    @classmethod
+    def _files_are_complete(cls, files: dict[str, FileEntry]) -> dict[str, FileEntry]:
+        missing = [name for name in (MODEL, GOLDEN, RECORD) if name not in files]
+        if missing:
+            raise ValueError(f"lists no {', '.join(missing)}: every weight has them")
+        return files

@@ -1,0 +1,251 @@
+"""The weight folder: everything that is needed to do it again. Written whole or not at all, read strictly."""
+
+import datetime
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import torch
+from torch import Tensor
+
+from ppkt_zoo.errors import ManifestError, WeightError
+from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.zoo.card import write_card
+from ppkt_zoo.zoo.config import (
+    CARD,
+    CONFIG,
+    GOLDEN,
+    MODEL,
+    PROJECTION,
+    RECIPE,
+    RECORD,
+    FileName,
+    NetworkConfig,
+    WeightConfig,
+)
+from ppkt_zoo.zoo.golden import Golden, make_golden
+from ppkt_zoo.zoo.manifest import BundledSource, HubSource, WeightSpec, to_json
+from ppkt_zoo.zoo.network import build_network
+from ppkt_zoo.zoo.record import WeightRecord
+from ppkt_zoo.zoo.registry import origin_of
+from ppkt_zoo.zoo.tensors import (
+    StorageDtype,
+    check_bytes,
+    check_finite,
+    decode_tensors,
+    encode_tensors,
+    file_entry,
+    read_bytes,
+    to_storage,
+)
+from ppkt_zoo.zoo.validation import parse_json, parse_mapping
+
+if TYPE_CHECKING:
+    from ppkt_zoo.backbones.base import Backbone
+
+
+@dataclass(frozen=True)
+class WeightFolder:
+    """An opened weight folder; every file is checked against config.json when it is read."""
+
+    path: Path
+    config: WeightConfig
+
+    def read(self, name: FileName) -> bytes:
+        """The bytes of one of the folder's files.
+
+        Raises:
+            WeightError: config.json does not list it, or it is missing, cut short or changed.
+        """
+        if name not in self.config.files:
+            raise WeightError(f"{self.config.name} has no {name}")
+        data = read_bytes(self.path / name)
+        check_bytes(data, self.config.files[name], str(self.path / name))
+        return data
+
+    def backbone(self) -> "Backbone":
+        """The network with its weights, in float32 on the CPU, in eval mode."""
+        return build_network(self.config, self.read(MODEL), str(self.path / MODEL))
+
+    def golden(self) -> Golden:
+        """The golden input and output."""
+        where = str(self.path / GOLDEN)
+        return Golden.from_tensors(decode_tensors(self.read(GOLDEN), where)[0], self.config.levels, where)
+
+    def projection(self) -> dict[str, Tensor]:
+        """The transfer's projections in float32: name → tensor.
+
+        Raises:
+            WeightError: this weight came without them.
+        """
+        where = str(self.path / PROJECTION)
+        tensors, _ = decode_tensors(self.read(PROJECTION), where)
+        for key, tensor in tensors.items():
+            check_finite(key, tensor, where)
+        return {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in tensors.items()}
+
+    def record(self) -> WeightRecord:
+        """How the weight came to be."""
+        return parse_json(WeightRecord, self.read(RECORD), str(self.path / RECORD), WeightError)
+
+
+def open_weight_folder(path: str | os.PathLike[str]) -> WeightFolder:
+    """Open a weight folder and check its config.json.
+
+    Raises:
+        WeightError: no such folder, no weight folder, or a config that does not fit.
+    """
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        raise WeightError(f"{folder} is not a folder: name the folder that holds {CONFIG} and {MODEL}")
+    if not (folder / CONFIG).is_file():
+        pickles = sorted(file.name for file in folder.iterdir() if file.suffix in (".pth", ".pt", ".ckpt", ".bin"))
+        note = f"; {pickles[0]} is a pickle and is never opened here" if pickles else ""
+        raise WeightError(f"{folder} is no weight folder: {CONFIG} is missing{note}")
+    where = str(folder / CONFIG)
+    config = parse_json(WeightConfig, read_bytes(folder / CONFIG), where, WeightError)
+    config.check_preprocessing(where)
+    return WeightFolder(folder, config)
+
+
+def write_weight_folder(
+    folder: str | os.PathLike[str],
+    backbone: "Backbone",
+    name: str,
+    record: WeightRecord | Mapping[str, Any],
+    golden_cloud: PointCloud,
+    dtype: StorageDtype = "float16",
+    projection: Mapping[str, Tensor] | None = None,
+    recipe: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+) -> WeightFolder:
+    """Write a backbone as a weight folder; it appears whole or not at all.
+
+    Args:
+        folder: where; its parent must exist.
+        backbone: made by :func:`ppkt_zoo.create_backbone`.
+        name: ``architecture.tag``.
+        record: a :class:`WeightRecord` or its fields. ``parameters``, ``created`` (today) and ``recipe``
+            (of the file ``recipe``) are filled in where they are absent.
+        golden_cloud: a cloud of the kind the weight is for; its features, computed on the CPU from the tensors
+            as they were stored, become the golden output.
+        dtype: float16 stores tensors of two or more axes in half precision, the others in float32.
+        projection: tensors of UPL and point head, to be had again by ``load_projection``.
+        recipe: the recipe file; a copy goes along as ``recipe.yaml``.
+        overwrite: put the new folder in the place of an old one.
+
+    Raises:
+        WeightError: NaN, a collapsed network, or the folder exists already.
+        ManifestError: the name or the record breaks the rules.
+    """
+    architecture, arguments = origin_of(backbone)
+    fields = {
+        "name": name,
+        "architecture": architecture,
+        "arguments": arguments,
+        "input_spec": backbone.input_spec,
+        "levels": dict(backbone.level_channels),
+        "dtype": dtype,
+    }
+    network = parse_mapping(NetworkConfig, fields, name, ManifestError)
+    files: dict[str, bytes] = {} if recipe is None else {RECIPE: read_bytes(Path(recipe))}
+    record = _complete_record(record, backbone, Path(recipe).name if recipe is not None else None, files.get(RECIPE))
+    files[MODEL] = encode_tensors(to_storage(backbone.state_dict(), dtype), network.header())
+    # What is proven is the file, not the network in memory: half precision has been rounded.
+    golden = make_golden(build_network(network, files[MODEL], MODEL), golden_cloud.to("cpu"))
+    files[GOLDEN] = encode_tensors(golden.to_tensors(), {"torch": str(torch.__version__), "device": "cpu"})
+    if projection is not None:
+        files[PROJECTION] = encode_tensors(to_storage(projection, dtype), None)
+    return _install(Path(folder), network, record, files, overwrite)
+
+
+def update_record(folder: str | os.PathLike[str], record: WeightRecord | Mapping[str, Any]) -> WeightFolder:
+    """Put another record into a weight folder (metrics are measured after it is written); tensors stay.
+
+    Raises:
+        WeightError: the folder does not open, or a file in it is damaged.
+        ManifestError: the record breaks the rules.
+    """
+    opened = open_weight_folder(folder)
+    new = parse_mapping(WeightRecord, record, RECORD, ManifestError)
+    files: dict[str, bytes] = {name: opened.read(name) for name in opened.config.files}
+    # A picture or a note that someone laid beside them stays too.
+    others = {file.name for file in opened.path.iterdir() if file.is_file()} - {*files, CONFIG, CARD}
+    files |= {name: read_bytes(opened.path / name) for name in others}
+    network = NetworkConfig.model_validate(opened.config.model_dump(exclude={"files"}))
+    return _install(opened.path, network, new, files, overwrite=True)
+
+
+def weight_spec(folder: WeightFolder, source: BundledSource | HubSource) -> WeightSpec:
+    """The manifest entry of a weight folder that can be had from ``source``."""
+    config = folder.config
+    names = [CONFIG, CARD, *sorted(config.files)]
+    return WeightSpec(
+        name=config.name,
+        architecture=config.architecture,
+        arguments=config.arguments,
+        input_spec=config.input_spec,
+        source=source,
+        files={name: file_entry(read_bytes(folder.path / name)) for name in names},
+        record=folder.record(),
+    )
+
+
+def _complete_record(
+    record: WeightRecord | Mapping[str, Any], backbone: "Backbone", recipe_name: str | None, recipe: bytes | None
+) -> WeightRecord:
+    count = sum(parameter.numel() for parameter in backbone.parameters())
+    digest = None if recipe is None else hashlib.sha256(recipe).hexdigest()
+    if isinstance(record, Mapping):
+        defaults: dict[str, Any] = {"parameters": count, "created": datetime.date.today()}
+        if digest is not None:
+            defaults["recipe"] = {"file": recipe_name, "sha256": digest}
+        record = {**defaults, **record}
+    checked = parse_mapping(WeightRecord, record, RECORD, ManifestError)
+    if checked.parameters != count:
+        raise ManifestError(f"{RECORD}: field parameters says {checked.parameters}, the backbone has {count}")
+    if digest is not None and (checked.recipe is None or checked.recipe.sha256 != digest):
+        raise ManifestError(
+            f"{RECORD}: field recipe.sha256 is not that of {recipe_name}: leave it out to have it filled"
+        )
+    return checked
+
+
+def _install(
+    folder: Path, network: NetworkConfig, record: WeightRecord, files: dict[str, bytes], overwrite: bool
+) -> WeightFolder:
+    """Write all files beside the folder, then rename."""
+    if folder.exists() and not overwrite:
+        raise WeightError(f"{folder} exists already: choose another one, or write with overwrite=True")
+    if folder.exists() and not (folder / CONFIG).is_file():
+        raise WeightError(f"{folder} exists and is no weight folder, so it is not overwritten: choose another one")
+    files = files | {RECORD: to_json(record).encode()}
+    entries = {name: file_entry(files[name]) for name in get_args(FileName) if name in files}
+    config = WeightConfig.model_validate({**network.model_dump(), "files": entries})
+    files = files | {CONFIG: to_json(config).encode(), CARD: write_card(config, record).encode()}
+    draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
+    aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.old")
+    try:
+        draft.mkdir()
+        for name, data in files.items():
+            (draft / name).write_bytes(data)
+        if folder.exists():
+            folder.rename(aside)
+        try:
+            draft.rename(folder)
+        except OSError:
+            if aside.exists():
+                aside.rename(folder)
+            raise
+    except OSError as error:
+        raise WeightError(f"{folder} cannot be written: {error.strerror}") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+    return WeightFolder(folder, config)

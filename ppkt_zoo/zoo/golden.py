@@ -1,0 +1,135 @@
+"""The golden input and output of a weight: the proof that it still does what it did when it was made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ppkt_zoo.errors import WeightError
+from ppkt_zoo.points.cloud import PointCloud
+
+if TYPE_CHECKING:
+    from ppkt_zoo.backbones.base import Backbone
+
+#: Rows of the cloud whose features are kept; a few hundred find any change.
+GOLDEN_ROWS = 256
+_FEATURES = "features."
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A cloud and what the weight gave for it.
+
+    Attributes:
+        cloud: N points.
+        rows: int64 (K,), the points whose features are kept.
+        features: level → float32 (K, C_level).
+    """
+
+    cloud: PointCloud
+    rows: Tensor
+    features: dict[str, Tensor]
+
+    def to_tensors(self) -> dict[str, Tensor]:
+        """The tensors of ``golden.safetensors``."""
+        tensors = {"xyz": self.cloud.xyz, "rows": self.rows}
+        if self.cloud.rgb is not None:
+            tensors["rgb"] = self.cloud.rgb
+        return tensors | {f"{_FEATURES}{level}": value for level, value in self.features.items()}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], levels: Mapping[str, int], where: str) -> "Golden":
+        """Check the tensors of ``golden.safetensors`` against the levels of config.json.
+
+        Raises:
+            WeightError: a tensor is missing, unknown, or of another shape or dtype.
+        """
+        expected = {"xyz", "rows"} | {f"{_FEATURES}{level}" for level in levels}
+        found = set(tensors) - {"rgb"}
+        if found != expected:
+            raise WeightError(f"{where} must hold {', '.join(sorted(expected))}, it holds {', '.join(sorted(found))}")
+        xyz, rows, rgb = tensors["xyz"], tensors["rows"], tensors.get("rgb")
+        fits = xyz.dtype == torch.float32 and xyz.ndim == 2 and xyz.shape[1] == 3
+        fits &= rows.dtype == torch.int64 and rows.ndim == 1 and rows.numel() > 0
+        fits &= rgb is None or (rgb.dtype == torch.uint8 and rgb.shape == xyz.shape)
+        if not fits or int(rows.min()) < 0 or int(rows.max()) >= len(xyz):
+            raise WeightError(f"{where}: xyz, rgb and rows do not fit each other: get the weight again")
+        features = {level: tensors[f"{_FEATURES}{level}"] for level in levels}
+        for level, channels in levels.items():
+            value = features[level]
+            if value.dtype != torch.float32 or value.shape != (len(rows), channels):
+                raise WeightError(f"{where}: {_FEATURES}{level} must be float32 {(len(rows), channels)}")
+            if not bool(torch.isfinite(value).all()):
+                raise WeightError(f"{where}: {_FEATURES}{level} holds NaN or infinity")
+        return cls(PointCloud.from_arrays(xyz, rgb), rows, features)
+
+
+def make_golden(backbone: "Backbone", cloud: PointCloud) -> Golden:
+    """Encode a cloud and keep every level's features for evenly spread rows of it.
+
+    Raises:
+        WeightError: the features hold NaN or infinity, or are the same for every point.
+    """
+    count = min(len(cloud), GOLDEN_ROWS)
+    rows = torch.linspace(0, len(cloud) - 1, count, dtype=torch.float64).round().long()
+    features = _encode_rows(backbone, cloud, rows)
+    for level, value in features.items():
+        if not bool(torch.isfinite(value).all()):
+            raise WeightError(f"the network gives NaN or infinity at {level} for the golden cloud: it is of no use")
+        if count > 1 and bool((value == value[0]).all()):
+            raise WeightError(
+                f"the network gives the same feature for every point of the golden cloud at {level}: "
+                "it has collapsed, or the cloud has only one voxel"
+            )
+    return Golden(cloud, rows, features)
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What :func:`ppkt_zoo.verify` found.
+
+    Attributes:
+        errors: level → largest absolute difference to the golden output, as a part of the level's largest value.
+        tolerance: the largest error that was allowed.
+        seconds: time of the encoding.
+    """
+
+    name: str
+    engine: str
+    device: str
+    points: int
+    errors: dict[str, float]
+    tolerance: float
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether every level holds."""
+        return all(error <= self.tolerance for error in self.errors.values())
+
+    def __str__(self) -> str:
+        levels = ", ".join(f"{level} {error:.1e}" for level, error in self.errors.items())
+        state = "holds" if self.ok else "DOES NOT HOLD"
+        return (
+            f"{self.name} {state} on {self.device} (engine {self.engine}): relative error {levels}, "
+            f"tolerance {self.tolerance:.0e}, {self.points} points in {self.seconds:.2f} s"
+        )
+
+
+def golden_errors(backbone: "Backbone", golden: Golden) -> dict[str, float]:
+    """Level → largest absolute difference to the golden features over the level's largest absolute value."""
+    found = _encode_rows(backbone, golden.cloud, golden.rows)
+    errors = {}
+    for level, expected in golden.features.items():
+        scale = float(expected.abs().max().clamp_min(torch.finfo(torch.float32).tiny))
+        difference = (found[level] - expected).abs().max()
+        # NaN compares false with everything; infinity fails the tolerance as it should.
+        errors[level] = float(difference) / scale if bool(torch.isfinite(difference)) else float("inf")
+    return errors
+
+
+def _encode_rows(backbone: "Backbone", cloud: PointCloud, rows: Tensor) -> dict[str, Tensor]:
+    encoded = backbone.encode(cloud.xyz, cloud.rgb, levels="all")
+    return {level: encoded[level].detach().cpu().float()[rows] for level in backbone.level_channels}

@@ -1,0 +1,133 @@
+"""Where a weight folder comes from: the package, a local folder, or the Hugging Face Hub, pinned and hashed."""
+
+import os
+from pathlib import Path
+
+from ppkt_zoo.errors import WeightError
+from ppkt_zoo.zoo.config import CONFIG
+from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
+from ppkt_zoo.zoo.manifest import HubSource, WeightSpec
+from ppkt_zoo.zoo.names import HubName, LocalName
+from ppkt_zoo.zoo.record import FileEntry
+from ppkt_zoo.zoo.tensors import check_bytes, read_bytes
+
+#: Bundled weights lie in folders under it.
+BUNDLED = Path(__file__).resolve().parent.parent / "weights"
+
+_TRUE = ("1", "ON", "YES", "TRUE")
+
+
+def fetch_listed(weight: WeightSpec, cache_dir: str | os.PathLike[str] | None = None) -> WeightFolder:
+    """The folder of a listed weight, every file of it checked against the manifest's sha256.
+
+    Raises:
+        WeightError: it cannot be had, is damaged, or is not what the manifest says.
+    """
+    if isinstance(weight.source, HubSource):
+        name = HubName(weight.source.repo, weight.source.revision)
+        for file, entry in weight.files.items():
+            path = _fetch_checked(name, file, entry, cache_dir)
+            if file == CONFIG:
+                root = path.parent
+    else:
+        root = BUNDLED / weight.source.folder
+        for file, entry in weight.files.items():
+            _check_bundled(root / file, entry)
+    folder = open_weight_folder(root)
+    for field in ("name", "architecture", "arguments", "input_spec"):
+        if getattr(folder.config, field) != getattr(weight, field):
+            raise WeightError(f"{weight.name}: the manifest and {CONFIG} disagree on {field}; nothing was loaded")
+    return folder
+
+
+def fetch_named(name: HubName | LocalName, cache_dir: str | os.PathLike[str] | None = None) -> WeightFolder:
+    """The folder that ``local-dir:`` or ``hf-hub:`` names; its files are checked against its config.json.
+
+    Raises:
+        WeightError: it cannot be had or is damaged.
+    """
+    if isinstance(name, LocalName):
+        return open_weight_folder(name.path)
+    folder = open_weight_folder(_download(name, CONFIG, cache_dir).parent)
+    for file, entry in folder.config.files.items():
+        _fetch_checked(name, file, entry, cache_dir)
+    return folder
+
+
+def _check_bundled(path: Path, entry: FileEntry) -> None:
+    if not path.resolve().is_relative_to(BUNDLED.resolve()):
+        raise WeightError(f"{path} leads out of {BUNDLED}: install ppkt-zoo again")
+    check_bytes(read_bytes(path), entry, str(path))
+
+
+def _fetch_checked(name: HubName, file: str, entry: FileEntry, cache_dir: str | os.PathLike[str] | None) -> Path:
+    path = _download(name, file, cache_dir)
+    try:
+        check_bytes(read_bytes(path), entry, str(path))
+    except WeightError:
+        if _offline():
+            raise
+        # The cache may hold a damaged copy: fetch once more, and believe what comes then.
+        path = _download(name, file, cache_dir, force=True)
+        check_bytes(read_bytes(path), entry, f"{name}: {file}, fetched again,")
+    return path
+
+
+def _download(name: HubName, file: str, cache_dir: str | os.PathLike[str] | None, force: bool = False) -> Path:
+    """One file through the Hub's client and its cache; HF_ENDPOINT and HF_HUB_OFFLINE hold as they are now."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    # The client lets errors of its HTTP library through (requests, httpx or httpx2, by version), and of hf_xet.
+    expected: tuple[type[BaseException], ...] = (OSError, ValueError, RuntimeError, *HfHubHTTPError.__bases__)
+    try:
+        path = hf_hub_download(
+            name.repo,
+            file,
+            revision=name.revision,
+            cache_dir=None if cache_dir is None else Path(cache_dir),
+            endpoint=os.environ.get("HF_ENDPOINT") or None,
+            local_files_only=_offline(),
+            force_download=force,
+            library_name="ppkt-zoo",
+        )
+    except expected as error:
+        problem = _explain(error, name)
+    else:
+        return Path(path)
+    # Outside of the handler, so that no address or header of the client's error hangs on ours.
+    raise WeightError(f"{name}: {file} cannot be fetched: {problem}")
+
+
+def _explain(error: BaseException, name: HubName) -> str:
+    """What happened and how to mend it; never the client's own text, which may hold addresses with secrets."""
+    from huggingface_hub import errors
+
+    cause = error.__cause__ or error
+    status = getattr(getattr(cause, "response", None), "status_code", None)
+    if isinstance(error, errors.GatedRepoError):
+        return f"{name.repo} is gated: ask for access on its page, then log in with 'hf auth login' or set HF_TOKEN"
+    if isinstance(error, errors.RevisionNotFoundError):
+        return f"{name.repo} has no commit {name.revision} (HTTP {status}): look the hash up again"
+    if isinstance(error, errors.EntryNotFoundError) and not isinstance(error, errors.LocalEntryNotFoundError):
+        return f"this commit has no such file (HTTP {status}): it is no complete weight folder"
+    if isinstance(error, errors.RepositoryNotFoundError) or status in (401, 403, 404):
+        return (
+            f"the Hub knows no {name.repo}, or you may not see it (HTTP {status}): check the spelling; "
+            "for a private one log in with 'hf auth login' or set HF_TOKEN"
+        )
+    if status == 429:
+        return "the Hub asks for patience (HTTP 429, too many requests): wait some minutes, or log in with a token"
+    if status is not None:
+        return f"the Hub answered HTTP {status}: try again later"
+    if _offline() or isinstance(cause, errors.OfflineModeIsEnabled):
+        return "it is not in the cache and HF_HUB_OFFLINE is set: load it once where there is a network"
+    if isinstance(cause, errors.FileMetadataError):
+        return "HF_ENDPOINT does not answer as a Hub does: check its address"
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"the cache cannot be written ({error.strerror}): free some space or set HF_HOME to another folder"
+    return f"no connection, or it was cut ({type(cause).__name__}): check the network and try again"
+
+
+def _offline() -> bool:
+    return any(os.environ.get(key, "").upper() in _TRUE for key in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))

@@ -1,0 +1,171 @@
+"""Loading by name: what was asked for, or an error that says how to ask."""
+
+import fnmatch
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ppkt_zoo.errors import InputError, UnknownNameError, WeightError
+from ppkt_zoo.sparse import get_engine
+from ppkt_zoo.zoo.config import CONFIG
+from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
+from ppkt_zoo.zoo.golden import VerifyReport, golden_errors
+from ppkt_zoo.zoo.hub import fetch_listed, fetch_named
+from ppkt_zoo.zoo.manifest import load_manifest
+from ppkt_zoo.zoo.names import ListedName, parse_name
+from ppkt_zoo.zoo.network import build_empty
+from ppkt_zoo.zoo.registry import check_architecture, create_backbone
+
+if TYPE_CHECKING:
+    from ppkt_zoo.backbones.base import Backbone
+    from ppkt_zoo.points.input_spec import InputSpec
+
+StrPath = str | os.PathLike[str]
+
+
+def load_backbone(
+    name: str,
+    *,
+    weights: str | None = "default",
+    engine: str = "auto",
+    device: torch.device | str | None = None,
+    cache_dir: StrPath | None = None,
+    input_spec: "InputSpec | None" = None,
+    **arguments: Any,
+) -> "Backbone":
+    """A backbone with its pretrained weights, in eval mode.
+
+    Args:
+        name: ``architecture.tag`` of :func:`list_weights`, ``hf-hub:owner/repo@<40-hex commit>``, or
+            ``local-dir:path``. A bare ``architecture`` needs ``weights``.
+        weights: "default" loads what ``name`` says; a tag, for a bare architecture; None is the one way to a
+            network with random parameters.
+        engine: who does the sparse convolutions, see :func:`ppkt_zoo.sparse.get_engine`.
+        device: where to; None is the CPU.
+        cache_dir: of the Hugging Face Hub's client; None is its own choice.
+        input_spec: with ``weights=None`` and a bare architecture only: a weight brings its own.
+        arguments: of the builder, as ``input_spec``. A weight's first layer is never adapted to other channels.
+
+    Raises:
+        UnknownNameError: no such name; the message lists the nearest right ones.
+        WeightError: the files are missing, damaged or do not fit; nothing was loaded.
+        InputError: the arguments contradict each other.
+    """
+    target = _device(device)
+    get_engine(engine, target)
+    parsed = parse_name(name)
+    if isinstance(parsed, ListedName) and parsed.tag is None:
+        check_architecture(parsed.architecture)
+        if weights is None:
+            return _finish(create_backbone(name, input_spec=input_spec, **arguments).eval(), engine, target)
+        name = f"{name}.{weights}" if weights != "default" else _ask_for_tag(name)
+    elif weights not in ("default", None):
+        raise InputError(f"{name} names its weight already: leave weights={weights!r} out")
+    if input_spec is not None or arguments:
+        given = ", ".join([*(["input_spec"] if input_spec is not None else []), *arguments])
+        raise InputError(
+            f"{name} brings its own input_spec and arguments, so {given} cannot be given: leave it out, "
+            "or build a random network with weights=None"
+        )
+    folder = open_weight(name, cache_dir=cache_dir)
+    backbone = folder.backbone() if weights is not None else build_empty(folder.config, CONFIG).eval()
+    return _finish(backbone, engine, target)
+
+
+def open_weight(name: str, *, cache_dir: StrPath | None = None) -> WeightFolder:
+    """The folder of a weight: its config, record, golden output and projections.
+
+    Args:
+        name: as for :func:`load_backbone`, with a tag.
+
+    Raises:
+        UnknownNameError, WeightError: as :func:`load_backbone` does.
+    """
+    parsed = parse_name(name)
+    if not isinstance(parsed, ListedName):
+        return fetch_named(parsed, cache_dir)
+    check_architecture(parsed.architecture)
+    if parsed.tag is None:
+        _ask_for_tag(name)
+    return fetch_listed(load_manifest().find(parsed), cache_dir)
+
+
+def list_weights(filter: str = "*") -> list[str]:
+    """Names of all weights that can be loaded by name and match a wildcard (``"sr_unet14*"``), sorted."""
+    return fnmatch.filter(load_manifest().names(), filter)
+
+
+def load_projection(name: str, *, cache_dir: StrPath | None = None) -> dict[str, Tensor]:
+    """The projections (UPL, point head) that a weight was transferred with: name → float32 tensor.
+
+    Raises:
+        WeightError: this weight came without them, or as :func:`load_backbone` does.
+    """
+    return open_weight(name, cache_dir=cache_dir).projection()
+
+
+def verify(
+    name_or_folder: "str | os.PathLike[str] | WeightFolder",
+    *,
+    engine: str = "auto",
+    device: torch.device | str | None = None,
+    tolerance: float = 1e-3,
+    cache_dir: StrPath | None = None,
+) -> VerifyReport:
+    """Run a weight's golden input and compare with its golden output.
+
+    Args:
+        name_or_folder: a name as for :func:`load_backbone`, or the path of a weight folder as a ``Path``.
+        engine, device: what to prove.
+        tolerance: largest error allowed, as a part of a level's largest feature value.
+
+    Raises:
+        WeightError: it does not hold here, or the files are damaged.
+    """
+    target = _device(device)
+    chosen = get_engine(engine, target)
+    if isinstance(name_or_folder, WeightFolder):
+        folder = name_or_folder
+    elif isinstance(name_or_folder, str):
+        folder = open_weight(name_or_folder, cache_dir=cache_dir)
+    else:
+        folder = open_weight_folder(name_or_folder)
+    backbone = _finish(folder.backbone(), engine, target)
+    golden = folder.golden()
+    begin = time.perf_counter()
+    errors = golden_errors(backbone, golden)
+    seconds = time.perf_counter() - begin
+    report = VerifyReport(folder.config.name, chosen.name, str(target), len(golden.cloud), errors, tolerance, seconds)
+    if not report.ok:
+        raise WeightError(
+            f"{report}: this installation computes other features than the weight was made with; "
+            "try engine='torch' and device='cpu', and report it"
+        )
+    return report
+
+
+def _ask_for_tag(architecture: str) -> str:
+    tags = list_weights(f"{architecture}.*")
+    known = f"its weights are {', '.join(tags)}" if tags else "no weight of it is listed yet"
+    raise UnknownNameError(
+        f"{architecture!r} names an architecture but no weight: {known}; weights=None gives a network with random "
+        "parameters"
+    )
+
+
+def _device(device: torch.device | str | None) -> torch.device:
+    try:
+        target = torch.device("cpu" if device is None else device)
+    except (RuntimeError, TypeError):
+        raise InputError(f"device {device!r} is not a torch device: write 'cpu', 'cuda' or 'cuda:0'") from None
+    if target.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device {device!r} is asked for, but torch finds no CUDA GPU here: use 'cpu'")
+    return target
+
+
+def _finish(backbone: "Backbone", engine: str, device: torch.device) -> "Backbone":
+    backbone.engine = engine
+    return backbone.to(device)

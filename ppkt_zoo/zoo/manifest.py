@@ -1,0 +1,148 @@
+"""The manifest: every weight that can be loaded by name, with all that can be checked about it."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from ppkt_zoo.errors import ManifestError, UnknownNameError
+from ppkt_zoo.points.input_spec import InputSpec
+from ppkt_zoo.zoo.names import ListedName, did_you_mean
+from ppkt_zoo.zoo.record import (
+    Architecture,
+    Arguments,
+    FileEntry,
+    Model,
+    Repository,
+    Revision,
+    SafePath,
+    WeightName,
+    WeightRecord,
+)
+from ppkt_zoo.zoo.validation import parse_json
+
+FORMAT: Final = 1
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+#: Inside a wheel the manifest lies in the package; in a checkout, at the repository's root.
+MANIFEST_PATHS = (_PACKAGE / "weights_manifest.json", _PACKAGE.parent / "weights_manifest.json")
+
+
+class BundledSource(Model):
+    """A folder under ``ppkt_zoo/weights``."""
+
+    kind: Literal["bundled"] = "bundled"
+    folder: SafePath
+
+
+class HubSource(Model):
+    """A repository on the Hugging Face Hub, at one commit."""
+
+    kind: Literal["hub"] = "hub"
+    repo: Repository
+    revision: Revision
+
+
+Source = Annotated[BundledSource | HubSource, Field(discriminator="kind")]
+
+
+class WeightSpec(Model):
+    """One weight: what it is built of, its files, where they are, and the record of how it came to be."""
+
+    name: WeightName
+    architecture: Architecture
+    arguments: Arguments
+    input_spec: InputSpec
+    source: Source
+    files: dict[SafePath, FileEntry]
+    record: WeightRecord
+
+    @field_validator("files")
+    @classmethod
+    def _files_are_complete(cls, files: dict[str, FileEntry]) -> dict[str, FileEntry]:
+        needed = ("config.json", "model.safetensors", "golden.safetensors", "record.json")
+        missing = [name for name in needed if name not in files]
+        if missing:
+            raise ValueError(f"lists no {', '.join(missing)}: every weight has them")
+        return files
+
+    @model_validator(mode="after")
+    def _name_begins_with_architecture(self) -> "WeightSpec":
+        if self.name.split(".")[0] != self.architecture:
+            raise ValueError(f"name {self.name!r} must be the architecture {self.architecture!r}, a dot and a tag")
+        return self
+
+
+class Manifest(Model):
+    """All listed weights; their names are unique."""
+
+    format: Literal[1] = FORMAT
+    weights: tuple[WeightSpec, ...] = ()
+
+    @field_validator("weights")
+    @classmethod
+    def _names_are_unique(cls, weights: tuple[WeightSpec, ...]) -> tuple[WeightSpec, ...]:
+        names = [weight.name for weight in weights]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is listed more than once")
+        return weights
+
+    def names(self) -> list[str]:
+        """Names of the weights, sorted."""
+        return sorted(weight.name for weight in self.weights)
+
+    def find(self, name: ListedName) -> WeightSpec:
+        """The weight ``architecture.tag``.
+
+        Raises:
+            UnknownNameError: it is not listed; the message gives the nearest names.
+        """
+        for weight in self.weights:
+            if weight.name == str(name):
+                return weight
+        same = [one for one in self.names() if one.startswith(f"{name.architecture}.")]
+        hint = f"{name.architecture} has {', '.join(same)}" if same else did_you_mean(str(name), self.names())
+        raise UnknownNameError(f"no weight is called {str(name)!r}: {hint}")
+
+
+def load_manifest(path: str | os.PathLike[str] | None = None) -> Manifest:
+    """Read a manifest; without ``path``, the one of this installation.
+
+    Raises:
+        ManifestError: missing, damaged, or against the rules; the message names the field and the mend.
+    """
+    file = Path(path) if path is not None else _installed_manifest()
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise ManifestError(f"the manifest {file} cannot be read ({error.strerror}): install ppkt-zoo again") from None
+    return parse_json(Manifest, data, file.name, ManifestError)
+
+
+def write_manifest(manifest: Manifest, path: str | os.PathLike[str]) -> None:
+    """Write a manifest, weights in the order of their names; the old file stays until the new one is whole."""
+    ordered = Manifest(weights=tuple(sorted(manifest.weights, key=lambda weight: weight.name)))
+    file = Path(path)
+    draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    draft.write_text(to_json(ordered), encoding="utf-8", newline="\n")
+    draft.replace(file)
+
+
+def to_json(model: Model) -> str:
+    """A model as indented JSON that ends in a newline."""
+    return model.model_dump_json(indent=2) + "\n"
+
+
+def _installed_manifest() -> Path:
+    for file in MANIFEST_PATHS:
+        if file.is_file():
+            return file
+    raise ManifestError(f"no manifest at {' or '.join(map(str, MANIFEST_PATHS))}: install ppkt-zoo again")
+
+
+def with_weight(manifest: Manifest, weight: WeightSpec) -> Manifest:
+    """The manifest with a weight added, or put in the place of the one of the same name."""
+    others = tuple(one for one in manifest.weights if one.name != weight.name)
+    return Manifest(weights=(*others, weight))

@@ -1,0 +1,180 @@
+"""WeightRecord: how a weight came to be. It stands in the weight's folder and again in the manifest."""
+
+import datetime
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+
+from ppkt_zoo.zoo.names import ARCHITECTURE, REPOSITORY, REVISION, SHA256, WEIGHT_NAME
+
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+def _safe_path(path: str) -> str:
+    """A relative path with forward slashes that stays where it is."""
+    parts = path.split("/")
+    if (
+        not path
+        or path.startswith("/")
+        or _DRIVE.match(path)
+        or "\\" in path
+        or any(part in ("", ".", "..") for part in parts)
+        or any(ord(letter) < 32 or letter in ':*?"<>|' for letter in path)
+    ):
+        raise ValueError(
+            "must be a relative path inside the weight's folder, such as 'model.safetensors': "
+            "no '..', no leading '/', no backslash, no drive, no control characters"
+        )
+    return path
+
+
+def _matches(rule: re.Pattern[str], what: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not rule.fullmatch(value):
+            raise ValueError(f"must be {what}")
+        return value
+
+    return AfterValidator(check)
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+SafePath = Annotated[str, AfterValidator(_safe_path)]
+Sha256 = Annotated[str, _matches(SHA256, "a sha256: 64 digits of 0-9a-f")]
+Revision = Annotated[str, _matches(REVISION, "a commit: 40 digits of 0-9a-f, no branch and no tag")]
+Repository = Annotated[str, _matches(REPOSITORY, "'owner/name'")]
+Architecture = Annotated[str, _matches(ARCHITECTURE, "lower case letters, digits and underscores, a letter first")]
+WeightName = Annotated[str, _matches(WEIGHT_NAME, "'architecture.tag', lower case letters, digits and underscores")]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Model(BaseModel):
+    """No field beyond the known ones, and no change after the check."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileEntry(Model):
+    """One file of a weight: bytes and their sha256."""
+
+    size: int = Field(ge=0)
+    sha256: Sha256
+
+
+class Teacher(Model):
+    """The 2D network that was transferred from."""
+
+    name: Text
+    stage: Text = Field(description="the feature stage that was used")
+    origin: Text = Field(description="where its file comes from")
+    licence: Text
+    sha256: Sha256 | None = Field(default=None, description="of its file; absent where no single file was used")
+
+
+class DataUsed(Model):
+    """One collection of frames that the weight was trained on."""
+
+    name: Text
+    frames: int = Field(ge=1)
+    licence: Text
+    attribution: Text
+
+
+class RecipeUsed(Model):
+    """The recipe file; the weight's folder may carry a copy as ``recipe.yaml``."""
+
+    file: SafePath
+    sha256: Sha256
+
+
+class Estimate(Model):
+    """A value with its 95 % interval.
+
+    The value is the mean over ``seeds``; ``interval95`` is (low, high), absent only for a single run.
+    """
+
+    value: Finite
+    interval95: tuple[Finite, Finite] | None = None
+
+    @model_validator(mode="after")
+    def _interval_holds_value(self) -> "Estimate":
+        if self.interval95 is not None and not self.interval95[0] <= self.value <= self.interval95[1]:
+            raise ValueError(f"interval95 must be [low, high] around the value {self.value}")
+        return self
+
+
+class Control(Estimate):
+    """What the same measurement gives without the pretraining (chance, random initialisation, …)."""
+
+    name: Text
+
+
+class Metric(Estimate):
+    """One measured property of the weight."""
+
+    name: Text
+    data: Text = Field(description="what it was measured on, and that the training never saw it")
+    seeds: tuple[int, ...] = Field(min_length=1)
+    n: int = Field(ge=1, description="number of things that one run was measured on")
+    control: Control | None = None
+
+    @model_validator(mode="after")
+    def _seeds_bring_interval(self) -> "Metric":
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("seeds must not name a seed twice")
+        if len(self.seeds) > 1 and self.interval95 is None:
+            raise ValueError("interval95 is needed where there are several seeds")
+        return self
+
+
+class Licences(Model):
+    """Licence of the data behind the weight, and of the weight itself (SPDX names where there is one)."""
+
+    data: Text
+    weights: Text
+
+
+class Training(Model):
+    """What the training cost, and on what it ran."""
+
+    steps: int = Field(ge=0)
+    hours: Finite = Field(ge=0)
+    machine: Text
+    versions: dict[str, str] = Field(default_factory=dict, description="package → version")
+
+
+class Conversion(Model):
+    """For a weight that another project trained: what file it was made from, and how that file was read."""
+
+    origin: Text
+    dialect: Text
+    sha256: Sha256
+
+
+class WeightRecord(Model):
+    """How a weight came to be, what it is worth and what may be done with it."""
+
+    description: Text = Field(description="one sentence: what this weight is")
+    method: Text = Field(description="ppkt, point_contrast, …")
+    teacher: Teacher | None = None
+    data: tuple[DataUsed, ...] = Field(min_length=1)
+    recipe: RecipeUsed | None = None
+    conversion: Conversion | None = None
+    seed: int | None = None
+    trained: Training | None = None
+    metrics: tuple[Metric, ...] = ()
+    deviations: tuple[Text, ...] = Field(default=(), description="from the method as published, each named")
+    limits: tuple[Text, ...] = Field(default=(), description="what it cannot do, or was never tested on")
+    licences: Licences
+    citation: Text
+    parameters: int = Field(ge=1)
+    created: datetime.date
+
+    @model_validator(mode="after")
+    def _origin_is_told(self) -> "WeightRecord":
+        if self.conversion is None and (self.recipe is None or self.seed is None or self.trained is None):
+            raise ValueError("recipe, seed and trained are needed, unless conversion tells where the weight comes from")
+        return self
+
+
+Arguments = dict[str, JsonValue]

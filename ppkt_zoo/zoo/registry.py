@@ -1,0 +1,143 @@
+"""Name → builder. The table is explicit, and nothing is imported before it is asked for."""
+
+import fnmatch
+import importlib
+import inspect
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ppkt_zoo.errors import InputError, UnknownNameError
+from ppkt_zoo.zoo.names import ARCHITECTURE, did_you_mean
+
+if TYPE_CHECKING:
+    from ppkt_zoo.backbones.base import Backbone
+    from ppkt_zoo.points.input_spec import InputSpec
+
+Builder = Callable[..., "Backbone"]
+_AnyBuilder = TypeVar("_AnyBuilder", bound=Callable[..., Any])
+
+#: Ours: a builder, or "module:function" until someone builds it.
+_BUILDERS: dict[str, Builder | str] = {
+    "sr_unet14": "ppkt_zoo.backbones.sr_unet:sr_unet14",
+    "sr_unet14_small": "ppkt_zoo.backbones.sr_unet:sr_unet14_small",
+    "sr_unet18": "ppkt_zoo.backbones.sr_unet:sr_unet18",
+    "sr_unet34": "ppkt_zoo.backbones.sr_unet:sr_unet34",
+}
+
+#: How a network is run, not what it is: never part of a weight.
+_RUNTIME_ARGUMENTS = frozenset({"checkpointing"})
+
+#: The voxel of PPKT's pretraining; a random network has no weight to ask.
+DEFAULT_VOXEL_SIZE = 0.025
+
+
+def list_backbones(filter: str = "*") -> list[str]:
+    """Names of all registered backbones that match a wildcard (``"sr_*"``), sorted."""
+    return sorted(fnmatch.filter(_BUILDERS, filter))
+
+
+def register_backbone(
+    name: str, builder: _AnyBuilder | None = None
+) -> _AnyBuilder | Callable[[_AnyBuilder], _AnyBuilder]:
+    """Give a backbone of your own a name; ``@register_backbone("my_net")`` above its builder, or as a call.
+
+    Args:
+        name: lower case, digits and underscores, beginning with a letter.
+        builder: ``builder(*, input_spec, **arguments) -> Backbone``; the arguments must be JSON values, since
+            a weight's ``config.json`` records them.
+
+    Raises:
+        InputError: the name breaks the rule, or another builder has it already.
+    """
+    if not ARCHITECTURE.fullmatch(name):
+        raise InputError(f"backbone name {name!r} must be lower case letters, digits and underscores, a letter first")
+
+    def register(builder: _AnyBuilder) -> _AnyBuilder:
+        known = _BUILDERS.get(name)
+        if known is not None and known != builder and known != f"{builder.__module__}:{builder.__qualname__}":
+            raise InputError(f"backbone name {name!r} is taken already: choose another one")
+        _BUILDERS[name] = builder
+        return builder
+
+    return register if builder is None else register(builder)
+
+
+def check_architecture(name: str) -> None:
+    """Raise UnknownNameError, with the nearest right spellings, where no backbone has this name."""
+    if name not in _BUILDERS:
+        raise UnknownNameError(f"no backbone is called {name!r}: {did_you_mean(name, _BUILDERS)}")
+
+
+def get_builder(name: str) -> Builder:
+    """The builder of a registered backbone.
+
+    Raises:
+        UnknownNameError: no backbone has this name; the message lists the nearest ones.
+    """
+    check_architecture(name)
+    builder = _BUILDERS[name]
+    if isinstance(builder, str):
+        module, _, function = builder.partition(":")
+        builder = getattr(importlib.import_module(module), function)
+    return builder
+
+
+def create_backbone(name: str, *, input_spec: "InputSpec | None" = None, **arguments: Any) -> "Backbone":
+    """Build a backbone with random parameters.
+
+    Args:
+        name: a name of :func:`list_backbones`.
+        input_spec: how it wants its points; without it, voxels of 2.5 cm and RGB.
+        arguments: of the builder. All that shape the network, defaults included, are noted on the backbone
+            as ``architecture`` and ``arguments``, so that a weight made from it can be built again.
+
+    Raises:
+        UnknownNameError: no backbone has this name.
+        InputError: an argument that the builder does not know, or one that JSON cannot hold.
+    """
+    from ppkt_zoo.points.input_spec import InputSpec
+
+    builder = get_builder(name)
+    spec = InputSpec(voxel_size=DEFAULT_VOXEL_SIZE) if input_spec is None else input_spec
+    complete = _complete_arguments(name, builder, arguments)
+    backbone = builder(input_spec=spec, **complete)
+    recorded = {key: value for key, value in complete.items() if key not in _RUNTIME_ARGUMENTS}
+    vars(backbone).update(architecture=name, arguments=recorded)
+    return backbone
+
+
+def origin_of(backbone: "Backbone") -> tuple[str, dict[str, Any]]:
+    """The architecture and arguments that :func:`create_backbone` noted on a backbone.
+
+    Raises:
+        InputError: the backbone was built by hand, so nobody could build it again.
+    """
+    notes = vars(backbone)
+    if "architecture" not in notes or "arguments" not in notes:
+        raise InputError(
+            f"this {type(backbone).__name__} was not made by create_backbone, so its weight could not be loaded by "
+            "name: register its builder with register_backbone and build it with create_backbone"
+        )
+    return notes["architecture"], dict(notes["arguments"])
+
+
+def _complete_arguments(name: str, builder: Builder, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments with the builder's defaults filled in, as JSON would give them back."""
+    signature = inspect.signature(builder)
+    try:
+        bound = signature.bind(input_spec=None, **arguments)
+    except TypeError as error:
+        known = [key for key in signature.parameters if key != "input_spec"]
+        raise InputError(f"{name} cannot be built so: {error}; it knows {', '.join(known) or 'no arguments'}") from None
+    bound.apply_defaults()
+    complete: dict[str, Any] = {}
+    for key, parameter in signature.parameters.items():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            complete.update(bound.arguments[key])
+        elif key != "input_spec":
+            complete[key] = bound.arguments[key]
+    try:
+        return json.loads(json.dumps(complete, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: its arguments must be JSON values to be recorded with a weight ({error})") from None

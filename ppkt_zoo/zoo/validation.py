@@ -1,0 +1,101 @@
+"""pydantic's findings in our own words: which field, what is wrong, how to mend it."""
+
+import difflib
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from ppkt_zoo.errors import PPKTZooError
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+#: No JSON file of ours comes near it; a larger one is not read.
+MAX_JSON_BYTES = 16 * 2**20
+_SHOWN = 3
+
+
+def parse_json(model: type[_Model], data: bytes, where: str, error_class: type[PPKTZooError]) -> _Model:
+    """Read JSON bytes into a model.
+
+    Args:
+        where: what is read, as the message should name it, such as ``weights_manifest.json``.
+        error_class: what to raise where it does not fit.
+    """
+    if len(data) > MAX_JSON_BYTES:
+        raise error_class(f"{where} has {len(data)} bytes, more than the {MAX_JSON_BYTES} that are ever read")
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        raise error_class(explain(error, where, model)) from None
+
+
+def parse_mapping(model: type[_Model], value: object, where: str, error_class: type[PPKTZooError]) -> _Model:
+    """Read a mapping (or take a model as it is) with the same messages."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise error_class(explain(error, where, model)) from None
+
+
+def explain(error: ValidationError, where: str, model: type[BaseModel]) -> str:
+    """``where: field: what is wrong and the mend``, for the first few findings."""
+    findings = error.errors(include_url=False, include_context=True)
+    lines = [_explain_one(finding["loc"], finding, model) for finding in findings[:_SHOWN]]
+    more = f"; and {len(findings) - _SHOWN} more" if len(findings) > _SHOWN else ""
+    return f"{where}: {'; '.join(lines)}{more}"
+
+
+def _explain_one(loc: tuple[int | str, ...], finding: object, model: type[BaseModel]) -> str:
+    assert isinstance(finding, dict)
+    kind, field = finding["type"], field_path(loc)
+    if kind == "json_invalid":
+        return f"is not valid JSON ({finding['ctx']['error']}): the file is damaged or cut short, get it again"
+    if kind == "extra_forbidden":
+        known = _siblings(loc, model)
+        near = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.5)
+        mend = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}" if known else "remove it"
+        return f"unknown field {field}: {mend}"
+    if kind == "missing":
+        return f"field {field} is missing: add it"
+    if kind in ("value_error", "assertion_error"):
+        text = str(finding["ctx"]["error"])
+    else:
+        message = str(finding["msg"])
+        text = message[:1].lower() + message[1:]
+    given = repr(finding.get("input"))
+    shown = "" if len(given) > 60 else f", got {given}"
+    return f"field {field}: {text}{shown}" if field else f"{text}{shown}"
+
+
+def field_path(loc: tuple[int | str, ...]) -> str:
+    """``weights[0].files['model.safetensors'].sha256`` for a finding's location."""
+    path = ""
+    for step in loc:
+        if isinstance(step, int):
+            path += f"[{step}]"
+        elif step.isidentifier():
+            path += f".{step}" if path else step
+        elif step != "[key]":
+            path += f"[{step!r}]"
+    return path
+
+
+def _siblings(loc: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
+    """Names of the fields that would be right in the place of ``loc``'s last step; empty where unclear."""
+    here: type[BaseModel] | None = model
+    for step in loc[:-1]:
+        if here is None:
+            return []
+        if isinstance(step, str) and step in here.model_fields:
+            here = _model_in(here.model_fields[step].annotation)
+        elif isinstance(step, str):
+            return []
+    return [] if here is None else list(here.model_fields)
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """The one model that an annotation such as ``tuple[Metric, ...] | None`` speaks of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = [model for part in getattr(annotation, "__args__", ()) if (model := _model_in(part)) is not None]
+    return found[0] if len(found) == 1 else None

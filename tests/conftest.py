@@ -1,0 +1,16 @@
+"""Fixtures for the whole suite."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of test material beside the checkout; tests that need it skip where it is absent."""
+    named = os.environ.get("PPKT_ZOO_SHARED")
+    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip(f"test material is not at {folder}: set PPKT_ZOO_SHARED to its folder")
+    return folder

@@ -1,0 +1,31 @@
+"""The learning rate is a pure function of the step."""
+
+import pytest
+from torch import nn
+
+from ppkt_zoo.train.optim import build_optimizer, learning_rate
+from ppkt_zoo.train.recipe import OptimiserSection
+
+SECTION = OptimiserSection(name="adamw", lr=0.1, weight_decay=0.01, warmup=0.1)
+
+
+def test_warm_up_is_linear_and_ends_at_lr() -> None:
+    rates = [learning_rate(SECTION, step, 100) for step in range(100)]
+    assert rates[:10] == pytest.approx([0.01 * (step + 1) for step in range(10)])
+    assert max(rates) == pytest.approx(0.1)
+
+
+def test_cosine_falls_to_zero() -> None:
+    rates = [learning_rate(SECTION, step, 100) for step in range(101)]
+    assert all(later <= earlier for earlier, later in zip(rates[10:], rates[11:], strict=False))
+    assert rates[55] == pytest.approx(0.05)
+    assert rates[100] == pytest.approx(0, abs=1e-12)
+
+
+def test_only_matrices_decay() -> None:
+    optimizer = build_optimizer(SECTION, nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)))
+    decayed, plain = optimizer.param_groups
+    assert [p.ndim for p in decayed["params"]] == [2]
+    assert decayed["weight_decay"] == 0.01
+    assert len(plain["params"]) == 3
+    assert plain["weight_decay"] == 0.0
