@@ -11,7 +11,8 @@ from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.train.recipe import Recipe, load_recipe
 from ppkt_zoo.transfer.teachers import Teacher, TeacherSpec, load_teacher
-from ppkt_zoo.zoo.load import load_backbone, load_projection, locate_weight
+from ppkt_zoo.zoo.folder import WeightFolder
+from ppkt_zoo.zoo.load import load_backbone, open_weight
 from ppkt_zoo.zoo.registry import create_backbone
 
 TEACHER_FILE = "teachers/deeplabv3_mobilenet_v2_voc21.safetensors"
@@ -80,24 +81,29 @@ class Setting:
     amount: Amount = field(default=FULL)
 
     @cached_property
-    def folder(self) -> Path:
+    def folder(self) -> WeightFolder:
         """The weight's folder on this machine."""
-        return locate_weight(self.weight)
+        return open_weight(self.weight)
+
+    @property
+    def sha256(self) -> str:
+        """Of the weight's tensors."""
+        return self.folder.config.files["model.safetensors"].sha256
 
     @cached_property
     def student(self) -> Backbone:
         """The pretrained backbone, in eval mode."""
-        return load_backbone(self.weight).eval()
+        return load_backbone(self.weight)
 
     @cached_property
     def projection(self) -> dict[str, torch.Tensor]:
         """Tensors of UPL and point head."""
-        return load_projection(self.weight)
+        return self.folder.projection()
 
     @cached_property
     def recipe(self) -> Recipe:
         """The recipe that made the weight; a copy lies in its folder."""
-        return load_recipe(self.folder / "recipe.yaml")
+        return load_recipe(self.folder.path / "recipe.yaml")
 
     @cached_property
     def teacher(self) -> Teacher:
@@ -126,9 +132,8 @@ class Setting:
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(1000 + seed)
-            backbone = create_backbone(
-                self.student.architecture, input_spec=self.student.input_spec, **self.student.arguments
-            )
+            config = self.folder.config
+            backbone = create_backbone(config.architecture, input_spec=config.input_spec, **config.arguments)
         if clouds:
             gather_statistics(backbone, clouds)
         return backbone.eval()

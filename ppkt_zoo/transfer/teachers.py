@@ -132,7 +132,7 @@ class Teacher(nn.Module):
             raise InputError(f"images must be (B, 3, H, W), got {tuple(images.shape)}")
         if not images.is_floating_point():
             raise InputError(f"images must be float in [0, 1], got {images.dtype}: divide uint8 by 255")
-        low, high = (float(v) for v in torch.aminmax(images))
+        low, high = (float(v) for v in torch.aminmax(images.detach()))
         if not (low >= -RANGE_SLACK and high <= 1 + RANGE_SLACK):
             raise InputError(f"images must lie in [0, 1], got {low:.4g} to {high:.4g}: divide by 255, do not normalise")
         if self.spec.image_size is not None and images.shape[-2:] != self.spec.image_size:

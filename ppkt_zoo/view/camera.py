@@ -1,16 +1,17 @@
 """Viewpoints onto a cloud: where the camera stands, what it leaves out, where each point falls."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.view.cutaway import Shell, find_shell
+from ppkt_zoo.view.splat import splat
 
 # Eye distance in radii of the cloud: far enough for a calm perspective, near enough to tell front from back.
 _DISTANCE = 3.0
 _TOP = 89.0
+_LIFT = 37.0
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,27 @@ class View:
     window: tuple[float, float, float, float]
 
     @property
-    def aspect(self) -> float:
-        """Width over height of the window."""
-        left, top, right, bottom = self.window
-        return (right - left) / (bottom - top)
+    def width(self) -> float:
+        """Of the window, at distance 1."""
+        return self.window[2] - self.window[0]
+
+    @property
+    def height(self) -> float:
+        """Of the window, at distance 1."""
+        return self.window[3] - self.window[1]
 
     def project(self, xyz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Image plane position float64 (N, 2) at distance 1, and depth (N,) in metres, of points (N, 3)."""
         seen = (xyz.astype(np.float64) - self.eye) @ self.axes.T
         return seen[:, :2] / np.maximum(seen[:, 2:], 1e-9), seen[:, 2]
+
+
+def check_cloud(xyz: np.ndarray) -> None:
+    """Raise InputError unless xyz is a finite (N, 3) with N ≥ 1."""
+    if xyz.ndim != 2 or xyz.shape[1] != 3 or len(xyz) == 0:
+        raise InputError(f"xyz must have shape (N, 3) with N ≥ 1, got {xyz.shape}")
+    if not np.isfinite(xyz).all():
+        raise InputError("xyz has NaN or infinity: drop those rows first")
 
 
 def look_at(
@@ -62,8 +75,7 @@ def look_at(
     Raises:
         InputError: xyz is empty or not (N, 3).
     """
-    if xyz.ndim != 2 or xyz.shape[1] != 3 or len(xyz) == 0:
-        raise InputError(f"xyz must have shape (N, 3) with N ≥ 1, got {xyz.shape}")
+    check_cloud(xyz)
     low, high = xyz.min(axis=0).astype(np.float64), xyz.max(axis=0).astype(np.float64)
     centre, radius = (low + high) / 2, max(float(np.linalg.norm(high - low)) / 2, 1e-3)
     turn, lift = np.deg2rad(azimuth), np.deg2rad(np.clip(elevation, -_TOP, _TOP))
@@ -74,41 +86,54 @@ def look_at(
     keep = np.arange(len(xyz)) if shell is None else np.flatnonzero(shell.inside(xyz, eye))
     if keep.size == 0:
         keep = np.arange(len(xyz))
-    plane, _ = View(name, eye, axes, keep, (0, 0, 1, 1)).project(xyz[keep])
-    (left, top), (far_right, bottom) = plane.min(axis=0), plane.max(axis=0)
-    margin = 0.02 * max(far_right - left, bottom - top, 1e-3)
-    return View(name, eye, axes, keep, (left - margin, top - margin, far_right + margin, bottom + margin))
+    return View(name, eye, axes, keep, _window(View(name, eye, axes, keep, (0, 0, 1, 1)).project(xyz[keep])[0]))
 
 
-def views(xyz: np.ndarray, names: Sequence[str] = ("corner", "opposite corner", "top"), cutaway: bool = True) -> list[View]:
-    """Viewpoints that show a room: from above two corners, and straight down.
+def _window(plane: np.ndarray) -> tuple[float, float, float, float]:
+    """The frame of nearly all points; the few that stray far from the others may lie outside."""
+    first, last = np.percentile(plane, (0.1, 99.9), axis=0)
+    margin = 0.03 * max(float((last - first).max()), 1e-3)
+    low = np.maximum(first - margin, plane.min(axis=0) - 0.4 * margin)
+    high = np.minimum(last + margin, plane.max(axis=0) + 0.4 * margin)
+    # A cloud seen edge-on, or a single point, still needs a frame with an area.
+    middle, half = (low + high) / 2, np.maximum((high - low) / 2, 0.5 * margin)
+    (left, top), (right, bottom) = (middle - half).tolist(), (middle + half).tolist()
+    return left, top, right, bottom
+
+
+def views(xyz: np.ndarray, cutaway: bool = True) -> list[View]:
+    """Three viewpoints onto a room: two of its corners from above, and straight down.
+
+    Of the four corners those two are taken from which the most surface is seen: a scan often has only some
+    of a room's sides.
 
     Args:
         xyz: float (N, 3) in metres, z up.
-        names: any of "corner", "opposite corner", "left corner", "right corner", "top".
         cutaway: leave out the walls and the ceiling between the camera and the room.
 
     Raises:
-        InputError: unknown name, or xyz does not fit.
+        InputError: xyz is empty or not (N, 3).
     """
-    if xyz.ndim != 2 or xyz.shape[1] != 3 or len(xyz) == 0:
-        raise InputError(f"xyz must have shape (N, 3) with N ≥ 1, got {xyz.shape}")
+    check_cloud(xyz)
     shell = find_shell(xyz)
+    cut = shell if cutaway else None
     # Turned so that the longer side of the room runs across the picture.
     along = np.array([np.cos(shell.yaw), np.sin(shell.yaw)])
     across = np.array([-along[1], along[0]])
-    long_is_across = np.ptp(xyz[:, :2] @ across) > np.ptp(xyz[:, :2] @ along)
-    front = np.rad2deg(shell.yaw) + (0 if long_is_across else -90)
-    directions = {
-        "corner": (front + 36, 36),
-        "opposite corner": (front + 216, 36),
-        "left corner": (front - 36, 36),
-        "right corner": (front + 144, 36),
-        "top": (front, 90),
-    }
-    chosen = []
-    for name in names:
-        if name not in directions:
-            raise InputError(f"no view is called {name!r}; there are {', '.join(directions)}")
-        chosen.append(look_at(xyz, *directions[name], name=name, shell=shell if cutaway else None))
-    return chosen
+    front = np.rad2deg(shell.yaw) + (0 if np.ptp(xyz[:, :2] @ across) > np.ptp(xyz[:, :2] @ along) else -90)
+    corners = [look_at(xyz, front + turn, _LIFT, name="corner", shell=cut) for turn in (38, -38, 218, 142)]
+    surface = [_seen_share(xyz, corner) for corner in corners]
+    best = sorted(range(4), key=lambda index: -surface[index])[:2]
+    return [corners[index] for index in sorted(best)] + [look_at(xyz, front, 90, name="top", shell=cut)]
+
+
+def _seen_share(xyz: np.ndarray, view: View) -> float:
+    """Which share of the cloud's surface a view shows: the points on top of a coarse picture, over all."""
+    pixels = 160
+    plane, depth = view.project(xyz[view.keep])
+    scale = pixels / max(view.width, view.height)
+    pixel = np.floor((plane - view.window[:2]) * scale).astype(np.int64)
+    seen = splat(pixel, depth, (pixels, pixels), radius=2, bulge=1e-3)
+    cell = np.floor(xyz / (np.ptp(xyz, axis=0).max() / 40 + 1e-6)).astype(np.int64)
+    rows = view.keep[seen.row[seen.row >= 0]]
+    return len(np.unique(cell[rows], axis=0))

@@ -11,8 +11,8 @@ import numpy as np
 _COVERAGE = 0.25
 _CELL = 0.10
 _SLAB = 0.05
-# How far in front of its plane a wall is cut: its thickness in a noisy scan, pictures, handles.
-_MARGIN = 0.08
+# How far in front of its plane even the cleanest wall is cut.
+_THINNEST = 0.02
 # The faces of one wall, or a wall and the noise behind it, lie within this of each other.
 _THICKNESS = 0.40
 
@@ -90,8 +90,12 @@ def _outermost_slab(depth: np.ndarray, face: np.ndarray, reach: float) -> float:
     if thick.size == 0:
         return np.inf
     inner = thick[thick <= thick[0] + int(_THICKNESS / _SLAB)][-1]
-    inner += int(inner + 1 < len(covered) and covered[inner + 1] >= 0.25 * covered[inner])
-    return far - float(inner + 1) * _SLAB - _MARGIN
+    begin = far - (inner + 2) * _SLAB
+    # The plane itself, and how far its points scatter, say where it is to be cut.
+    members = depth[(depth > begin) & (depth <= begin + 2 * _SLAB)]
+    plane = float(np.median(members))
+    scatter = float(np.median(np.abs(members - plane)))
+    return plane - min(max(_THINNEST, 5 * scatter), _SLAB + _THINNEST)
 
 
 def _dominant_yaw(xyz: np.ndarray) -> float:

@@ -9,37 +9,45 @@ from PIL import Image, ImageDraw, ImageFont
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.view.camera import View, views
 from ppkt_zoo.view.pca import Features, pca_colors
-from ppkt_zoo.view.shading import relief
+from ppkt_zoo.view.shading import shade
 from ppkt_zoo.view.splat import Splats, point_spacing, splat
 
 _PAPER = (255, 255, 255)
 _INK = (32, 36, 44)
-_FAINT = (120, 126, 138)
+# Every pixel of a picture is the mean of 2×2 rendered ones.
 _SAMPLES = 2
+# A view wider than this is drawn lower, so that no view takes more than its share of the page.
+_WIDEST = 1.45
 
 
-def see(xyz: np.ndarray, view: View, height: int, spacing: float | None = None) -> Splats:
-    """The rows of the cloud that a view shows, at ``height`` pixels; its width follows the view's window."""
-    spacing = point_spacing(xyz) if spacing is None else spacing
-    left, top, right, bottom = view.window
-    scale = height / (bottom - top)
-    width = max(1, round((right - left) * scale))
-    shown = xyz[view.keep]
-    plane, depth = view.project(shown)
-    pixel = np.floor((plane - (left, top)) * scale).astype(np.int64)
-    # The nearest points are the largest; 1.1 for those a little farther apart than most.
+def render(xyz: np.ndarray, view: View, colorings: Sequence[np.ndarray], height: int = 420) -> list[np.ndarray]:
+    """One image uint8 (h, w, 3) for each colouring of a cloud, all with the same pixels filled.
+
+    Args:
+        xyz: float (N, 3) in metres, z up.
+        view: where from.
+        colorings: uint8 (N, 3) each.
+        height: pixels; less for a view that is wider than 1.45 times its height.
+    """
+    spacing = point_spacing(xyz)
+    scale = _SAMPLES * min(height / view.height, _WIDEST * height / view.width)
+    size = (_SAMPLES * max(1, round(view.height * scale / 2)), _SAMPLES * max(1, round(view.width * scale / 2)))
+    plane, depth = view.project(xyz[view.keep])
+    pixel = np.floor((plane - view.window[:2]) * scale).astype(np.int64)
+    middle = float(np.median(depth))
+    # The nearest splats are the largest; a tenth more for points that lie farther apart than most.
     radius = max(1, int(np.ceil(1.1 * spacing * scale / max(float(np.percentile(depth, 2)), 1e-6))))
-    drawn = splat(pixel, depth, (height, width), radius, bulge=spacing)
-    return Splats(np.where(drawn.row >= 0, view.keep[np.maximum(drawn.row, 0)], -1), drawn.depth)
+    seen = splat(pixel, depth, size, radius, bulge=spacing)
+    light = shade(seen.depth, metres=middle / scale, radius=max(1.0, spacing * scale / middle), grain=spacing)
+    rows = view.keep[np.maximum(seen.row, 0)]
+    return [_paint(rows, seen, rgb, light) for rgb in colorings]
 
 
-def paint(seen: Splats, rgb: np.ndarray, shade: np.ndarray) -> np.ndarray:
-    """uint8 (H/2, W/2, 3): the seen points' colours, shaded, on paper white, averaged 2×2."""
-    empty = seen.row < 0
-    color = rgb[np.maximum(seen.row, 0)].astype(np.float32) * shade[..., None]
-    color[empty] = _PAPER
-    height, width = (size // _SAMPLES * _SAMPLES for size in empty.shape)
-    blocks = color[:height, :width].reshape(height // _SAMPLES, _SAMPLES, width // _SAMPLES, _SAMPLES, 3)
+def _paint(rows: np.ndarray, seen: Splats, rgb: np.ndarray, light: np.ndarray) -> np.ndarray:
+    color = rgb[rows].astype(np.float32) * light[..., None]
+    color[seen.row < 0] = _PAPER
+    height, width = (size // _SAMPLES for size in light.shape)
+    blocks = color.reshape(height, _SAMPLES, width, _SAMPLES, 3)
     return np.clip(blocks.mean(axis=(1, 3)) + 0.5, 0, 255).astype(np.uint8)
 
 
@@ -58,7 +66,7 @@ def compare_picture(
         height: pixels of a row of views.
 
     Raises:
-        InputError: no rows, or colours that do not fit the cloud.
+        InputError: no rows, no views, or colours that do not fit the cloud.
     """
     if not rows:
         raise InputError("a picture needs at least one row of colours")
@@ -66,36 +74,17 @@ def compare_picture(
         if rgb.shape != xyz.shape or rgb.dtype != np.uint8:
             raise InputError(f"colours of {title!r} must be uint8 {xyz.shape}, got {rgb.dtype} {rgb.shape}")
     cameras = views(xyz) if cameras is None else cameras
-    spacing = point_spacing(xyz)
-    columns: list[list[np.ndarray]] = []
-    for camera in cameras:
-        seen = see(xyz, camera, height * _SAMPLES, spacing)
-        shade = relief(seen.depth, spacing, 3, 0.1)
-        columns.append([paint(seen, rgb, shade) for _, rgb in rows])
+    if not cameras:
+        raise InputError("a picture needs at least one view")
+    columns = [render(xyz, camera, [rgb for _, rgb in rows], height) for camera in cameras]
     return _lay_out([title for title, _ in rows], columns, height)
-
-
-def _lay_out(titles: Sequence[str], columns: Sequence[Sequence[np.ndarray]], height: int) -> Image.Image:
-    edge, gap, heading = round(0.07 * height), round(0.06 * height), round(0.13 * height)
-    width = 2 * edge + sum(column[0].shape[1] for column in columns) + gap * (len(columns) - 1)
-    page = Image.new("RGB", (width, edge + len(titles) * (heading + height + gap) - gap + edge), _PAPER)
-    draw = ImageDraw.Draw(page)
-    font = ImageFont.load_default(size=round(0.062 * height))
-    for number, title in enumerate(titles):
-        y = edge + number * (heading + height + gap)
-        draw.text((edge, y), title, font=font, fill=_INK)
-        x = edge
-        for column in columns:
-            page.paste(Image.fromarray(column[number]), (x, y + heading))
-            x += column[number].shape[1] + gap
-    return page
 
 
 def feature_picture(
     xyz: np.ndarray,
     rgb: np.ndarray | None,
     features: Features,
-    title: str = "features, PCA to colours",
+    title: str = "features (PCA to colours)",
     height: int = 420,
 ) -> Image.Image:
     """A cloud in its own colours, and below it coloured by the principal components of its features.
@@ -128,6 +117,25 @@ def save_picture(picture: Image.Image, path: Path | str) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     picture.save(target, optimize=True)
     return target
+
+
+def _lay_out(titles: Sequence[str], columns: Sequence[Sequence[np.ndarray]], height: int) -> Image.Image:
+    """A page: per title a heading, and below it that row's images, each in the middle of its strip."""
+    edge, gap, heading = round(0.07 * height), round(0.09 * height), round(0.12 * height)
+    width = 2 * edge + sum(column[0].shape[1] for column in columns) + gap * (len(columns) - 1)
+    tallest = max(column[0].shape[0] for column in columns)
+    strip = heading + tallest + gap
+    page = Image.new("RGB", (width, 2 * edge + len(titles) * strip - gap), _PAPER)
+    draw = ImageDraw.Draw(page)
+    font = ImageFont.load_default(size=round(0.058 * height))
+    for number, title in enumerate(titles):
+        x, y = edge, edge + number * strip
+        draw.text((x, y), title, font=font, fill=_INK)
+        for column in columns:
+            image = column[number]
+            page.paste(Image.fromarray(image), (x, y + heading + (tallest - image.shape[0]) // 2))
+            x += image.shape[1] + gap
+    return page
 
 
 def _height_grey(xyz: np.ndarray) -> np.ndarray:

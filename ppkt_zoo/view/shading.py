@@ -1,38 +1,69 @@
-"""Shape from depth alone: darken creases and the rims behind near surfaces (eye-dome lighting)."""
+"""Shape from depth alone: a soft light from above, and shadows behind near surfaces (eye-dome lighting)."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
+# (distance in splat radii, weight): the first ones draw creases, the wide ones a soft shadow around them.
+_SURROUNDINGS = ((0.7, 0.30), (1.2, 0.30), (2.0, 0.25), (3.2, 0.22), (4.8, 0.20), (7.0, 0.18), (10.0, 0.15))
+_DARKEST = 0.38
+_STRENGTH = 2.0
+# Where the light comes from, in the camera's frame (right, down, forward): over the left shoulder.
+_LIGHT = np.array([-0.35, -0.80, -0.50]) / np.linalg.norm([-0.35, -0.80, -0.50])
+_AMBIENT = 0.78
+# Surfaces turned this far to the light, or farther, keep their colour.
+_FULL = 0.75
 
-def relief(depth: np.ndarray, grain: float, pixels: float, cap: float, strength: float = 2.2) -> np.ndarray:
+
+def shade(depth: np.ndarray, metres: float, radius: float, grain: float) -> np.ndarray:
     """Brightness float32 (H, W) in (0, 1] of every pixel.
+
+    Args:
+        depth: float (H, W) in metres, infinity where nothing is seen.
+        metres: what a pixel spans at the cloud's distance.
+        radius: the radius of a splat in pixels; surroundings are looked at in multiples of it.
+        grain: metres, the roughness of the splats themselves, which is smoothed away.
+    """
+    empty = ~np.isfinite(depth)
+    smooth = np.where(empty, np.inf, depth).astype(np.float32)
+    with np.errstate(invalid="ignore"):
+        for step in (radius, 0.5 * radius, radius):
+            smooth = _smooth(smooth, max(1, round(step)), 4 * grain)
+        bright = _shadow(smooth, radius, grain) * _light(smooth, metres, max(1, round(0.5 * radius)))
+    return np.where(empty, 1, bright).astype(np.float32)
+
+
+def _shadow(depth: np.ndarray, radius: float, grain: float) -> np.ndarray:
+    """How open each pixel's surroundings are.
 
     A pixel is darkened by how much nearer its surroundings lie than itself, taken over opposite pairs of
     neighbours, so that a plane keeps its brightness however steeply it is seen (Boucheny's eye-dome lighting
     darkens it).
-
-    Args:
-        depth: float (H, W) in metres, infinity where nothing is seen.
-        grain: metres, the roughness of the splats themselves, which is smoothed away.
-        pixels: the radius of a splat; surroundings are looked at in multiples of it.
-        cap: metres; a step beyond it darkens no more.
-        strength: how dark it gets.
     """
-    empty = ~np.isfinite(depth)
-    smooth = np.where(empty, np.inf, depth).astype(np.float32)
-    for step in (pixels, 0.5 * pixels, pixels):
-        smooth = _smooth(smooth, max(1, round(step)), 4 * grain)
     total = np.zeros(depth.shape, dtype=np.float32)
-    # Creases close by are drawn as lines, wide surroundings as a soft shadow.
-    for reach, weight in ((0.7, 0.5), (1.5, 0.6), (4, 0.5), (9, 0.4)):
-        step = max(1, round(reach * pixels))
-        near = np.zeros_like(total)
-        for pair in _opposite_pairs(smooth, step):
-            inward = sum(np.clip(np.where(np.isfinite(other), smooth - other, 0), -cap, cap) for other in pair)
-            near += np.maximum(np.nan_to_num(inward) - 0.25 * grain, 0)
+    cap = 8 * grain
+    for reach, weight in _SURROUNDINGS:
+        near = np.zeros(depth.shape, dtype=np.float32)
+        for pair in _opposite_pairs(depth, max(1, round(reach * radius))):
+            # Where nothing lies beside a pixel, it is neither nearer nor farther.
+            inward = sum(np.clip(np.where(np.isfinite(other), depth - other, 0), -cap, cap) for other in pair)
+            near += np.maximum(np.nan_to_num(inward) - 0.3 * grain, 0)
         total += weight * near / (4 * cap)
-    return np.where(empty, 1, 0.32 + 0.68 * np.exp(-strength * total)).astype(np.float32)
+    return _DARKEST + (1 - _DARKEST) * np.exp(-_STRENGTH * total)
+
+
+def _light(depth: np.ndarray, metres: float, step: int) -> np.ndarray:
+    """Lambert's law for the normals of the depth map."""
+    slopes = []
+    for right, down in ((step, 0), (0, step)):
+        ahead = np.roll(depth, (-down, -right), axis=(0, 1)) - depth
+        behind = depth - np.roll(depth, (down, right), axis=(0, 1))
+        # The flatter side belongs to the same surface; the other may lead over its rim.
+        slope = np.where(np.abs(ahead) < np.abs(behind), ahead, behind) / (step * metres)
+        slopes.append(np.clip(np.nan_to_num(slope, posinf=0, neginf=0), -8, 8))
+    toward = slopes[0] * _LIGHT[0] + slopes[1] * _LIGHT[1] - _LIGHT[2]
+    cosine = toward / np.sqrt(slopes[0] ** 2 + slopes[1] ** 2 + 1)
+    return _AMBIENT + (1 - _AMBIENT) * np.clip(cosine / _FULL, 0, 1)
 
 
 def _smooth(depth: np.ndarray, step: int, tolerance: float) -> np.ndarray:
@@ -40,9 +71,7 @@ def _smooth(depth: np.ndarray, step: int, tolerance: float) -> np.ndarray:
     total, count = depth.copy(), np.ones_like(depth)
     for one, other in _opposite_pairs(depth, step):
         # Both sides or neither, or the slope of a surface would shift its rim.
-        with np.errstate(invalid="ignore"):
-            bend = np.abs(one + other - 2 * depth)
-            same = (bend < tolerance) & (np.abs(one - other) < 8 * tolerance)
+        same = (np.abs(one + other - 2 * depth) < tolerance) & (np.abs(one - other) < 8 * tolerance)
         total += np.where(same, one + other, 0)
         count += 2 * same
     return total / count

@@ -6,6 +6,7 @@ import numpy as np
 
 _EMPTY = np.iinfo(np.int64).max
 _INDEX_BITS = 32
+_INDEX_MASK = (1 << _INDEX_BITS) - 1
 _DEPTH_STEPS = 1 << 30
 _MAX_RADIUS = 24
 
@@ -24,7 +25,7 @@ class Splats:
 
 
 def splat(pixel: np.ndarray, depth: np.ndarray, size: tuple[int, int], radius: int, bulge: float) -> Splats:
-    """Draw every point as a small square that bends away from the camera.
+    """Draw every point as a small disc that bends away from the camera.
 
     A splat's edge lies ``bulge`` metres behind its centre (a paraboloid), so each pixel of a smooth surface
     goes to the point whose centre is nearest, while a surface in front still hides all that is behind it.
@@ -50,14 +51,24 @@ def splat(pixel: np.ndarray, depth: np.ndarray, size: tuple[int, int], radius: i
     keys = keys.reshape(size)
     radius = min(radius, _MAX_RADIUS)
     per_pixel = bulge * (_DEPTH_STEPS / span) / max(radius, 1) ** 2
-    for axis in (1, 0):
-        keys = _grow(keys, axis, radius, per_pixel)
-    seen = keys != _EMPTY
-    row = np.where(seen, keys & ((1 << _INDEX_BITS) - 1), -1)
+    grown = _grow(keys, radius, per_pixel)
+    # What a square's corner covers outside the circle goes to the smaller squares that fit into the circles.
+    winner = pixel[np.where(grown != _EMPTY, grown & _INDEX_MASK, rows[0])]
+    away = winner - np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1)
+    corner = (grown != _EMPTY) & ((away**2).sum(axis=-1) > (radius + 0.5) ** 2)
+    if corner.any():
+        grown[corner] = _grow(keys, int((radius + 0.5) / np.sqrt(2)), per_pixel)[corner]
+    seen = grown != _EMPTY
+    row = np.where(seen, grown & _INDEX_MASK, -1)
     return Splats(row, np.where(seen, depth[np.maximum(row, 0)], np.inf).astype(np.float32))
 
 
-def _grow(keys: np.ndarray, axis: int, radius: int, per_pixel: float) -> np.ndarray:
+def _grow(keys: np.ndarray, radius: int, per_pixel: float) -> np.ndarray:
+    """Each key spreads over a square; at offset (x, y) it is raised by ``per_pixel``·(x² + y²) depth steps."""
+    return _grow_along(_grow_along(keys, 1, radius, per_pixel), 0, radius, per_pixel)
+
+
+def _grow_along(keys: np.ndarray, axis: int, radius: int, per_pixel: float) -> np.ndarray:
     """Each key spreads along an axis, at offset d raised by ``per_pixel``·d² depth steps."""
     grown = keys.copy()
     length = keys.shape[axis]

@@ -119,9 +119,9 @@ def write_weight_folder(
     name: str,
     record: WeightRecord | Mapping[str, Any],
     golden_cloud: PointCloud,
-    dtype: StorageDtype = "float16",
+    dtype: StorageDtype | torch.dtype = "float16",
     projection: Mapping[str, Tensor] | None = None,
-    recipe: str | os.PathLike[str] | None = None,
+    extra_files: Mapping[str, str | bytes] | None = None,
     overwrite: bool = False,
 ) -> WeightFolder:
     """Write a backbone as a weight folder; it appears whole or not at all.
@@ -131,12 +131,12 @@ def write_weight_folder(
         backbone: made by :func:`ppkt_zoo.create_backbone`.
         name: ``architecture.tag``.
         record: a :class:`WeightRecord` or its fields. ``parameters``, ``created`` (today) and ``recipe``
-            (of the file ``recipe``) are filled in where they are absent.
+            (of ``recipe.yaml`` in ``extra_files``) are filled in where they are absent.
         golden_cloud: a cloud of the kind the weight is for; its features, computed on the CPU from the tensors
             as they were stored, become the golden output.
         dtype: float16 stores tensors of two or more axes in half precision, the others in float32.
         projection: tensors of UPL and point head, to be had again by ``load_projection``.
-        recipe: the recipe file; a copy goes along as ``recipe.yaml``.
+        extra_files: name → content of what goes along: ``recipe.yaml`` (hashed in config.json), a picture.
         overwrite: put the new folder in the place of an old one.
 
     Raises:
@@ -144,23 +144,24 @@ def write_weight_folder(
         ManifestError: the name or the record breaks the rules.
     """
     architecture, arguments = origin_of(backbone)
+    stored = str(dtype).removeprefix("torch.")
     fields = {
         "name": name,
         "architecture": architecture,
         "arguments": arguments,
         "input_spec": backbone.input_spec,
         "levels": dict(backbone.level_channels),
-        "dtype": dtype,
+        "dtype": stored,
     }
     network = parse_mapping(NetworkConfig, fields, name, ManifestError)
-    files: dict[str, bytes] = {} if recipe is None else {RECIPE: read_bytes(Path(recipe))}
-    record = _complete_record(record, backbone, Path(recipe).name if recipe is not None else None, files.get(RECIPE))
-    files[MODEL] = encode_tensors(to_storage(backbone.state_dict(), dtype), network.header())
+    files = _extra_bytes(extra_files or {})
+    record = _complete_record(record, backbone, files.get(RECIPE))
+    files[MODEL] = encode_tensors(to_storage(backbone.state_dict(), network.dtype), network.header())
     # What is proven is the file, not the network in memory: half precision has been rounded.
     golden = make_golden(build_network(network, files[MODEL], MODEL), golden_cloud.to("cpu"))
     files[GOLDEN] = encode_tensors(golden.to_tensors(), {"torch": str(torch.__version__), "device": "cpu"})
     if projection is not None:
-        files[PROJECTION] = encode_tensors(to_storage(projection, dtype), None)
+        files[PROJECTION] = encode_tensors(to_storage(projection, network.dtype), None)
     return _install(Path(folder), network, record, files, overwrite)
 
 
@@ -196,22 +197,30 @@ def weight_spec(folder: WeightFolder, source: BundledSource | HubSource) -> Weig
     )
 
 
+def _extra_bytes(extra: Mapping[str, str | bytes]) -> dict[str, bytes]:
+    own = {*get_args(FileName), CONFIG, CARD} - {RECIPE}
+    for name in extra:
+        if name in own or name.startswith(".") or any(mark in name for mark in "/\\:\0"):
+            raise ManifestError(f"extra file {name!r}: give a plain file name that is none of {', '.join(sorted(own))}")
+    return {name: data.encode() if isinstance(data, str) else bytes(data) for name, data in extra.items()}
+
+
 def _complete_record(
-    record: WeightRecord | Mapping[str, Any], backbone: "Backbone", recipe_name: str | None, recipe: bytes | None
+    record: WeightRecord | Mapping[str, Any], backbone: "Backbone", recipe: bytes | None
 ) -> WeightRecord:
     count = sum(parameter.numel() for parameter in backbone.parameters())
     digest = None if recipe is None else hashlib.sha256(recipe).hexdigest()
     if isinstance(record, Mapping):
         defaults: dict[str, Any] = {"parameters": count, "created": datetime.date.today()}
         if digest is not None:
-            defaults["recipe"] = {"file": recipe_name, "sha256": digest}
+            defaults["recipe"] = {"file": RECIPE, "sha256": digest}
         record = {**defaults, **record}
     checked = parse_mapping(WeightRecord, record, RECORD, ManifestError)
     if checked.parameters != count:
         raise ManifestError(f"{RECORD}: field parameters says {checked.parameters}, the backbone has {count}")
     if digest is not None and (checked.recipe is None or checked.recipe.sha256 != digest):
         raise ManifestError(
-            f"{RECORD}: field recipe.sha256 is not that of {recipe_name}: leave it out to have it filled"
+            f"{RECORD}: field recipe.sha256 is not that of {RECIPE}: leave recipe out to have it filled"
         )
     return checked
 

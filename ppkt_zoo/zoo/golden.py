@@ -56,6 +56,8 @@ class Golden:
         fits &= rgb is None or (rgb.dtype == torch.uint8 and rgb.shape == xyz.shape)
         if not fits or int(rows.min()) < 0 or int(rows.max()) >= len(xyz):
             raise WeightError(f"{where}: xyz, rgb and rows do not fit each other: get the weight again")
+        if not bool(torch.isfinite(xyz).all()):
+            raise WeightError(f"{where}: xyz holds NaN or infinity")
         features = {level: tensors[f"{_FEATURES}{level}"] for level in levels}
         for level, channels in levels.items():
             value = features[level]
@@ -63,7 +65,7 @@ class Golden:
                 raise WeightError(f"{where}: {_FEATURES}{level} must be float32 {(len(rows), channels)}")
             if not bool(torch.isfinite(value).all()):
                 raise WeightError(f"{where}: {_FEATURES}{level} holds NaN or infinity")
-        return cls(PointCloud.from_arrays(xyz, rgb), rows, features)
+        return cls(PointCloud(xyz, rgb), rows, features)
 
 
 def make_golden(backbone: "Backbone", cloud: PointCloud) -> Golden:

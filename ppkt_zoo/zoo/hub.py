@@ -86,7 +86,7 @@ def _download(name: HubName, file: str, cache_dir: str | os.PathLike[str] | None
             file,
             revision=name.revision,
             cache_dir=None if cache_dir is None else Path(cache_dir),
-            endpoint=os.environ.get("HF_ENDPOINT") or None,
+            endpoint=os.environ.get("HF_ENDPOINT", "").rstrip("/") or None,
             local_files_only=_offline(),
             force_download=force,
             library_name="ppkt-zoo",
@@ -124,7 +124,7 @@ def _explain(error: BaseException, name: HubName) -> str:
         return "it is not in the cache and HF_HUB_OFFLINE is set: load it once where there is a network"
     if isinstance(cause, errors.FileMetadataError):
         return "HF_ENDPOINT does not answer as a Hub does: check its address"
-    if isinstance(error, OSError) and error.errno is not None:
+    if isinstance(error, OSError) and error.errno and not isinstance(error, ConnectionError | TimeoutError):
         return f"the cache cannot be written ({error.strerror}): free some space or set HF_HOME to another folder"
     return f"no connection, or it was cut ({type(cause).__name__}): check the network and try again"
 

@@ -58,7 +58,7 @@ def load_backbone(
     get_engine(engine, target)
     parsed = parse_name(name)
     if isinstance(parsed, ListedName) and parsed.tag is None:
-        check_architecture(parsed.architecture)
+        _check_listed(parsed)
         if weights is None:
             return _finish(create_backbone(name, input_spec=input_spec, **arguments).eval(), engine, target)
         name = f"{name}.{weights}" if weights != "default" else _ask_for_tag(name)
@@ -87,7 +87,7 @@ def open_weight(name: str, *, cache_dir: StrPath | None = None) -> WeightFolder:
     parsed = parse_name(name)
     if not isinstance(parsed, ListedName):
         return fetch_named(parsed, cache_dir)
-    check_architecture(parsed.architecture)
+    _check_listed(parsed)
     if parsed.tag is None:
         _ask_for_tag(name)
     return fetch_listed(load_manifest().find(parsed), cache_dir)
@@ -145,6 +145,15 @@ def verify(
             "try engine='torch' and device='cpu', and report it"
         )
     return report
+
+
+def _check_listed(name: ListedName) -> None:
+    try:
+        check_architecture(name.architecture)
+    except UnknownNameError as error:
+        if not os.path.isdir(str(name)):
+            raise
+        raise UnknownNameError(f"{error}; for the folder of that name write 'local-dir:{name}'") from None
 
 
 def _ask_for_tag(architecture: str) -> str:

@@ -68,13 +68,13 @@ def parse_name(name: str) -> ListedName | HubName | LocalName:
         return _parse_hub(name)
     if name.startswith(LOCAL_PREFIX):
         return _parse_local(name)
+    if name.lower().endswith(_PICKLES):
+        raise UnknownNameError(_refuse_pickle(name))
     if WEIGHT_NAME.fullmatch(name):
         architecture, tag = name.split(".")
         return ListedName(architecture, tag)
     if ARCHITECTURE.fullmatch(name):
         return ListedName(name, None)
-    if name.lower().endswith(_PICKLES):
-        raise UnknownNameError(_refuse_pickle(name))
     if any(mark in name for mark in ("/", "\\", "~")) or name in ("", ".", ".."):
         raise UnknownNameError(
             f"{name!r} looks like a path: write '{LOCAL_PREFIX}{name}' for a weight folder on disk, "

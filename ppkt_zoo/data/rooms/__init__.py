@@ -1,0 +1,27 @@
+"""A procedural world of furnished rooms: colour, depth, label and instance of every pixel, made from a seed.
+
+>>> room = make_room(7)
+>>> pose = sample_camera(room, seed=0)
+>>> frame = render(room, make_intrinsics(240, 320, 60.0), pose, 240, 320)
+"""
+
+from ppkt_zoo.data.rooms.camera import look_at, make_intrinsics, sample_camera
+from ppkt_zoo.data.rooms.classes import CLASSES
+from ppkt_zoo.data.rooms.cloud import room_cloud
+from ppkt_zoo.data.rooms.make import make_room
+from ppkt_zoo.data.rooms.render import render
+from ppkt_zoo.data.rooms.room import Room, RoomObject
+from ppkt_zoo.data.rooms.source import RoomsFrames
+
+__all__ = [
+    "CLASSES",
+    "Room",
+    "RoomObject",
+    "RoomsFrames",
+    "look_at",
+    "make_intrinsics",
+    "make_room",
+    "render",
+    "room_cloud",
+    "sample_camera",
+]

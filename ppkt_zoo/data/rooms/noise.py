@@ -29,10 +29,10 @@ def noise(place: Tensor) -> Tensor:
     """Smooth noise of several octaves.
 
     Args:
-        place: float32 (P, 3); the pattern repeats at every integer, its largest blobs are 1/6 wide.
+        place: float32 (3, P); the pattern repeats at every integer, its largest blobs are 1/6 wide.
 
     Returns:
         float32 (2, P), two independent fields, about in [−1, 1].
     """
-    at = (place - place.floor()) * 2 - 1
+    at = ((place - place.floor()) * 2 - 1).T.contiguous()
     return functional.grid_sample(_volume(str(place.device)), at[None, :, None, None], align_corners=True)[0, :, :, 0, 0]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ppkt_zoo.data.rooms.shapes import Shape
 from ppkt_zoo.data.rooms.solids import SHELL, Solids
+from ppkt_zoo.data.rooms.vectors import dot, largest, length, smallest, turn_back, unit
 
 NEAR = 0.05
 """Nothing nearer to the camera than this is seen, metres."""
@@ -69,16 +70,10 @@ def cast(
         rows = ((solids.shape == int(shape)) & (area > 0)).nonzero()[:, 0]
         if rows.numel() == 0:
             continue
-        which, u, v = _pairs(rows, low, size, area)
-        start = origin.T[:, which]
-        matrix = rays[rows]
-        index = torch.repeat_interleave(torch.arange(rows.numel(), device=device), area[rows], output_size=which.numel())
-        columns = matrix.permute(2, 1, 0)  # (u | v | 1, axis, row)
-        way = torch.addcmul(columns[2][:, index], columns[0][:, index], u)
-        way = torch.addcmul(way, columns[1][:, index], v)
+        which, start, way, pixel = _pairs(rows, low, size, area, origin, rays, width)
         depth, hit = _intersect(shape, start, way, solids, which)
-        pixel = (v * width + u).long()[hit]
-        best.scatter_reduce_(0, pixel, _key(depth[hit], which[hit]), "amin")
+        hit = hit.nonzero()[:, 0]
+        best.scatter_reduce_(0, pixel[hit], _key(depth[hit], which[hit]), "amin")
     depth = (best >> 24).to(torch.int32).view(torch.float32)
     return Hits(depth, best & 0xFFFFFF, origin, rays)
 
@@ -133,22 +128,27 @@ def _rectangles(solids: Solids, k: Tensor, pose: Tensor, height: int, width: int
     return start.long(), (end - start + 1).clamp(min=0).long()
 
 
-def _pairs(rows: Tensor, low: Tensor, size: Tensor, area: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """All pixels of the rows' rectangles: solid int64, u and v float32, each (P,)."""
-    counts = area[rows]
-    total = int(counts.sum())
+def _pairs(
+    rows: Tensor, low: Tensor, size: Tensor, area: Tensor, origin: Tensor, rays: Tensor, width: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """All pixels of the rows' rectangles: solid int64 (P,), start and way of the ray (3, P), pixel int64 (P,)."""
     device = rows.device
     tall, wide = size[rows, 1], size[rows, 0]
     lines = int(tall.sum())
-    owner = torch.repeat_interleave(torch.arange(rows.numel(), device=device), tall, output_size=lines)
-    line = torch.arange(lines, device=device) - (tall.cumsum(0) - tall)[owner]
-    line_wide = wide[owner]
+    owner = torch.repeat_interleave(rows, tall, output_size=lines)
+    line = torch.arange(lines, device=device) - torch.repeat_interleave(tall.cumsum(0) - tall, tall, output_size=lines)
+    v = line + low[owner, 1]
+    line_wide = size[owner, 0]
+    total = int(area[rows].sum())
     of = torch.repeat_interleave(torch.arange(lines, device=device), line_wide, output_size=total)
-    start = line_wide.cumsum(0) - line_wide
-    first_u = (low[rows, 0][owner] - start).to(torch.float32)
-    u = torch.arange(total, device=device, dtype=torch.float32) + first_u[of]
-    v = (low[rows, 1][owner] + line).to(torch.float32)[of]
-    return rows[owner][of], u, v
+    # What is the same along a line is worked out once a line; u counts from the start of the whole list.
+    first_u = low[owner, 0] - (line_wide.cumsum(0) - line_wide)
+    u = torch.arange(total, device=device) + first_u[of]
+    own = rays[owner].permute(2, 1, 0)  # (u | v | 1, axis, line)
+    table = torch.cat([origin[owner].T, own[0], own[1] * v + own[2]])
+    values = table[:, of]
+    pixel = (v * width)[of] + u
+    return owner[of], values[:3], torch.addcmul(values[6:], values[3:6], u.to(torch.float32)), pixel
 
 
 def _intersect(shape: Shape, start: Tensor, way: Tensor, solids: Solids, which: Tensor) -> tuple[Tensor, Tensor]:
@@ -159,7 +159,7 @@ def _intersect(shape: Shape, start: Tensor, way: Tensor, solids: Solids, which: 
         return _round_box(start, way, solids, which)
     if shape == Shape.FRUSTUM:
         return _frustum(start, way, solids.extra[which].T)
-    a, b, c = (way * way).sum(0), (start * way).sum(0), (start * start).sum(0) - 1
+    a, b, c = dot(way, way), dot(start, way), dot(start, start) - 1
     root = b * b - a * c
     depth = (-b - root.clamp(min=0).sqrt()) / a
     return depth, (root >= 0) & (depth > NEAR)
@@ -169,8 +169,8 @@ def _slabs(start: Tensor, way: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     inverse = 1 / torch.where(way.abs() < 1e-9, 1e-9, way)
     middle, reach = -start * inverse, inverse.abs()
     enter, leave = middle - reach, middle + reach
-    near = torch.maximum(torch.maximum(enter[0], enter[1]), enter[2])
-    far = torch.minimum(torch.minimum(leave[0], leave[1]), leave[2])
+    near = largest(enter)
+    far = smallest(leave)
     return near, far, (near <= far) & (near > NEAR)
 
 
@@ -181,14 +181,14 @@ def _round_box(start: Tensor, way: Tensor, solids: Solids, which: Tensor) -> tup
     half = solids.half[solid].T
     radius = solids.extra[solid, 0]
     base, step = start[:, chosen] * half, way[:, chosen] * half
-    speed = step.norm(dim=0)
+    slow = 1 / length(step)
     inner = half - radius
     depth, end = near[chosen], far[chosen]
     distance = depth
     for _ in range(_MARCH_STEPS):
         beyond = (torch.addcmul(base, step, depth)).abs() - inner
-        distance = beyond.clamp(min=0).norm(dim=0) + beyond.amax(0).clamp(max=0) - radius
-        depth = depth + distance / speed
+        distance = length(beyond.clamp(min=0)) + largest(beyond).clamp_(max=0) - radius
+        depth = torch.addcmul(depth, distance, slow)
     found = (distance < 1e-3) & (depth <= end + 1e-3)
     near[chosen] = depth
     hit[chosen] = found
@@ -225,33 +225,29 @@ def _frustum(start: Tensor, way: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def normals(solids: Solids, hits: Hits, place: Tensor) -> Tensor:
-    """World normals (P, 3) at own scaled coordinates ``place`` (P, 3) of each pixel's first hit."""
+    """World normals (3, P) at own scaled coordinates ``place`` (3, P) of each pixel's first hit."""
     solid = hits.solid
     shape = solids.shape[solid]
-    half = solids.half[solid]
     size = place.abs()
-    face = (size == size.amax(1, keepdim=True)).float()
     # The shell's boxes are seen on their third axis only.
-    face = torch.where((solid < SHELL)[:, None], torch.tensor([0.0, 0.0, 1.0], device=place.device), face)
-    normal = face * place.sign()
-    round_rows = (shape == int(Shape.ROUND_BOX)).nonzero()[:, 0]
-    if round_rows.numel():
-        point = place[round_rows] * half[round_rows]
-        inner = half[round_rows] - solids.extra[solid[round_rows], :1]
-        beyond = (point.abs() - inner).clamp(min=0)
-        normal[round_rows] = torch.where(beyond.sum(1, keepdim=True) > 1e-6, beyond * point.sign(), normal[round_rows])
-    ball_rows = (shape == int(Shape.ELLIPSOID)).nonzero()[:, 0]
-    if ball_rows.numel():
-        normal[ball_rows] = place[ball_rows] / half[ball_rows]
-    cone_rows = (shape == int(Shape.FRUSTUM)).nonzero()[:, 0]
-    if cone_rows.numel():
-        point, ends = place[cone_rows], solids.extra[solid[cone_rows]]
-        slope, middle = (ends[:, 1] - ends[:, 0]) / 2, (ends[:, 1] + ends[:, 0]) / 2
-        side = torch.stack([point[:, 0], point[:, 1], -slope * (middle + slope * point[:, 2])], dim=1) / half[cone_rows]
-        cap = torch.zeros_like(point)
-        cap[:, 2] = point[:, 2].sign()
-        radius = middle + slope * point[:, 2]
-        inside = (point[:, :2].norm(dim=1) < radius * 0.999) & (point[:, 2].abs() > 0.999)
-        normal[cone_rows] = torch.where(inside[:, None], cap, side)
-    world = (normal[:, None] @ solids.axes[solid])[:, 0]
-    return torch.nn.functional.normalize(world, dim=1)
+    size[2] += (solid < SHELL) * 10.0
+    normal = (size == largest(size)).float() * place.sign()
+    rows = (shape == int(Shape.ROUND_BOX)).nonzero()[:, 0]
+    if rows.numel():
+        point, half = place[:, rows], solids.half.T[:, solid[rows]]
+        point = point * half
+        beyond = (point.abs() - (half - solids.extra[solid[rows], 0])).clamp_(min=0)
+        normal[:, rows] = torch.where(largest(beyond) > 1e-6, beyond * point.sign(), normal[:, rows])
+    rows = (shape == int(Shape.ELLIPSOID)).nonzero()[:, 0]
+    if rows.numel():
+        normal[:, rows] = place[:, rows] / solids.half.T[:, solid[rows]]
+    rows = (shape == int(Shape.FRUSTUM)).nonzero()[:, 0]
+    if rows.numel():
+        point, half, ends = place[:, rows], solids.half.T[:, solid[rows]], solids.extra.T[:, solid[rows]]
+        slope = (ends[1] - ends[0]) / 2
+        radius = (ends[1] + ends[0]) / 2 + slope * point[2]
+        side = torch.stack([point[0], point[1], -slope * radius]) / half
+        cap = torch.stack([torch.zeros_like(radius), torch.zeros_like(radius), point[2].sign()])
+        flat = (point[0] * point[0] + point[1] * point[1] < (radius * 0.999) ** 2) & (point[2].abs() > 0.999)
+        normal[:, rows] = torch.where(flat, cap, side)
+    return unit(turn_back(solids.axes.permute(1, 2, 0)[:, :, solid], normal))

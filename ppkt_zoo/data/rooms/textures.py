@@ -1,10 +1,45 @@
 """Procedural colour of each hit: two colours of a material mixed by a pattern in the primitive's own frame."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from ppkt_zoo.data.rooms.materials import Texture
 from ppkt_zoo.data.rooms.noise import noise
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Points of one kind of texture.
+
+    Attributes:
+        color, second: (3, P).
+        scale: (P,).
+        x, y, z: (P,), metres along the longest, middle and shortest axis.
+        part: (3, P), the same as fractions of the half extents.
+        field, other: (P,), noise.
+        offset: (3, P).
+        blur: (P,), metres a pixel.
+    """
+
+    color: Tensor
+    second: Tensor
+    scale: Tensor
+    x: Tensor
+    y: Tensor
+    z: Tensor
+    part: Tensor
+    field: Tensor
+    other: Tensor
+    offset: Tensor
+    blur: Tensor
+
+    def mixed(self, mix: Tensor) -> Tensor:
+        """From the first colour (0) to the second (1), and a little beyond."""
+        return torch.addcmul(self.color, self.second - self.color, mix.clamp(-0.3, 1.3))
+
 
 # How often the noise repeats in a metre along a surface's long, middle and short axis, and how strongly the
 # mix of the two colours follows it.
@@ -31,34 +66,31 @@ def paint(
 
     Args:
         texture: int64 (P,), see Texture.
-        color, second: float32 (P, 3), linear light.
+        color, second: float32 (3, P), linear light.
         scale: float32 (P,), size of the pattern in metres.
-        place: float32 (P, 3), metres from the primitive's middle along its longest, middle, shortest axis.
-        part: float32 (P, 3), the same as fractions of the half extents, −1 to 1.
-        offset: float32 (P, 3), where in the noise this primitive lies.
+        place: float32 (3, P), metres from the primitive's middle along its longest, middle, shortest axis.
+        part: float32 (3, P), the same as fractions of the half extents, −1 to 1.
+        offset: float32 (3, P), where in the noise this primitive lies.
         blur: float32 (P,), size of a pixel there in metres: finer patterns fade out.
 
     Returns:
-        float32 (P, 3), linear albedo.
+        float32 (3, P), linear albedo.
     """
-    frequency = _TABLE.to(place.device)[texture]
-    field, other = noise(place * frequency + offset)
-    mix = 0.5 + 0.35 * field
-    out = torch.empty_like(color)
-    done = torch.zeros_like(texture, dtype=torch.bool)
+    frequency = _TABLE.to(place.device).T[:, texture]
+    field, other = noise(torch.addcmul(offset, place, frequency))
+    out = color + (second - color) * (0.5 + 0.35 * field).clamp_(0, 1)
     for kind, pattern in _PATTERNS.items():
         rows = (texture == int(kind)).nonzero()[:, 0]
         if rows.numel():
-            done[rows] = True
-            out[rows] = pattern(
-                color[rows], second[rows], scale[rows, None], place[rows], part[rows], field[rows, None], other[rows, None],
-                offset[rows], blur[rows, None],
+            here = Surface(
+                color[:, rows], second[:, rows], scale[rows], *place[:, rows], part[:, rows], field[rows], other[rows],
+                offset[:, rows], blur[rows],
             )  # fmt: skip
-    plain = color + (second - color) * mix[:, None].clamp(0, 1)
-    return torch.where(done[:, None], out, plain)
+            out[:, rows] = pattern(here)
+    return out
 
 
-def _fade(period, blur: Tensor) -> Tensor:
+def _fade(period: Tensor | float, blur: Tensor) -> Tensor:
     """1 where a pattern of that period is resolved, 0 where a pixel covers more than half of it."""
     return ((period / blur - 2) / 3).clamp(0, 1)
 
@@ -68,106 +100,99 @@ def _hash(value: Tensor) -> Tensor:
     return (torch.sin(value * 12.9898 + 4.1) * 43758.5453).frac().abs()
 
 
-def _wood(color, second, scale, place, part, field, other, offset, blur) -> Tensor:
-    rings = 0.5 + 0.5 * torch.sin(field * 16 + place[:, 1:2] * 30)
-    mix = 0.25 + 0.45 * rings * _fade(0.04, blur) + 0.3 * other
-    return color + (second - color) * mix.clamp(-0.3, 1.2)
+def _seam(edge: Tensor, wide: Tensor, strength: float) -> Tensor:
+    """A line of the given width at edge = 0, that fades as pixels grow beyond it."""
+    return (1 - (edge / wide).clamp(0, 1)) * (strength / wide).clamp(0, 1)
 
 
-def _planks(color, second, scale, place, part, field, other, offset, blur) -> Tensor:
-    row = (place[:, 1:2] / scale).floor()
-    shift = _hash(row) * 7
-    along = place[:, :1] / (scale * 9) + shift
+def _wood(s: Surface) -> Tensor:
+    rings = 0.5 + 0.5 * torch.sin(s.field * 16 + s.y * 30)
+    return s.mixed(0.25 + 0.45 * rings * _fade(0.04, s.blur) + 0.3 * s.other)
+
+
+def _planks(s: Surface) -> Tensor:
+    across = s.y / s.scale
+    row = across.floor()
+    along = s.x / (s.scale * 9) + _hash(row) * 7
     tone = _hash(row * 17 + along.floor() * 3)
-    edge = torch.minimum((place[:, 1:2] / scale).frac().abs(), (1 - (place[:, 1:2] / scale).frac().abs())) * scale
-    seam = (1 - (edge / (blur * 0.7 + 0.0015)).clamp(0, 1)) * (0.002 / (blur * 0.7 + 0.0015)).clamp(0, 1)
-    rings = 0.5 + 0.5 * torch.sin(field * 18 + tone * 40)
-    mix = 0.1 + 0.6 * tone + 0.3 * (rings - 0.5) * _fade(0.05, blur) + 0.25 * other
-    base = color + (second - color) * mix.clamp(-0.3, 1.3)
-    return base * (1 - 0.6 * seam)
+    inside = across - row
+    edge = torch.minimum(inside, 1 - inside) * s.scale
+    rings = torch.sin(s.field * 18 + tone * 40)
+    base = s.mixed(0.1 + 0.6 * tone + 0.15 * rings * _fade(0.05, s.blur) + 0.25 * s.other)
+    return base * (1 - 0.6 * _seam(edge, s.blur * 0.7 + 0.0015, 0.002))
 
 
-def _fabric(color, second, scale, place, part, field, other, offset, blur) -> Tensor:
-    weave = torch.sin(place[:, :1] * 1600) * torch.sin(place[:, 1:2] * 1600 + 1) + torch.sin(place[:, 2:] * 1600)
-    mix = 0.5 + 0.4 * field * _fade(0.03, blur) + 0.25 * weave * _fade(0.004, blur)
-    return color + (second - color) * mix
+def _fabric(s: Surface) -> Tensor:
+    weave = torch.sin(s.x * 1600) * torch.sin(s.y * 1600 + 1) + torch.sin(s.z * 1600)
+    return s.mixed(0.5 + 0.45 * s.field * _fade(0.03, s.blur) + 0.25 * weave * _fade(0.004, s.blur))
 
 
-def _carpet(color, second, scale, place, part, field, other, offset, blur) -> Tensor:
-    grain = _hash((place[:, :1] * 350).floor() + (place[:, 1:2] * 350).floor() * 57)
-    mix = 0.5 + 0.5 * field * _fade(0.03, blur) + 0.6 * (grain - 0.5) * _fade(0.012, blur)
-    return color + (second - color) * mix
+def _carpet(s: Surface) -> Tensor:
+    grain = _hash((s.x * 350).floor() + (s.y * 350).floor() * 57)
+    return s.mixed(0.5 + 0.5 * s.field * _fade(0.03, s.blur) + 0.6 * (grain - 0.5) * _fade(0.012, s.blur))
 
 
-def _tiles(color, second, scale, place, part, field, other, offset, blur) -> Tensor:
-    cell = place[:, :2] / scale
-    inside = cell - cell.floor()
-    edge = torch.minimum(inside, 1 - inside).amin(1, keepdim=True) * scale
-    wide = 0.003 + 0.5 * blur
-    joint = (1 - (edge / wide).clamp(0, 1)) * (0.0045 / wide).clamp(0, 1)
-    tone = _hash(cell[:, :1].floor() * 31 + cell[:, 1:].floor() * 7)
-    base = color * (0.94 + 0.1 * tone + 0.05 * field)
-    return base + (second - base) * joint
+def _tiles(s: Surface) -> Tensor:
+    across, along = s.x / s.scale, s.y / s.scale
+    u, v = across - across.floor(), along - along.floor()
+    edge = torch.minimum(torch.minimum(u, 1 - u), torch.minimum(v, 1 - v)) * s.scale
+    tone = _hash(across.floor() * 31 + along.floor() * 7)
+    base = s.color * (0.94 + 0.1 * tone + 0.05 * s.field)
+    return base + (s.second - base) * _seam(edge, 0.003 + 0.5 * s.blur, 0.0045)
 
 
-def _stripes(color, second, scale, place, part, field, other, offset, blur) -> Tensor:
-    wave = torch.sin(place[:, :1] / scale * 6.2832)
-    band = (wave * 4).clamp(-1, 1) * 0.5 + 0.5
-    return color + (second - color) * (0.5 + (band - 0.5) * _fade(1.0, blur / scale))
+def _stripes(s: Surface) -> Tensor:
+    band = (torch.sin(s.x / s.scale * 6.2832) * 4).clamp(-1, 1) * 0.5
+    return s.mixed(0.5 + band * _fade(1.0, s.blur / s.scale))
 
 
-def _checks(color, second, scale, place, part, field, other, offset, blur) -> Tensor:
-    one = (torch.sin(place[:, :1] / scale * 3.1416) * 4).clamp(-1, 1)
-    two = (torch.sin(place[:, 1:2] / scale * 3.1416) * 4).clamp(-1, 1)
-    mix = 0.5 + 0.25 * (one + two) * _fade(1.0, blur / scale)
-    return color + (second - color) * mix
+def _checks(s: Surface) -> Tensor:
+    one = (torch.sin(s.x / s.scale * 3.1416) * 4).clamp(-1, 1)
+    two = (torch.sin(s.y / s.scale * 3.1416) * 4).clamp(-1, 1)
+    return s.mixed(0.5 + 0.25 * (one + two) * _fade(1.0, s.blur / s.scale))
 
 
-def _picture(color, second, scale, place, part, field, other, offset, blur) -> Tensor:
-    high = part[:, 1:2] + 0.5 * field * scale
-    base = color + (second - color) * (high * 2.5 + 0.5).clamp(0, 1)
-    spot = ((other * scale * 1.3 + part[:, :1] * 0.5 - 0.25) * 8).clamp(0, 1)
-    tint = torch.cat([_hash(offset[:, :1]), _hash(offset[:, 1:2]), _hash(offset[:, 2:])], dim=1) ** 2
-    base = base + (tint - base) * spot
-    return base * (0.8 + 0.3 * field)
+def _picture(s: Surface) -> Tensor:
+    base = torch.lerp(s.color, s.second, ((s.part[1] + 0.5 * s.field * s.scale) * 2.5 + 0.5).clamp(0, 1))
+    spot = ((s.other * s.scale * 1.3 + s.part[0] * 0.5 - 0.25) * 8).clamp(0, 1)
+    base = torch.lerp(base, _hash(s.offset) ** 2, spot)
+    return base * (0.8 + 0.3 * s.field)
 
 
-def _screen(color, second, scale, place, part, field, other, offset, blur) -> Tensor:
-    window = ((part[:, :1].abs() < 0.62) & (part[:, 1:2] > -0.55) & (part[:, 1:2] < 0.7)).float()
-    document = _hash(offset[:, :1]) < 0.5
-    lines = ((part[:, 1:2] * 14).frac().abs() < 0.5).float() * (_hash((part[:, 1:2] * 14).floor()) * 1.2 - 0.6 > part[:, :1]).float()
-    paper = 0.9 - 0.6 * lines
-    film = color + (second - color) * ((part[:, 1:2] + field) * 2 + 0.5).clamp(0, 1)
-    page = film * 0.5 * (1 - window) + paper * window
-    return torch.where(document, page, film * (0.7 + 0.5 * other))
+def _screen(s: Surface) -> Tensor:
+    x, y = s.part[0], s.part[1]
+    window = ((x.abs() < 0.62) & (y > -0.55) & (y < 0.7)).float()
+    line = (y * 14).floor()
+    text = ((y * 14 - line < 0.5) & (_hash(line) * 1.2 - 0.6 > x)).float()
+    film = torch.lerp(s.color, s.second, ((y + s.field) * 2 + 0.5).clamp(0, 1))
+    page = torch.lerp(film * 0.5, (0.9 - 0.6 * text).expand_as(film), window)
+    return torch.where(_hash(s.offset[0]) < 0.5, page, film * (0.7 + 0.5 * s.other))
 
 
-def _stone(color, second, scale, place, part, field, other, offset, blur) -> Tensor:
-    speck = _hash((place[:, :1] * 160).floor() + (place[:, 1:2] * 160).floor() * 91 + (place[:, 2:] * 160).floor() * 13)
-    mix = 0.5 + 0.5 * field + (speck - 0.5) * _fade(0.02, blur)
-    return color + (second - color) * mix.clamp(-0.2, 1.3)
+def _stone(s: Surface) -> Tensor:
+    speck = _hash((s.x * 160).floor() + (s.y * 160).floor() * 91 + (s.z * 160).floor() * 13)
+    return s.mixed(0.5 + 0.5 * s.field + (speck - 0.5) * _fade(0.02, s.blur))
 
 
-def _view(color, second, scale, place, part, field, other, offset, blur) -> Tensor:
+def _view(s: Surface) -> Tensor:
     # Own axes are sorted by length, so a tall window's height may be its first axis: both look like outdoors.
-    horizon = part[:, 1:2] * 2.2 + 0.35 + field * 0.9
-    base = second + (color - second) * (horizon * 2 + 0.5).clamp(0, 1)
-    return base * (0.85 + 0.3 * other)
+    horizon = s.part[1] * 2.2 + 0.35 + s.field * 0.9
+    return torch.lerp(s.second, s.color, (horizon * 2 + 0.5).clamp(0, 1)) * (0.85 + 0.3 * s.other)
 
 
-def _label(color, second, scale, place, part, field, other, offset, blur) -> Tensor:
-    band = ((part[:, 1:2].abs() < 0.45) & (part[:, :1].abs() < 0.7)).float()
-    text = (_hash((part[:, :1] * 8).floor() + (part[:, 1:2] * 9).floor() * 5) < 0.35).float()
-    return color + (second - color) * band * (0.4 + 0.6 * text)
+def _label(s: Surface) -> Tensor:
+    band = ((s.part[1].abs() < 0.45) & (s.part[0].abs() < 0.7)).float()
+    text = (_hash((s.part[0] * 8).floor() + (s.part[1] * 9).floor() * 5) < 0.35).float()
+    return s.mixed(band * (0.4 + 0.6 * text))
 
 
-def _keys(color, second, scale, place, part, field, other, offset, blur) -> Tensor:
-    cell = place[:, :2] / scale
-    inside = (cell - cell.floor() - 0.5).abs().amax(1, keepdim=True)
-    return color + (second - color) * (inside < 0.4).float() * (0.3 + 0.7 * _fade(0.02, blur))
+def _keys(s: Surface) -> Tensor:
+    across, along = s.x / s.scale, s.y / s.scale
+    inside = torch.maximum((across - across.floor() - 0.5).abs(), (along - along.floor() - 0.5).abs()) < 0.4
+    return s.mixed(inside * (0.3 + 0.7 * _fade(0.02, s.blur)))
 
 
-_PATTERNS = {
+_PATTERNS: dict[Texture, Callable[[Surface], Tensor]] = {
     Texture.WOOD: _wood, Texture.PLANKS: _planks, Texture.FABRIC: _fabric, Texture.CARPET: _carpet, Texture.TILES: _tiles,
     Texture.STRIPES: _stripes, Texture.CHECKS: _checks, Texture.PICTURE: _picture, Texture.SCREEN: _screen,
     Texture.STONE: _stone, Texture.VIEW: _view, Texture.LABEL: _label, Texture.KEYS: _keys,

@@ -1,0 +1,136 @@
+"""Did the first weight learn? Measures it on frames that it never saw, and writes docs/results/first_weight.md.
+
+    python benchmarks/first_weight/run.py --weight sr_unet14_small.ppkt_voc_rooms
+
+Every part writes its own JSON under runs/ when it is done and is not measured again; the page is written from
+those files at the end, and shows the parts that are there.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import kitchen
+import pictures
+import retrieval
+import rooms
+import tabletops
+from held_out import refuse_seen
+from machine import describe_machine
+from page import write_page
+from record_metrics import record_metrics
+from setting import FULL, TEACHER_FILE, TINY, Setting
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("retrieval", "rooms", "kitchen", "mosd", "pictures")
+
+
+def main() -> None:
+    """Measure the parts that are missing, then write the page."""
+    asked = _arguments()
+    torch.set_flush_denormal(True)
+    setting = Setting(
+        weight=asked.weight,
+        shared=asked.shared,
+        teacher_file=asked.teacher or asked.shared / TEACHER_FILE,
+        cache=asked.runs / "cache",
+        seeds=asked.seeds,
+        amount=TINY if asked.tiny else FULL,
+    )
+    trained_on = refuse_seen(setting)
+    done = asked.runs / f"{setting.sha256[:12]}-seeds{asked.seeds}{'-tiny' if asked.tiny else ''}"
+    measures: dict[str, Callable[[], dict[str, Any]]] = {
+        "retrieval": lambda: retrieval.measure(setting),
+        "rooms": lambda: rooms.measure(setting),
+        "kitchen": lambda: kitchen.measure(setting),
+        "mosd": lambda: tabletops.measure(setting),
+        "pictures": lambda: pictures.measure(setting, asked.out),
+    }
+    for part in asked.parts:
+        file = done / f"{part}.json"
+        if file.exists() and not asked.again and part != "pictures":
+            print(f"{part}: measured before, in {file}")
+            continue
+        began = time.perf_counter()
+        found = measures[part]()
+        seconds = time.perf_counter() - began
+        _write_json(file, {"seconds": round(seconds, 1), **found})
+        print(f"{part}: {seconds:.0f} s")
+    results = _collect(setting, done, trained_on)
+    results["command"] = _command(asked)
+    _write_json(asked.out / "first_weight.json", results)
+    write_page(results, asked.out / "first_weight.md")
+    print(f"wrote {asked.out / 'first_weight.md'}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--weight", required=True, help="architecture.tag, local-dir:PATH or hf-hub:…")
+    default = Path(os.environ.get("PPKT_ZOO_SHARED") or ROOT.parent / "shared")
+    parser.add_argument("--shared", type=Path, default=default, help="folder with frames/ and teachers/")
+    parser.add_argument("--teacher", type=Path, help="the file of the weight's teacher")
+    parser.add_argument("--parts", type=_parts, default=PARTS, help=f"some of {','.join(PARTS)}")
+    parser.add_argument("--seeds", type=_seeds, default=5, help="how many; every interval rests on them")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results", help="where the page goes")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "first_weight", help="finished parts, rooms")
+    parser.add_argument("--again", action="store_true", help="measure parts again that were measured before")
+    parser.add_argument("--tiny", action="store_true", help="two frames of everything: shows that it runs")
+    return parser.parse_args()
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    parts = tuple(part for part in text.split(",") if part)
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no part {unknown[0]!r}: known are {', '.join(PARTS)}")
+    return parts
+
+
+def _seeds(text: str) -> int:
+    if not text.isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError("give at least 2 seeds: an interval needs them")
+    return int(text)
+
+
+def _command(asked: argparse.Namespace) -> str:
+    weight = asked.weight if not asked.weight.startswith("local-dir:") else "local-dir:PATH"
+    tiny = " --tiny" if asked.tiny else ""
+    return f"python benchmarks/first_weight/run.py --weight {weight} --seeds {asked.seeds}{tiny}"
+
+
+def _collect(setting: Setting, done: Path, trained_on: list[str]) -> dict[str, Any]:
+    parts = {part: json.loads((done / f"{part}.json").read_text()) for part in PARTS if (done / f"{part}.json").exists()}
+    return {
+        "weight": {
+            "name": setting.folder.config.name,
+            "sha256": setting.sha256,
+            "parameters": setting.folder.record().parameters,
+            "voxel_size": setting.student.input_spec.voxel_size,
+            "trained_on": trained_on,
+        },
+        "date": date.today().isoformat(),
+        "machine": describe_machine(),
+        "seeds": list(range(setting.seeds)),
+        "amount": dataclasses.asdict(setting.amount),
+        "parts": parts,
+        "metrics": record_metrics(parts, setting.seeds),
+    }
+
+
+def _write_json(file: Path, content: dict[str, Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_suffix(".part")
+    draft.write_text(json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(draft, file)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""The three that every probe compares: the pretrained student, a random one, and no network at all."""
+
+import numpy as np
+
+from ppkt_zoo.points.cloud import PointCloud
+from probing import ProbeTask, Scores, of_backbone, of_raw, probe_scores
+from setting import Setting
+
+_STATISTICS_FRAMES = 8
+
+
+def measure_students(setting: Setting, task: ProbeTask) -> dict[str, object]:
+    """Scores for every seed; each seed has its own draw of frames and points, and its own random network."""
+    seeds = list(range(setting.seeds))
+    untrained: Scores = {}
+    for seed in seeds:
+        control = setting.untrained(seed, _statistics_clouds(task, seed))
+        untrained |= probe_scores(task, of_backbone(control), [seed])
+    found = {
+        "ppkt": probe_scores(task, of_backbone(setting.student), seeds),
+        "untrained": untrained,
+        "raw": probe_scores(task, of_raw, seeds),
+    }
+    return {
+        "classes": list(task.classes),
+        "fit_frames": task.fit_frames,
+        "test_frames": task.test_size,
+        "per_frame": task.per_frame,
+        "per_class": task.per_class,
+        "students": {who: [scores[seed] for seed in seeds] for who, scores in found.items()},
+    }
+
+
+def _statistics_clouds(task: ProbeTask, seed: int) -> list[PointCloud]:
+    frames = np.random.default_rng([seed, 53]).permutation(task.frames_of(seed))[:_STATISTICS_FRAMES]
+    return [task.fit(int(index))[0].cloud for index in frames]

@@ -1,0 +1,102 @@
+"""Cameras: intrinsics from a field of view, poses that look at things, poses sampled in a room."""
+
+import numpy as np
+import torch
+
+from ppkt_zoo.data.rooms.raycast import cast
+from ppkt_zoo.data.rooms.room import Room
+
+_PROBE = (24, 32)  # size of the small frame that judges a pose
+_AIMS = {"chair": 2.0, "table": 2.0, "desk": 2.0, "sofa": 2.5, "bed": 1.5, "screen": 2.0, "plant": 1.2, "bookshelf": 1.0,
+         "cabinet": 0.8, "counter": 1.2, "stool": 1.0, "appliance": 0.6, "lamp": 0.3, "door": 0.1, "window": 0.1}  # fmt: skip
+
+
+def make_intrinsics(height: int, width: int, view: float) -> np.ndarray:
+    """float64 (3, 3) of a camera with a horizontal field of view of ``view`` degrees and square pixels."""
+    focal = width / 2 / np.tan(np.radians(view) / 2)
+    return np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1.0]])
+
+
+def look_at(position: np.ndarray, target: np.ndarray, roll: float = 0.0) -> np.ndarray:
+    """float64 (4, 4) pose, camera → world, of a camera at ``position`` that looks at ``target``; roll in radians."""
+    forward = np.asarray(target, float) - position
+    forward = forward / np.linalg.norm(forward)
+    up = np.array([0, 0, 1.0]) if abs(forward[2]) < 0.98 else np.array([0, 1.0, 0])
+    right = np.cross(forward, up)
+    right /= np.linalg.norm(right)
+    down = np.cross(forward, right)
+    c, s = np.cos(roll), np.sin(roll)
+    pose = np.eye(4)
+    pose[:3, :3] = np.stack([c * right + s * down, c * down - s * right, forward], axis=1)
+    pose[:3, 3] = position
+    return pose
+
+
+def sample_camera(room: Room, seed: int | np.random.Generator, view: float = 60.0, tries: int = 30) -> np.ndarray:
+    """A pose in the room's free space that sees at least two objects and has no wall before its nose.
+
+    Args:
+        room: where.
+        seed: a seed or a generator; the same one gives the same pose.
+        view: horizontal field of view of the camera in degrees.
+        tries: how many poses are tried; the best is taken when none is good.
+
+    Returns:
+        float64 (4, 4), camera → world.
+    """
+    rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
+    small = torch.from_numpy(make_intrinsics(*_PROBE, view)).float()
+    best, best_score = None, -1.0
+    for _ in range(tries):
+        position = _free_position(room, rng)
+        pose = look_at(position, _target(room, position, rng), rng.normal(0, 0.025))
+        hits = cast(room.solids, small, torch.from_numpy(pose).float(), *_PROBE)
+        score = _judge(room, hits.depth.cpu(), room.solids.instance[hits.solid].cpu())
+        if score > best_score:
+            best, best_score = pose, score
+        if score >= 1.0:
+            break
+    assert best is not None
+    return best
+
+
+def _judge(room: Room, depth: torch.Tensor, instance: torch.Tensor) -> float:
+    """1 or more for a good view; else how far it is from one."""
+    count = torch.bincount(instance, minlength=len(room.objects) + 1)[1:]
+    aims = torch.tensor([item.name in _AIMS and item.name not in ("door", "window") for item in room.objects])
+    seen = int(((count >= 8) & aims).sum())
+    share = float(count[aims].sum()) / depth.numel()
+    near = float((depth < 0.45).float().mean())
+    middle = float(depth.median())
+    good = (min(seen, 2) / 2 + min(share / 0.15, 1) + min(middle / 1.3, 1) + (1.0 if near < 0.03 else 0.0)) / 4
+    return good
+
+
+def _free_position(room: Room, rng: np.random.Generator) -> np.ndarray:
+    width, depth, _ = room.extent
+    boxes = room.boxes
+    position = np.zeros(3)
+    for _ in range(60):
+        kind = rng.random()
+        high = rng.uniform(1.35, 1.75) if kind < 0.6 else rng.uniform(0.8, 1.35)
+        position = np.array([rng.uniform(-0.5, 0.5) * (width - 0.5), rng.uniform(-0.5, 0.5) * (depth - 0.5), high])
+        away = position - boxes[:, :3]
+        c, s = np.cos(boxes[:, 6]), np.sin(boxes[:, 6])
+        own = np.stack([c * away[:, 0] + s * away[:, 1], c * away[:, 1] - s * away[:, 0], away[:, 2]], axis=1)
+        beyond = np.maximum(np.abs(own) - boxes[:, 3:6] / 2, 0)
+        # A camera may be over a low table but not in or right beside anything.
+        if np.linalg.norm(beyond, axis=1).min() > 0.3:
+            break
+    return position
+
+
+def _target(room: Room, position: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    away = np.array([np.linalg.norm(item.centre[:2] - position[:2]) for item in room.objects])
+    weight = np.array([_AIMS.get(item.name, 0.0) for item in room.objects])
+    weight = weight * np.where((away > 1.0) & (away < 4.5), 1.0, 0.05) + 1e-9
+    target = room.objects[int(rng.choice(len(weight), p=weight / weight.sum()))].centre.copy()
+    target += rng.normal(0, 0.3, 3) * np.array([1, 1, 0.5])
+    flat = float(np.linalg.norm(target[:2] - position[:2]))
+    # People hold cameras between level and about 40 degrees down.
+    target[2] = np.clip(target[2], position[2] - 0.85 * flat, position[2] + 0.15 * flat)
+    return target

@@ -1,0 +1,92 @@
+"""What a camera and a depth sensor make of light and distance."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+MAX_RANGE = 7.0
+"""Farther than this the depth sensor sees nothing, metres."""
+
+
+def smooth_edges(light: Tensor, solid: Tensor) -> Tensor:
+    """Blend pixels over the borders of solids with their neighbours: a cheap stand-in for many rays a pixel.
+
+    Args:
+        light: float32 (3, H, W).
+        solid: int64 (H, W).
+
+    Returns:
+        float32 (3, H, W).
+    """
+    edge = torch.zeros(solid.shape, device=light.device)
+    across, down = (solid[:, 1:] != solid[:, :-1]).float(), (solid[1:] != solid[:-1]).float()
+    edge[:, 1:] += across
+    edge[:, :-1] += across
+    edge[1:] += down
+    edge[:-1] += down
+    image = light.clamp(max=1.5)[None]
+    kernel = torch.tensor([1.0, 2.0, 1.0], device=light.device)
+    kernel = (kernel[:, None] * kernel / 16).expand(3, 1, 3, 3)
+    soft = functional.conv2d(functional.pad(image, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
+    mix = (edge / 2).clamp(max=1) * 0.8 + 0.12
+    return (image + (soft - image) * mix)[0]
+
+
+def sense_color(light: Tensor, rng: np.random.Generator | None) -> np.ndarray:
+    """uint8 (H, W, 3) photograph of linear light (3, H, W); without a generator a plain, even one."""
+    height, width = light.shape[1:]
+    grey = light.mean(0)
+    # Half geometric mean, half mean: bright windows may burn out, dark rooms stay a little dark.
+    level = float((grey + 1e-3).log().mean().exp()) * 0.5 + float(grey.mean()) * 0.5
+    gain = 0.27 / max(level, 1e-3)
+    balance = torch.ones(3)
+    if rng is not None:
+        gain *= float(np.exp(rng.normal(0, 0.18)))
+        warm = rng.normal(0, 0.05)
+        balance = torch.tensor([1 + warm, 1 + rng.normal(0, 0.012), 1 - warm], dtype=torch.float32)
+        y = torch.linspace(-1, 1, height, device=light.device)[:, None] * (height / width)
+        x = torch.linspace(-1, 1, width, device=light.device)
+        light = light * (1 - float(rng.uniform(0.0, 0.22)) * (x * x + y * y))
+    shown = light * (gain * balance).to(light.device)[:, None, None]
+    # A filmic curve: nearly straight in the middle, a shoulder for lights.
+    shown = (shown * (1 + shown * 0.08)) / (1 + shown * 0.45)
+    image = shown.clamp(0, 1) ** (1 / 2.2)
+    if rng is not None:
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        grain = torch.randn(3, height, width, generator=generator).to(light.device)
+        image = image + grain * float(rng.uniform(0.004, 0.016))
+    return (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+def sense_depth(depth: Tensor, facing: Tensor, rng: np.random.Generator) -> Tensor:
+    """Depth as a structured-light sensor gives it.
+
+    Noise and steps grow with the square of the distance; nothing comes back beyond ``MAX_RANGE``, from surfaces
+    seen at a grazing angle, and from some pixels beside an edge.
+
+    Args:
+        depth: float32 (H, W), metres.
+        facing: float32 (H, W), cosine between surface normal and the way to the camera.
+        rng: its draws.
+
+    Returns:
+        float32 (H, W), 0 where there is a hole.
+    """
+    height, width = depth.shape
+    device = depth.device
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    draws = torch.randn(height, width, generator=generator).to(device)
+    luck = torch.rand(height, width, generator=generator).to(device)
+    coarse = torch.randn(1, 1, height // 4 + 2, width // 4 + 2, generator=generator).to(device)
+    coarse = functional.interpolate(coarse, (height, width), mode="bilinear", align_corners=False)[0, 0]
+    square = depth * depth
+    noisy = depth + square * (0.0009 * draws + 0.0012 * coarse)
+    step = 0.0014 * square
+    noisy = (noisy / step).round() * step
+    jump = functional.max_pool2d(depth[None], 3, 1, 1)[0] + functional.max_pool2d(-depth[None], 3, 1, 1)[0]
+    edge = (jump > 0.05 + 0.03 * depth) & (luck < 0.55)
+    hole = edge | (depth > MAX_RANGE) | (depth < 0.35) | (facing < 0.08) | ((facing < 0.2) & (luck < 0.4)) | (luck > 0.998)
+    if bool(hole.all()):
+        hole = depth > MAX_RANGE
+    return torch.where(hole | ~noisy.isfinite(), 0.0, noisy).clamp(min=0)

@@ -1,0 +1,155 @@
+"""RoomsFrames: an endless supply of frames by number, with a cache on disk."""
+
+import io
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ppkt_zoo.data.frames import RGBDFrame
+from ppkt_zoo.data.rooms.camera import make_intrinsics, sample_camera
+from ppkt_zoo.data.rooms.make import make_room
+from ppkt_zoo.data.rooms.render import render
+from ppkt_zoo.data.rooms.room import Room
+from ppkt_zoo.errors import FrameError, InputError
+
+VERSION = 1
+"""Raised whenever the same seed would give other frames: caches of other versions are never read."""
+
+_JPEG_QUALITY = 93
+
+
+class RoomsFrames:
+    """Frames of many rooms; frame i is a pure function of (seed, i) and the size.
+
+    Colour always goes through JPEG and depth through whole millimetres, as with a real camera's files, so a
+    frame is the same whether it was rendered now or read from the cache.
+
+    Args:
+        seed: which world.
+        rooms: how many rooms.
+        frames_per_room: how many cameras in each; frame i is in room i // frames_per_room.
+        height, width: size in pixels.
+        sensor_noise: noise of the camera and of the depth sensor.
+        cache: folder for rendered frames, or None.
+        device: where frames are rendered.
+    """
+
+    def __init__(
+        self, seed: int, rooms: int, frames_per_room: int, height: int = 240, width: int = 320, sensor_noise: bool = True,
+        cache: Path | str | None = None, device: str = "cpu",
+    ) -> None:  # fmt: skip
+        if rooms < 1 or frames_per_room < 1:
+            raise InputError(f"rooms and frames_per_room must be at least 1, got {rooms} and {frames_per_room}")
+        if height < 16 or width < 16:
+            raise InputError(f"frames must be at least 16×16 pixels, got {width}×{height}")
+        self.seed, self.rooms, self.frames_per_room = seed, rooms, frames_per_room
+        self.height, self.width, self.sensor_noise, self.device = height, width, sensor_noise, device
+        self._room: tuple[int, Room] | None = None
+        noisy = "noisy" if sensor_noise else "clean"
+        # frames_per_room decides which room frame i is in, so it is part of the folder's name; rooms is not.
+        folder = f"rooms-v{VERSION}-seed{seed}-per{frames_per_room}-{width}x{height}-{noisy}"
+        self.folder = None if cache is None else Path(cache) / folder
+
+    @property
+    def name(self) -> str:
+        """What reports call this source."""
+        return f"rooms-{self.seed}"
+
+    def __len__(self) -> int:
+        return self.rooms * self.frames_per_room
+
+    def __getitem__(self, index: int) -> RGBDFrame:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"frame {index} of {len(self)}")
+        index %= len(self)
+        if self.folder is None:
+            return _decode(self._encoded(index), self._frame_name(index))
+        path = self.folder / f"frame-{index:06d}.npz"
+        if path.exists():
+            return _decode(_read(path), self._frame_name(index))
+        parts = self._encoded(index)
+        _write(path, parts)
+        return _decode(parts, self._frame_name(index))
+
+    def room(self, number: int) -> Room:
+        """Room ``number``; the last one is kept, so frames in order make each room once."""
+        if self._room is None or self._room[0] != number:
+            self._room = (number, make_room(self.room_seed(number), self.device))
+        return self._room[1]
+
+    def room_seed(self, number: int) -> int:
+        """The seed of room ``number``, to make it again with make_room."""
+        return int(np.random.default_rng([self.seed, number]).integers(2**31))
+
+    def _frame_name(self, index: int) -> str:
+        number, view = divmod(index, self.frames_per_room)
+        return f"rooms-{self.room_seed(number)}-{view}"
+
+    def _encoded(self, index: int) -> dict[str, np.ndarray]:
+        number, view = divmod(index, self.frames_per_room)
+        room = self.room(number)
+        rng = np.random.default_rng([self.seed, number, view])
+        angle = float(rng.uniform(50, 70))
+        pose = sample_camera(room, rng, angle)
+        intrinsics = make_intrinsics(self.height, self.width, angle)
+        return _encode(render(room, intrinsics, pose, self.height, self.width, self.sensor_noise, view))
+
+
+def _encode(frame: RGBDFrame) -> dict[str, np.ndarray]:
+    assert frame.label is not None and frame.instance is not None and frame.pose is not None
+    millimetres = np.clip(np.round(frame.depth * 1000), 0, 65535).astype(np.uint16)
+    return {
+        "color": _pack(frame.color, "JPEG", quality=_JPEG_QUALITY),
+        "depth": _pack(millimetres, "PNG", compress_level=3),
+        "label": _pack((frame.label + 1).astype(np.uint8), "PNG", compress_level=3),
+        "instance": _pack(frame.instance.astype(np.uint16), "PNG", compress_level=3),
+        "intrinsics": frame.intrinsics,
+        "pose": frame.pose,
+    }
+
+
+def _decode(parts: dict[str, np.ndarray], name: str) -> RGBDFrame:
+    return RGBDFrame(
+        color=_unpack(parts["color"]).astype(np.uint8),
+        depth=_unpack(parts["depth"]).astype(np.float32) / np.float32(1000),
+        intrinsics=parts["intrinsics"],
+        pose=parts["pose"],
+        name=name,
+        label=_unpack(parts["label"]).astype(np.int16) - np.int16(1),
+        instance=_unpack(parts["instance"]).astype(np.int32),
+    )
+
+
+def _pack(image: np.ndarray, form: str, **options) -> np.ndarray:
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, form, **options)
+    return np.frombuffer(stream.getvalue(), np.uint8)
+
+
+def _unpack(data: np.ndarray) -> np.ndarray:
+    return np.array(Image.open(io.BytesIO(data.tobytes())))
+
+
+def _write(path: Path, parts: dict[str, np.ndarray]) -> None:
+    """Write so that a reader, in this process or another, finds the whole file or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            np.savez(stream, **parts)  # type: ignore[arg-type]
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {key: stored[key] for key in ("color", "depth", "label", "instance", "intrinsics", "pose")}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise FrameError(f"cached frame {path} is damaged ({error}): delete it, it will be rendered again") from error

@@ -1,0 +1,147 @@
+"""Backbones and weights as tables for the terminal."""
+
+import fnmatch
+
+import torch
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from ppkt_zoo.zoo.load import open_weight
+from ppkt_zoo.zoo.manifest import HubSource, load_manifest
+from ppkt_zoo.zoo.names import ListedName, parse_name
+from ppkt_zoo.zoo.record import Estimate, WeightRecord
+from ppkt_zoo.zoo.registry import create_backbone, list_backbones
+
+
+def weights_table(pattern: str = "*") -> Table:
+    """One row a listed weight: what it is, its teacher, data, licence, size, and its first metric."""
+    table = _table("weight", "parameters", "teacher", "data", "licence", "size", "source", "measured")
+    for weight in load_manifest().weights:
+        if not fnmatch.fnmatch(weight.name, pattern):
+            continue
+        record = weight.record
+        table.add_row(
+            Text(weight.name, style="bold cyan"),
+            _millions(record.parameters),
+            Text(record.teacher.name if record.teacher else "-"),
+            Text(", ".join(data.name for data in record.data)),
+            Text(record.licences.weights),
+            f"{sum(entry.size for entry in weight.files.values()) / 1e6:.1f} MB",
+            "Hub" if isinstance(weight.source, HubSource) else "bundled",
+            Text(headline(record)),
+        )
+    return table
+
+
+def backbones_table(pattern: str = "*") -> Table:
+    """One row an architecture, with its default arguments."""
+    table = _table("backbone", "parameters", "levels (channels), coarse to fine", "weights")
+    listed = load_manifest().names()
+    for name in list_backbones(pattern):
+        parameters, levels = _measure(name)
+        weights = sum(weight.startswith(f"{name}.") for weight in listed)
+        table.add_row(Text(name, style="bold cyan"), _millions(parameters), _levels(levels), str(weights or "-"))
+    return table
+
+
+def show_table(name: str) -> Table:
+    """All about one weight, or about a backbone where the name has no tag.
+
+    Raises:
+        UnknownNameError, WeightError: no such name, or its files are damaged.
+    """
+    parsed = parse_name(name)
+    if isinstance(parsed, ListedName) and parsed.tag is None:
+        parameters, levels = _measure(name)
+        tags = [weight for weight in load_manifest().names() if weight.startswith(f"{name}.")]
+        table = _lines()
+        table.add_row("backbone", Text(name))
+        table.add_row("parameters", _millions(parameters))
+        table.add_row("levels", _levels(levels))
+        table.add_row("weights", Text(", ".join(tags) or "none is listed yet"))
+        return table
+    if isinstance(parsed, ListedName):
+        # From the manifest, which holds the record: nothing need be fetched.
+        listed = load_manifest().find(parsed)
+        return record_table(listed.name, listed.input_spec.voxel_size, listed.record)
+    folder = open_weight(name)
+    return record_table(folder.config.name, folder.config.input_spec.voxel_size, folder.record())
+
+
+def record_table(name: str, voxel_size: float, record: WeightRecord) -> Table:
+    """Everything a person wants to know of one weight, a line each."""
+    table = _lines()
+
+    def line(field: str, *values: str) -> None:
+        for number, value in enumerate(values):
+            table.add_row("" if number else field, Text(value))
+
+    line("weight", name)
+    line("is", record.description)
+    line("method", record.method)
+    line("parameters", _millions(record.parameters))
+    line("voxel", f"{voxel_size * 100:g} cm")
+    if record.teacher is not None:
+        line("teacher", f"{record.teacher.name}, {record.teacher.stage} ({record.teacher.licence})", record.teacher.origin)
+    line("data", *(f"{data.name}: {data.frames} frames, {data.licence}; {data.attribution}" for data in record.data))
+    if record.conversion is not None:
+        line("converted", f"{record.conversion.origin} ({record.conversion.dialect})")
+    if record.trained is not None:
+        line("trained", f"{record.trained.steps} steps, {record.trained.hours:g} h, {record.trained.machine}")
+    for number, metric in enumerate(record.metrics):
+        line("" if number else "measured", f"{metric.name}: {_estimate(metric)}{_control(metric.control)}; {metric.data}")
+    line("limits", *record.limits)
+    line("deviations", *record.deviations)
+    line("licence", f"weights {record.licences.weights}; data {record.licences.data}")
+    line("cite", record.citation)
+    line("made", record.created.isoformat())
+    return table
+
+
+def headline(record: WeightRecord) -> str:
+    """The first metric in a few words; a dash where nothing was measured."""
+    if not record.metrics:
+        return "-"
+    first = record.metrics[0]
+    return f"{first.name} {_estimate(first)}{_control(first.control)}"
+
+
+def _estimate(estimate: Estimate) -> str:
+    if estimate.interval95 is None:
+        return f"{estimate.value:.3g}"
+    low, high = estimate.interval95
+    return f"{estimate.value:.3g} [{low:.3g}, {high:.3g}]"
+
+
+def _control(control: Estimate | None) -> str:
+    return "" if control is None else f" ({getattr(control, 'name', 'control')} {_estimate(control)})"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, header_style="bold", border_style="dim", pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in ("parameters", "size") else "left", overflow="fold")
+    return table
+
+
+def _lines() -> Table:
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    return table
+
+
+def _measure(name: str) -> tuple[int, dict[str, int]]:
+    """Parameters and levels of an architecture with its default arguments; no memory is filled."""
+    with torch.device("meta"):
+        backbone = create_backbone(name)
+    return sum(parameter.numel() for parameter in backbone.parameters()), backbone.level_channels
+
+
+def _levels(levels: dict[str, int]) -> str:
+    return ", ".join(f"{level} ({channels})" for level, channels in levels.items())
+
+
+def _millions(parameters: int) -> str:
+    return f"{parameters / 1e6:.2f} M"

@@ -1,0 +1,64 @@
+"""The public face: its names, guarded, and what importing it costs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ppkt_zoo
+
+ROOT = Path(__file__).resolve().parents[1]
+
+PUBLIC = [
+    "InputSpec",
+    "PPKTZooError",
+    "PointCloud",
+    "__version__",
+    "create_backbone",
+    "list_backbones",
+    "list_weights",
+    "load_backbone",
+    "load_projection",
+    "register_backbone",
+    "verify",
+]
+
+
+def test_public_names_are_these() -> None:
+    assert ppkt_zoo.__all__ == PUBLIC
+    assert set(PUBLIC) <= set(dir(ppkt_zoo))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_there_and_documented(name: str) -> None:
+    value = getattr(ppkt_zoo, name)
+    assert value.__doc__
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'load_backbones'"):
+        _ = ppkt_zoo.load_backbones  # type: ignore[attr-defined]
+
+
+def test_version_is_that_of_the_project() -> None:
+    assert f'version = "{ppkt_zoo.__version__}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_importing_is_quick_and_light() -> None:
+    script = (
+        "import sys, time\n"
+        "begin = time.perf_counter()\n"
+        "import ppkt_zoo\n"
+        "seconds = time.perf_counter() - begin\n"
+        "ppkt_zoo.list_backbones('sr_*')\n"
+        "heavy = {'torch', 'numpy', 'pydantic', 'huggingface_hub', 'safetensors'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "print(seconds)\n"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+        for _ in range(3)
+    ]
+    # The quickest of three: the machine may be busy with something else.
+    assert min(float(run.stdout) for run in runs) <= 0.15
