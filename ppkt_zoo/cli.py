@@ -91,7 +91,7 @@ def demo(
 def encode(
     source: Annotated[Path, typer.Argument(help="A point file (ply, pcd, npz, …), or a folder of RGB-D frames.")],
     weight: WeightOption = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The .npz to write; SOURCE_features.npz by default.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A .npz or .ply; SOURCE_features.npz by default.")] = None,
     picture: Annotated[Path | None, typer.Option("--picture", "-p", help="Draw the features into this .png too.")] = None,
     levels: Annotated[bool, typer.Option("--levels", help="Write the features of every level, not only the finest.")] = False,
     every: Annotated[int | None, typer.Option(help="Of a folder: every n-th frame; by default about 40 of them.", min=1)] = None,
@@ -100,7 +100,7 @@ def encode(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
     engine: Annotated[str, typer.Option(help="Who does the sparse convolutions: auto, torch, spconv, …")] = "auto",
 ) -> None:
-    """Give every point of a cloud a feature: xyz, rgb and features into one .npz."""
+    """Give every point of a cloud a feature: xyz, rgb and features into one file."""
     from ppkt_zoo.encode_file import encode_source
 
     target = Path(f"{source.resolve().stem}_features.npz") if out is None else out

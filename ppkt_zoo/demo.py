@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
 from ppkt_zoo.data.rooms import make_room, room_cloud
@@ -95,7 +94,7 @@ def run_demo(
     with steps.step("files", "writing") as step:
         cloud, arrays = out / "room.ply", out / "features.npz"
         write_cloud(cloud, xyz, pca_colors(features))
-        np.savez(arrays, xyz=xyz, rgb=rgb, features=features, label=label, instance=instance, weight=name)
+        write_cloud(arrays, xyz, rgb, features=features, label=label, instance=instance)
         step.text = f"into {out}"
     steps.listing(
         "written",

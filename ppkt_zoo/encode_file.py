@@ -1,4 +1,4 @@
-"""A point file or a folder of RGB-D frames → the features of every point, in one .npz and one picture."""
+"""A point file or a folder of RGB-D frames → a file with the features of every point, and a picture."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from ppkt_zoo.demo import default_weight
 from ppkt_zoo.errors import FrameError, InputError
 from ppkt_zoo.points.back_projection import back_project
 from ppkt_zoo.points.cloud import PointCloud
-from ppkt_zoo.points.io import read_cloud
+from ppkt_zoo.points.io import read_cloud, write_cloud
 from ppkt_zoo.view.picture import feature_picture, save_picture
 from ppkt_zoo.view.steps import Steps, thousands
 from ppkt_zoo.zoo.load import load_backbone
@@ -86,7 +86,7 @@ def encode_source(
     engine: str = "auto",
     console: Console | None = None,
 ) -> Path:
-    """Encode every point of a file or folder and write ``xyz``, ``rgb`` and ``features`` (N, C) into ``out``.
+    """Encode every point of a file or folder; write ``xyz``, ``rgb`` and ``features`` (N, C) as .npz or .ply.
 
     With ``levels="all"`` every level is written too, as ``features.<level>``. See :func:`read_source` for
     ``every`` and ``frame``, :meth:`ppkt_zoo.backbones.base.Backbone.encode` for ``tile``, and
@@ -96,8 +96,8 @@ def encode_source(
         InputError: something about the source or the paths does not fit.
         UnknownNameError, WeightError: as ``load_backbone`` does.
     """
-    if out.suffix != ".npz":
-        raise InputError(f"features are written as .npz: give an --out that ends so, not {out.name!r}")
+    if out.suffix.lower() not in (".npz", ".ply"):
+        raise InputError(f"features are written as .npz or .ply: give an --out that ends so, not {out.name!r}")
     if picture is not None and picture.suffix.lower() != ".png":
         raise InputError(f"pictures are written as .png: give a --picture that ends so, not {picture.name!r}")
     steps = Steps(Console() if console is None else console)
@@ -115,15 +115,13 @@ def encode_source(
         encoded = backbone.encode(xyz, rgb if backbone.input_spec.wants_color else None, levels=wanted, tile=tile)
         features = list(encoded.values())[-1]
         step.text = f"{features.dtype} {features.shape}: one for each point, in the points' order"
-    arrays = {"xyz": xyz, "features": features, "weight": np.array(name)}
-    if rgb is not None:
-        arrays["rgb"] = rgb
+    arrays = {"features": features}
     if levels == "all":
         arrays |= {f"features.{level}": value for level, value in encoded.items()}
-    with steps.step("files", "writing") as step:
+    with steps.step("file", "writing") as step:
         out.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(out, **arrays)  # type: ignore[arg-type]
-        step.text = f"{out}: {', '.join(arrays)}"
+        write_cloud(out, xyz, rgb, **arrays)
+        step.text = f"{out}: xyz, {'' if rgb is None else 'rgb, '}{', '.join(arrays)}"
     if picture is not None:
         with steps.step("picture", "drawing") as step:
             title = f"features of {name}: {features.shape[1]} channels, their three main directions as colours"

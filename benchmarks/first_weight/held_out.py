@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from setting import Setting
 
 from ppkt_zoo.data.frames import FrameSource, RGBDFrame
 from ppkt_zoo.data.plain import PlainFrames
@@ -13,7 +14,6 @@ from ppkt_zoo.data.seven_scenes import SevenScenes
 from ppkt_zoo.points.back_projection import back_project
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.train.recipe import FramesData, RoomsData
-from setting import Setting
 
 KITCHEN, MOSD = "frames/seven_scenes_redkitchen", "frames/mosd"
 _MOSD_INTRINSICS = (525.0, 525.0, 319.5, 239.5)

@@ -2,13 +2,13 @@
 
 import numpy as np
 import torch
-
 from held_out import FrameCloud, cloud_of, kitchen
-from ppkt_zoo.transfer.projection import sample_bilinear
-from ppkt_zoo.transfer.teachers import VOC_CLASSES
 from probing import ProbeTask
 from setting import Setting
 from students import measure_students
+
+from ppkt_zoo.transfer.projection import sample_bilinear
+from ppkt_zoo.transfer.teachers import VOC_CLASSES
 
 CLASSES = ("background", "chair", "table", "screen")
 _VOC_NAMES = {"chair": "chair", "diningtable": "table", "tvmonitor": "screen"}

@@ -41,8 +41,8 @@ def _head(results: dict[str, Any]) -> str:
         [
             "# The first weight: did it learn?",
             "",
-            f"`{weight['name']}`, {weight['parameters'] / 1e6:.1f} M parameters, voxels of {weight['voxel_size'] * 100:g} cm, "
-            f"sha256 `{weight['sha256']}`, trained on {' and '.join(weight['trained_on'])}. "
+            f"`{weight['name']}`, {weight['parameters'] / 1e6:.1f} M parameters, "
+            f"voxels of {weight['voxel_size'] * 100:g} cm, sha256 `{weight['sha256']}`, trained on {' and '.join(weight['trained_on'])}. "
             "Nothing below was measured on frames of its training.",
             "",
             "```",
@@ -50,8 +50,8 @@ def _head(results: dict[str, Any]) -> str:
             "```",
             "",
             f"{results['date']}, {machine['processor']}, {machine['cores']} cores, {machine['system']}; {versions}. "
-            f"{len(results['seeds'])} seeds; figures are the mean over them with its 95 % interval (Student's t), differences "
-            "are paired by seed. Every figure and every sentence's verdict comes from the JSON beside this page.",
+            f"{len(results['seeds'])} seeds; figures are the mean over them with its 95 % interval (Student's t), "
+            "differences are paired by seed. Every figure and every sentence's verdict comes from the JSON beside this page.",
         ]
     )
 
@@ -73,10 +73,10 @@ def _retrieval_section(part: Part) -> str:
         rows.append([name, "chance", *(f"{top / part['pairs']:.4f}" for top in (1, 5))])
     return "\n".join(
         [
-            f"Each seed draws {part['frames']} frames and {part['pairs']} points of them, the same number in each frame. The "
-            "feature of a point, through the trained point head, must be most similar to its own pixel's among those "
+            f"Each seed draws {part['frames']} frames and {part['pairs']} points of them, the same number in each frame. "
+            "The feature of a point, through the trained point head, must be most similar to its own pixel's among those "
             "of all frames. The untrained student has the trained UPL, random parameters, batch-norm statistics of "
-            "these frames, and a random head. Neighbouring pixels share most of a teacher cell, so top-1 is a hard figure.",
+            "these frames, and a random head. Neighbouring pixels share most of a teacher cell, so top-1 is hard.",
             "",
             table(["held-out frames", "student", "top-1", "top-5"], rows),
         ]
@@ -89,8 +89,8 @@ def _rooms_sentence(part: Part) -> str:
 
 def _rooms_section(part: Part) -> str:
     how = (
-        "Rooms of two seeds that no recipe uses, with the world's own labels: one to fit the probe, the other to test it. "
-        "Each seed draws its own frames, points and random network."
+        "Rooms of two seeds that no recipe uses, with the world's own labels: one to fit the probe, the other to test "
+        "it. Each seed draws its own frames, points and random network."
     )
     return probe_section(part, how)
 
@@ -101,10 +101,10 @@ def _kitchen_sentence(part: Part) -> str:
 
 def _kitchen_section(part: Part) -> str:
     how = (
-        "The red kitchen of 7-Scenes. The labels are those of the Pascal VOC segmenter (the teacher's network) at each point's "
-        "pixel: the largest of its 21 scores; chair, diningtable and tvmonitor count, everything else is background; no pixel "
-        "is left out for low confidence. Fitted on the first 70 % of the walk, tested on the last 30 %. Each seed draws its "
-        "own points and random network."
+        "The red kitchen of 7-Scenes. The labels are those of the Pascal VOC segmenter (the teacher's network) at each "
+        "point's pixel: the largest of its 21 scores; chair, diningtable and tvmonitor count, everything else is "
+        "background; no pixel is left out for low confidence. Fitted on the first 70 frames of the walk (000000 to "
+        "000690), tested on the last 30 (000700 to 000990). Each seed draws its own points and random network."
     )
     return probe_section(part, how)
 
@@ -119,8 +119,9 @@ def _pictures_section(part: Part) -> str:
         for name, one in part.items()
         if isinstance(one, dict)
     ]
-    return "The upper row is the cloud's colour, the lower one its features, three principal components as colours.\n\n" + (
-        "\n\n".join(lines)
+    return (
+        "The upper row is the cloud's colour, the lower one its features, three principal components as colours.\n\n"
+        + ("\n\n".join(lines))
     )
 
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from ppkt_zoo.downstream.intervals import paired_difference
 from tables import compared, difference, figure, goal, table
+
+from ppkt_zoo.downstream.intervals import paired_difference
 
 Part = dict[str, Any]
 
@@ -33,26 +34,35 @@ def tabletops_section(part: Part) -> str:
         rows.append([_frames(budget), figure(ours), figure(control), difference(ours, control)])
     recipe, choice = part["recipe"], part["choice"]
     trials = [
-        [title, *(f"{sum(scores) / len(scores):.3f}" for scores in choice[who]["trials"].values()), f"{choice[who]['rate']:g}"]
+        [
+            title,
+            *(f"{sum(scores) / len(scores):.3f}" for scores in choice[who]["trials"].values()),
+            f"{choice[who]['rate']:g}",
+        ]
         for who, title in (("ppkt", "PPKT"), ("scratch", "scratch"))
     ]
     few, held = part["choice_frames"]
+    draws = len(next(iter(choice["ppkt"]["trials"].values())))
     return "\n".join(
         [
-            f"mosd: the table against all objects on it, every point with depth. The last {part['test_frames']} frames by name are "
-            f"the test; the labelled frames are drawn by seed from the other {part['pool']}, the same ones for both. "
-            f"{part['steps']} steps of AdamW, {recipe['clouds_per_step']} frames a step, weight decay {recipe['weight_decay']:g}, "
-            f"head at {recipe['head_lr']:g}, 10 % warm-up, then cosine; the augmentation of pretraining; full clouds scored. "
-            "The frames have no poses: gravity is estimated in each.",
+            "mosd: the table against all objects on it, every point with depth. The last "
+            f"{part['test_frames']} frames by name are the test; the labelled frames are drawn by seed from the other {part['pool']}, the same ones for both. "
+            f"{part['steps']} steps of AdamW, {recipe['clouds_per_step']} frames a step, weight decay "
+            f"{recipe['weight_decay']:g}, head at {recipe['head_lr']:g}, 10 % warm-up, then cosine; augmentation "
+            f"{_augmentation(part)}; full clouds scored. The frames have no poses: gravity is estimated in each.",
             "",
             table(["labelled frames, mIoU", "PPKT", "scratch", "difference"], rows),
             "",
-            f"The backbone's learning rate was chosen for each start alone: trained on {few} frames of the pool, scored on {held} "
-            f"others of it, mean of {len(next(iter(choice['ppkt']['trials'].values())))} draws; the test was not looked at.",
+            f"The backbone's learning rate was chosen for each start alone: trained on {few} frames of the pool, scored "
+            f"on {held} others of it, mean of {draws} draws; the test was not looked at.",
             "",
             table(["validation mIoU", *choice["ppkt"]["trials"], "chosen"], trials),
         ]
     )
+
+
+def _augmentation(part: Part) -> str:
+    return ", ".join(f"{name} {value}" for name, value in part["augmentation"].items())
 
 
 def _miou(part: Part, budget: str, who: str) -> list[float]:

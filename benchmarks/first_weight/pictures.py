@@ -1,35 +1,39 @@
-"""Part (d): a room and the real kitchen, in colour and coloured by the features' principal components."""
+"""Part (d): the demo's room and the real kitchen, in colour and coloured by their features."""
 
 from pathlib import Path
 
 import numpy as np
+from held_out import kitchen
+from setting import Setting
 
-from held_out import kitchen, rooms
-from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.data.fuse import fuse
+from ppkt_zoo.data.rooms import make_room, room_cloud
+from ppkt_zoo.demo import SEED
 from ppkt_zoo.view.picture import feature_picture, save_picture
-from setting import ROOMS_TO_RETRIEVE, Setting
 
+_SPACING = 0.02
+_FAR = 4.0  # A Kinect's depth beyond it is mostly noise.
 _MOST_BYTES = 500_000
+_HEIGHTS = (420, 360, 300, 240, 180)
 
 
 def measure(setting: Setting, folder: Path) -> dict[str, object]:
-    """Write the pictures into a folder; what they show."""
-    frames = setting.amount.picture_frames
-    room = rooms(setting, ROOMS_TO_RETRIEVE + 1, 1, frames)
+    """Write the two pictures into a folder; what they show."""
+    views = setting.amount.picture_frames
+    xyz, rgb, _, _ = room_cloud(make_room(SEED), spacing=_SPACING, seed=SEED, views=views)
     real = kitchen(setting)
-    spread = [int(index) for index in np.linspace(0, len(real) - 1, min(len(real), 2 * frames)).round()]
+    frames = np.linspace(0, len(real) - 1, min(len(real), 2 * views)).round().astype(int)
+    fused = fuse(real, frames.tolist(), voxel=_SPACING, far=_FAR)
     return {
-        "room": _draw(setting, room, list(range(len(room))), folder / "first_weight_room.png"),
-        "kitchen": _draw(setting, real, spread, folder / "first_weight_kitchen.png"),
+        "room": {"frames": views, **_draw(setting, xyz, rgb, folder / "first_weight_room.png")},
+        "kitchen": {"frames": len(frames), **_draw(setting, fused.xyz, fused.rgb, folder / "first_weight_kitchen.png")},
     }
 
 
-def _draw(setting: Setting, source: FrameSource, indices: list[int], path: Path) -> dict[str, object]:
-    cloud = fuse(source, indices, voxel=0.02, far=4.0)
-    features = setting.student.encode(cloud.xyz, cloud.rgb)
-    for height in (420, 360, 300, 240, 180):
-        save_picture(feature_picture(cloud.xyz, cloud.rgb, features, height=height), path)
+def _draw(setting: Setting, xyz: np.ndarray, rgb: np.ndarray, path: Path) -> dict[str, object]:
+    features = setting.student.encode(xyz, rgb)
+    for height in _HEIGHTS:  # The largest that fits the repository's limit.
+        save_picture(feature_picture(xyz, rgb, features, height=height), path)
         if path.stat().st_size <= _MOST_BYTES:
             break
-    return {"file": path.name, "points": len(cloud.xyz), "frames": len(indices), "bytes": path.stat().st_size}
+    return {"file": path.name, "points": len(xyz), "bytes": path.stat().st_size}

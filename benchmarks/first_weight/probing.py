@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-
 from held_out import FrameCloud
+
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.downstream.metrics import IGNORE, Confusion
 from ppkt_zoo.downstream.probes import KNNProbe, LinearProbe, balanced_draw
@@ -91,9 +91,7 @@ def probe_scores(task: ProbeTask, featurise: Featurise, seeds: Sequence[int]) ->
     }
 
 
-def _fit(
-    task: ProbeTask, featurise: Featurise, seeds: Sequence[int]
-) -> dict[int, dict[str, LinearProbe | KNNProbe]]:
+def _fit(task: ProbeTask, featurise: Featurise, seeds: Sequence[int]) -> dict[int, dict[str, LinearProbe | KNNProbe]]:
     features: dict[int, dict[str, list[np.ndarray]]] = {seed: {} for seed in seeds}
     labels: dict[int, list[np.ndarray]] = {seed: [] for seed in seeds}
     frames = {seed: set(task.frames_of(seed)) for seed in seeds}

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from ppkt_zoo.downstream.intervals import Interval, mean_interval
 from probing import LAST
+
+from ppkt_zoo.downstream.intervals import Interval, mean_interval
 
 
 def record_metrics(parts: dict[str, Any], seeds: int) -> list[dict[str, Any]]:
@@ -18,7 +19,9 @@ def record_metrics(parts: dict[str, Any], seeds: int) -> list[dict[str, Any]]:
         )
     for part, data in (("rooms", "procedural rooms of an unseen seed"), ("kitchen", "7-Scenes red kitchen, unseen")):
         if part in parts:
-            students = {who: [one[LAST] for one in runs] for who, runs in parts[part]["students"].items() if who != "raw"}
+            students = {
+                who: [one[LAST] for one in runs] for who, runs in parts[part]["students"].items() if who != "raw"
+            }
             found.append(
                 _metric("linear probe mIoU", data, names, students["ppkt"][0]["points"], "random initialisation")
                 | _values(*([one["miou"] for one in students[who]] for who in ("ppkt", "untrained")))

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from held_out import FrameCloud, cloud_of, kitchen, mosd, pick, rooms
+from setting import ROOMS_TO_RETRIEVE, Setting
 from torch import Tensor
 
-from held_out import FrameCloud, cloud_of, kitchen, mosd, pick, rooms
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.points.cloud import CloudBatch
 from ppkt_zoo.transfer.losses import retrieval_accuracy
 from ppkt_zoo.transfer.projection import UPL, PointHead
-from setting import ROOMS_TO_RETRIEVE, Setting
 
 
 def measure(setting: Setting) -> dict[str, object]:

@@ -1,12 +1,12 @@
 """Part (b): the class of each point of rooms that were never seen, by linear probe and kNN."""
 
 import numpy as np
-
 from held_out import FrameCloud, cloud_of, rooms
-from ppkt_zoo.data.rooms import CLASSES
 from probing import ProbeTask
 from setting import ROOMS_TO_FIT, ROOMS_TO_TEST, Setting
 from students import measure_students
+
+from ppkt_zoo.data.rooms import CLASSES
 
 
 def measure(setting: Setting) -> dict[str, object]:

@@ -16,13 +16,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import kitchen
 import pictures
 import retrieval
 import rooms
 import tabletops
+import torch
 from held_out import refuse_seen
 from machine import describe_machine
 from page import write_page
@@ -80,7 +79,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--parts", type=_parts, default=PARTS, help=f"some of {','.join(PARTS)}")
     parser.add_argument("--seeds", type=_seeds, default=5, help="how many; every interval rests on them")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results", help="where the page goes")
-    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "first_weight", help="finished parts, rooms")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "first_weight_proof", help="finished parts, rooms")
     parser.add_argument("--again", action="store_true", help="measure parts again that were measured before")
     parser.add_argument("--tiny", action="store_true", help="two frames of everything: shows that it runs")
     return parser.parse_args()
@@ -107,7 +106,9 @@ def _command(asked: argparse.Namespace) -> str:
 
 
 def _collect(setting: Setting, done: Path, trained_on: list[str]) -> dict[str, Any]:
-    parts = {part: json.loads((done / f"{part}.json").read_text()) for part in PARTS if (done / f"{part}.json").exists()}
+    parts = {
+        part: json.loads((done / f"{part}.json").read_text()) for part in PARTS if (done / f"{part}.json").exists()
+    }
     return {
         "weight": {
             "name": setting.folder.config.name,

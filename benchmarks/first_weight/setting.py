@@ -38,7 +38,7 @@ class Amount:
     mosd_validation: int = 10
     finetune_steps: int = 60
     learning_rates: tuple[float, ...] = (5e-4, 2e-3, 8e-3)
-    picture_frames: int = 20
+    picture_frames: int = 24
 
 
 FULL = Amount()

@@ -1,10 +1,10 @@
 """The three that every probe compares: the pretrained student, a random one, and no network at all."""
 
 import numpy as np
-
-from ppkt_zoo.points.cloud import PointCloud
 from probing import ProbeTask, Scores, of_backbone, of_raw, probe_scores
 from setting import Setting
+
+from ppkt_zoo.points.cloud import PointCloud
 
 _STATISTICS_FRAMES = 8
 

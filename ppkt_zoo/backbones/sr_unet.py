@@ -150,7 +150,7 @@ def sr_unet34(*, input_spec: InputSpec, stem_kernel: int = 5, checkpointing: boo
 
 
 def sr_unet14_small(*, input_spec: InputSpec, stem_kernel: int = 3, checkpointing: bool = False) -> SRUNet:
-    """A width for the CPU: planes (32, 64, 128, 128 | 128, 96, 96, 64), one block a level, 5.1 M parameters.
+    """A width for the CPU: planes (32, 64, 128, 128 | 128, 96, 96, 64), one block a level, 5.2 M parameters.
 
     Full resolution costs most, so the last level is narrow and the width lies in the coarse ones.
     """

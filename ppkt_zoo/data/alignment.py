@@ -51,15 +51,17 @@ def world_to_z_up(
     """
     if isinstance(up, str) and up == "world-z":
         return np.eye(4)
-    chosen = [(index, pose) for index, pose in _usable_poses(poses, size)]
+    chosen = _usable_poses(poses, size)
     if not chosen:
         raise FrameError(f"{name}: no frame has a usable pose to find the up direction by")
-    if isinstance(up, str) and up == "gravity":
-        up = estimate_up(_usable_views(chosen, views))
-    elif isinstance(up, str):
-        up = -np.mean([pose[:3, 1] for _, pose in chosen], axis=0)
+    if not isinstance(up, str):
+        direction = up
+    elif up == "gravity":
+        direction = estimate_up(_usable_views(chosen, views))
+    else:
+        direction = -np.mean([pose[:3, 1] for _, pose in chosen], axis=0)
     transform = np.eye(4)
-    transform[:3, :3] = align_up(up, forward=chosen[0][1][:3, 2])
+    transform[:3, :3] = align_up(direction, forward=chosen[0][1][:3, 2])
     return transform
 
 

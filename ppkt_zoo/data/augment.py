@@ -1,9 +1,12 @@
 """Augmentation of the student's cloud that keeps every point's identity, so that pixel-point pairs stay true."""
 
+from typing import overload
+
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ppkt_zoo.data.elastic import elastic_distortion
+from ppkt_zoo.errors import InputError
 
 Rows = np.ndarray
 
@@ -31,26 +34,69 @@ class CloudAugmentation(BaseModel):
     color_noise: float = Field(default=0, ge=0, le=1, description="standard deviation of each point's colour")
     grey: float = Field(default=0, ge=0, le=1, description="probability that a cloud loses its colour")
 
+    @field_validator("scale", "dropout")
+    @classmethod
+    def _rises(cls, given: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= given[0] <= given[1]:
+            raise ValueError(f"the smallest must be at least 0 and at most the largest, got {given}")
+        return given
+
+    @field_validator("scale")
+    @classmethod
+    def _keeps_size(cls, given: tuple[float, float]) -> tuple[float, float]:
+        if given[0] == 0:
+            raise ValueError("a factor of 0 makes a point of the cloud")
+        return given
+
+    @field_validator("dropout")
+    @classmethod
+    def _leaves_some(cls, given: tuple[float, float]) -> tuple[float, float]:
+        if given[1] >= 1:
+            raise ValueError(f"dropping a part of {given[1]:g} leaves no points")
+        return given
+
+    @field_validator("elastic")
+    @classmethod
+    def _has_extent(cls, given: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        if any(granularity <= 0 or magnitude < 0 for granularity, magnitude in given):
+            raise ValueError(f"granularity must be above 0 and magnitude at least 0, got {given}")
+        return given
+
     @classmethod
     def off(cls) -> "CloudAugmentation":
         """No augmentation."""
         return cls()
 
+    @overload
     def __call__(
         self, xyz: np.ndarray, rgb: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, Rows]:
+    ) -> tuple[np.ndarray, np.ndarray, Rows]: ...
+
+    @overload
+    def __call__(self, xyz: np.ndarray, rgb: None, rng: np.random.Generator) -> tuple[np.ndarray, None, Rows]: ...
+
+    def __call__(
+        self, xyz: np.ndarray, rgb: np.ndarray | None, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray | None, Rows]:
         """Augment one cloud.
 
         Args:
             xyz: float32 (N, 3), metres, z up.
-            rgb: uint8 (N, 3).
+            rgb: uint8 (N, 3), or None.
             rng: where all randomness comes from.
 
         Returns:
-            xyz float32 (M, 3), rgb uint8 (M, 3), and the row of the input that each row came from, int64 (M,).
+            xyz float32 (M, 3), rgb uint8 (M, 3) or None, and the row of the input that each row came from,
+            int64 (M,), rising. M is at least 1: a dropout that would take every point takes none.
+
+        Raises:
+            InputError: the cloud is empty, or too wide for the granularity of the elastic distortion.
         """
+        if len(xyz) == 0:
+            raise InputError("xyz is empty: there is nothing to augment")
         kept = self._surviving(xyz, rng)
-        return self._move(xyz[kept], rng), self._recolor(rgb[kept], rng), kept
+        moved = self._move(xyz[kept], rng)
+        return moved, None if rgb is None else self._recolor(rgb[kept], rng), kept
 
     def _surviving(self, xyz: np.ndarray, rng: np.random.Generator) -> Rows:
         alive = np.ones(len(xyz), bool)
@@ -60,7 +106,7 @@ class CloudAugmentation(BaseModel):
         for _ in range(int(rng.integers(0, self.cube_dropout + 1)) if self.cube_dropout else 0):
             centre = xyz[rng.integers(len(xyz))]
             alive &= (np.abs(xyz - centre) > self.cube_edge / 2).any(axis=1)
-        return np.flatnonzero(alive)
+        return np.flatnonzero(alive) if alive.any() else np.arange(len(xyz))
 
     def _move(self, xyz: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if self.elastic and rng.random() < self.elastic_probability:

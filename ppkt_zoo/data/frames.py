@@ -65,7 +65,9 @@ class RGBDFrame:
         if not isinstance(value, np.ndarray) or value.dtype != dtype:
             found = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
             raise FrameError(f"frame {self.name}: {field} must be a {np.dtype(dtype).name} array, got {found}")
-        fits = value.ndim == len(shape) and all(want in (None, got) for want, got in zip(shape, value.shape, strict=True))
+        fits = value.ndim == len(shape) and all(
+            want in (None, got) for want, got in zip(shape, value.shape, strict=True)
+        )
         if not fits or 0 in value.shape:
             wanted = ", ".join("any" if size is None else str(size) for size in shape)
             raise FrameError(f"frame {self.name}: {field} must have shape ({wanted}), got {value.shape}")

@@ -60,7 +60,7 @@ def fuse(
     for index in range(len(source)) if indices is None else indices:
         _merge_frame(source[index], voxel, stride, far, cells, votes)
     if not cells:
-        raise FrameError(f"{source.name}: no frames to fuse" if not np.isfinite(far) else "nothing nearer than far")
+        raise FrameError(f"{source.name}: nothing to fuse: no frames, or no depth nearer than far={far}")
     keys, sums = _sum_rows(np.concatenate(cells))
     count = sums[:, :1]
     xyz = sums[:, 1:4] / count * _MICRO
@@ -69,9 +69,7 @@ def fuse(
     return FusedCloud(xyz.astype(np.float32), rgb.astype(np.uint8), label)
 
 
-def _merge_frame(
-    frame: RGBDFrame, voxel: float, stride: int, far: float, cells: list[Rows], votes: list[Rows]
-) -> None:
+def _merge_frame(frame: RGBDFrame, voxel: float, stride: int, far: float, cells: list[Rows], votes: list[Rows]) -> None:
     if frame.pose is None:
         raise FrameError(f"frame {frame.name}: it has no pose, so it cannot be fused with others")
     xyz, pixel = back_project(frame.depth, frame.intrinsics, frame.pose, stride)
@@ -93,7 +91,9 @@ def _merge_frame(
 def _keys(xyz: NDArray[np.float32], voxel: float, name: str) -> Rows:
     cell = np.floor(xyz.astype(np.float64) / voxel).astype(np.int64) + _HALF
     if cell.min() < 0 or cell.max() >= 2 * _HALF:
-        raise InputError(f"frame {name}: points lie over {_HALF} voxels of {voxel} m from the origin: use a larger voxel")
+        raise InputError(
+            f"frame {name}: points lie over {_HALF} voxels of {voxel} m from the origin: use a larger voxel"
+        )
     return (cell[:, 0] << 42) | (cell[:, 1] << 21) | cell[:, 2]
 
 

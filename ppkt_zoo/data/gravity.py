@@ -28,7 +28,9 @@ _FIRST_TILT = np.radians(20.0)
 _FIRST_UP = np.array([0.0, -np.cos(_FIRST_TILT), -np.sin(_FIRST_TILT)])
 
 
-def estimate_up(views: Iterable[tuple[NDArray[np.float32], Vector, Vector | None]], start: Vector | None = None) -> Vector:
+def estimate_up(
+    views: Iterable[tuple[NDArray[np.float32], Vector, Vector | None]], start: Vector | None = None
+) -> Vector:
     """The up direction of some views.
 
     Args:
@@ -74,7 +76,7 @@ def refine_up(normals: Vector, start: Vector) -> Vector:
 def depth_normals(depth: NDArray[np.float32], intrinsics: Vector) -> Vector:
     """Unit normals (N, 3) of a depth map in the camera's frame, turned to the camera, on a coarse grid."""
     points = _block_points(depth, intrinsics)
-    before, after = points[:-_SPAN * 2], points[_SPAN * 2 :]
+    before, after = points[: -_SPAN * 2], points[_SPAN * 2 :]
     down = (after - before)[:, _SPAN:-_SPAN]
     right = (points[:, _SPAN * 2 :] - points[:, : -_SPAN * 2])[_SPAN:-_SPAN]
     z = points[_SPAN:-_SPAN, _SPAN:-_SPAN, 2]

@@ -22,7 +22,8 @@ def existing_folder(path: Path | str) -> Path:
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise FrameError(f"{folder}: {'this is a file, not a folder of frames' if folder.exists() else 'no such folder'}")
+        found = "this is a file, not a folder of frames" if folder.exists() else "no such folder"
+        raise FrameError(f"{folder}: {found}")
     return folder
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ppkt_zoo.data.alignment import WORLD_UP, Matrix, check_up, world_to_z_up
+from ppkt_zoo.data.alignment import WORLD_UP, DepthView, Matrix, check_up, world_to_z_up
 from ppkt_zoo.data.cameras import as_intrinsics, pinhole, read_intrinsics, read_trajectory
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.images import read_color, read_depth
@@ -84,9 +84,10 @@ class Open3DFolder:
     @cached_property
     def alignment(self) -> Matrix:
         """The (4, 4) transform from the stored world to the z-up world that poses lead to."""
-        return world_to_z_up(
-            self._up, self._poses.__getitem__, lambda index: (self._depth(index), self._intrinsics), len(self), self.name
-        )
+        return world_to_z_up(self._up, self._poses.__getitem__, self._view, len(self), self.name)
+
+    def _view(self, index: int) -> DepthView:
+        return self._depth(index), self._intrinsics
 
     def _depth(self, index: int) -> np.ndarray:
         key = self._keys[index]

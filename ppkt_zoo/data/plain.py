@@ -1,10 +1,10 @@
 """A plain folder of frames: the layout for one's own camera, and the layout of ``mosd``.
 
-    NAME.color.jpg (or .png)    colour
-    NAME.depth.png              16-bit millimetres, 0 = hole, registered to colour
-    NAME.pose.txt               4×4 camera → world, for all frames or for none
-    NAME.object.png             ids: 0 nothing known, 1 the table, 2 and more the objects; optional
-    camera-intrinsics.txt       3×3 of all frames (or camera.json of Open3D); else the argument intrinsics
+NAME.color.jpg (or .png)    colour
+NAME.depth.png              16-bit millimetres, 0 = hole, registered to colour
+NAME.pose.txt               4×4 camera → world, for all frames or for none
+NAME.object.png             ids: 0 nothing known, 1 the table, 2 and more the objects; optional
+camera-intrinsics.txt       3×3 of all frames (or camera.json of Open3D); else the argument intrinsics
 """
 
 from functools import cached_property
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ppkt_zoo.data.alignment import WORLD_UP, Matrix, check_up, world_to_z_up
+from ppkt_zoo.data.alignment import WORLD_UP, DepthView, Matrix, check_up, world_to_z_up
 from ppkt_zoo.data.cameras import as_intrinsics, read_intrinsics, read_matrix
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.gravity import align_up, estimate_up
@@ -80,9 +80,7 @@ class PlainFrames:
     @cached_property
     def alignment(self) -> Matrix:
         """The (4, 4) transform from the stored world to z up, where frames have poses."""
-        return world_to_z_up(
-            self._up, self._stored_pose, lambda index: (self._depth(index), self._intrinsics), len(self), self.name
-        )
+        return world_to_z_up(self._up, self._stored_pose, self._view, len(self), self.name)
 
     def _upright(self, depth: np.ndarray, stem: str) -> Matrix | None:
         if isinstance(self._up, str) and self._up == "none":
@@ -99,6 +97,9 @@ class PlainFrames:
 
     def _stored_pose(self, index: int) -> Matrix:
         return read_matrix(self.folder / f"{self._stems[index]}.pose.txt", 4, "pose")
+
+    def _view(self, index: int) -> DepthView:
+        return self._depth(index), self._intrinsics
 
     def _depth(self, index: int) -> np.ndarray:
         return read_depth(self.folder / f"{self._stems[index]}.depth.png", self._depth_scale)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ppkt_zoo.data.alignment import WORLD_UP, Matrix, check_up, world_to_z_up
+from ppkt_zoo.data.alignment import WORLD_UP, DepthView, Matrix, check_up, world_to_z_up
 from ppkt_zoo.data.cameras import as_intrinsics, read_intrinsics, read_matrix
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.images import find_color, read_color, read_depth
@@ -66,12 +66,13 @@ class SevenScenes:
     @cached_property
     def alignment(self) -> Matrix:
         """The (4, 4) transform from the stored world to the z-up world that poses lead to."""
-        return world_to_z_up(
-            self._up, self._stored_pose, lambda index: (self._depth(index), self._intrinsics), len(self), self.name
-        )
+        return world_to_z_up(self._up, self._stored_pose, self._view, len(self), self.name)
 
     def _stored_pose(self, index: int) -> Matrix:
         return read_matrix(self.folder / f"{self._stems[index]}.pose.txt", 4, "pose")
+
+    def _view(self, index: int) -> DepthView:
+        return self._depth(index), self._intrinsics
 
     def _depth(self, index: int) -> np.ndarray:
         return read_depth(self.folder / f"{self._stems[index]}.depth.png", self._depth_scale)
@@ -93,7 +94,7 @@ def _find_intrinsics(folder: Path) -> Matrix:
         return read_intrinsics(above)
     if not wanted.exists():
         raise FrameError(
-            f"{wanted}: this intrinsics file is missing: write the 3×3 matrix there, or give intrinsics=(fx, fy, cx, cy); "
-            "the data set's page states 585, 585, 320, 240"
+            f"{wanted}: this intrinsics file is missing: write the 3×3 matrix there, or give "
+            "intrinsics=(fx, fy, cx, cy); the data set's page states 585, 585, 320, 240"
         )
     return read_intrinsics(wanted)

@@ -17,10 +17,8 @@ from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 
 __all__ = ["Augmentation", "FinetuneRecipe", "Finetuned", "LabelledCloud", "Segmenter", "evaluate", "finetune"]
 
-#: (xyz float32 (N, 3), rgb uint8 (N, 3) or None, generator) → the changed arrays and the rows that were kept.
-Augmentation = Callable[
-    [np.ndarray, np.ndarray | None, np.random.Generator], tuple[np.ndarray, np.ndarray | None, np.ndarray]
-]
+#: (xyz float32 (N, 3), rgb uint8 (N, 3), generator) → the changed arrays, and the row that each came from.
+Augmentation = Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -40,9 +38,8 @@ class LabelledCloud:
 
     def __post_init__(self) -> None:
         if self.label.shape != (len(self.cloud),) or self.label.dtype != torch.int64:
-            raise InputError(
-                f"label must be int64 ({len(self.cloud)},), one a point, got {self.label.dtype} {tuple(self.label.shape)}"
-            )
+            found = f"{self.label.dtype} {tuple(self.label.shape)}"
+            raise InputError(f"label must be int64 ({len(self.cloud)},), one a point, got {found}")
         if int(self.label.min()) < IGNORE:
             raise InputError(f"label must be a class 0, 1, … or {IGNORE} for none, got {int(self.label.min())}")
 
@@ -147,7 +144,8 @@ def finetune(
         weight_decay=recipe.weight_decay,
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, recipe))
-    losses, waiting = [], []
+    losses: list[float] = []
+    waiting: list[int] = []
     for step in range(recipe.steps):
         while len(waiting) < recipe.clouds_per_step:
             waiting += generator.permutation(len(clouds)).tolist()
@@ -180,16 +178,15 @@ def _loss(model: Segmenter, chosen: Sequence[LabelledCloud]) -> Tensor:
     return F.cross_entropy(model(batch, rows.to(device)), label[rows].to(device))
 
 
-def _augmented(
-    one: LabelledCloud, augmentation: Augmentation | None, generator: np.random.Generator
-) -> LabelledCloud:
+def _augmented(one: LabelledCloud, augmentation: Augmentation | None, generator: np.random.Generator) -> LabelledCloud:
     if augmentation is None:
         return one
-    rgb = None if one.cloud.rgb is None else one.cloud.rgb.numpy()
-    xyz, rgb, kept = augmentation(one.cloud.xyz.numpy(), rgb, generator)
-    label = one.label[torch.from_numpy(np.asarray(kept))]
+    colors = torch.zeros_like(one.cloud.xyz, dtype=torch.uint8) if one.cloud.rgb is None else one.cloud.rgb
+    xyz, rgb, kept = augmentation(one.cloud.xyz.numpy(), colors.numpy(), generator)
+    label = one.label[torch.from_numpy(kept)]
+    changed = PointCloud.from_arrays(xyz, None if one.cloud.rgb is None else rgb)
     # A dropout that happened to take every labelled point would leave nothing to learn from.
-    return LabelledCloud(PointCloud.from_arrays(xyz, rgb), label) if bool((label != IGNORE).any()) else one
+    return LabelledCloud(changed, label) if bool((label != IGNORE).any()) else one
 
 
 def _rate(step: int, recipe: FinetuneRecipe) -> float:

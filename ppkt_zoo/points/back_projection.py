@@ -59,7 +59,7 @@ def _check(depth: Any, intrinsics: Any, pose: Any, stride: Any) -> None:
     if not np.isfinite(intrinsics).all() or intrinsics[0, 0] <= 0 or intrinsics[1, 1] <= 0:
         raise InputError("intrinsics must be finite with positive focal lengths at [0, 0] and [1, 1]")
     if intrinsics[0, 1] != 0:
-        raise InputError(f"intrinsics have a skew of {intrinsics[0, 1]:g} at [0, 1], which no reader here knows: rectify")
+        raise InputError(f"intrinsics have a skew of {intrinsics[0, 1]:g} at [0, 1], which nothing here knows: rectify")
     if pose is not None:
         if not isinstance(pose, np.ndarray) or pose.shape != (4, 4) or pose.dtype.kind not in "fiu":
             raise InputError(f"pose must be a (4, 4) array, camera to world, got {_describe(pose)}")

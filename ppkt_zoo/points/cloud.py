@@ -10,9 +10,11 @@ from torch import Tensor
 
 from ppkt_zoo.errors import InputError, ScaleWarning
 
-# A room, a floor of an office, a street: all fit. Beyond it, units are probably not metres.
-_CITY_METRES = 1000.0
+# A room, a floor of an office, a street: all fit. Beyond it stands a landscape, or units are not metres.
+_CITY_METRES = 300.0
 _MILLIMETRE_METRES = 5000.0
+# Where neighbouring float32 numbers stand further apart than this, the shape of a room is lost.
+_COARSEST_STEP = 0.01
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class PointCloud:
             InputError: the argument does not fit; the message names it and the mend.
 
         Warns:
-            ScaleWarning: the extent is over 1 km (a city, or millimetres).
+            ScaleWarning: the extent is over 300 m (a landscape, a city, or millimetres), or float32 numbers lie
+                so far from the origin (map coordinates) that centimetres are lost already.
         """
         points = _as_tensor("xyz", xyz)
         if points.ndim != 2 or points.shape[1] != 3:
@@ -66,7 +69,9 @@ class PointCloud:
                 f"xyz has {int((~finite).sum())} rows with NaN or infinity (the first is row {row}): "
                 "drop them first, xyz[np.isfinite(xyz).all(axis=1)], and the same rows of rgb"
             )
-        if points.dtype == torch.float64:
+        if points.dtype == torch.float32:
+            _warn_of_coarse_steps(points)
+        else:
             points = (points - points.min(dim=0).values).float()
         _warn_of_scale(points)
         return cls(points.contiguous(), None if rgb is None else _check_rgb(rgb, points))
@@ -75,7 +80,9 @@ class PointCloud:
 def _check_rgb(rgb: Any, points: Tensor) -> Tensor:
     colors = _as_tensor("rgb", rgb)
     if colors.shape != points.shape:
-        raise InputError(f"rgb must have one row for each point, shape {tuple(points.shape)}, got {tuple(colors.shape)}")
+        raise InputError(
+            f"rgb must have one row for each point, shape {tuple(points.shape)}, got {tuple(colors.shape)}"
+        )
     if colors.dtype == torch.uint8:
         return colors.to(points.device).contiguous()
     if not colors.is_floating_point():
@@ -112,8 +119,21 @@ def _warn_of_scale(points: Tensor) -> None:
     elif extent > _CITY_METRES:
         text = "is that a whole city, or other units than metres?"
     else:
-        return
-    warnings.warn(f"the cloud is {extent:.0f} m wide: {text}", ScaleWarning, stacklevel=4)
+        text = ""
+    if text:
+        warnings.warn(f"the cloud is {extent:.0f} m wide: {text}", ScaleWarning, stacklevel=3)
+
+
+def _warn_of_coarse_steps(points: Tensor) -> None:
+    far = points.abs().max().cpu()
+    step = float(torch.nextafter(far, torch.tensor(float("inf"))) - far)
+    if step > _COARSEST_STEP:
+        warnings.warn(
+            f"xyz is float32 and lies {float(far):.0f} m from the origin, where its numbers stand {step:.2g} m apart: "
+            "give map coordinates as float64, they are centred before they become float32",
+            ScaleWarning,
+            stacklevel=3,
+        )
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,11 @@ class KernelMap:
         """Number of offsets of the kernel, K."""
         return self.table.shape[0]
 
+    @property
+    def edge(self) -> int:
+        """Edge of the kernel."""
+        return round(self.table.shape[0] ** (1 / 3))
+
     def back_table(self) -> Tensor:
         """int32 (K, M_in): the output row that input row j reaches at offset k, or -1."""
         if self.symmetric:

@@ -40,17 +40,14 @@ def export_weight(
     """Write a weight folder: student in half precision, heads, golden output, recipe, record and card.
 
     Args:
-        folder: where; a weight folder that is there already is replaced. The recipe as it ran, overrides
-            included, is written beside it as ``recipe.yaml`` too.
-        recipe: what was run.
+        folder: where; a weight folder that is there already is replaced.
+        recipe: what was run, overrides included; a copy goes along.
         model: the trained model, on the CPU.
         teacher: its frozen teacher.
         summary: what the run cost.
         golden_source: where the golden cloud comes from (its first frame).
     """
-    recipe_file = folder.parent / "recipe.yaml"
-    content = recipe.model_dump(mode="json")
-    recipe_file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
+    text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
     projection: dict[str, Tensor] = {
         **{f"upl.{name}": tensor for name, tensor in model.upl.state_dict().items()},
         **{f"head.{name}": tensor for name, tensor in model.head.state_dict().items()},
@@ -63,7 +60,7 @@ def export_weight(
         golden_cloud=_golden_cloud(golden_source),
         dtype="float16",
         projection=projection,
-        recipe=recipe_file,
+        extra_files={"recipe.yaml": text},
         overwrite=True,
     )
 

@@ -12,6 +12,10 @@ from ppkt_zoo.view.splat import splat
 _DISTANCE = 3.0
 _TOP = 89.0
 _LIFT = 37.0
+# Metres; a cloud of one point is looked at as if it were as large.
+_SMALLEST = 0.02
+# Half of a window is at least so wide and high, at distance 1.
+_NARROWEST = 0.02
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def look_at(
     """
     check_cloud(xyz)
     low, high = xyz.min(axis=0).astype(np.float64), xyz.max(axis=0).astype(np.float64)
-    centre, radius = (low + high) / 2, max(float(np.linalg.norm(high - low)) / 2, 1e-3)
+    centre, radius = (low + high) / 2, max(float(np.linalg.norm(high - low)) / 2, _SMALLEST)
     turn, lift = np.deg2rad(azimuth), np.deg2rad(np.clip(elevation, -_TOP, _TOP))
     outward = np.array([np.cos(turn) * np.cos(lift), np.sin(turn) * np.cos(lift), np.sin(lift)])
     eye = centre + outward * radius * _DISTANCE
@@ -96,7 +100,7 @@ def _window(plane: np.ndarray) -> tuple[float, float, float, float]:
     low = np.maximum(first - margin, plane.min(axis=0) - 0.4 * margin)
     high = np.minimum(last + margin, plane.max(axis=0) + 0.4 * margin)
     # A cloud seen edge-on, or a single point, still needs a frame with an area.
-    middle, half = (low + high) / 2, np.maximum((high - low) / 2, 0.5 * margin)
+    middle, half = (low + high) / 2, np.maximum((high - low) / 2, _NARROWEST)
     (left, top), (right, bottom) = (middle - half).tolist(), (middle + half).tolist()
     return left, top, right, bottom
 

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# A slab counts as a wall or a ceiling where points cover this much of its face (windows, doors, gaps in a scan).
-_COVERAGE = 0.25
+# A slab counts as a wall or a ceiling where points cover this much of its face (windows, doors, gaps in a scan),
+# and this many times as much as of the slabs farther in.
+_COVERAGE = 0.12
+_CONTRAST = 2.5
 _CELL = 0.10
 _SLAB = 0.05
 # How far in front of its plane even the cleanest wall is cut.
-_THINNEST = 0.02
-# The faces of one wall, or a wall and the noise behind it, lie within this of each other.
-_THICKNESS = 0.40
+_THINNEST = 0.03
+# The two faces of one wall lie within this of each other, and are about equally large.
+_THICKNESS = 0.25
+_TWIN = 0.8
 
 
 @dataclass(frozen=True)
@@ -86,10 +89,12 @@ def _outermost_slab(depth: np.ndarray, face: np.ndarray, reach: float) -> float:
     covered = np.bincount(np.unique(layer * (size[0] * size[1]) + flat) // (size[0] * size[1]))
     # A plane may fall between two layers.
     pair = covered + np.append(covered[1:], 0)
-    thick = np.flatnonzero(pair >= _COVERAGE * size[0] * size[1])
-    if thick.size == 0:
+    usual = float(np.median(pair))
+    wall = np.flatnonzero(pair >= max(_COVERAGE * size[0] * size[1], _CONTRAST * usual))
+    if wall.size == 0:
         return np.inf
-    inner = thick[thick <= thick[0] + int(_THICKNESS / _SLAB)][-1]
+    faces = wall[(wall <= wall[0] + int(_THICKNESS / _SLAB)) & (pair[wall] >= _TWIN * pair[wall[0]])]
+    inner = faces[-1]
     begin = far - (inner + 2) * _SLAB
     # The plane itself, and how far its points scatter, say where it is to be cut.
     members = depth[(depth > begin) & (depth <= begin + 2 * _SLAB)]

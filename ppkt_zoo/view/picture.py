@@ -44,7 +44,7 @@ def render(xyz: np.ndarray, view: View, colorings: Sequence[np.ndarray], height:
 
 
 def _paint(rows: np.ndarray, seen: Splats, rgb: np.ndarray, light: np.ndarray) -> np.ndarray:
-    color = rgb[rows].astype(np.float32) * light[..., None]
+    color = np.minimum(rgb[rows] * light[..., None], 255)
     color[seen.row < 0] = _PAPER
     height, width = (size // _SAMPLES for size in light.shape)
     blocks = color.reshape(height, _SAMPLES, width, _SAMPLES, 3)

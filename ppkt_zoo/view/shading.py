@@ -10,13 +10,12 @@ _DARKEST = 0.38
 _STRENGTH = 2.0
 # Where the light comes from, in the camera's frame (right, down, forward): over the left shoulder.
 _LIGHT = np.array([-0.35, -0.80, -0.50]) / np.linalg.norm([-0.35, -0.80, -0.50])
-_AMBIENT = 0.78
-# Surfaces turned this far to the light, or farther, keep their colour.
-_FULL = 0.75
+# Brightness of surfaces turned away from the light, and of those turned this far to it or farther.
+_AMBIENT, _BRIGHTEST, _FULL = 0.86, 1.12, 0.75
 
 
 def shade(depth: np.ndarray, metres: float, radius: float, grain: float) -> np.ndarray:
-    """Brightness float32 (H, W) in (0, 1] of every pixel.
+    """Brightness float32 (H, W) of every pixel, 0.3 to 1.12; 1 where nothing is seen.
 
     Args:
         depth: float (H, W) in metres, infinity where nothing is seen.
@@ -44,11 +43,12 @@ def _shadow(depth: np.ndarray, radius: float, grain: float) -> np.ndarray:
     cap = 8 * grain
     for reach, weight in _SURROUNDINGS:
         near = np.zeros(depth.shape, dtype=np.float32)
-        for pair in _opposite_pairs(depth, max(1, round(reach * radius))):
-            # Where nothing lies beside a pixel, it is neither nearer nor farther.
-            inward = sum(np.clip(np.where(np.isfinite(other), depth - other, 0), -cap, cap) for other in pair)
-            near += np.maximum(np.nan_to_num(inward) - 0.3 * grain, 0)
+        for one, other in _opposite_pairs(depth, max(1, round(reach * radius))):
+            inward = np.clip(depth - one, -cap, cap) + np.clip(depth - other, -cap, cap)
+            # Where nothing lies on one side, a slope could not be told from a step.
+            near += np.where(np.isfinite(one + other), np.maximum(inward - 0.3 * grain, 0), 0)
         total += weight * near / (4 * cap)
+    total = np.nan_to_num(total)
     return _DARKEST + (1 - _DARKEST) * np.exp(-_STRENGTH * total)
 
 
@@ -63,7 +63,7 @@ def _light(depth: np.ndarray, metres: float, step: int) -> np.ndarray:
         slopes.append(np.clip(np.nan_to_num(slope, posinf=0, neginf=0), -8, 8))
     toward = slopes[0] * _LIGHT[0] + slopes[1] * _LIGHT[1] - _LIGHT[2]
     cosine = toward / np.sqrt(slopes[0] ** 2 + slopes[1] ** 2 + 1)
-    return _AMBIENT + (1 - _AMBIENT) * np.clip(cosine / _FULL, 0, 1)
+    return _AMBIENT + (_BRIGHTEST - _AMBIENT) * np.clip(cosine / _FULL, 0, 1)
 
 
 def _smooth(depth: np.ndarray, step: int, tolerance: float) -> np.ndarray:

@@ -45,7 +45,8 @@ def splat(pixel: np.ndarray, depth: np.ndarray, size: tuple[int, int], radius: i
     if rows.size == 0:
         return Splats(np.full(size, -1, dtype=np.int64), np.full(size, np.inf, dtype=np.float32))
     shown = depth[rows].astype(np.float64)
-    nearest, span = shown.min(), max(float(np.ptp(shown)), 1e-6)
+    # The range must hold a splat's bulge too, along both axes.
+    nearest, span = shown.min(), float(np.ptp(shown)) + 2 * bulge + 1e-6
     steps = ((shown - nearest) * (_DEPTH_STEPS / span)).astype(np.int64)
     np.minimum.at(keys, pixel[rows, 1] * width + pixel[rows, 0], (steps << _INDEX_BITS) | rows)
     keys = keys.reshape(size)

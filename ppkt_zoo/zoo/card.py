@@ -72,7 +72,7 @@ def _features(config: WeightConfig, record: WeightRecord) -> str:
     rows = "\n".join(f"| {level} | {channels} |" for level, channels in config.levels.items())
     stored = "half" if config.dtype == "float16" else "single"
     return (
-        f"{record.parameters / 1e6:.2f} million parameters, stored in {stored} precision. Levels, coarse to fine "
+        f"{record.parameters:,} parameters, stored in {stored} precision. Levels, coarse to fine "
         f'(`levels="all"`):\n\n| level | channels |\n| --- | --- |\n{rows}'
     )
 

@@ -88,11 +88,12 @@ class RecipeUsed(Model):
 
 
 class Estimate(Model):
-    """A value with its 95 % interval.
+    """A named value with its 95 % interval.
 
     The value is the mean over ``seeds``; ``interval95`` is (low, high), absent only for a single run.
     """
 
+    name: Text
     value: Finite
     interval95: tuple[Finite, Finite] | None = None
 
@@ -106,13 +107,10 @@ class Estimate(Model):
 class Control(Estimate):
     """What the same measurement gives without the pretraining (chance, random initialisation, …)."""
 
-    name: Text
-
 
 class Metric(Estimate):
     """One measured property of the weight."""
 
-    name: Text
     data: Text = Field(description="what it was measured on, and that the training never saw it")
     seeds: tuple[int, ...] = Field(min_length=1)
     n: int = Field(ge=1, description="number of things that one run was measured on")

@@ -5,9 +5,10 @@ import torch
 
 from ppkt_zoo.data.rooms.raycast import cast
 from ppkt_zoo.data.rooms.room import Room
+from ppkt_zoo.data.rooms.threads import one_thread
 
 _PROBE = (24, 32)  # size of the small frame that judges a pose
-_AIMS = {"chair": 2.0, "table": 2.0, "desk": 2.0, "sofa": 2.5, "bed": 1.5, "screen": 2.0, "plant": 1.2, "bookshelf": 1.0,
+_AIMS = {"chair": 2.0, "table": 2.0, "desk": 2.0, "sofa": 2.5, "bed": 1.5, "screen": 4.0, "plant": 1.2, "bookshelf": 1.0,
          "cabinet": 0.8, "counter": 1.2, "stool": 1.0, "appliance": 0.6, "lamp": 0.3, "door": 0.1, "window": 0.1}  # fmt: skip
 
 
@@ -45,6 +46,11 @@ def sample_camera(room: Room, seed: int | np.random.Generator, view: float = 60.
         float64 (4, 4), camera → world.
     """
     rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
+    with one_thread():
+        return _best_camera(room, rng, view, tries)
+
+
+def _best_camera(room: Room, rng: np.random.Generator, view: float, tries: int) -> np.ndarray:
     small = torch.from_numpy(make_intrinsics(*_PROBE, view)).float()
     best, best_score = None, -1.0
     for _ in range(tries):
@@ -68,8 +74,7 @@ def _judge(room: Room, depth: torch.Tensor, instance: torch.Tensor) -> float:
     share = float(count[aims].sum()) / depth.numel()
     near = float((depth < 0.45).float().mean())
     middle = float(depth.median())
-    good = (min(seen, 2) / 2 + min(share / 0.15, 1) + min(middle / 1.3, 1) + (1.0 if near < 0.03 else 0.0)) / 4
-    return good
+    return (min(seen, 3) / 3 + min(share / 0.2, 1) + min(middle / 1.7, 1) + (1.0 if near < 0.02 else 0.0)) / 4
 
 
 def _free_position(room: Room, rng: np.random.Generator) -> np.ndarray:
@@ -93,7 +98,11 @@ def _free_position(room: Room, rng: np.random.Generator) -> np.ndarray:
 def _target(room: Room, position: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     away = np.array([np.linalg.norm(item.centre[:2] - position[:2]) for item in room.objects])
     weight = np.array([_AIMS.get(item.name, 0.0) for item in room.objects])
-    weight = weight * np.where((away > 1.0) & (away < 4.5), 1.0, 0.05) + 1e-9
+    weight = weight * np.where((away > 1.1) & (away < 4.0), 1.0, 0.05) + 1e-9
+    # A screen, a sofa or a shelf is mostly photographed from its front.
+    front = np.array([position[:2] - item.centre[:2] for item in room.objects])
+    facing = -np.sin(room.boxes[:, 6]) * front[:, 0] + np.cos(room.boxes[:, 6]) * front[:, 1]
+    weight *= np.where(facing > 0.5 * away, 2.0, 0.4)
     target = room.objects[int(rng.choice(len(weight), p=weight / weight.sum()))].centre.copy()
     target += rng.normal(0, 0.3, 3) * np.array([1, 1, 0.5])
     flat = float(np.linalg.norm(target[:2] - position[:2]))

@@ -39,12 +39,14 @@ class Floor:
         return np.array([*places[wall], 0.0]), _HEADINGS[wall]
 
     def against(
-        self, piece: Piece, front: float = 0.5, gap: float = 0.02, walls: tuple[int, ...] = (0, 1, 2, 3), tries: int = 24,
+        self, piece: Piece, front: float = 0.5, gap: float = 0.02, walls: tuple[int, ...] = (0, 1, 2, 3), tries: int = 40,
         corner: bool = False,
     ) -> Spot | None:  # fmt: skip
         """Stand a piece with its back to a wall, ``front`` metres free before it; None where there is no room."""
         width, depth = piece.footprint()
+        # A low piece may stand under a window and hide a little of it.
         tall = float(piece.bounds()[1][2])
+        tall = tall - 0.25 if tall < 1.25 else tall
         for _ in range(tries):
             wall = int(self.rng.choice(walls))
             room = self.wall_length(wall) / 2 - width / 2 - 0.04

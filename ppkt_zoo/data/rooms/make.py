@@ -18,7 +18,7 @@ def make_room(seed: int, device: torch.device | str = "cpu") -> Room:
         device: where its tensors lie and its frames are rendered.
     """
     rng = np.random.default_rng([seed, 20261123])
-    kind = KINDS[int(rng.choice(len(KINDS), p=[0.35, 0.25, 0.25, 0.15]))]
+    kind = KINDS[int(rng.choice(len(KINDS), p=[0.4, 0.22, 0.24, 0.14]))]
     low, high = _SIZES[kind]
     extent = (float(rng.uniform(low, high)), float(rng.uniform(low, high) * 0.92), float(rng.uniform(2.4, 2.9)))
     palette = Palette(rng)

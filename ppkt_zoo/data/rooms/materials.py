@@ -162,10 +162,16 @@ class Palette:
 
     def screen(self) -> Material:
         """A screen: mostly off, sometimes showing something."""
-        if self.rng.random() < 0.6:
-            return Material(Texture.PLAIN, (0.03, 0.03, 0.035), (0.03, 0.03, 0.035), 1.0, 0.55, 90)
-        first, second = _pick(self.rng, _ACCENTS), _pick(self.rng, _ACCENTS + _WALLS)
-        return Material(Texture.SCREEN, first, second, self.rng.uniform(0.5, 2.0), 0.3, 90, self.rng.uniform(0.5, 1.1))
+        rng = self.rng
+        kind = rng.random()
+        if kind < 0.45:
+            return Material(Texture.PLAIN, (0.008, 0.008, 0.011), (0.012, 0.012, 0.014), 1.0, float(rng.uniform(0.08, 0.3)), 90)
+        glow = float(rng.uniform(0.5, 1.0))
+        if kind < 0.75:
+            color = self._vary(_pick(rng, ((0.2, 0.4, 0.8), (0.15, 0.3, 0.6), (0.85, 0.88, 0.92), (0.25, 0.45, 0.45))), 0.06)
+            return Material(Texture.PLAIN, color, shade(color, 0.8), 1.0, 0.15, 90, glow)
+        first, second = _pick(rng, _ACCENTS), _pick(rng, _ACCENTS + _WALLS)
+        return Material(Texture.SCREEN, first, second, float(rng.uniform(0.5, 2.0)), 0.15, 90, glow)
 
     def leaf(self) -> Material:
         """Leaves of one plant."""

@@ -88,7 +88,7 @@ class Planner:
         rng, palette, floor = self.rng, self.palette, self.floor
         group = self._television()
         if group is None:
-            self.put(*self._wall_piece(seating.sofa(rng, palette), 0.7))
+            self._couch()
         if rng.random() < 0.8:
             self.put(*self._wall_piece(storage.bookshelf(rng, palette), 0.5))
         if rng.random() < 0.75:
@@ -122,7 +122,7 @@ class Planner:
         if rng.random() < 0.4:
             self._dining()
         if rng.random() < 0.35:
-            self.put(*self._wall_piece(seating.sofa(rng, self.palette), 0.6))
+            self._couch()
         self._fill((self._bookshelf, self._sideboard, self._plant, self._bookshelf, self._loose_chair, self._plant, self._boxes))
 
     def _bedroom(self) -> None:
@@ -165,10 +165,10 @@ class Planner:
         couch = seating.sofa(rng, palette)
         room = self.extent[0] if spot.wall < 2 else self.extent[1]
         depth = couch.footprint()[1]
-        for distance in (room - bench.footprint()[1] / 2 - depth / 2 - 0.08, rng.uniform(2.3, 3.0), 2.2):
+        for distance in (room - bench.footprint()[1] / 2 - depth / 2 - 0.08, rng.uniform(2.5, 3.2), 2.3, 2.05):
             if distance < 1.9:
                 continue
-            for shift in (0.0, 0.4, -0.4):
+            for shift in (0.0, 0.4, -0.4, 0.8, -0.8):
                 aside = turn_z(spot.heading) @ np.array([shift, 0.0, 0.0])
                 seat = floor.near(couch, spot.position + forward * distance + aside, spot.heading + np.pi)
                 if seat is None:
@@ -180,8 +180,15 @@ class Planner:
                 if rng.random() < 0.6:
                     self._carpet(front, seat.heading, rng.uniform(1.8, 2.6), rng.uniform(1.3, 1.8))
                 return spot
-        self.put(couch, floor.against(couch, 0.5))
+        self._couch()
         return spot
+
+    def _couch(self) -> None:
+        """A sofa wherever one fits; a narrow room gets a short one."""
+        for front in (0.7, 0.5, 0.4, 0.3):
+            couch = seating.sofa(self.rng, self.palette)
+            if self.put(couch, self.floor.against(couch, front)):
+                return
 
     def _carpet(self, position: np.ndarray, heading: float, width: float, depth: float) -> None:
         rug = self.palette.any_fabric()
@@ -199,7 +206,7 @@ class Planner:
         rng, palette, floor = self.rng, self.palette, self.floor
         table = tables.dining_table(rng, palette)
         spot = floor.anywhere(table, 0.45) or floor.anywhere(table, 0.15)
-        if not self.put(table, spot, 5.0) or spot is None:
+        if not self.put(table, spot) or spot is None:
             return
         if rng.random() < 0.3:
             self._carpet(spot.position, spot.heading, rng.uniform(2.0, 2.8), rng.uniform(1.6, 2.2))
@@ -210,6 +217,7 @@ class Planner:
         seats = [(x, side) for side in (-1, 1) for x in ((-0.25, 0.25) if width > 1.2 else (0.0,))]
         places = [(x * width, side * (depth / 2 + rng.uniform(-0.04, 0.28)), 0.0 if side < 0 else np.pi) for x, side in seats]
         places += [(side * (width / 2 + rng.uniform(0.0, 0.28)), 0.0, side * np.pi / 2) for side in (-1, 1)]
+        self._set_table(table, spot, [] if rng.random() < 0.4 else places)
         for x, y, turn in places:
             if rng.random() < 0.2:
                 continue
@@ -221,6 +229,26 @@ class Planner:
             # A chair may be pushed under its table, so only other furniture counts.
             if self._chair_fits(position, heading, wide, deep, spot, width, depth):
                 self.assembly.add(seat, position, heading)
+
+    def _set_table(self, table: Piece, spot: Spot, places: list[tuple[float, float, float]]) -> None:
+        """Plates and glasses before the given seats, things in the middle."""
+        rng, palette, top = self.rng, self.palette, table.tops[0]
+        china = palette.paint((0.92, 0.91, 0.88), 0.3) if rng.random() < 0.75 else palette.accent(0.3)
+        taken: list[tuple[float, float, float]] = []
+        for x, y, turn in places:
+            # From the seat's place to 22 cm inside the edge before it.
+            px = float(np.clip(x, -top.width / 2 + 0.22, top.width / 2 - 0.22))
+            py = float(np.clip(y, -top.depth / 2 + 0.19, top.depth / 2 - 0.19))
+            if rng.random() < 0.25 or any(np.hypot(px - a, py - b) < 0.3 for a, b, _ in taken):
+                continue
+            self.on_top(small.plate(rng, palette, china), spot.position, spot.heading, (px, py, top.z), turn)
+            taken.append((px, py, 0.17))
+            ahead = turn_z(turn) @ np.array([0.1, 0.2, 0.0])
+            gx, gy = px + ahead[0], py + ahead[1]
+            if abs(gx) < top.width / 2 - 0.05 and abs(gy) < top.depth / 2 - 0.05 and all(np.hypot(gx - a, gy - b) > c for a, b, c in taken):
+                self.on_top(small.glass(rng, palette), spot.position, spot.heading, (gx, gy, top.z))
+                taken.append((gx, gy, 0.05))
+        self.dress(table, spot.position, spot.heading, 4.0, taken)
 
     def _chair_fits(self, position, heading, wide, deep, spot, width, depth) -> bool:
         floor = self.floor

@@ -5,11 +5,13 @@ import torch
 from torch import Tensor
 
 from ppkt_zoo.data.frames import RGBDFrame
+from ppkt_zoo.data.rooms.edges import smooth
 from ppkt_zoo.data.rooms.light import openness, shadow
 from ppkt_zoo.data.rooms.raycast import Hits, cast, normals
 from ppkt_zoo.data.rooms.room import Room
-from ppkt_zoo.data.rooms.sensor import sense_color, sense_depth, smooth_edges
+from ppkt_zoo.data.rooms.sensor import sense_color, sense_depth
 from ppkt_zoo.data.rooms.textures import paint
+from ppkt_zoo.data.rooms.threads import one_thread
 from ppkt_zoo.data.rooms.vectors import dot, turn, unit
 
 
@@ -28,6 +30,13 @@ def render(
             without it depth is exact and the exposure the same for the whole room.
         view: number of the frame, for its name and its noise.
     """
+    with one_thread():
+        return _render(room, intrinsics, pose, height, width, noise, view)
+
+
+def _render(
+    room: Room, intrinsics: np.ndarray, pose: np.ndarray, height: int, width: int, noise: bool, view: int
+) -> RGBDFrame:
     camera = torch.from_numpy(np.ascontiguousarray(pose)).float()
     matrix = torch.from_numpy(np.ascontiguousarray(intrinsics)).float()
     hits = cast(room.solids, matrix, camera, height, width)
@@ -35,7 +44,7 @@ def render(
     solid = hits.solid
     label = room.solids.label[solid].to(torch.int16).reshape(height, width).cpu().numpy()
     instance = room.solids.instance[solid].to(torch.int32).reshape(height, width).cpu().numpy()
-    linear = smooth_edges(light.reshape(3, height, width), hits.solid.reshape(height, width))
+    linear = smooth(room, light.reshape(3, height, width), hits.solid.reshape(height, width), matrix, camera)
     rng = np.random.default_rng([room.seed, view, 7])
     color = sense_color(linear, rng if noise else None)
     depth = hits.depth.reshape(height, width)

@@ -9,37 +9,13 @@ MAX_RANGE = 7.0
 """Farther than this the depth sensor sees nothing, metres."""
 
 
-def smooth_edges(light: Tensor, solid: Tensor) -> Tensor:
-    """Blend pixels over the borders of solids with their neighbours: a cheap stand-in for many rays a pixel.
-
-    Args:
-        light: float32 (3, H, W).
-        solid: int64 (H, W).
-
-    Returns:
-        float32 (3, H, W).
-    """
-    edge = torch.zeros(solid.shape, device=light.device)
-    across, down = (solid[:, 1:] != solid[:, :-1]).float(), (solid[1:] != solid[:-1]).float()
-    edge[:, 1:] += across
-    edge[:, :-1] += across
-    edge[1:] += down
-    edge[:-1] += down
-    image = light.clamp(max=1.5)[None]
-    kernel = torch.tensor([1.0, 2.0, 1.0], device=light.device)
-    kernel = (kernel[:, None] * kernel / 16).expand(3, 1, 3, 3)
-    soft = functional.conv2d(functional.pad(image, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
-    mix = (edge / 2).clamp(max=1) * 0.8 + 0.12
-    return (image + (soft - image) * mix)[0]
-
-
 def sense_color(light: Tensor, rng: np.random.Generator | None) -> np.ndarray:
     """uint8 (H, W, 3) photograph of linear light (3, H, W); without a generator a plain, even one."""
     height, width = light.shape[1:]
     grey = light.mean(0)
     # Half geometric mean, half mean: bright windows may burn out, dark rooms stay a little dark.
     level = float((grey + 1e-3).log().mean().exp()) * 0.5 + float(grey.mean()) * 0.5
-    gain = 0.27 / max(level, 1e-3)
+    gain = 0.31 / max(level, 1e-3)
     balance = torch.ones(3)
     if rng is not None:
         gain *= float(np.exp(rng.normal(0, 0.18)))
@@ -55,7 +31,7 @@ def sense_color(light: Tensor, rng: np.random.Generator | None) -> np.ndarray:
     if rng is not None:
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         grain = torch.randn(3, height, width, generator=generator).to(light.device)
-        image = image + grain * float(rng.uniform(0.004, 0.016))
+        image = image + grain * float(rng.uniform(0.003, 0.012))
     return (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
 
 

@@ -1,7 +1,9 @@
 """Chunk plans: the order in which the torch engine visits rows, so that each GEMM is dense.
 
 Rows that have neighbours at the same offsets stand together; a chunk then gathers only the offsets
-that any of its rows uses, and one GEMM does the work (a masked implicit GEMM, no scatter).
+that any of its rows uses, and one GEMM does the work (a masked implicit GEMM, no scatter). A kernel may
+be worked in slabs of offsets, each with an order of its own: fewer offsets have fewer patterns, so chunks
+waste less (27 offsets at once gather 1.45 times what is there, slabs of 9 gather 1.1 times).
 """
 
 from dataclasses import dataclass
@@ -24,24 +26,26 @@ class Chunk:
         rows: int64 (R,), rows of the output.
         index: int32 (R * U,), row-major: the input row of each (row, used offset); the number of inputs
             stands for "none" and addresses the zero row.
-        used: int64 (U,), offsets in rising order, or None where all K are used.
-        count: U.
+        used: the U offsets in rising order: a slice where they follow each other, else int64 (U,).
+        first: whether no chunk before this one wrote its rows, so that they are set and not added to.
     """
 
     rows: Tensor
     index: Tensor
-    used: Tensor | None
-    count: int
+    used: slice | Tensor
+    first: bool
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All chunks of a table; together they visit every output row that has any neighbour.
+    """All chunks of a table, in the order in which they must run.
 
     Attributes:
         chunks: the chunks.
         inputs, outputs, offsets: rows gathered from, rows written, K.
-        complete: whether every output row is visited (else the result starts from zeros).
+        complete: whether the chunks marked ``first`` write every output row (else it starts from zeros
+            and no chunk is marked).
+        longest, largest: most rows, and most gathered rows, of any chunk.
     """
 
     chunks: tuple[Chunk, ...]
@@ -49,47 +53,81 @@ class Plan:
     outputs: int
     offsets: int
     complete: bool
+    longest: int
+    largest: int
 
 
-def build_plan(table: Tensor, inputs: int, rows: int | None = None) -> Plan:
+def build_plan(table: Tensor, inputs: int, slabs: int = 1, rows: int | None = None) -> Plan:
     """Sort the rows of a table by their neighbour mask and cut them into chunks.
 
     Args:
         table: int32 (K, M), input row or -1.
         inputs: number of input rows.
+        slabs: into how many runs of offsets the kernel is cut; divides K.
         rows: rows of a chunk; chosen by device where None.
     """
     offsets, outputs = table.shape
     rows = rows or (CUDA_ROWS if table.is_cuda else CPU_ROWS)
+    width = offsets // slabs
+    # The middle slab holds the centre of a submanifold kernel: it reaches every row, so it comes first.
+    order = sorted(range(slabs), key=lambda slab: abs(slab - slabs // 2))
+    middle = table[order[0] * width : (order[0] + 1) * width]
+    complete = bool((middle >= 0).any(dim=0).all())
+    chunks = []
+    for position, slab in enumerate(order):
+        part = table[slab * width : (slab + 1) * width]
+        chunks += _slab_chunks(part, inputs, slab * width, rows, complete and position == 0)
+    longest = max((chunk.rows.shape[0] for chunk in chunks), default=0)
+    largest = max((chunk.index.shape[0] for chunk in chunks), default=0)
+    return Plan(tuple(chunks), inputs, outputs, offsets, complete, longest, largest)
+
+
+def _slab_chunks(table: Tensor, inputs: int, start: int, rows: int, first: bool) -> list[Chunk]:
+    """Chunks of one slab, whose first offset is ``start``; rows without any neighbour in it are left out."""
     present = table >= 0
-    order = torch.argsort(_mask(present), stable=True)
+    mask = _mask(present)
+    order = torch.argsort(mask, stable=True)
+    # A mask of 0 sorts first.
+    order = order[int((mask == 0).sum()) :]
     # (M, K) with the missing ones pointing at the zero row that the engine appends.
     gathered = torch.where(present, table, inputs)[:, order].t().contiguous()
-    present = present[:, order]
-    padded = torch.nn.functional.pad(present, (0, -outputs % rows))
-    used_by_chunk = padded.view(offsets, -1, rows).any(dim=2).t().cpu()
+    padding = -order.shape[0] % rows
+    used_rows = torch.nn.functional.pad((gathered != inputs).t(), (0, padding))
+    used_by_chunk = used_rows.view(table.shape[0], -1, rows).any(dim=2).t().tolist()
     chunks = []
-    complete = True
     for number, used in enumerate(used_by_chunk):
-        start, end = number * rows, min((number + 1) * rows, outputs)
-        columns = used.nonzero()[:, 0].to(table.device)
-        count = columns.shape[0]
-        if count == 0:
-            complete = False
-            continue
-        index = gathered[start:end]
-        if count < offsets:
-            index = index.index_select(1, columns)
-        chunks.append(Chunk(order[start:end], index.reshape(-1), columns if count < offsets else None, count))
-    return Plan(tuple(chunks), inputs, outputs, offsets, complete)
+        span = slice(number * rows, min((number + 1) * rows, order.shape[0]))
+        index = gathered[span]
+        columns = [column for column, is_used in enumerate(used) if is_used]
+        if columns[-1] - columns[0] + 1 == len(columns):
+            which: slice | Tensor = slice(start + columns[0], start + columns[-1] + 1)
+            index = index[:, columns[0] : columns[-1] + 1]
+        else:
+            picked = torch.tensor(columns, device=table.device)
+            which = picked + start
+            index = index.index_select(1, picked)
+        chunks.append(Chunk(order[span], index.reshape(-1), which, first))
+    return chunks
 
 
 def _mask(present: Tensor) -> Tensor:
-    """One int64 for each row that tells which offsets it has; the most telling offsets weigh most."""
+    """One int64 for each row that tells which offsets it has; rows with like masks sort together.
+
+    Rare offsets weigh most, and the bits are read as a Gray code, so that from one value to the next few
+    bits change: of the orders tried on rooms it wastes least. Only rows with no offset at all have 0.
+    """
     offsets, rows = present.shape
     share = present.float().mean(dim=1)
-    telling = torch.argsort((share - 0.5).abs(), stable=True)[:_MASK_BITS].tolist()
+    lines = torch.argsort(share, stable=True)
+    if offsets > _MASK_BITS:
+        telling = torch.argsort((share - 0.5).abs(), stable=True)[:_MASK_BITS]
+        lines = telling[torch.argsort(share[telling], stable=True)]
     mask = torch.zeros(rows, dtype=torch.int64, device=present.device)
-    for line in telling:
+    for line in lines.tolist():
         mask.mul_(2).add_(present[line])
+    for shift in (1, 2, 4, 8, 16, 32):
+        mask ^= mask >> shift
+    if offsets > _MASK_BITS:
+        # Some row may have only offsets that the mask leaves out.
+        mask = torch.where(present.any(dim=0), mask.clamp(min=1), 0)
     return mask

@@ -8,11 +8,13 @@ from ppkt_zoo.data.rooms.shapes import Piece, aim, turn_x, turn_z
 
 def screen(rng: np.random.Generator, palette: Palette, large: bool) -> Piece:
     """A television (large) or a monitor: dark bezel, glass, stand."""
+    if rng.random() < 0.22:
+        return _tube(rng, palette, large)
     piece = Piece("screen")
     width = rng.uniform(0.8, 1.35) if large else rng.uniform(0.42, 0.62)
     tall = width * rng.uniform(0.56, 0.62) if large or rng.random() < 0.7 else width * 0.78
     lift = rng.uniform(0.05, 0.09) if large else rng.uniform(0.08, 0.15)
-    bezel = rng.uniform(0.012, 0.03)
+    bezel = rng.uniform(0.014, 0.038)
     case = palette.black if rng.random() < 0.85 else palette.metal
     tilt = 0.0 if large else rng.uniform(-0.02, 0.12)
     rotation = turn_x(tilt)
@@ -27,6 +29,29 @@ def screen(rng: np.random.Generator, palette: Palette, large: bool) -> Piece:
     else:
         piece.box(case, (0, -0.03, (lift + 0.1) / 2), (0.06 if not large else 0.12, 0.025, lift + 0.1))
         piece.box(case, (0, -0.01, 0.008), (width * rng.uniform(0.35, 0.5), 0.19, 0.016), rounding=0.006)
+    return piece
+
+
+def _tube(rng: np.random.Generator, palette: Palette, large: bool) -> Piece:
+    """An old set with a picture tube: deep, with a thick frame."""
+    piece = Piece("screen")
+    width = rng.uniform(0.55, 0.75) if large else rng.uniform(0.38, 0.44)
+    tall, deep = width * rng.uniform(0.76, 0.84), width * rng.uniform(0.6, 0.75) if not large else 0.36
+    grey = float(rng.choice([0.07, 0.3, 0.55, 0.78]))
+    case = palette.paint((grey, grey, grey * 0.96), 0.1)
+    lift = 0.0 if large else 0.06
+    if not large:
+        piece.cylinder(case, (0, 0, 0.012), width * 0.32, 0.024)
+        piece.cylinder(case, (0, 0, 0.04), width * 0.2, 0.05)
+    middle = lift + tall / 2
+    front = deep / 2 - 0.05
+    piece.box(case, (0, front, middle), (width, 0.1, tall), rounding=0.02)
+    piece.cone(case, (0, front - 0.05 - (deep - 0.1) / 2, middle), width * 0.36, width * 0.56, deep - 0.1, turn_x(-np.pi / 2), 0.8)
+    border = width * rng.uniform(0.06, 0.09)
+    drop = border * rng.uniform(0.0, 0.8)
+    glass = (width - 2 * border, 0.012, tall - 2 * border - drop)
+    piece.box(palette.screen(), (0, front + 0.047, middle + drop / 2), glass, rounding=0.005)
+    piece.box(palette.metal, (width * 0.33, front + 0.05, lift + border * 0.55), (0.03, 0.006, 0.012))
     return piece
 
 
@@ -193,4 +218,36 @@ def clutter(rng: np.random.Generator, palette: Palette) -> Piece:
         piece.cylinder(vase, (0, 0, 0.008), high * 0.15, 0.016)
     else:
         piece.cylinder(palette.accent(0.3), (0, 0, 0.055), rng.uniform(0.03, 0.05), 0.11)
+    return piece
+
+
+def plate(rng: np.random.Generator, palette: Palette, china: Material) -> Piece:
+    """A plate, empty or with food, with fork and knife beside it."""
+    piece = Piece("clutter")
+    radius = 0.125
+    piece.cone(china, (0, 0, 0.008), radius * 0.6, radius, 0.016)
+    piece.cylinder(palette.paint(shade(china.color, 0.92), 0.2), (0, 0, 0.0165), radius * 0.68, 0.001)
+    if rng.random() < 0.6:
+        for _ in range(3):
+            food = ((0.55, 0.30, 0.12), (0.35, 0.5, 0.15), (0.85, 0.7, 0.35), (0.7, 0.2, 0.12))[int(rng.integers(4))]
+            x, y = rng.uniform(-0.04, 0.04, 2)
+            piece.ball(palette.paint(food, 0.05), (x, y, 0.022), (0.07, 0.06, 0.035))
+    for x in (-0.155, 0.155):
+        piece.box(palette.metal, (x, 0, 0.003), (0.014, 0.18, 0.004))
+    return piece
+
+
+def glass(rng: np.random.Generator, palette: Palette) -> Piece:
+    """A drinking glass, half full."""
+    piece = Piece("clutter")
+    clear = Material(Texture.PLAIN, (0.72, 0.76, 0.77), (0.66, 0.7, 0.71), 0.2, 0.7, 90)
+    drink = palette.paint(((0.75, 0.5, 0.12), (0.4, 0.06, 0.1), (0.68, 0.74, 0.76))[int(rng.integers(3))], 0.4)
+    if rng.random() < 0.4:
+        piece.cylinder(clear, (0, 0, 0.003), 0.033, 0.006)
+        piece.cylinder(clear, (0, 0, 0.045), 0.005, 0.085)
+        piece.cone(drink, (0, 0, 0.11), 0.018, 0.038, 0.05)
+        piece.cone(clear, (0, 0, 0.16), 0.038, 0.032, 0.05)
+    else:
+        piece.cone(drink, (0, 0, 0.035), 0.028, 0.032, 0.07)
+        piece.cone(clear, (0, 0, 0.095), 0.032, 0.036, 0.05)
     return piece
