@@ -42,7 +42,8 @@ def _head(results: dict[str, Any]) -> str:
             "# The first weight: did it learn?",
             "",
             f"`{weight['name']}`, {weight['parameters'] / 1e6:.1f} M parameters, "
-            f"voxels of {weight['voxel_size'] * 100:g} cm, sha256 `{weight['sha256']}`, trained on {' and '.join(weight['trained_on'])}. "
+            f"voxels of {weight['voxel_size'] * 100:g} cm, "
+            f"sha256 `{weight['sha256']}`, trained on {' and '.join(weight['trained_on'])}. "
             "Nothing below was measured on frames of its training.",
             "",
             "```",
@@ -51,7 +52,7 @@ def _head(results: dict[str, Any]) -> str:
             "",
             f"{results['date']}, {machine['processor']}, {machine['cores']} cores, {machine['system']}; {versions}. "
             f"{len(results['seeds'])} seeds; figures are the mean over them with its 95 % interval (Student's t), "
-            "differences are paired by seed. Every figure and every sentence's verdict comes from the JSON beside this page.",
+            "differences are paired by seed. Every figure and every verdict comes from the JSON beside this page.",
         ]
     )
 
@@ -73,10 +74,10 @@ def _retrieval_section(part: Part) -> str:
         rows.append([name, "chance", *(f"{top / part['pairs']:.4f}" for top in (1, 5))])
     return "\n".join(
         [
-            f"Each seed draws {part['frames']} frames and {part['pairs']} points of them, the same number in each frame. "
-            "The feature of a point, through the trained point head, must be most similar to its own pixel's among those "
-            "of all frames. The untrained student has the trained UPL, random parameters, batch-norm statistics of "
-            "these frames, and a random head. Neighbouring pixels share most of a teacher cell, so top-1 is hard.",
+            f"Each seed draws {part['frames']} frames and {part['pairs']} points of them, the same number in each. "
+            "The feature of a point, through the trained point head, must be most similar to its own pixel's among "
+            "those of all frames. The untrained student has the trained UPL, random parameters, batch-norm statistics "
+            "of these frames, and a random head. Neighbouring pixels share most of a teacher cell, so top-1 is hard.",
             "",
             table(["held-out frames", "student", "top-1", "top-5"], rows),
         ]
@@ -126,6 +127,7 @@ def _pictures_section(part: Part) -> str:
 
 
 def _time(parts: dict[str, Part]) -> str:
-    rows = [[part, f"{found['seconds']:.0f}"] for part, found in parts.items()]
-    rows.append(["all", f"{sum(found['seconds'] for found in parts.values()):.0f}"])
-    return table(["part", "seconds"], rows)
+    names = ("seconds", "processor_seconds")
+    rows = [[part, *(f"{found[name]:.0f}" for name in names)] for part, found in parts.items()]
+    rows.append(["all", *(f"{sum(found[name] for found in parts.values()):.0f}" for name in names)])
+    return table(["part", "seconds", "processor seconds"], rows)

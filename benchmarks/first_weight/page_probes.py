@@ -39,10 +39,11 @@ def probe_section(part: Part, how: str) -> str:
             how,
             "",
             "The linear probe is a multinomial logistic regression on standardised features (L2 1e-3 on the mean loss, "
-            f"balanced class weights), fitted on {part['fit_frames']} frames with at most {part['per_frame']} points of "
-            f"each class in a frame and {part['per_class']} in all, tested on every labelled point of "
+            f"balanced class weights), fitted on {part['fit_frames']} frames with at most {part['per_frame']} points "
+            f"of each class in a frame and {part['per_class']} in all, tested on every labelled point of "
             f"{part['test_frames']} frames. kNN: cosine, k = 20, the same points as its bank, 500 points of each test "
-            "frame. The headline is the last level alone, fixed before any trained weight was measured. The random network has batch-norm statistics of 8 frames, "
+            "frame. The headline is the last level alone, fixed "
+            "before any trained weight was measured. The random network has batch-norm statistics of 8 frames, "
             "gathered without labels, which makes it a stronger control."
             + (f" {slow} fits stopped at 300 iterations." if slow else ""),
             "",

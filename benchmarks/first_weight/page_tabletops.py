@@ -46,15 +46,16 @@ def tabletops_section(part: Part) -> str:
     return "\n".join(
         [
             "mosd: the table against all objects on it, every point with depth. The last "
-            f"{part['test_frames']} frames by name are the test; the labelled frames are drawn by seed from the other {part['pool']}, the same ones for both. "
+            f"{part['test_frames']} frames by name are the test; "
+            f"the labelled frames are drawn by seed from the other {part['pool']}, the same ones for both. "
             f"{part['steps']} steps of AdamW, {recipe['clouds_per_step']} frames a step, weight decay "
             f"{recipe['weight_decay']:g}, head at {recipe['head_lr']:g}, 10 % warm-up, then cosine; augmentation "
             f"{_augmentation(part)}; full clouds scored. The frames have no poses: gravity is estimated in each.",
             "",
             table(["labelled frames, mIoU", "PPKT", "scratch", "difference"], rows),
             "",
-            f"The backbone's learning rate was chosen for each start alone: trained on {few} frames of the pool, scored "
-            f"on {held} others of it, mean of {draws} draws; the test was not looked at.",
+            f"The backbone's learning rate was chosen for each start alone: trained on {few} frames of the pool, "
+            f"scored on {held} others of it, mean of {draws} draws; the test was not looked at.",
             "",
             table(["validation mIoU", *choice["ppkt"]["trials"], "chosen"], trials),
         ]

@@ -58,11 +58,11 @@ def main() -> None:
         if file.exists() and not asked.again and part != "pictures":
             print(f"{part}: measured before, in {file}")
             continue
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         found = measures[part]()
-        seconds = time.perf_counter() - began
-        _write_json(file, {"seconds": round(seconds, 1), **found})
-        print(f"{part}: {seconds:.0f} s")
+        seconds, worked = time.perf_counter() - began, time.process_time() - worked
+        _write_json(file, {"seconds": round(seconds, 1), "processor_seconds": round(worked, 1), **found})
+        print(f"{part}: {seconds:.0f} s", flush=True)
     results = _collect(setting, done, trained_on)
     results["command"] = _command(asked)
     _write_json(asked.out / "first_weight.json", results)

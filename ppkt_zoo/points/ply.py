@@ -30,7 +30,8 @@ def parse_ply(content: bytes, where: str) -> tuple[NDArray[Any], NDArray[Any] | 
         file = plyfile.PlyData.read(stream)
     except (plyfile.PlyParseError, ValueError, KeyError, IndexError, TypeError, OverflowError, EOFError) as error:
         raise InputError(f"{where}: this .ply file is cut short or damaged ({error})") from error
-    if stream.read().strip():
+    # plyfile closes the stream of an ascii file; its rows were counted before.
+    if not stream.closed and stream.read().strip():
         raise InputError(f"{where}: there is more data than the header announces: the header is wrong")
     vertex = file["vertex"].data
     names = vertex.dtype.names or ()
@@ -62,7 +63,7 @@ def _check_header(content: bytes, where: str) -> None:
         raise InputError(f"{where}: the header ends before end_header: the file is cut short")
     after = content[end + len(b"end_header") :]
     body = len(after.removeprefix(b"\r").removeprefix(b"\n"))
-    ascii_rows, needed, count, vertices = False, 0, 0, 0
+    ascii_rows, needed, count, vertices, rows = False, 0, 0, 0, 0
     for line in content[:end].decode("ascii", errors="replace").splitlines():
         words = line.split()
         if words[:1] == ["format"]:
@@ -72,6 +73,7 @@ def _check_header(content: bytes, where: str) -> None:
             if count < 0:
                 raise InputError(f"{where}: the header line {line.strip()!r} announces no number of rows")
             vertices += count if words[1] == "vertex" else 0
+            rows += count
         elif words[:1] == ["property"]:
             # Of a list, its length is the least that a row holds; of ascii, a digit and a space.
             kinds = words[2:4] if words[1:2] == ["list"] else words[1:2]
@@ -80,6 +82,11 @@ def _check_header(content: bytes, where: str) -> None:
             needed += count * (2 if ascii_rows else _SIZES[kinds[0]])
     if vertices < 1:
         raise InputError(f"{where}: the header announces no element vertex with at least one row")
+    if ascii_rows:
+        found = sum(bool(line.strip()) for line in after.splitlines())
+        if found != rows:
+            fault = "the file is cut short" if found < rows else "there is more data than the header announces"
+            raise InputError(f"{where}: {found} rows where the header announces {rows}: {fault}")
     # The last ascii number needs no space behind it.
     if body < needed - ascii_rows:
         raise InputError(

@@ -2,6 +2,7 @@
 
 import io
 import re
+import tokenize
 import zipfile
 import zlib
 from typing import Any
@@ -113,7 +114,7 @@ def _array(content: bytes, where: str) -> NDArray[Any]:
         version = npy_format.read_magic(stream)
         read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
         shape, fortran, dtype = read(stream)
-    except (ValueError, EOFError, SyntaxError, TypeError) as error:
+    except (ValueError, EOFError, SyntaxError, TypeError, tokenize.TokenError, RecursionError) as error:
         raise InputError(f"{where}: this array is cut short or damaged ({error})") from error
     if dtype.kind not in "fiu":
         raise InputError(f"{where}: this array must hold numbers, got {dtype}")

@@ -6,16 +6,20 @@ import numpy as np
 
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.view.cutaway import Shell, find_shell
+from ppkt_zoo.view.density import main_body
 from ppkt_zoo.view.splat import splat
 
 # Eye distance in radii of the cloud: far enough for a calm perspective, near enough to tell front from back.
 _DISTANCE = 3.0
 _TOP = 89.0
 _LIFT = 37.0
+_COARSE_PIXELS = 160
 # Metres; a cloud of one point is looked at as if it were as large.
 _SMALLEST = 0.02
 # Half of a window is at least so wide and high, at distance 1.
 _NARROWEST = 0.02
+# Around the points, as a part of the window's longer half.
+_MARGIN = 0.03
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,8 @@ def look_at(
         InputError: xyz is empty or not (N, 3).
     """
     check_cloud(xyz)
-    low, high = xyz.min(axis=0).astype(np.float64), xyz.max(axis=0).astype(np.float64)
+    body = xyz[main_body(xyz)]
+    low, high = body.min(axis=0).astype(np.float64), body.max(axis=0).astype(np.float64)
     centre, radius = (low + high) / 2, max(float(np.linalg.norm(high - low)) / 2, _SMALLEST)
     turn, lift = np.deg2rad(azimuth), np.deg2rad(np.clip(elevation, -_TOP, _TOP))
     outward = np.array([np.cos(turn) * np.cos(lift), np.sin(turn) * np.cos(lift), np.sin(lift)])
@@ -90,22 +95,21 @@ def look_at(
     keep = np.arange(len(xyz)) if shell is None else np.flatnonzero(shell.inside(xyz, eye))
     if keep.size == 0:
         keep = np.arange(len(xyz))
-    return View(name, eye, axes, keep, _window(View(name, eye, axes, keep, (0, 0, 1, 1)).project(xyz[keep])[0]))
+    # Few points that stray far from all others may lie outside of the window.
+    body = keep[main_body(xyz[keep])]
+    return View(name, eye, axes, keep, _window(View(name, eye, axes, keep, (0, 0, 1, 1)).project(xyz[body])[0]))
 
 
 def _window(plane: np.ndarray) -> tuple[float, float, float, float]:
-    """The frame of nearly all points; the few that stray far from the others may lie outside."""
-    first, last = np.percentile(plane, (0.1, 99.9), axis=0)
-    margin = 0.03 * max(float((last - first).max()), 1e-3)
-    low = np.maximum(first - margin, plane.min(axis=0) - 0.4 * margin)
-    high = np.minimum(last + margin, plane.max(axis=0) + 0.4 * margin)
+    """The frame of some points (N, 2) in the image plane, with a margin for the size of a splat."""
+    low, high = plane.min(axis=0), plane.max(axis=0)
     # A cloud seen edge-on, or a single point, still needs a frame with an area.
     middle, half = (low + high) / 2, np.maximum((high - low) / 2, _NARROWEST)
-    (left, top), (right, bottom) = (middle - half).tolist(), (middle + half).tolist()
+    (left, top), (right, bottom) = (middle - half - _MARGIN * half.max()).tolist(), (middle + half + _MARGIN * half.max()).tolist()
     return left, top, right, bottom
 
 
-def views(xyz: np.ndarray, cutaway: bool = True) -> list[View]:
+def views(xyz: np.ndarray, cutaway: bool = True, seen_from: np.ndarray | None = None) -> list[View]:
     """Three viewpoints onto a room: two of its corners from above, and straight down.
 
     Of the four corners those two are taken from which the most surface is seen: a scan often has only some
@@ -114,6 +118,8 @@ def views(xyz: np.ndarray, cutaway: bool = True) -> list[View]:
     Args:
         xyz: float (N, 3) in metres, z up.
         cutaway: leave out the walls and the ceiling between the camera and the room.
+        seen_from: (3,), where a sensor stood that saw all the points. From elsewhere the backs of things
+            would be shown, so the two corners on its side are taken.
 
     Raises:
         InputError: xyz is empty or not (N, 3).
@@ -126,18 +132,21 @@ def views(xyz: np.ndarray, cutaway: bool = True) -> list[View]:
     across = np.array([-along[1], along[0]])
     front = np.rad2deg(shell.yaw) + (0 if np.ptp(xyz[:, :2] @ across) > np.ptp(xyz[:, :2] @ along) else -90)
     corners = [look_at(xyz, front + turn, _LIFT, name="corner", shell=cut) for turn in (38, -38, 218, 142)]
-    surface = [_seen_share(xyz, corner) for corner in corners]
-    best = sorted(range(4), key=lambda index: -surface[index])[:2]
+    if seen_from is None:
+        merit = [_seen_surface(xyz, corner) for corner in corners]
+    else:
+        side = seen_from[:2] - xyz[:, :2].mean(axis=0)
+        merit = [float(side @ (corner.eye[:2] - xyz[:, :2].mean(axis=0))) for corner in corners]
+    best = sorted(range(4), key=lambda index: -merit[index])[:2]
     return [corners[index] for index in sorted(best)] + [look_at(xyz, front, 90, name="top", shell=cut)]
 
 
-def _seen_share(xyz: np.ndarray, view: View) -> float:
-    """Which share of the cloud's surface a view shows: the points on top of a coarse picture, over all."""
-    pixels = 160
+def _seen_surface(xyz: np.ndarray, view: View) -> float:
+    """How much of a cloud's surface a view shows: the cells of a coarse grid whose points are on top."""
+    scale = _COARSE_PIXELS / max(view.width, view.height)
     plane, depth = view.project(xyz[view.keep])
-    scale = pixels / max(view.width, view.height)
     pixel = np.floor((plane - view.window[:2]) * scale).astype(np.int64)
-    seen = splat(pixel, depth, (pixels, pixels), radius=2, bulge=1e-3)
-    cell = np.floor(xyz / (np.ptp(xyz, axis=0).max() / 40 + 1e-6)).astype(np.int64)
-    rows = view.keep[seen.row[seen.row >= 0]]
-    return len(np.unique(cell[rows], axis=0))
+    seen = splat(pixel, depth, (_COARSE_PIXELS, _COARSE_PIXELS), radius=2, bulge=1e-3)
+    cell = np.floor((xyz - xyz.min(axis=0)) / (np.ptp(xyz, axis=0).max() / 40 + 1e-6)).astype(np.int64)
+    flat = (cell[:, 0] * 64 + cell[:, 1]) * 64 + cell[:, 2]
+    return float(len(np.unique(flat[view.keep[seen.row[seen.row >= 0]]])))

@@ -8,9 +8,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.view.camera import View, views
+from ppkt_zoo.view.density import point_spacing
 from ppkt_zoo.view.pca import Features, pca_colors
 from ppkt_zoo.view.shading import shade
-from ppkt_zoo.view.splat import Splats, point_spacing, splat
+from ppkt_zoo.view.splat import Splats, splat
 
 _PAPER = (255, 255, 255)
 _INK = (32, 36, 44)
@@ -18,6 +19,8 @@ _INK = (32, 36, 44)
 _SAMPLES = 2
 # A view wider than this is drawn lower, so that no view takes more than its share of the page.
 _WIDEST = 1.45
+# Of the shading, in pixels; only clouds of a few points would have it larger.
+_LARGEST_STEP = 16.0
 
 
 def render(xyz: np.ndarray, view: View, colorings: Sequence[np.ndarray], height: int = 420) -> list[np.ndarray]:
@@ -30,15 +33,17 @@ def render(xyz: np.ndarray, view: View, colorings: Sequence[np.ndarray], height:
         height: pixels; less for a view that is wider than 1.45 times its height.
     """
     spacing = point_spacing(xyz)
+    usual = float(np.median(spacing))
     scale = _SAMPLES * min(height / view.height, _WIDEST * height / view.width)
     size = (_SAMPLES * max(1, round(view.height * scale / 2)), _SAMPLES * max(1, round(view.width * scale / 2)))
     plane, depth = view.project(xyz[view.keep])
     pixel = np.floor((plane - view.window[:2]) * scale).astype(np.int64)
     middle = float(np.median(depth))
-    # The nearest splats are the largest; a tenth more for points that lie farther apart than most.
-    radius = max(1, int(np.ceil(1.1 * spacing * scale / max(float(np.percentile(depth, 2)), 1e-6))))
-    seen = splat(pixel, depth, size, radius, bulge=spacing)
-    light = shade(seen.depth, metres=middle / scale, radius=max(1.0, spacing * scale / middle), grain=spacing)
+    # A tenth more than the spacing, since points do not lie on a perfect grid.
+    radius = np.ceil(1.1 * spacing[view.keep] * scale / np.maximum(depth, 0.1 * middle))
+    seen = splat(pixel, depth, size, radius, bulge=usual)
+    step = min(max(1.0, usual * scale / middle), _LARGEST_STEP)
+    light = shade(seen.depth, metres=middle / scale, radius=step, grain=usual)
     rows = view.keep[np.maximum(seen.row, 0)]
     return [_paint(rows, seen, rgb, light) for rgb in colorings]
 
@@ -86,6 +91,7 @@ def feature_picture(
     features: Features,
     title: str = "features (PCA to colours)",
     height: int = 420,
+    seen_from: np.ndarray | None = None,
 ) -> Image.Image:
     """A cloud in its own colours, and below it coloured by the principal components of its features.
 
@@ -95,6 +101,7 @@ def feature_picture(
         features: (N, C), row i for point i.
         title: heading of the lower row.
         height: pixels of a row of views.
+        seen_from: (3,), where the sensor stood, for what was seen from one place only.
 
     Raises:
         InputError: lengths differ, or features are not finite.
@@ -102,7 +109,8 @@ def feature_picture(
     if len(features) != len(xyz):
         raise InputError(f"features must have one row for each of the {len(xyz)} points, got {len(features)}")
     above = ("height (the cloud has no colour)", _height_grey(xyz)) if rgb is None else ("colour", rgb)
-    return compare_picture(xyz, [above, (title, pca_colors(features))], height=height)
+    cameras = views(xyz, seen_from=seen_from)
+    return compare_picture(xyz, [above, (title, pca_colors(features))], cameras, height)
 
 
 def save_picture(picture: Image.Image, path: Path | str) -> Path:

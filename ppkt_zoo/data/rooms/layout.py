@@ -9,10 +9,18 @@ from ppkt_zoo.data.rooms.shapes import Piece
 
 @dataclass(frozen=True)
 class Spot:
-    """A place for a piece: position (3,) of its origin and heading in radians; ``wall`` 0–3 where it leans on one."""
+    """A place for a piece.
+
+    Attributes:
+        position: (3,) of the piece's origin, metres.
+        heading: radians.
+        footprint: number of its footprint on the floor.
+        wall: 0 to 3 where it leans on one, else −1.
+    """
 
     position: np.ndarray
     heading: float
+    footprint: int
     wall: int = -1
 
 
@@ -25,7 +33,7 @@ class Floor:
 
     def __init__(self, width: float, depth: float, rng: np.random.Generator) -> None:
         self.width, self.depth, self.rng = width, depth, rng
-        self._taken: list[np.ndarray] = []
+        self._taken: list[np.ndarray] = []  # corners (4, 2) of each footprint
         self._wall_taken: list[tuple[int, float, float, float, float]] = []
 
     def wall_length(self, wall: int) -> float:
@@ -59,9 +67,9 @@ class Floor:
                 continue
             position, heading = self.on_wall(wall, along, depth / 2 + gap)
             if self.free(position, heading, width + 0.04, depth, front):
-                self.take(position, heading, width, depth)
+                footprint = self.take(position, heading, width, depth)
                 self.take_wall(wall, along, width, 0.0, tall)
-                return Spot(position, heading, wall)
+                return Spot(position, heading, footprint, wall)
         return None
 
     def near(self, piece: Piece, position: np.ndarray, heading: float, margin: float = 0.03) -> Spot | None:
@@ -69,8 +77,7 @@ class Floor:
         width, depth = piece.footprint()
         if not self.free(position, heading, width + margin, depth + margin):
             return None
-        self.take(position, heading, width, depth)
-        return Spot(position, heading)
+        return Spot(position, heading, self.take(position, heading, width, depth))
 
     def anywhere(self, piece: Piece, margin: float = 0.3, tries: int = 30, heading: float | None = None) -> Spot | None:
         """Stand a piece freely in the room."""
@@ -81,21 +88,30 @@ class Floor:
             y = self.rng.uniform(-0.5, 0.5) * max(self.depth - depth - 0.6, 0.1)
             position = np.array([x, y, 0.0])
             if self.free(position, turn, width + 2 * margin, depth + 2 * margin):
-                self.take(position, turn, width, depth)
-                return Spot(position, float(turn))
+                return Spot(position, float(turn), self.take(position, float(turn), width, depth))
         return None
 
-    def free(self, position: np.ndarray, heading: float, width: float, depth: float, front: float = 0.0) -> bool:
-        """Whether a footprint (with free space before it) is inside the room and touches no other."""
+    def beside(self, piece: Piece, position: np.ndarray, heading: float, host: Spot) -> Spot | None:
+        """Stand a piece exactly there if that is free; it may be pushed under its host, as a chair under a table."""
+        width, depth = piece.footprint()
+        if not self.free(position, heading, width + 0.02, depth + 0.02, ignore=host.footprint):
+            return None
+        return Spot(position, heading, self.take(position, heading, width, depth))
+
+    def free(
+        self, position: np.ndarray, heading: float, width: float, depth: float, front: float = 0.0, ignore: int = -1
+    ) -> bool:
+        """Whether a footprint (with free space before it) is inside the room and touches no other but ``ignore``."""
         corners = _corners(position, heading, width, depth, front)
         body = _corners(position, heading, width - 0.03, depth - 0.03, 0.0)
         if (np.abs(body[:, 0]) > self.width / 2).any() or (np.abs(body[:, 1]) > self.depth / 2).any():
             return False
-        return not any(_overlap(corners, other) for other in self._taken)
+        return not any(_overlap(corners, other) for number, other in enumerate(self._taken) if number != ignore)
 
-    def take(self, position: np.ndarray, heading: float, width: float, depth: float) -> None:
-        """Mark a footprint as taken."""
+    def take(self, position: np.ndarray, heading: float, width: float, depth: float) -> int:
+        """Mark a footprint as taken; its number."""
         self._taken.append(_corners(position, heading, width, depth, 0.0))
+        return len(self._taken) - 1
 
     def wall_free(self, wall: int, along: float, width: float, low: float, high: float) -> bool:
         """Whether nothing hangs or leans there yet."""

@@ -225,10 +225,7 @@ class Planner:
             own = rng.normal(0, 0.15)
             position = spot.position + turn_z(spot.heading) @ np.array([x, y, 0.0])
             heading = spot.heading + turn + own
-            wide, deep = seat.footprint()
-            # A chair may be pushed under its table, so only other furniture counts.
-            if self._chair_fits(position, heading, wide, deep, spot, width, depth):
-                self.assembly.add(seat, position, heading)
+            self.put(seat, self.floor.beside(seat, position, heading, spot))
 
     def _set_table(self, table: Piece, spot: Spot, places: list[tuple[float, float, float]]) -> None:
         """Plates and glasses before the given seats, things in the middle."""
@@ -249,19 +246,6 @@ class Planner:
                 self.on_top(small.glass(rng, palette), spot.position, spot.heading, (gx, gy, top.z))
                 taken.append((gx, gy, 0.05))
         self.dress(table, spot.position, spot.heading, 4.0, taken)
-
-    def _chair_fits(self, position, heading, wide, deep, spot, width, depth) -> bool:
-        floor = self.floor
-        table = floor._taken.pop(self._index_of(spot, width, depth))
-        fits = floor.free(position, heading, wide + 0.02, deep + 0.02)
-        if fits:
-            floor.take(position, heading, wide, deep)
-        floor._taken.append(table)
-        return fits
-
-    def _index_of(self, spot: Spot, width: float, depth: float) -> int:
-        centres = [corners.mean(0) for corners in self.floor._taken]
-        return int(np.argmin([np.abs(centre - spot.position[:2]).sum() for centre in centres]))
 
     def _workplace(self) -> None:
         rng, palette, floor = self.rng, self.palette, self.floor
@@ -292,9 +276,7 @@ class Planner:
         chair = seating.office_chair(rng, palette) if rng.random() < 0.75 else seating.chair(rng, palette)
         ahead = turn_z(spot.heading) @ np.array([rng.uniform(-0.15, 0.15), desk.footprint()[1] / 2 + rng.uniform(0.1, 0.45), 0.0])
         position, heading = spot.position + ahead, spot.heading + np.pi + rng.normal(0, 0.45)
-        wide, deep = chair.footprint()
-        if self._chair_fits(position, heading, wide, deep, spot, *desk.footprint()):
-            self.assembly.add(chair, position, heading)
+        self.put(chair, floor.beside(chair, position, heading, spot))
 
     # Single pieces.
 

@@ -46,7 +46,7 @@ def _tube(rng: np.random.Generator, palette: Palette, large: bool) -> Piece:
     middle = lift + tall / 2
     front = deep / 2 - 0.05
     piece.box(case, (0, front, middle), (width, 0.1, tall), rounding=0.02)
-    piece.cone(case, (0, front - 0.05 - (deep - 0.1) / 2, middle), width * 0.36, width * 0.56, deep - 0.1, turn_x(-np.pi / 2), 0.8)
+    piece.cone(case, (0, front - 0.05 - (deep - 0.1) / 2, middle), width * 0.3, width * 0.47, deep - 0.1, turn_x(-np.pi / 2), 0.8)
     border = width * rng.uniform(0.06, 0.09)
     drop = border * rng.uniform(0.0, 0.8)
     glass = (width - 2 * border, 0.012, tall - 2 * border - drop)

@@ -1,0 +1,43 @@
+"""Take a trained weight folder, with the figures of its proof, into the package and the manifest.
+
+    python tools/bundle_weight.py runs/first_weight/weight --results docs/results/first_weight.json
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from ppkt_zoo.zoo.folder import open_weight_folder, update_record, weight_spec
+from ppkt_zoo.zoo.load import verify
+from ppkt_zoo.zoo.manifest import BundledSource, load_manifest, with_weight, write_manifest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> None:
+    """Copy the folder, write the metrics into its record, verify it, list it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("folder", type=Path, help="the weight folder that pretraining wrote")
+    parser.add_argument("--results", type=Path, required=True, help="JSON of the proof for exactly this weight")
+    asked = parser.parse_args()
+    trained = open_weight_folder(asked.folder)
+    results = json.loads(asked.results.read_text(encoding="utf-8"))
+    proven = results["weight"]["sha256"]
+    if proven != trained.config.files["model.safetensors"].sha256:
+        raise SystemExit(f"{asked.results} speaks of another weight (sha256 {proven}): run the proof on this one")
+    target = ROOT / "ppkt_zoo" / "weights" / trained.config.name
+    if target.exists():
+        shutil.rmtree(target)
+    shutil.copytree(asked.folder, target)
+    record = trained.record().model_dump(mode="json") | {"metrics": results["metrics"]}
+    bundled = update_record(target, record)
+    print(verify(target))
+    manifest_file = ROOT / "weights_manifest.json"
+    spec = weight_spec(bundled, BundledSource(folder=target.name))
+    write_manifest(with_weight(load_manifest(manifest_file), spec), manifest_file)
+    print(f"{spec.name} is bundled: {sum(entry.size for entry in spec.files.values()) / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
