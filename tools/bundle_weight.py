@@ -1,6 +1,6 @@
 """Take a trained weight folder, with the figures of its proof, into the package and the manifest.
 
-    python tools/bundle_weight.py runs/first_weight/weight --results docs/results/first_weight.json
+python tools/bundle_weight.py runs/first_weight/weight --results docs/results/first_weight.json
 """
 
 import argparse

@@ -94,14 +94,15 @@ class StepDataset(Dataset[Step]):
         skipped: list[str] = []
         for source, index in self._order(step):
             try:
-                one = self._prepare(self._sources[source][index], self._strides[source], rng)
+                frame = self._sources[source][index]
+                one = self._prepare(frame, self._strides[source], rng)
             except (FrameError, InputError) as error:
                 skipped.append(f"{self._sources[source].name}[{index}]: {error}")
                 continue
             prepared.append(one)
             if self._caches is not None:
-                features.append(self._caches[source][index])
-        point, frame, pixel = self._sample_pairs(prepared, rng)
+                features.append(self._caches[source].features(index, frame.color))
+        point, owner, pixel = self._sample_pairs(prepared, rng)
         return Step(
             step=step,
             clouds=CloudBatch.collate([one.cloud for one in prepared]) if prepared else None,
@@ -109,7 +110,7 @@ class StepDataset(Dataset[Step]):
             images=[one.image for one in prepared] if self._caches is None else [],
             image_sizes=[one.image.shape[:2] for one in prepared],
             point=point,
-            frame=frame,
+            frame=owner,
             pixel=pixel,
             skipped=skipped,
         )

@@ -27,7 +27,13 @@ class Resumed:
 
 
 def save_checkpoint(
-    folder: Path, step: int, fingerprint: str, model: nn.Module, optimizer: Optimizer, notes: dict[str, Any], keep: int = 2
+    folder: Path,
+    step: int,
+    fingerprint: str,
+    model: nn.Module,
+    optimizer: Optimizer,
+    notes: dict[str, Any],
+    keep: int = 2,
 ) -> Path:
     """Write weights, optimiser and random state after ``step`` steps; the newest ``keep`` files stay.
 
@@ -70,7 +76,9 @@ def resume(folder: Path, fingerprint: str, model: nn.Module, optimizer: Optimize
             header = json.loads((opened.metadata() or {})["ppkt_zoo"])
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, json.JSONDecodeError, OSError) as error:
-        raise TrainingError(f"checkpoint {file} is damaged ({error}): delete it to go on from the one before") from error
+        raise TrainingError(
+            f"checkpoint {file} is damaged ({error}): delete it to go on from the one before"
+        ) from error
     if header["fingerprint"] != fingerprint:
         raise TrainingError(
             f"checkpoint {file} was made by another recipe or other overrides: "

@@ -26,7 +26,13 @@ _GOLDEN_POINTS = 8192
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a run cost and saw: seconds of training over all its parts, frames seen and skipped, frames of each source in the recipe's order."""
+    """What a run cost and saw.
+
+    Attributes:
+        seconds: of training, over all its parts.
+        seen_frames, skipped_frames: how many there were, and how many could not be used.
+        source_sizes: frames of each source in the recipe's order.
+    """
 
     seconds: float
     seen_frames: int

@@ -165,7 +165,9 @@ class _Run:
             if done % recipe.checkpoint_every == 0 or done == last_step or self.stop():
                 self._save(done)
             if self.stop():
-                raise Stopped(f"stopped after step {done} of {recipe.steps} with a checkpoint; the same command goes on")
+                raise Stopped(
+                    f"stopped after step {done} of {recipe.steps} with a checkpoint; the same command goes on"
+                )
             waited_from = time.perf_counter()
 
     def validate(self) -> dict[str, float]:
@@ -203,10 +205,7 @@ class _Run:
     ) -> StepDataset:
         caches = None
         if self.recipe.teacher.features == "cached":
-            caches = [
-                TeacherCache(self.cache / "teacher", self.teacher, source, entry.model_dump_json())
-                for source, entry in zip(sources, entries, strict=True)
-            ]
+            caches = [TeacherCache(self.cache / "teacher", self.teacher, source) for source in sources]
             for source, filled in zip(sources, caches, strict=True):
                 with self.progress.task(f"teacher looks at {source.name}", len(source)) as report:
                     filled.fill(report, self.stop)
@@ -228,9 +227,7 @@ class _Run:
         assert step.clouds is not None
         features = step.features
         if features is None:
-            features = [
-                self.teacher(image_tensor(image).to(self.accelerator.device))[0].cpu() for image in step.images
-            ]
+            features = [self.teacher(image_tensor(image).to(self.accelerator.device))[0].cpu() for image in step.images]
         xy = torch.cat(
             [
                 self.teacher.pixel_to_feature(step.pixel[step.frame == number], size)

@@ -50,7 +50,9 @@ def open_sources(recipe: Recipe, data: Mapping[str, Path], cache: Path) -> list[
         options = " ".join(f"--data {name}=PATH" for name in missing)
         raise RecipeError(f"the recipe needs folders that were not given: {options}")
     if unknown:
-        raise RecipeError(f"the recipe names no data {', '.join(unknown)}; it names: {', '.join(sorted(wanted)) or 'none'}")
+        raise RecipeError(
+            f"the recipe names no data {', '.join(unknown)}; it names: {', '.join(sorted(wanted)) or 'none'}"
+        )
     return [open_entry(entry, data, cache) for entry in recipe.data]
 
 

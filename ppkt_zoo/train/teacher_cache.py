@@ -1,14 +1,16 @@
 """The frozen teacher's features of every frame, computed once and kept on disk in half precision.
 
 A teacher that never changes, looking at images that are not augmented, gives the same map every epoch: on a
-CPU the cache halves the time of a step. The file is keyed by the teacher and the source, written in order, and
-goes on where it stopped.
+CPU the cache halves the time of a step. The file is keyed by the teacher and the source, written in order, goes on
+where it stopped, and keeps a checksum of every image, so that features never meet another image than their own.
 """
 
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,14 +37,15 @@ class TeacherCache:
         source: the frames; all their images must have one size.
     """
 
-    def __init__(self, folder: Path, teacher: Teacher, source: FrameSource, fingerprint: str) -> None:
+    def __init__(self, folder: Path, teacher: Teacher, source: FrameSource) -> None:
         self._teacher, self._source = teacher, source
         identity = json.dumps(
-            [teacher.spec.model_dump(mode="json"), teacher.sha256, source.name, len(source), fingerprint], sort_keys=True
+            [teacher.spec.model_dump(mode="json"), teacher.sha256, source.name, len(source)], sort_keys=True
         )
         self._file = folder / f"{source.name}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.f16"
-        self._done_file = self._file.with_suffix(".json")
+        self._state_file = self._file.with_suffix(".json")
         self._map: np.ndarray | None = None
+        self._state = _State()
 
     def fill(self, progress: Callable[[int, int], None], stop: Callable[[], bool]) -> None:
         """Compute what is missing; a frame that cannot be read leaves a map of zeros that nobody asks for.
@@ -52,65 +55,84 @@ class TeacherCache:
             stop: asked after every frame; True leaves the rest for the next time.
         """
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        done, shape = self._progress()
-        if done == len(self._source):
-            progress(done, done)
+        state = self._read_state()
+        if state.done == len(self._source):
+            progress(state.done, state.done)
             return
-        with open(self._file, "r+b" if done else "wb") as file:
-            for index in range(done, len(self._source)):
-                shape = self._write_one(file, index, shape)
-                last = index + 1 == len(self._source)
-                if last and shape is not None:
-                    file.truncate(len(self._source) * _bytes(shape))
-                if shape is not None and (last or index % 50 == 49 or stop()):
+        with open(self._file, "r+b" if state.done else "wb") as file:
+            for index in range(state.done, len(self._source)):
+                self._write_one(file, index, state)
+                state.done = index + 1
+                if state.done == len(self._source) and state.shape is not None:
+                    file.truncate(len(self._source) * _bytes(state.shape))
+                if state.done == len(self._source) or state.done % 50 == 0 or stop():
                     file.flush()
-                    self._write_progress(index + 1, shape)
-                progress(index + 1, len(self._source))
+                    self._write_state(state)
+                progress(state.done, len(self._source))
                 if stop():
                     return
-        if shape is None:
+        if state.shape is None:
+            self._state_file.unlink()
             raise TrainingError(f"source {self._source.name}: not one of its {len(self._source)} frames can be read")
 
-    def __getitem__(self, index: int) -> Tensor:
-        """float16 (C, h, w), the features of one frame."""
+    def features(self, index: int, color: np.ndarray) -> Tensor:
+        """float16 (C, h, w), the features of one frame.
+
+        Raises:
+            TrainingError: ``color`` is not the image that the teacher looked at.
+        """
         if self._map is None:
-            _, shape = self._progress()
-            assert shape is not None
-            self._map = np.memmap(self._file, np.float16, "r", shape=(len(self._source), *shape))
+            self._state = self._read_state()
+            shape = (len(self._source), *(self._state.shape or ()))
+            self._map = np.memmap(self._file, np.float16, "r", shape=shape)
+        if self._state.checks[index] != zlib.crc32(color):
+            raise TrainingError(
+                f"source {self._source.name}: the image of frame {index} has changed since the teacher looked at it: "
+                f"delete {self._file} and start again"
+            )
         return torch.from_numpy(np.array(self._map[index]))
 
     def __getstate__(self) -> dict[str, object]:
         # A worker process opens the file for itself, and has no use for the teacher.
         return {**self.__dict__, "_map": None, "_teacher": None}
 
-    def _write_one(self, file: BinaryIO, index: int, shape: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    def _write_one(self, file: BinaryIO, index: int, state: "_State") -> None:
         try:
             color = self._source[index].color
         except FrameError:
-            return shape  # a hole in the file: the trainer skips and counts this frame itself
-        features = self._features(color)
-        if shape is not None and features.shape != shape:
+            state.checks.append(None)  # a hole in the file: the trainer skips and counts this frame itself
+            return
+        features = self._teacher(image_tensor(color))[0].half().cpu().numpy()
+        if state.shape is not None and features.shape != state.shape:
             raise FrameError(
                 f"source {self._source.name}: frame {index} gives features of shape {features.shape}, earlier "
-                f"ones {shape}: images differ in size; set image_size in the teacher's spec"
+                f"ones {state.shape}: images differ in size; set image_size in the teacher's spec"
             )
+        state.shape = features.shape
+        state.checks.append(zlib.crc32(color))
         file.seek(index * features.nbytes)
         file.write(features.tobytes())
-        return features.shape
 
-    def _features(self, color: np.ndarray) -> np.ndarray:
-        return self._teacher(image_tensor(color))[0].half().cpu().numpy()
+    def _read_state(self) -> "_State":
+        if not self._state_file.is_file():
+            return _State()
+        state = json.loads(self._state_file.read_text())
+        shape = None if state["shape"] is None else tuple(state["shape"])
+        return _State(state["done"], shape, state["checks"])
 
-    def _progress(self) -> tuple[int, tuple[int, ...] | None]:
-        if not self._done_file.is_file():
-            return 0, None
-        state = json.loads(self._done_file.read_text())
-        return int(state["done"]), tuple(state["shape"])
+    def _write_state(self, state: "_State") -> None:
+        part = self._state_file.with_suffix(".part")
+        part.write_text(json.dumps(asdict(state)))
+        os.replace(part, self._state_file)
 
-    def _write_progress(self, done: int, shape: tuple[int, ...]) -> None:
-        part = self._done_file.with_suffix(".part")
-        part.write_text(json.dumps({"done": done, "shape": list(shape)}))
-        os.replace(part, self._done_file)
+
+@dataclass
+class _State:
+    """How far the file is: frames done, shape of a frame's features, and a checksum of every image seen."""
+
+    done: int = 0
+    shape: tuple[int, ...] | None = None
+    checks: list[int | None] = field(default_factory=list)
 
 
 def _bytes(shape: tuple[int, ...]) -> int:

@@ -1,5 +1,7 @@
 """The learning rate is a pure function of the step."""
 
+from itertools import pairwise
+
 import pytest
 from torch import nn
 
@@ -17,7 +19,7 @@ def test_warm_up_is_linear_and_ends_at_lr() -> None:
 
 def test_cosine_falls_to_zero() -> None:
     rates = [learning_rate(SECTION, step, 100) for step in range(101)]
-    assert all(later <= earlier for earlier, later in zip(rates[10:], rates[11:], strict=False))
+    assert all(later <= earlier for earlier, later in pairwise(rates[10:]))
     assert rates[55] == pytest.approx(0.05)
     assert rates[100] == pytest.approx(0, abs=1e-12)
 

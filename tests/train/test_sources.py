@@ -18,4 +18,6 @@ def test_an_epoch_shows_every_frame_once() -> None:
 
 
 def test_seeds_differ() -> None:
-    assert [FrameOrder(0, [50], [3])(step) for step in range(5)] != [FrameOrder(1, [50], [3])(step) for step in range(5)]
+    assert [FrameOrder(0, [50], [3])(step) for step in range(5)] != [
+        FrameOrder(1, [50], [3])(step) for step in range(5)
+    ]
