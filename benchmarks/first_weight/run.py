@@ -22,19 +22,17 @@ import retrieval
 import rooms
 import tabletops
 import torch
+from arguments import PARTS, read_arguments
 from held_out import refuse_seen
 from machine import describe_machine
 from page import write_page
 from record_metrics import record_metrics
 from setting import FULL, TEACHER_FILE, TINY, Setting
 
-ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("retrieval", "rooms", "kitchen", "mosd", "pictures")
-
 
 def main() -> None:
     """Measure the parts that are missing, then write the page."""
-    asked = _arguments()
+    asked = read_arguments()
     torch.set_flush_denormal(True)
     setting = Setting(
         weight=asked.weight,
@@ -68,35 +66,6 @@ def main() -> None:
     _write_json(asked.out / "first_weight.json", results)
     write_page(results, asked.out / "first_weight.md")
     print(f"wrote {asked.out / 'first_weight.md'}")
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--weight", required=True, help="architecture.tag, local-dir:PATH or hf-hub:…")
-    default = Path(os.environ.get("PPKT_ZOO_SHARED") or ROOT.parent / "shared")
-    parser.add_argument("--shared", type=Path, default=default, help="folder with frames/ and teachers/")
-    parser.add_argument("--teacher", type=Path, help="the file of the weight's teacher")
-    parser.add_argument("--parts", type=_parts, default=PARTS, help=f"some of {','.join(PARTS)}")
-    parser.add_argument("--seeds", type=_seeds, default=5, help="how many; every interval rests on them")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results", help="where the page goes")
-    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "first_weight_proof", help="finished parts, rooms")
-    parser.add_argument("--again", action="store_true", help="measure parts again that were measured before")
-    parser.add_argument("--tiny", action="store_true", help="two frames of everything: shows that it runs")
-    return parser.parse_args()
-
-
-def _parts(text: str) -> tuple[str, ...]:
-    parts = tuple(part for part in text.split(",") if part)
-    unknown = [part for part in parts if part not in PARTS]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"no part {unknown[0]!r}: known are {', '.join(PARTS)}")
-    return parts
-
-
-def _seeds(text: str) -> int:
-    if not text.isdecimal() or int(text) < 2:
-        raise argparse.ArgumentTypeError("give at least 2 seeds: an interval needs them")
-    return int(text)
 
 
 def _command(asked: argparse.Namespace) -> str:

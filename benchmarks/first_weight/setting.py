@@ -141,14 +141,13 @@ class Setting:
 
 @torch.no_grad()
 def gather_statistics(backbone: Backbone, clouds: list[PointCloud]) -> None:
-    """Set every batch norm's statistics to their plain mean over the clouds."""
+    """Set every batch norm's statistics to those of all the clouds' voxels together."""
     norms = [module for module in backbone.modules() if isinstance(module, _BatchNorm)]
     kept = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None
+        norm.momentum = 1.0
     backbone.train()
-    for cloud in clouds:
-        backbone(CloudBatch.collate([cloud]))
+    backbone(CloudBatch.collate(clouds))
     for norm, momentum in zip(norms, kept, strict=True):
         norm.momentum = momentum

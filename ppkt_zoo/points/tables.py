@@ -1,7 +1,9 @@
 """Clouds in numpy's files and in tables of text."""
 
 import io
+import lzma
 import re
+import struct
 import tokenize
 import zipfile
 import zlib
@@ -17,6 +19,9 @@ Columns = tuple[NDArray[Any], NDArray[Any] | None]
 
 _XYZ_KEYS = ("xyz", "points")
 _RGB_KEYS = ("rgb", "colors")
+# NotImplementedError (an unknown compression) is a RuntimeError.
+_ZIP_DAMAGE: tuple[type[Exception], ...] = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error)
+_ZIP_DAMAGE += (EOFError, OSError, LookupError, ValueError, RuntimeError)
 _COLOR_NAMES = (("r", "g", "b"), ("red", "green", "blue"))
 
 
@@ -28,14 +33,12 @@ def parse_npz(content: bytes, where: str) -> Columns:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            arrays = {
-                name.removesuffix(".npy"): _array(archive.read(name), f"{where}, {name}")
-                for name in archive.namelist()
-                if name.removesuffix(".npy") in (*_XYZ_KEYS, *_RGB_KEYS)
-            }
             names = [name.removesuffix(".npy") for name in archive.namelist()]
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+            wanted = [name for name in names if name in (*_XYZ_KEYS, *_RGB_KEYS)]
+            members = {name: archive.read(f"{name}.npy") for name in wanted}
+    except _ZIP_DAMAGE as error:
         raise InputError(f"{where}: this .npz file is cut short or damaged ({error})") from error
+    arrays = {name: _array(member, f"{where}, {name}") for name, member in members.items()}
     xyz = next((arrays[key] for key in _XYZ_KEYS if key in arrays), None)
     if xyz is None:
         raise InputError(f"{where}: no array xyz or points, only {', '.join(names) or 'nothing'}")

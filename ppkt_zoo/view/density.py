@@ -5,14 +5,16 @@ import numpy as np
 # Cells along the longest side of a cloud.
 _FINE = 48
 _COARSE = 32
+# So few points in a cube and its neighbours are no surface.
+_FEW = 12
 
 
 def point_spacing(xyz: np.ndarray) -> np.ndarray:
     """About how far apart neighbouring points lie around each point: float64 (N,), metres.
 
-    Points are counted in cubes of 1/48 of the extent: cubes crossed by a surface and holding n points on average
-    have them about ``edge / √n`` apart. The average goes over a cube and its neighbours, so that a cube that
-    a surface only grazes does not count as sparse.
+    Points are counted in cubes of 1/48 of the extent. Where a surface crosses a cube and its 26 neighbours, nine
+    or so of them hold points; n in each are ``edge / √n`` apart. Where an edge crosses them, three do, and their
+    points are ``edge / n`` apart. A few points on their own are taken to be as dense as the rest: they are noise.
 
     Args:
         xyz: float (N, 3), N ≥ 1.
@@ -25,8 +27,10 @@ def point_spacing(xyz: np.ndarray) -> np.ndarray:
     count = np.zeros((_FINE + 3,) * 3)
     np.add.at(count, tuple(cell.T), 1)
     around, occupied = _sum_of_27(count), _sum_of_27((count > 0).astype(float))
-    mean = around[tuple(cell.T)] / occupied[tuple(cell.T)]
-    return edge / np.sqrt(mean)
+    total, held = around[tuple(cell.T)], occupied[tuple(cell.T)]
+    dimension = np.clip(np.log(held) / np.log(3), 1, 2)
+    spacing = edge / (total / held) ** (1 / dimension)
+    return np.where(total < _FEW, np.median(spacing), spacing)
 
 
 def main_body(xyz: np.ndarray, share: float = 0.02) -> np.ndarray:

@@ -38,7 +38,7 @@ def splat(
         depth: float (N,), distance along the camera's axis; points at or behind the camera are left out.
         size: (height, width) of the image.
         radius: how far a disc reaches from its centre, in pixels, for each point (N,) or for all. Radii are
-            rounded up to one of a few, and cut to 24.
+            rounded up to one of three, and cut to 24.
         bulge: metres.
     """
     height, width = size
@@ -65,10 +65,10 @@ def splat(
 
 
 def _round_up(radius: np.ndarray) -> np.ndarray:
-    """Radii as one of four: the usual one, and 1.5, 2.5 and 4 times it."""
+    """Radii as one of three: the usual one, and 1.5 and 2.5 times it."""
     usual = max(1.0, float(np.percentile(radius, 40)))
-    choices = np.minimum(np.ceil(usual * np.array([1.0, 1.5, 2.5, 4.0])), _MAX_RADIUS).astype(np.int64)
-    return choices[np.minimum(np.searchsorted(choices, radius), 3)]
+    choices = np.minimum(np.ceil(usual * np.array([1.0, 1.5, 2.5])), _MAX_RADIUS).astype(np.int64)
+    return choices[np.minimum(np.searchsorted(choices, radius), 2)]
 
 
 def _discs(keys: np.ndarray, pixel: np.ndarray, radius: int, bulge_steps: float) -> np.ndarray:

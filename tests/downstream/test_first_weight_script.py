@@ -1,5 +1,6 @@
 """The proof script from end to end, on two frames of everything and a network that learned nothing."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from ppkt_zoo.zoo.registry import create_backbone
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "benchmarks" / "first_weight" / "run.py"
-_VOXEL = "backbone.input_spec.voxel_size=0.08"
+_VOXEL = "backbone.input_spec.voxel_size=0.06"
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +86,20 @@ def test_every_part_runs_and_the_page_comes_from_its_figures(shared: Path, untra
             assert 0 < (tmp_path / "out" / picture["file"]).stat().st_size <= 500_000
 
 
-def test_wrong_arguments_are_named(untrained: Path) -> None:
-    for arguments, named in (
-        (["--weight", "sr_unet14_small.nothing_like_it"], "sr_unet14_small"),
-        (["--weight", f"local-dir:{untrained}", "--parts", "kitchn"], "kitchn"),
+def test_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    spec = importlib.util.spec_from_file_location("first_weight_arguments", SCRIPT.parent / "arguments.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    asked = module.read_arguments(["--weight", "a.b", "--parts", "mosd,kitchen"])
+    assert asked.parts == ("mosd", "kitchen")
+    assert asked.seeds == 5
+    for words, named in (
+        (["--weight", "a.b", "--parts", "kitchn"], "no part 'kitchn': known are retrieval"),
+        (["--weight", "a.b", "--seeds", "1"], "at least 2 seeds"),
+        ([], "--weight"),
     ):
-        done = run(*arguments)
-        assert done.returncode != 0
-        assert named in done.stderr
+        with pytest.raises(SystemExit):
+            module.read_arguments(words)
+        assert named in capsys.readouterr().err

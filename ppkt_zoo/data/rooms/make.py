@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from ppkt_zoo.data.rooms.materials import Palette
-from ppkt_zoo.data.rooms.plans import KINDS, Planner
+from ppkt_zoo.data.rooms.planner import Planner
+from ppkt_zoo.data.rooms.plans import KINDS, furnish
 from ppkt_zoo.data.rooms.room import Light, Room
 
 _SIZES = {"living": (4.2, 6.5), "kitchen": (3.4, 5.2), "office": (3.4, 5.8), "bedroom": (3.4, 4.8)}
@@ -23,7 +24,7 @@ def make_room(seed: int, device: torch.device | str = "cpu") -> Room:
     extent = (float(rng.uniform(low, high)), float(rng.uniform(low, high) * 0.92), float(rng.uniform(2.4, 2.9)))
     palette = Palette(rng)
     planner = Planner(extent, palette, rng)
-    planner.furnish(kind)
+    furnish(planner, kind)
     lights, ambient = _lights(rng, planner)
     solids = planner.assembly.solids(rng).to(device)
     return Room(seed, kind, extent, solids, planner.assembly.objects, lights, ambient)

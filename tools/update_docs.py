@@ -1,0 +1,99 @@
+"""Write the tables of README.md from the manifest, the proof and the benchmarks' results; no figure is typed by hand.
+
+    python tools/update_docs.py            # write
+    python tools/update_docs.py --check    # fail where the README differs from what would be written
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ppkt_zoo.zoo.manifest import WeightSpec, load_manifest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def weights_table() -> str:
+    """One row for each weight of the manifest."""
+    rows = ["| name | parameters | size | voxel | teacher | data | steps | weight's licence |", "| --- " * 8 + "|"]
+    rows += [_weight_row(spec) for spec in load_manifest(ROOT / "weights_manifest.json").weights]
+    return "\n".join(rows)
+
+
+def _weight_row(spec: WeightSpec) -> str:
+    record = spec.record
+    teacher = "–" if record.teacher is None else record.teacher.name
+    steps = "–" if record.trained is None else f"{record.trained.steps} ({record.trained.hours:.1f} h)"
+    data = ", ".join(f"{one.name} ({one.frames} frames)" for one in record.data)
+    size = sum(entry.size for name, entry in spec.files.items() if name == "model.safetensors") / 1e6
+    return (
+        f"| `{spec.name}` | {record.parameters / 1e6:.2f} M | {size:.1f} MB | {spec.input_spec.voxel_size * 100:g} cm "
+        f"| {teacher} | {data} | {steps} | {record.licences.weights} |"
+    )
+
+
+def proof_table() -> str:
+    """The metrics of every weight's record, each with its control."""
+    rows = []
+    for spec in load_manifest(ROOT / "weights_manifest.json").weights:
+        rows += [f"`{spec.name}`, on frames it never saw, mean over seeds and 95 % interval:", ""]
+        rows += ["| measured | on | pretrained | control | seeds |", "| --- " * 5 + "|"]
+        for metric in spec.record.metrics:
+            control = metric.control
+            against = "–" if control is None else f"{_figure(control)} ({control.name})"
+            rows.append(f"| {metric.name} | {metric.data} | {_figure(metric)} | {against} | {len(metric.seeds)} |")
+    return "\n".join(rows)
+
+
+def _figure(estimate: Any) -> str:
+    if estimate.interval95 is None:
+        return f"{estimate.value:.3f}"
+    low, high = estimate.interval95
+    return f"{estimate.value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def speed_table() -> str:
+    """What the benchmarks found, each on the machine it names."""
+    lines = []
+    for file in sorted((ROOT / "benchmarks" / "results").glob("*.json")):
+        result = json.loads(file.read_text(encoding="utf-8"))
+        machine = result["machine"]
+        lines += [f"`python benchmarks/{file.stem}.py`, {machine}:", ""]
+        lines += [f"- {line}" for line in result["summary"]] + [""]
+    return "\n".join(lines).rstrip()
+
+
+SECTIONS: dict[str, Callable[[], str]] = {"weights": weights_table, "proof": proof_table, "speed": speed_table}
+
+
+def updated(text: str) -> str:
+    """The README with every section written anew."""
+    for name, write in SECTIONS.items():
+        start = f"<!-- {name}: written by tools/update_docs.py -->"
+        pattern = re.compile(re.escape(start) + r".*?<!-- end -->", re.DOTALL)
+        if not pattern.search(text):
+            raise SystemExit(f"README.md has no section {start}")
+        section = f"{start}\n{write()}\n<!-- end -->"
+        text = pattern.sub(lambda _, section=section: section, text)
+    return text
+
+
+def main() -> None:
+    """Write or check."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--check", action="store_true")
+    asked = parser.parse_args()
+    readme = ROOT / "README.md"
+    before = readme.read_text(encoding="utf-8")
+    after = updated(before)
+    if asked.check:
+        sys.exit(0 if before == after else "README.md is out of date: run python tools/update_docs.py")
+    readme.write_text(after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
