@@ -6,7 +6,7 @@ Nothing heavy is imported before a command needs it, so that ``--help`` answers 
 import os
 import sys
 import warnings
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,7 +68,7 @@ WeightOption = Annotated[
 ]
 
 
-class What(str, Enum):
+class What(StrEnum):
     """What `list` lists."""
 
     weights = "weights"
@@ -91,12 +91,27 @@ def demo(
 def encode(
     source: Annotated[Path, typer.Argument(help="A point file (ply, pcd, npz, …), or a folder of RGB-D frames.")],
     weight: WeightOption = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="A .npz or .ply; SOURCE_features.npz by default.")] = None,
-    picture: Annotated[Path | None, typer.Option("--picture", "-p", help="Draw the features into this .png too.")] = None,
-    levels: Annotated[bool, typer.Option("--levels", help="Write the features of every level, not only the finest.")] = False,
-    every: Annotated[int | None, typer.Option(help="Of a folder: every n-th frame; by default about 40 of them.", min=1)] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A .npz or .ply; SOURCE_features.npz by default.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", "-p", help="Draw the features into this .png too.")
+    ] = None,
+    levels: Annotated[
+        bool, typer.Option("--levels", help="Write the features of every level, not only the finest.")
+    ] = False,
+    every: Annotated[
+        int | None, typer.Option(help="Of a folder: every n-th frame; by default about 40 of them.", min=1)
+    ] = None,
     frame: Annotated[int | None, typer.Option(help="Of a folder: this frame alone, from 0.", min=0)] = None,
-    tile: Annotated[float | None, typer.Option(help="Encode in square columns of so many metres, for huge clouds.")] = None,
+    up: Annotated[
+        str | None,
+        typer.Option(help="Of a file: the axis that points up, z, y, -y, …  Of frames: gravity, camera-y, world-z."),
+    ] = None,
+    intrinsics: Annotated[str | None, typer.Option(metavar="FX,FY,CX,CY", help="Of a folder without its own.")] = None,
+    tile: Annotated[
+        float | None, typer.Option(help="Encode in square columns of so many metres, for huge clouds.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
     engine: Annotated[str, typer.Option(help="Who does the sparse convolutions: auto, torch, spconv, …")] = "auto",
 ) -> None:
@@ -112,6 +127,8 @@ def encode(
         levels="all" if levels else "last",
         every=every,
         frame=frame,
+        up=up,
+        intrinsics=None if intrinsics is None else _numbers("--intrinsics", intrinsics),
         tile=tile,
         device=device,
         engine=engine,
@@ -146,7 +163,9 @@ def show(name: Annotated[str, typer.Argument(help="A weight or a backbone.")]) -
 
 @app.command()
 def verify(
-    name: Annotated[str | None, typer.Argument(help="A weight; all that travel with the package where not given.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A weight; all that travel with the package where not given.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every listed weight; fetches those on the Hub.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, …")] = "cpu",
     engine: Annotated[str, typer.Option(help="auto, torch, spconv, …")] = "auto",
@@ -178,11 +197,19 @@ def verify(
 @app.command()
 def pretrain(
     recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a recipe that ships with the package.")],
-    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Such as optimiser.lr=0.1")] = None,
-    data: Annotated[list[str] | None, typer.Option("--data", "-d", metavar="NAME=PATH", help="Folder of a data entry.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Such as optimiser.lr=0.1")
+    ] = None,
+    data: Annotated[
+        list[str] | None, typer.Option("--data", "-d", metavar="NAME=PATH", help="Folder of a data entry.")
+    ] = None,
     teacher: Annotated[Path | None, typer.Option("--teacher", "-t", help="The teacher's safetensors file.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Checkpoints, metrics, weight; runs/WEIGHT by default.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Refuse to begin anew where --out holds no checkpoint.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Checkpoints, metrics, weight; runs/WEIGHT by default.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Refuse to begin anew where --out holds no checkpoint.")
+    ] = False,
     cache: Annotated[Path | None, typer.Option(help="For rendered rooms and teacher features.")] = None,
     workers: Annotated[int, typer.Option(help="Processes that prepare data; the numbers stay the same.", min=0)] = 1,
     stop_after: Annotated[int | None, typer.Option(help="End with a checkpoint after so many steps.", min=1)] = None,
@@ -198,10 +225,14 @@ def pretrain(
     loaded = load_recipe(recipe, overrides or [])
     target = Path("runs") / loaded.weight if out is None else out
     if resume and not any((target / "checkpoints").glob("step-*.safetensors")):
-        raise RecipeError(f"{target} holds no checkpoint to go on from: give the --out of the earlier run, or leave out --resume")
+        raise RecipeError(
+            f"{target} holds no checkpoint to go on from: give the --out of the earlier run, or leave out --resume"
+        )
     folders = dict(_name_and_path(entry) for entry in data or [])
     try:
-        folder = run(loaded, data=folders, teacher=teacher, out=target, cache=cache, workers=workers, stop_after=stop_after)
+        folder = run(
+            loaded, data=folders, teacher=teacher, out=target, cache=cache, workers=workers, stop_after=stop_after
+        )
     except Stopped as stopped:
         _say("stopped", "bold yellow", stopped)
         raise typer.Exit(_STOPPED) from None
@@ -231,6 +262,13 @@ def _name_and_path(entry: str) -> tuple[str, Path]:
     if not equals or not name or not path:
         raise InputError(f"--data {entry!r} must be NAME=PATH, e.g. --data icl_livingroom=frames/icl_livingroom")
     return name, Path(path)
+
+
+def _numbers(option: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"{option} {text!r} must be numbers with commas between, e.g. 525,525,319.5,239.5") from None
 
 
 def main() -> None:

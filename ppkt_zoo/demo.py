@@ -11,7 +11,7 @@ from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.io import write_cloud
 from ppkt_zoo.points.voxelize import voxelize
 from ppkt_zoo.view.pca import pca_colors
-from ppkt_zoo.view.picture import feature_picture, save_picture
+from ppkt_zoo.view.picture import feature_picture, feature_title, save_picture
 from ppkt_zoo.view.steps import Steps, thousands
 from ppkt_zoo.zoo.load import load_backbone
 from ppkt_zoo.zoo.manifest import BundledSource, load_manifest
@@ -83,12 +83,12 @@ def run_demo(
             f"{cameras} views: {thousands(len(xyz))} points with colour"
         )
     with steps.step("features", "encoding every point") as step:
-        features = backbone.encode(xyz, rgb if spec.wants_color else None)
+        features = backbone.encode(xyz, rgb)
         voxels = voxelize(CloudBatch.collate([PointCloud.from_arrays(xyz, rgb)]), spec).coords.shape[0]
         step.text = f"{features.dtype} {features.shape}: one for each point, from {thousands(voxels)} voxels"
     out.mkdir(parents=True, exist_ok=True)
     with steps.step("picture", "drawing") as step:
-        title = f"features of {name}: {features.shape[1]} channels, their three main directions as colours"
+        title = feature_title(name, features.shape[1])
         picture = save_picture(feature_picture(xyz, rgb, features, title), out / "room.png")
         step.text = "two corners and the top, walls towards the viewer left out"
     with steps.step("files", "writing") as step:
@@ -99,7 +99,7 @@ def run_demo(
     steps.listing(
         "written",
         [
-            (str(picture), "the room, and below it its features: alike in colour is alike in meaning"),
+            (str(picture), "the room, and below it its features: what is alike in colour is alike in features"),
             (str(cloud), "the points, coloured by their features, for any viewer"),
             (str(arrays), "xyz, rgb, features, label, instance"),
         ],
@@ -108,7 +108,10 @@ def run_demo(
     steps.listing(
         "next",
         [
-            (f"ppkt-zoo encode my_cloud.ply{chosen} --picture my_cloud.png", "your own cloud, or a folder of RGB-D frames"),
+            (
+                f"ppkt-zoo encode my_cloud.ply{chosen} --picture my_cloud.png",
+                "your own cloud, or a folder of RGB-D frames",
+            ),
             ("ppkt-zoo list weights", "what there is to load"),
             (f"ppkt-zoo show {name}", "how this weight was made, and what it is worth"),
             ("ppkt-zoo pretrain --help", "a weight of your own, from your own frames"),

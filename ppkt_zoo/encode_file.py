@@ -1,7 +1,7 @@
 """A point file or a folder of RGB-D frames → a file with the features of every point, and a picture."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -13,7 +13,7 @@ from ppkt_zoo.errors import FrameError, InputError
 from ppkt_zoo.points.back_projection import back_project
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.io import read_cloud, write_cloud
-from ppkt_zoo.view.picture import feature_picture, save_picture
+from ppkt_zoo.view.picture import feature_picture, feature_title, save_picture
 from ppkt_zoo.view.steps import Steps, thousands
 from ppkt_zoo.zoo.load import load_backbone
 
@@ -22,12 +22,40 @@ if TYPE_CHECKING:
 
 # Enough views for a room, few enough to be read in half a minute.
 _FRAMES = 40
-# Kinect-like depth is of little worth beyond.
+# Depth of a Kinect and its like is of little worth beyond.
 _FAR = 4.5
 _FUSED_SPACING = 0.02
 
+#: The axis that points up in a file → the rotation that takes it to +z.
+UP_AXES: dict[str, list[list[int]]] = {
+    "z": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "-z": [[1, 0, 0], [0, -1, 0], [0, 0, -1]],
+    "y": [[1, 0, 0], [0, 0, -1], [0, 1, 0]],
+    "-y": [[1, 0, 0], [0, 0, 1], [0, -1, 0]],
+    "x": [[0, 1, 0], [0, 0, 1], [1, 0, 0]],
+    "-x": [[0, 0, 1], [0, 1, 0], [-1, 0, 0]],
+}
 
-def read_source(source: Path, every: int | None = None, frame: int | None = None) -> tuple[np.ndarray, np.ndarray | None, str]:
+
+class Points(NamedTuple):
+    """What was read.
+
+    Attributes:
+        xyz: float (N, 3), metres, z up.
+        rgb: uint8 (N, 3), or None.
+        told: a few words on what it is.
+        sensor: float64 (3,), where it was seen from, if from one place.
+    """
+
+    xyz: np.ndarray
+    rgb: np.ndarray | None
+    told: str
+    sensor: np.ndarray | None = None
+
+
+def read_points(
+    source: Path, every: int | None = None, frame: int | None = None, up: str | None = None, intrinsics: Any = None
+) -> Points:
     """The points of a file, or of a folder of frames.
 
     Args:
@@ -35,41 +63,49 @@ def read_source(source: Path, every: int | None = None, frame: int | None = None
             :func:`ppkt_zoo.data.open_frames.open_frames`.
         every: of a folder, every n-th frame is fused; about 40 frames where not given.
         frame: of a folder, this frame alone.
-
-    Returns:
-        xyz (N, 3) in metres, rgb uint8 (N, 3) or None, and a few words on what was read.
+        up: of a file, the axis that points up, one of ``UP_AXES``, by default "z"; of a folder, as for
+            ``open_frames``, by default "gravity".
+        intrinsics: of a folder, (fx, fy, cx, cy); by default its own file.
 
     Raises:
         InputError: no such file or folder, or one that cannot be read; options that contradict each other.
     """
     if not source.exists():
         raise InputError(f"{source} does not exist: give a point file or a folder of RGB-D frames")
-    if not source.is_dir():
-        if every is not None or frame is not None:
-            raise InputError(f"{source} is a file: --every and --frame are for folders of frames")
-        cloud = read_cloud(source)
-        dropped = f", {thousands(cloud.dropped)} rows without a position left out" if cloud.dropped else ""
-        return cloud.xyz, cloud.rgb, f"{source.name}{dropped}"
-    frames = open_frames(source)
-    if frame is None:
-        return _fused(frames, every)
+    if source.is_dir():
+        frames = open_frames(source, intrinsics, "gravity" if up is None else up)
+        return _fused(frames, every) if frame is None else _single(frames, frame, every)
+    if every is not None or frame is not None or intrinsics is not None:
+        raise InputError(f"{source} is a file: --every, --frame and --intrinsics are for folders of frames")
+    cloud = read_cloud(source)
+    dropped = f" ({thousands(cloud.dropped)} rows without a position left out)" if cloud.dropped else ""
+    axis = "z" if up is None else up
+    if axis not in UP_AXES:
+        raise InputError(f"--up {axis} is no axis of a point file: use {', '.join(UP_AXES)}")
+    xyz = cloud.xyz if axis == "z" else cloud.xyz @ np.array(UP_AXES[axis], dtype=cloud.xyz.dtype).T
+    return Points(xyz, cloud.rgb, f"{source.name}{dropped}")
+
+
+def _single(frames: "FrameSource", index: int, every: int | None) -> Points:
     if every is not None:
         raise InputError("give --every or --frame, not both")
-    if frame >= len(frames):
-        raise InputError(f"{source} holds frames 0 to {len(frames) - 1}, there is no frame {frame}")
-    one = frames[frame]
+    if not 0 <= index < len(frames):
+        raise InputError(f"{frames.name} holds frames 0 to {len(frames) - 1}, there is no frame {index}")
+    one = frames[index]
     xyz, pixel = back_project(one.depth, one.intrinsics, one.pose)
-    return xyz, one.color[pixel[:, 1], pixel[:, 0]], f"frame {one.name}"
+    sensor = None if one.pose is None else one.pose[:3, 3]
+    return Points(xyz, one.color[pixel[:, 1], pixel[:, 0]], f"frame {one.name}", sensor)
 
 
-def _fused(frames: "FrameSource", every: int | None) -> tuple[np.ndarray, np.ndarray, str]:
+def _fused(frames: "FrameSource", every: int | None) -> Points:
     chosen = range(0, len(frames), max(1, len(frames) // _FRAMES) if every is None else every)
-    first, last = frames[0].pose, frames[len(frames) - 1].pose
-    alone = first is None or last is None or not (first[:3, 3].any() or last[:3, 3].any())
-    if alone and len(frames) > 1:
-        raise FrameError(f"the frames of {frames.name} have no poses that join them: choose one of them, e.g. --frame 0")
+    ends = [frames[index].pose for index in (0, len(frames) - 1)]
+    # A reader gives frames without stored poses one of their own each, at the origin: that joins nothing.
+    joined = all(pose is not None for pose in ends) and any(pose is not None and pose[:3, 3].any() for pose in ends)
+    if not joined and len(frames) > 1:
+        raise FrameError(f"the frames of {frames.name} have no poses that join them: choose one, e.g. --frame 0")
     fused = fuse(frames, chosen, voxel=_FUSED_SPACING, far=_FAR)
-    return fused.xyz, fused.rgb, f"{len(chosen)} of {len(frames)} frames of {frames.name}, fused"
+    return Points(fused.xyz, fused.rgb, f"{len(chosen)} of {len(frames)} frames of {frames.name}, fused")
 
 
 def encode_source(
@@ -79,18 +115,17 @@ def encode_source(
     weight: str | None = None,
     picture: Path | None = None,
     levels: str = "last",
-    every: int | None = None,
-    frame: int | None = None,
     tile: float | None = None,
     device: str = "cpu",
     engine: str = "auto",
     console: Console | None = None,
+    **reading: Any,
 ) -> Path:
     """Encode every point of a file or folder; write ``xyz``, ``rgb`` and ``features`` (N, C) as .npz or .ply.
 
-    With ``levels="all"`` every level is written too, as ``features.<level>``. See :func:`read_source` for
-    ``every`` and ``frame``, :meth:`ppkt_zoo.backbones.base.Backbone.encode` for ``tile``, and
-    :func:`ppkt_zoo.load_backbone` for ``weight`` (the first bundled one where not given), ``device``, ``engine``.
+    With ``levels="all"`` every level is written too, as ``features.<level>``. For ``reading`` see
+    :func:`read_points`, for ``tile`` :meth:`ppkt_zoo.backbones.base.Backbone.encode`, for ``weight`` (the first
+    bundled one where not given), ``device`` and ``engine`` :func:`ppkt_zoo.load_backbone`.
 
     Raises:
         InputError: something about the source or the paths does not fit.
@@ -106,26 +141,27 @@ def encode_source(
         backbone = load_backbone(name, device=device, engine=engine)
         step.text = f"{name}, voxels of {backbone.input_spec.voxel_size * 100:g} cm"
     with steps.step("points", f"reading {source}") as step:
-        xyz, rgb, what = read_source(source, every, frame)
-        cloud = PointCloud.from_arrays(xyz, rgb)
+        points = read_points(source, **reading)
+        cloud = PointCloud.from_arrays(points.xyz, points.rgb)
         extent = " × ".join(f"{edge:.1f}" for edge in np.ptp(cloud.xyz.numpy(), axis=0))
-        step.text = f"{what}: {thousands(len(xyz))} points{'' if rgb is None else ' with colour'}, {extent} m"
+        color = "without" if cloud.rgb is None else "with"
+        step.text = f"{points.told}: {thousands(len(cloud))} points {color} colour, {extent} m"
     with steps.step("features", "encoding every point") as step:
-        wanted = "all" if levels == "all" else [levels]
-        encoded = backbone.encode(xyz, rgb if backbone.input_spec.wants_color else None, levels=wanted, tile=tile)
-        features = list(encoded.values())[-1]
+        encoded = backbone.encode(cloud.xyz, cloud.rgb, levels="all" if levels == "all" else [levels], tile=tile)
+        arrays = {f"features.{level}": value.numpy() for level, value in encoded.items()}
+        features = list(arrays.values())[-1]
         step.text = f"{features.dtype} {features.shape}: one for each point, in the points' order"
-    arrays = {"features": features}
-    if levels == "all":
-        arrays |= {f"features.{level}": value for level, value in encoded.items()}
+    arrays = {"features": features} | (arrays if levels == "all" else {})
     with steps.step("file", "writing") as step:
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_cloud(out, xyz, rgb, **arrays)
-        step.text = f"{out}: xyz, {'' if rgb is None else 'rgb, '}{', '.join(arrays)}"
+        write_cloud(out, points.xyz, points.rgb, **arrays)
+        step.text = f"{out}: xyz, {'' if points.rgb is None else 'rgb, '}{', '.join(arrays)}"
     if picture is not None:
         with steps.step("picture", "drawing") as step:
-            title = f"features of {name}: {features.shape[1]} channels, their three main directions as colours"
-            shown = None if cloud.rgb is None else cloud.rgb.numpy()
-            save_picture(feature_picture(cloud.xyz.numpy(), shown, features, title), picture)
-            step.text = f"{picture}: alike in colour is alike in meaning"
+            shown, rgb = cloud.xyz.numpy(), None if cloud.rgb is None else cloud.rgb.numpy()
+            # Map coordinates were moved to the origin; the place they were seen from moves along.
+            sensor = None if points.sensor is None else points.sensor + (shown[0] - points.xyz[0])
+            title = feature_title(name, features.shape[1])
+            save_picture(feature_picture(shown, rgb, features, title, seen_from=sensor), picture)
+            step.text = f"{picture}: alike in colour is alike in features"
     return out

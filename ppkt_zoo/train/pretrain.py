@@ -244,7 +244,7 @@ class _Run:
         output = self.model(batch)
         if not torch.isfinite(output.loss):
             raise TrainingError(
-                f"the loss of step {data.step + 1} is {float(output.loss)}: its batch was saved to "
+                f"the loss of step {data.step + 1} is {float(output.loss.detach())}: its batch was saved to "
                 f"{self._save_for_study(data, batch)}; lower optimiser.lr or set optimiser.clip_norm"
             )
         self.optimizer.zero_grad(set_to_none=True)

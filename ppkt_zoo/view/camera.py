@@ -105,7 +105,10 @@ def _window(plane: np.ndarray) -> tuple[float, float, float, float]:
     low, high = plane.min(axis=0), plane.max(axis=0)
     # A cloud seen edge-on, or a single point, still needs a frame with an area.
     middle, half = (low + high) / 2, np.maximum((high - low) / 2, _NARROWEST)
-    (left, top), (right, bottom) = (middle - half - _MARGIN * half.max()).tolist(), (middle + half + _MARGIN * half.max()).tolist()
+    (left, top), (right, bottom) = (
+        (middle - half - _MARGIN * half.max()).tolist(),
+        (middle + half + _MARGIN * half.max()).tolist(),
+    )
     return left, top, right, bottom
 
 

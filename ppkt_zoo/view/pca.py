@@ -1,6 +1,5 @@
 """Features to colours: the first three principal components as red, green and blue."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,5 +125,3 @@ def _principal_axes(matrix: Tensor, mean: Tensor) -> Tensor:
 def _project(matrix: Tensor, mean: Tensor, axes: Tensor) -> Tensor:
     return matrix @ axes - mean @ axes
 
-
-__all__: Sequence[str] = ("ColorBasis", "pca_colors")

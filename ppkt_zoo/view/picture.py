@@ -113,6 +113,11 @@ def feature_picture(
     return compare_picture(xyz, [above, (title, pca_colors(features))], cameras, height)
 
 
+def feature_title(weight: str, channels: int) -> str:
+    """What a row of features is called."""
+    return f"features of {weight}: {channels} channels, their three main directions as colours"
+
+
 def save_picture(picture: Image.Image, path: Path | str) -> Path:
     """Write a PNG, making its folder; the path that was written.
 

@@ -102,4 +102,3 @@ def _grow_along(keys: np.ndarray, axis: int, radius: int, per_pixel: float) -> n
         np.minimum(ahead[offset:], shifted[:-offset], out=ahead[offset:])
         np.minimum(ahead[:-offset], shifted[offset:], out=ahead[:-offset])
     return grown
-

@@ -83,14 +83,20 @@ def record_table(name: str, voxel_size: float, record: WeightRecord) -> Table:
     line("parameters", _millions(record.parameters))
     line("voxel", f"{voxel_size * 100:g} cm")
     if record.teacher is not None:
-        line("teacher", f"{record.teacher.name}, {record.teacher.stage} ({record.teacher.licence})", record.teacher.origin)
+        line(
+            "teacher",
+            f"{record.teacher.name}, {record.teacher.stage} ({record.teacher.licence})",
+            record.teacher.origin,
+        )
     line("data", *(f"{data.name}: {data.frames} frames, {data.licence}; {data.attribution}" for data in record.data))
     if record.conversion is not None:
         line("converted", f"{record.conversion.origin} ({record.conversion.dialect})")
     if record.trained is not None:
         line("trained", f"{record.trained.steps} steps, {record.trained.hours:g} h, {record.trained.machine}")
     for number, metric in enumerate(record.metrics):
-        line("" if number else "measured", f"{metric.name}: {_estimate(metric)}{_control(metric.control)}; {metric.data}")
+        line(
+            "" if number else "measured", f"{metric.name}: {_estimate(metric)}{_control(metric.control)}; {metric.data}"
+        )
     line("limits", *record.limits)
     line("deviations", *record.deviations)
     line("licence", f"weights {record.licences.weights}; data {record.licences.data}")

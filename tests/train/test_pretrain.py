@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from tiny_recipe import tiny_recipe
 
 from ppkt_zoo import load_backbone, verify
 from ppkt_zoo.data.frames import RGBDFrame
@@ -20,7 +21,6 @@ from ppkt_zoo.train.interrupt import Stopped
 from ppkt_zoo.train.metrics_log import read_metrics
 from ppkt_zoo.train.pretrain import pretrain
 from ppkt_zoo.train.recipe import load_recipe
-from tests.train.conftest import tiny_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 _RUN = """

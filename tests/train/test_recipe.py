@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 import yaml
+from tiny_recipe import tiny_recipe
 
 from ppkt_zoo.errors import RecipeError
 from ppkt_zoo.train.recipe import load_recipe, shipped_recipes
-from tests.train.conftest import tiny_recipe
 
 
 def _write(tmp_path: Path, content: Any) -> Path:

@@ -17,7 +17,9 @@ RED, BLUE = np.array([200, 30, 30], np.uint8), np.array([30, 30, 200], np.uint8)
 def stacked() -> tuple[np.ndarray, np.ndarray]:
     """A red sheet half a metre above a larger blue one."""
     above, below = plane((0.5, 0.5, 0.5), (1, 0, 0), (0, 1, 0)), plane((0, 0, 0), (2, 0, 0), (0, 2, 0))
-    return np.concatenate([above, below]), np.concatenate([np.tile(RED, (len(above), 1)), np.tile(BLUE, (len(below), 1))])
+    return np.concatenate([above, below]), np.concatenate(
+        [np.tile(RED, (len(above), 1)), np.tile(BLUE, (len(below), 1))]
+    )
 
 
 def dominant(image: np.ndarray, color: np.ndarray) -> np.ndarray:
@@ -61,7 +63,9 @@ def test_rows_show_the_same_pixels() -> None:
     xyz, rgb = stacked()
     one, other = render(xyz, look_at(xyz, 20, 40), [rgb, 255 - rgb], 100)
     assert one.shape == other.shape
-    np.testing.assert_array_equal((one != 255).any(-1) & (one < 200).any(-1), (other != 255).any(-1) & (one < 200).any(-1))
+    np.testing.assert_array_equal(
+        (one != 255).any(-1) & (one < 200).any(-1), (other != 255).any(-1) & (one < 200).any(-1)
+    )
 
 
 def test_a_page_has_a_row_for_each_colouring() -> None:

@@ -46,7 +46,9 @@ def test_a_pixel_of_a_flat_surface_goes_to_its_nearest_point() -> None:
     row, column = np.mgrid[:40, :40]
     away = np.hypot(column[..., None] - pixel[:, 0], row[..., None] - pixel[:, 1])
     hit = seen.row >= 0
-    np.testing.assert_allclose(np.take_along_axis(away, np.maximum(seen.row, 0)[..., None], 2)[hit, 0], away.min(2)[hit])
+    np.testing.assert_allclose(
+        np.take_along_axis(away, np.maximum(seen.row, 0)[..., None], 2)[hit, 0], away.min(2)[hit]
+    )
 
 
 def test_order_of_points_does_not_matter() -> None:

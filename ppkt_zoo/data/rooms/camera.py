@@ -8,8 +8,12 @@ from ppkt_zoo.data.rooms.room import Room
 from ppkt_zoo.data.rooms.threads import one_thread
 
 _PROBE = (24, 32)  # size of the small frame that judges a pose
-_AIMS = {"chair": 2.0, "table": 2.0, "desk": 2.0, "sofa": 2.5, "bed": 1.5, "screen": 4.0, "plant": 1.2, "bookshelf": 1.0,
-         "cabinet": 0.8, "counter": 1.2, "stool": 1.0, "appliance": 0.6, "lamp": 0.3, "door": 0.1, "window": 0.1}  # fmt: skip
+# How gladly a camera aims at a thing of each class.
+_AIMS = {
+    "chair": 2.0, "table": 2.0, "desk": 2.0, "sofa": 2.5, "bed": 1.5, "screen": 4.0, "plant": 1.2,
+    "bookshelf": 1.0, "cabinet": 0.8, "counter": 1.2, "stool": 1.0, "appliance": 0.6,
+    "lamp": 0.3, "door": 0.1, "window": 0.1,
+}  # fmt: skip
 
 
 def make_intrinsics(height: int, width: int, view: float) -> np.ndarray:

@@ -7,6 +7,7 @@ from ppkt_zoo.data.rooms.camera import make_intrinsics, sample_camera
 from ppkt_zoo.data.rooms.classes import CLASSES
 from ppkt_zoo.data.rooms.render import render
 from ppkt_zoo.data.rooms.room import Room
+from ppkt_zoo.points.back_projection import back_project
 
 
 def room_cloud(
@@ -45,10 +46,8 @@ def room_cloud(
 
 
 def _points(frame: RGBDFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    assert frame.label is not None and frame.instance is not None and frame.pose is not None
-    v, u = np.nonzero(frame.depth > 0)
-    z = frame.depth[v, u].astype(np.float64)
-    k = frame.intrinsics
-    seen = np.stack([(u - k[0, 2]) * z / k[0, 0], (v - k[1, 2]) * z / k[1, 1], z], axis=1)
-    xyz = (seen @ frame.pose[:3, :3].T + frame.pose[:3, 3]).astype(np.float32)
+    assert frame.label is not None
+    assert frame.instance is not None
+    xyz, pixel = back_project(frame.depth, frame.intrinsics, frame.pose)
+    u, v = pixel.T
     return xyz, frame.color[v, u], frame.label[v, u], frame.instance[v, u]

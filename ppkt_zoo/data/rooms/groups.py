@@ -76,7 +76,9 @@ def place_dining_group(planner: Planner) -> None:
     build = seating.shell_chair if kind < 0.3 else seating.chair
     state = int(rng.integers(2**31))
     seats = [(x, side) for side in (-1, 1) for x in ((-0.25, 0.25) if width > 1.2 else (0.0,))]
-    places = [(x * width, side * (depth / 2 + rng.uniform(-0.04, 0.28)), 0.0 if side < 0 else np.pi) for x, side in seats]
+    places = [
+        (x * width, side * (depth / 2 + rng.uniform(-0.04, 0.28)), 0.0 if side < 0 else np.pi) for x, side in seats
+    ]
     places += [(side * (width / 2 + rng.uniform(0.0, 0.28)), 0.0, side * np.pi / 2) for side in (-1, 1)]
     _set_table(planner, table, spot, [] if rng.random() < 0.4 else places)
     for x, y, turn in places:
@@ -104,7 +106,11 @@ def _set_table(planner: Planner, table: Piece, spot: Spot, places: list[tuple[fl
         taken.append((px, py, 0.17))
         ahead = turn_z(turn) @ np.array([0.1, 0.2, 0.0])
         gx, gy = px + ahead[0], py + ahead[1]
-        if abs(gx) < top.width / 2 - 0.05 and abs(gy) < top.depth / 2 - 0.05 and all(np.hypot(gx - a, gy - b) > c for a, b, c in taken):
+        if (
+            abs(gx) < top.width / 2 - 0.05
+            and abs(gy) < top.depth / 2 - 0.05
+            and all(np.hypot(gx - a, gy - b) > c for a, b, c in taken)
+        ):
             planner.on_top(small.glass(rng, palette), spot.position, spot.heading, (gx, gy, top.z))
             taken.append((gx, gy, 0.05))
     planner.dress(table, spot.position, spot.heading, 4.0, taken)
@@ -129,14 +135,26 @@ def place_workplace(planner: Planner) -> None:
         count = 2 if top.width > 1.45 and rng.random() < 0.5 else 1
         for index in range(count):
             x = (index - (count - 1) / 2) * 0.66 + (rng.uniform(-0.2, 0.2) if count == 1 else 0.0)
-            lay(small.screen(rng, palette, large=False), x, -top.depth / 2 + 0.17, rng.normal(0, 0.1) - (index - (count - 1) / 2) * 0.3)
+            lay(
+                small.screen(rng, palette, large=False),
+                x,
+                -top.depth / 2 + 0.17,
+                rng.normal(0, 0.1) - (index - (count - 1) / 2) * 0.3,
+            )
         lay(small.keyboard(rng, palette), 0.0, top.depth / 2 - 0.17, rng.normal(0, 0.06))
     else:
         lay(small.laptop(rng, palette), rng.uniform(-0.15, 0.15), top.depth / 2 - 0.3, rng.normal(0, 0.15))
     if rng.random() < 0.45:
-        lay(small.desk_lamp(rng, palette), (top.width / 2 - 0.14) * (1 if rng.random() < 0.5 else -1), -top.depth / 2 + 0.22, rng.normal(0, 0.5))
+        lay(
+            small.desk_lamp(rng, palette),
+            (top.width / 2 - 0.14) * (1 if rng.random() < 0.5 else -1),
+            -top.depth / 2 + 0.22,
+            rng.normal(0, 0.5),
+        )
     planner.dress(desk, spot.position, spot.heading, 6.0, taken)
     chair = seating.office_chair(rng, palette) if rng.random() < 0.75 else seating.chair(rng, palette)
-    ahead = turn_z(spot.heading) @ np.array([rng.uniform(-0.15, 0.15), desk.footprint()[1] / 2 + rng.uniform(0.1, 0.45), 0.0])
+    ahead = turn_z(spot.heading) @ np.array(
+        [rng.uniform(-0.15, 0.15), desk.footprint()[1] / 2 + rng.uniform(0.1, 0.45), 0.0]
+    )
     position, heading = spot.position + ahead, spot.heading + np.pi + rng.normal(0, 0.45)
     planner.put(chair, floor.beside(chair, position, heading, spot))

@@ -47,9 +47,14 @@ class Floor:
         return np.array([*places[wall], 0.0]), _HEADINGS[wall]
 
     def against(
-        self, piece: Piece, front: float = 0.5, gap: float = 0.02, walls: tuple[int, ...] = (0, 1, 2, 3), tries: int = 40,
+        self,
+        piece: Piece,
+        front: float = 0.5,
+        gap: float = 0.02,
+        walls: tuple[int, ...] = (0, 1, 2, 3),
+        tries: int = 40,
         corner: bool = False,
-    ) -> Spot | None:  # fmt: skip
+    ) -> Spot | None:
         """Stand a piece with its back to a wall, ``front`` metres free before it; None where there is no room."""
         width, depth = piece.footprint()
         # A low piece may stand under a window and hide a little of it.

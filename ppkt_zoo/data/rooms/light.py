@@ -58,7 +58,9 @@ def _shadow_map(room: Room, pose: np.ndarray, reach: float) -> Tensor:
     hits = cast(solids, intrinsics, torch.from_numpy(pose).float(), _MAP, _MAP, shell=False, skip=skip)
     inverse = (1 / hits.depth).reshape(1, 1, _MAP, _MAP)
     moments = torch.cat([inverse, inverse * inverse], dim=1)
-    return functional.avg_pool2d(functional.avg_pool2d(moments, 5, 1, 2, count_include_pad=False), 3, 1, 1, count_include_pad=False)
+    return functional.avg_pool2d(
+        functional.avg_pool2d(moments, 5, 1, 2, count_include_pad=False), 3, 1, 1, count_include_pad=False
+    )
 
 
 def openness(room: Room, place: Tensor, normal: Tensor) -> Tensor:
@@ -66,7 +68,7 @@ def openness(room: Room, place: Tensor, normal: Tensor) -> Tensor:
     if "closed" not in room.cache:
         room.cache["closed"] = _closed_grid(room)
     grid = room.cache["closed"]
-    width, depth, height = room.extent
+    width, depth, _ = room.extent
     device = place.device
     low = torch.tensor([-width / 2, -depth / 2, 0.0], device=device) - _PAD * _CELL
     size = torch.tensor([grid.shape[4], grid.shape[3], grid.shape[2]], device=device) * _CELL
@@ -79,7 +81,9 @@ def openness(room: Room, place: Tensor, normal: Tensor) -> Tensor:
 
 def _look_up(grid: Tensor, place: Tensor, low: Tensor, size: Tensor) -> Tensor:
     at = ((place - low[:, None]) * (2 / size)[:, None] - 1).T.contiguous()
-    return functional.grid_sample(grid, at[None, :, None, None], align_corners=False, padding_mode="border")[0, 0, :, 0, 0]
+    return functional.grid_sample(grid, at[None, :, None, None], align_corners=False, padding_mode="border")[
+        0, 0, :, 0, 0
+    ]
 
 
 def _closed_grid(room: Room) -> Tensor:
@@ -92,14 +96,22 @@ def _closed_grid(room: Room) -> Tensor:
     _fill(full, room.solids, low)
     matter = full[None, None]
     near = functional.avg_pool3d(matter, 3, 1, 1, count_include_pad=False)
-    wide = functional.avg_pool3d(functional.avg_pool3d(matter, 5, 1, 2, count_include_pad=False), 7, 1, 3, count_include_pad=False)
+    wide = functional.avg_pool3d(
+        functional.avg_pool3d(matter, 5, 1, 2, count_include_pad=False), 7, 1, 3, count_include_pad=False
+    )
     return torch.cat([near, wide], dim=1)
 
 
 def _fill(full: Tensor, solids: Solids, low: Tensor) -> None:
     """Mark the cells whose middles lie in a solid; thin solids are thickened and count for less."""
     body = slice(SHELL, None)
-    centre, axes, half, shape, extra = solids.centre[body], solids.axes[body], solids.half[body], solids.shape[body], solids.extra[body]
+    centre, axes, half, shape, extra = (
+        solids.centre[body],
+        solids.axes[body],
+        solids.half[body],
+        solids.shape[body],
+        solids.extra[body],
+    )
     thick = half.clamp(min=_CELL * 0.5)
     weight = (half / thick).prod(1)
     reach = (thick[:, :, None] * axes.abs()).sum(1)

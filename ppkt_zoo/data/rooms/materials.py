@@ -1,11 +1,14 @@
 """What surfaces are made of, and the palettes that a room draws from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TypeVar
 
 import numpy as np
 
 Color = tuple[float, float, float]
+T = TypeVar("T")
 
 
 class Texture(IntEnum):
@@ -79,7 +82,9 @@ class Palette:
         self.rng = rng
         self.wood = self.any_wood()
         self.wood2 = self.any_wood() if rng.random() < 0.6 else self.wood
-        self.lacquer = self.paint(_pick(rng, ((0.92, 0.92, 0.90), (0.86, 0.85, 0.82), (0.2, 0.2, 0.21), (0.74, 0.76, 0.74))))
+        self.lacquer = self.paint(
+            _pick(rng, ((0.92, 0.92, 0.90), (0.86, 0.85, 0.82), (0.2, 0.2, 0.21), (0.74, 0.76, 0.74)))
+        )
         self.fabric = self.any_fabric()
         self.fabric2 = self.any_fabric()
         self.metal = self.any_metal()
@@ -109,16 +114,25 @@ class Palette:
             wood = self._vary(_pick(rng, _WOODS), 0.05)
             return Material(Texture.PLANKS, wood, shade(wood, 0.75), rng.uniform(0.09, 0.2), rng.uniform(0.1, 0.35), 25)
         if kind < 0.77:
-            tile = _pick(rng, ((0.80, 0.77, 0.70), (0.62, 0.58, 0.52), (0.85, 0.85, 0.83), (0.5, 0.48, 0.46), (0.7, 0.5, 0.38)))
+            tile = _pick(
+                rng, ((0.80, 0.77, 0.70), (0.62, 0.58, 0.52), (0.85, 0.85, 0.83), (0.5, 0.48, 0.46), (0.7, 0.5, 0.38))
+            )
             tile = self._vary(tile, 0.05)
             return Material(Texture.TILES, tile, shade(tile, 0.7), rng.uniform(0.25, 0.6), rng.uniform(0.15, 0.4), 40)
-        carpet = self._vary(_pick(rng, ((0.55, 0.50, 0.44), (0.45, 0.45, 0.46), (0.62, 0.58, 0.52), (0.36, 0.40, 0.46), (0.5, 0.4, 0.34))), 0.05)
+        carpet = self._vary(
+            _pick(
+                rng, ((0.55, 0.50, 0.44), (0.45, 0.45, 0.46), (0.62, 0.58, 0.52), (0.36, 0.40, 0.46), (0.5, 0.4, 0.34))
+            ),
+            0.05,
+        )
         return Material(Texture.CARPET, carpet, shade(carpet, 0.8), 1.0, 0.0)
 
     def any_wood(self) -> Material:
         """A kind of wood, dark or light, dull or polished."""
         color = self._vary(_pick(self.rng, _WOODS), 0.05)
-        return Material(Texture.WOOD, color, shade(color, 0.72), self.rng.uniform(0.7, 1.5), self.rng.uniform(0.04, 0.25), 30)
+        return Material(
+            Texture.WOOD, color, shade(color, 0.72), self.rng.uniform(0.7, 1.5), self.rng.uniform(0.04, 0.25), 30
+        )
 
     def any_fabric(self) -> Material:
         """Upholstery: mostly one colour, sometimes striped, checked or leather."""
@@ -126,20 +140,28 @@ class Palette:
         color = self._vary(_pick(rng, _FABRICS), 0.06)
         kind = rng.random()
         if kind < 0.08:
-            return Material(Texture.STRIPES, color, self._vary(_pick(rng, _FABRICS), 0.05), rng.uniform(0.05, 0.15), 0.0)
+            return Material(
+                Texture.STRIPES, color, self._vary(_pick(rng, _FABRICS), 0.05), rng.uniform(0.05, 0.15), 0.0
+            )
         if kind < 0.14:
             return Material(Texture.CHECKS, color, shade(color, 0.7), rng.uniform(0.05, 0.12), 0.0)
         if kind < 0.28:  # leather
-            leather = self._vary(_pick(rng, ((0.16, 0.12, 0.10), (0.36, 0.20, 0.12), (0.08, 0.08, 0.085), (0.55, 0.42, 0.30))), 0.03)
+            leather = self._vary(
+                _pick(rng, ((0.16, 0.12, 0.10), (0.36, 0.20, 0.12), (0.08, 0.08, 0.085), (0.55, 0.42, 0.30))), 0.03
+            )
             return Material(Texture.PLAIN, leather, shade(leather, 0.8), 0.25, 0.25, 18)
         return Material(Texture.FABRIC, color, shade(color, 0.82), 1.0, 0.0)
 
     def any_metal(self) -> Material:
         """Chrome, brushed steel, black or white lacquered steel."""
-        color, gloss = _pick(
-            self.rng,
-            (((0.62, 0.62, 0.63), 0.8), ((0.45, 0.45, 0.46), 0.6), ((0.08, 0.08, 0.085), 0.25), ((0.85, 0.85, 0.84), 0.2), ((0.5, 0.4, 0.22), 0.6)),
-        )  # fmt: skip
+        metals: tuple[tuple[Color, float], ...] = (
+            ((0.62, 0.62, 0.63), 0.8),
+            ((0.45, 0.45, 0.46), 0.6),
+            ((0.08, 0.08, 0.085), 0.25),
+            ((0.85, 0.85, 0.84), 0.2),
+            ((0.5, 0.4, 0.22), 0.6),
+        )
+        color, gloss = _pick(self.rng, metals)
         return Material(Texture.PLAIN, color, shade(color, 0.9), 0.5, gloss, 50)
 
     def accent(self, gloss: float = 0.15) -> Material:
@@ -165,19 +187,25 @@ class Palette:
         rng = self.rng
         kind = rng.random()
         if kind < 0.45:
-            return Material(Texture.PLAIN, (0.008, 0.008, 0.011), (0.012, 0.012, 0.014), 1.0, float(rng.uniform(0.08, 0.3)), 90)
+            return Material(
+                Texture.PLAIN, (0.008, 0.008, 0.011), (0.012, 0.012, 0.014), 1.0, float(rng.uniform(0.08, 0.3)), 90
+            )
         glow = float(rng.uniform(0.5, 1.0))
         if kind < 0.75:
-            color = self._vary(_pick(rng, ((0.2, 0.4, 0.8), (0.15, 0.3, 0.6), (0.85, 0.88, 0.92), (0.25, 0.45, 0.45))), 0.06)
+            color = self._vary(
+                _pick(rng, ((0.2, 0.4, 0.8), (0.15, 0.3, 0.6), (0.85, 0.88, 0.92), (0.25, 0.45, 0.45))), 0.06
+            )
             return Material(Texture.PLAIN, color, shade(color, 0.8), 1.0, 0.15, 90, glow)
         first, second = _pick(rng, _ACCENTS), _pick(rng, _ACCENTS + _WALLS)
         return Material(Texture.SCREEN, first, second, float(rng.uniform(0.5, 2.0)), 0.15, 90, glow)
 
     def leaf(self) -> Material:
         """Leaves of one plant."""
-        green = self._vary(_pick(self.rng, ((0.16, 0.36, 0.12), (0.22, 0.42, 0.16), (0.12, 0.28, 0.12), (0.32, 0.46, 0.18))), 0.03)
+        green = self._vary(
+            _pick(self.rng, ((0.16, 0.36, 0.12), (0.22, 0.42, 0.16), (0.12, 0.28, 0.12), (0.32, 0.46, 0.18))), 0.03
+        )
         return Material(Texture.LEAF, green, shade(green, 1.25), 1.0, 0.12, 20)
 
 
-def _pick(rng: np.random.Generator, options):
+def _pick(rng: np.random.Generator, options: Sequence[T]) -> T:
     return options[int(rng.integers(len(options)))]

@@ -35,4 +35,6 @@ def noise(place: Tensor) -> Tensor:
         float32 (2, P), two independent fields, about in [−1, 1].
     """
     at = ((place - place.floor()) * 2 - 1).T.contiguous()
-    return functional.grid_sample(_volume(str(place.device)), at[None, :, None, None], align_corners=True)[0, :, :, 0, 0]
+    return functional.grid_sample(_volume(str(place.device)), at[None, :, None, None], align_corners=True)[
+        0, :, :, 0, 0
+    ]

@@ -8,7 +8,10 @@ from ppkt_zoo.data.rooms.furniture import small
 from ppkt_zoo.data.rooms.layout import Floor, Spot
 from ppkt_zoo.data.rooms.materials import Palette
 from ppkt_zoo.data.rooms.room import Assembly
-from ppkt_zoo.data.rooms.shapes import Piece, turn_z
+from ppkt_zoo.data.rooms.shapes import Piece, Vector, turn_z
+
+Circle = tuple[float, float, float]
+"""Middle (x, y) and radius of what stands on a top, metres."""
 
 
 class Planner:
@@ -39,7 +42,9 @@ class Planner:
         """Put a piece against some wall with ``front`` metres free before it, if there is room."""
         return self.put(piece, self.floor.against(piece, front))
 
-    def dress(self, piece: Piece, position: np.ndarray, heading: float, density: float, taken=()) -> None:
+    def dress(
+        self, piece: Piece, position: np.ndarray, heading: float, density: float, taken: Sequence[Circle] = ()
+    ) -> None:
         """Put small things on a piece's tops; ``taken`` lists circles (x, y, radius) that are not free."""
         rng = self.rng
         for top in piece.tops:
@@ -65,6 +70,6 @@ class Planner:
                         self.on_top(thing, position, heading, (top.x + x, top.y + y, top.z), rng.uniform(0, 2 * np.pi))
                         break
 
-    def on_top(self, thing: Piece, position: np.ndarray, heading: float, local, turn: float = 0.0) -> None:
+    def on_top(self, thing: Piece, position: np.ndarray, heading: float, local: Vector, turn: float = 0.0) -> None:
         """Add a thing at a place in another piece's frame."""
         self.assembly.add(thing, position + turn_z(heading) @ np.asarray(local, float), heading + turn)

@@ -1,16 +1,23 @@
 """What stands in a living room, a bedroom, an office and a kitchen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ppkt_zoo.data.rooms.furniture import seating, small, storage
 from ppkt_zoo.data.rooms.groups import place_dining_group, place_sofa, place_television, place_workplace
 from ppkt_zoo.data.rooms.planner import Planner
-from ppkt_zoo.data.rooms.shapes import Piece, turn_z
+from ppkt_zoo.data.rooms.shapes import turn_z
 from ppkt_zoo.data.rooms.singles import (
-    place_armchair, place_bookshelf, place_boxes, place_chest, place_floor_lamp, place_loose_chair, place_plant,
-    place_sideboard, place_stool,
+    place_armchair,
+    place_bookshelf,
+    place_boxes,
+    place_chest,
+    place_floor_lamp,
+    place_loose_chair,
+    place_plant,
+    place_sideboard,
+    place_stool,
 )
 from ppkt_zoo.data.rooms.walls import add_door, add_pictures, add_skirting, add_windows
 
@@ -72,7 +79,10 @@ def _office(planner: Planner) -> None:
         place_dining_group(planner)
     if rng.random() < 0.35:
         place_sofa(planner)
-    _fill(planner, (place_bookshelf, place_sideboard, place_plant, place_bookshelf, place_loose_chair, place_plant, place_boxes))
+    _fill(
+        planner,
+        (place_bookshelf, place_sideboard, place_plant, place_bookshelf, place_loose_chair, place_plant, place_boxes),
+    )
 
 
 def _bedroom(planner: Planner) -> None:
@@ -97,7 +107,7 @@ def _bedroom(planner: Planner) -> None:
     _fill(planner, (place_chest, place_armchair, place_bookshelf, place_plant, place_loose_chair, place_stool))
 
 
-def _fill(planner: Planner, options) -> None:
+def _fill(planner: Planner, options: Sequence[Callable[[Planner], None]]) -> None:
     for option in options:
         if planner.rng.random() < 0.65:
             option(planner)

@@ -40,7 +40,13 @@ class Hits:
 
 
 def cast(
-    solids: Solids, intrinsics: Tensor, pose: Tensor, height: int, width: int, shell: bool = True, skip: Tensor | None = None
+    solids: Solids,
+    intrinsics: Tensor,
+    pose: Tensor,
+    height: int,
+    width: int,
+    shell: bool = True,
+    skip: Tensor | None = None,
 ) -> Hits:
     """Find the first solid on the ray of each pixel.
 
@@ -133,7 +139,7 @@ def _pairs(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """All pixels of the rows' rectangles: solid int64 (P,), start and way of the ray (3, P), pixel int64 (P,)."""
     device = rows.device
-    tall, wide = size[rows, 1], size[rows, 0]
+    tall = size[rows, 1]
     lines = int(tall.sum())
     owner = torch.repeat_interleave(rows, tall, output_size=lines)
     line = torch.arange(lines, device=device) - torch.repeat_interleave(tall.cumsum(0) - tall, tall, output_size=lines)

@@ -65,7 +65,9 @@ def _shade(room: Room, hits: Hits, matrix: Tensor, camera: Tensor, height: int, 
     """Linear light (3, P) of each pixel, and the cosine (P,) between its normal and the way to the camera."""
     solids, device = room.solids, room.device
     v, u = torch.meshgrid(
-        torch.arange(height, device=device, dtype=torch.float32), torch.arange(width, device=device, dtype=torch.float32), indexing="ij"
+        torch.arange(height, device=device, dtype=torch.float32),
+        torch.arange(width, device=device, dtype=torch.float32),
+        indexing="ij",
     )
     to_world = (camera[:3, :3].double() @ torch.linalg.inv(matrix.double())).float().to(device)
     rays = to_world @ torch.stack([u.reshape(-1), v.reshape(-1), torch.ones(height * width, device=device)])

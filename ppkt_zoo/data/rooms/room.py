@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ppkt_zoo.data.rooms.classes import CLASSES
 from ppkt_zoo.data.rooms.materials import Material, Palette
-from ppkt_zoo.data.rooms.shapes import Piece, Primitive, Shape, turn_z
+from ppkt_zoo.data.rooms.shapes import Piece, Primitive, Shape, Vector, turn_z
 from ppkt_zoo.data.rooms.solids import Solids, stack
 
 
@@ -23,7 +23,6 @@ class RoomObject:
         centre: float64 (3,), metres.
         size: float64 (3,), full extents along the box's own axes.
         heading: radians counter-clockwise about +z, from world x to the box's own x.
-        front: whether a camera may aim at it.
     """
 
     label: int
@@ -40,9 +39,13 @@ class RoomObject:
 
 @dataclass(frozen=True)
 class Light:
-    """A light: position (3,), colour (3,) linear, direction it points to (3,), whether it shines one way only.
+    """A light.
 
-    ``intensity`` is what a surface at one metre would get.
+    Attributes:
+        position: (3,) metres.
+        color: (3,) linear; how bright it makes a surface near it.
+        direction: (3,) unit vector, where it points.
+        one_sided: whether it shines only that way, as a window does.
     """
 
     position: np.ndarray
@@ -63,6 +66,7 @@ class Room:
         objects: what stands in it.
         lights: its light sources.
         ambient: (3,) linear colour of the light from everywhere.
+        cache: shadow maps and the like, made when first needed.
     """
 
     seed: int
@@ -105,16 +109,30 @@ class Assembly:
         self.objects.append(RoomObject(label, instance, centre, high - low, float(heading)))
         for item in piece.primitives:
             self.primitives.append(
-                Primitive(item.shape, rotation @ item.centre + position, item.axes @ rotation.T, item.half, item.extra, item.material)
+                Primitive(
+                    item.shape,
+                    rotation @ item.centre + position,
+                    item.axes @ rotation.T,
+                    item.half,
+                    item.extra,
+                    item.material,
+                )
             )
             self.labels.append(label)
             self.instances.append(instance)
         return self.objects[-1]
 
-    def flat(self, material: Material, label: str, centre, size, heading: float = 0.0) -> None:
+    def flat(self, material: Material, label: str, centre: Vector, size: Vector, heading: float = 0.0) -> None:
         """Add a box that belongs to the shell (a carpet, a skirting board): no instance."""
         self.primitives.append(
-            Primitive(Shape.BOX, np.asarray(centre, float), turn_z(heading).T, np.asarray(size, float) / 2, (0.0, 0.0), material)
+            Primitive(
+                Shape.BOX,
+                np.asarray(centre, float),
+                turn_z(heading).T,
+                np.asarray(size, float) / 2,
+                (0.0, 0.0),
+                material,
+            )
         )
         self.labels.append(CLASSES.index(label))
         self.instances.append(0)
@@ -127,16 +145,25 @@ class Assembly:
         width, depth, height = extent
         thick = 0.1
         # Own axes: along the wall, up, into the room; so +1 on the third axis is the face that is seen.
+        wide, deep, side = (width, depth), (width, height), (depth, height)
+        walls = (palette.wall, palette.wall, palette.accent_wall, palette.wall)
         faces = (
-            ((0, 0, -thick), np.eye(3), (width, depth), palette.floor, "floor"),
-            ((0, 0, height + thick), np.diag([1.0, -1.0, -1.0]), (width, depth), palette.ceiling, "ceiling"),
-            ((-width / 2 - thick, 0, height / 2), np.array([[0, 1, 0], [0, 0, 1], [1.0, 0, 0]]), (depth, height), palette.wall, "wall"),
-            ((width / 2 + thick, 0, height / 2), np.array([[0, -1, 0], [0, 0, 1], [-1.0, 0, 0]]), (depth, height), palette.wall, "wall"),
-            ((0, -depth / 2 - thick, height / 2), np.array([[-1, 0, 0], [0, 0, 1], [0, 1.0, 0]]), (width, height), palette.accent_wall, "wall"),
-            ((0, depth / 2 + thick, height / 2), np.array([[1, 0, 0], [0, 0, 1], [0, -1.0, 0]]), (width, height), palette.wall, "wall"),
-        )  # fmt: skip
+            ((0, 0, -thick), np.eye(3), wide, palette.floor, "floor"),
+            ((0, 0, height + thick), np.diag([1.0, -1.0, -1.0]), wide, palette.ceiling, "ceiling"),
+            ((-width / 2 - thick, 0, height / 2), _upright(0, 1), side, walls[0], "wall"),
+            ((width / 2 + thick, 0, height / 2), _upright(0, -1), side, walls[1], "wall"),
+            ((0, -depth / 2 - thick, height / 2), _upright(1, 1), deep, walls[2], "wall"),
+            ((0, depth / 2 + thick, height / 2), _upright(1, -1), deep, walls[3], "wall"),
+        )
         for centre, axes, size, material, label in faces:
             half = np.array([size[0] / 2 + thick, size[1] / 2 + thick, thick])
-            self.primitives.append(Primitive(Shape.BOX, np.asarray(centre, float), axes.astype(float), half, (0.0, 0.0), material))
+            self.primitives.append(Primitive(Shape.BOX, np.asarray(centre, float), axes, half, (0.0, 0.0), material))
             self.labels.append(CLASSES.index(label))
             self.instances.append(0)
+
+
+def _upright(axis: int, sign: int) -> np.ndarray:
+    """Own axes of a wall whose face looks along ``sign`` times world axis 0 or 1: along it, up, into the room."""
+    inward = np.eye(3)[axis] * sign
+    up = np.array([0.0, 0.0, 1.0])
+    return np.stack([np.cross(up, inward), up, inward])

@@ -62,7 +62,9 @@ def sense_depth(depth: Tensor, facing: Tensor, rng: np.random.Generator) -> Tens
     noisy = (noisy / step).round() * step
     jump = functional.max_pool2d(depth[None], 3, 1, 1)[0] + functional.max_pool2d(-depth[None], 3, 1, 1)[0]
     edge = (jump > 0.05 + 0.03 * depth) & (luck < 0.55)
-    hole = edge | (depth > MAX_RANGE) | (depth < 0.35) | (facing < 0.08) | ((facing < 0.2) & (luck < 0.4)) | (luck > 0.998)
+    hole = (
+        edge | (depth > MAX_RANGE) | (depth < 0.35) | (facing < 0.08) | ((facing < 0.2) & (luck < 0.4)) | (luck > 0.998)
+    )
     if bool(hole.all()):
         hole = depth > MAX_RANGE
     return torch.where(hole | ~noisy.isfinite(), 0.0, noisy).clamp(min=0)

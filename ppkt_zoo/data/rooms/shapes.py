@@ -3,12 +3,16 @@
 A piece stands on z = 0, its footprint centred on the origin; its back is towards −y, its front towards +y.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
 
 from ppkt_zoo.data.rooms.materials import Material
+
+Vector = Sequence[float] | np.ndarray
+"""Three numbers."""
 
 
 class Shape(IntEnum):
@@ -80,7 +84,14 @@ class Piece:
     primitives: list[Primitive] = field(default_factory=list)
     tops: list[Top] = field(default_factory=list)
 
-    def box(self, material: Material, centre, size, rotation=None, rounding: float = 0.0) -> None:
+    def box(
+        self,
+        material: Material,
+        centre: Vector,
+        size: Vector,
+        rotation: np.ndarray | None = None,
+        rounding: float = 0.0,
+    ) -> None:
         """Add a box of full ``size``; ``rounding`` is the radius of its edges."""
         half = np.asarray(size, float) / 2
         radius = min(rounding, float(half.min()) * 0.98)
@@ -88,28 +99,52 @@ class Piece:
         extra = (radius if shape == Shape.ROUND_BOX else 0.0, 0.0)
         self._add(shape, centre, half, extra, rotation, material)
 
-    def cone(self, material: Material, centre, bottom: float, top: float, height: float, rotation=None, squash: float = 1.0) -> None:
+    def cone(
+        self,
+        material: Material,
+        centre: Vector,
+        bottom: float,
+        top: float,
+        height: float,
+        rotation: np.ndarray | None = None,
+        squash: float = 1.0,
+    ) -> None:
         """Add a frustum along its own z; ``squash`` is the ratio of its y radius to its x radius."""
         radius = max(bottom, top)
         self._add(
-            Shape.FRUSTUM, centre, (radius, radius * squash, height / 2), (bottom / radius, top / radius), rotation, material
+            Shape.FRUSTUM,
+            centre,
+            (radius, radius * squash, height / 2),
+            (bottom / radius, top / radius),
+            rotation,
+            material,
         )
 
-    def cylinder(self, material: Material, centre, radius: float, height: float, rotation=None, squash: float = 1.0) -> None:
+    def cylinder(
+        self,
+        material: Material,
+        centre: Vector,
+        radius: float,
+        height: float,
+        rotation: np.ndarray | None = None,
+        squash: float = 1.0,
+    ) -> None:
         """Add a cylinder along its own z."""
         self.cone(material, centre, radius, radius, height, rotation, squash)
 
-    def ball(self, material: Material, centre, size, rotation=None) -> None:
+    def ball(self, material: Material, centre: Vector, size: Vector, rotation: np.ndarray | None = None) -> None:
         """Add an ellipsoid of full ``size``."""
         self._add(Shape.ELLIPSOID, centre, np.asarray(size, float) / 2, (0.0, 0.0), rotation, material)
 
-    def rod(self, material: Material, start, end, radius: float, end_radius: float | None = None) -> None:
+    def rod(
+        self, material: Material, start: Vector, end: Vector, radius: float, end_radius: float | None = None
+    ) -> None:
         """Add a round rod from one point to another."""
         start, end = np.asarray(start, float), np.asarray(end, float)
         end_radius = radius if end_radius is None else end_radius
         self.cone(material, (start + end) / 2, radius, end_radius, float(np.linalg.norm(end - start)), aim(end - start))
 
-    def bar(self, material: Material, start, end, width: float, thickness: float) -> None:
+    def bar(self, material: Material, start: Vector, end: Vector, width: float, thickness: float) -> None:
         """Add a square bar from one point to another."""
         start, end = np.asarray(start, float), np.asarray(end, float)
         self.box(material, (start + end) / 2, (width, thickness, float(np.linalg.norm(end - start))), aim(end - start))
@@ -129,7 +164,15 @@ class Piece:
         reach = np.maximum(-low, high) * 2
         return float(reach[0]), float(reach[1])
 
-    def _add(self, shape: Shape, centre, half, extra: tuple[float, float], rotation, material: Material) -> None:
+    def _add(
+        self,
+        shape: Shape,
+        centre: Vector,
+        half: Vector,
+        extra: tuple[float, float],
+        rotation: np.ndarray | None,
+        material: Material,
+    ) -> None:
         axes = np.eye(3) if rotation is None else np.asarray(rotation, float).T
         self.primitives.append(
             Primitive(shape, np.asarray(centre, float), axes, np.asarray(half, float), extra, material)
@@ -154,7 +197,7 @@ def turn_z(angle: float) -> np.ndarray:
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
 
 
-def aim(direction) -> np.ndarray:
+def aim(direction: Vector) -> np.ndarray:
     """A rotation whose z axis points along ``direction`` (3,)."""
     z = np.asarray(direction, float) / np.linalg.norm(direction)
     helper = np.array([1.0, 0, 0]) if abs(z[0]) < 0.9 else np.array([0, 1.0, 0])

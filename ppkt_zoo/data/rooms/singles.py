@@ -45,7 +45,9 @@ def place_armchair(planner: Planner) -> None:
 def place_loose_chair(planner: Planner) -> None:
     rng = planner.rng
     piece = seating.chair(rng, planner.palette) if rng.random() < 0.6 else seating.shell_chair(rng, planner.palette)
-    planner.put(piece, planner.floor.anywhere(piece, 0.15) if rng.random() < 0.6 else planner.floor.against(piece, 0.2, 0.05))
+    planner.put(
+        piece, planner.floor.anywhere(piece, 0.15) if rng.random() < 0.6 else planner.floor.against(piece, 0.2, 0.05)
+    )
 
 
 def place_boxes(planner: Planner) -> None:
@@ -55,5 +57,7 @@ def place_boxes(planner: Planner) -> None:
     brown = Material(Texture.LABEL, (0.62, 0.47, 0.31), (0.48, 0.36, 0.24), 0.2, 0.02)
     piece.box(brown, (0, 0, size[2] / 2), size)
     if rng.random() < 0.5:
-        piece.box(brown, (0.02, 0, size[2] + 0.14), size * np.array([0.8, 0.8, 0]) + np.array([0, 0, 0.28]), turn_z(0.2))
+        piece.box(
+            brown, (0.02, 0, size[2] + 0.14), size * np.array([0.8, 0.8, 0]) + np.array([0, 0, 0.28]), turn_z(0.2)
+        )
     planner.put(piece, planner.floor.against(piece, 0.0))

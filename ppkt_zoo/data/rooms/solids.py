@@ -54,9 +54,7 @@ SHELL = 6
 """How many primitives at the start are the room's walls, floor and ceiling, seen from inside."""
 
 
-def stack(
-    primitives: list[Primitive], labels: list[int], instances: list[int], rng: np.random.Generator
-) -> Solids:
+def stack(primitives: list[Primitive], labels: list[int], instances: list[int], rng: np.random.Generator) -> Solids:
     """Stack primitives that are already in the world's frame."""
     index: dict[Material, int] = {}
     for primitive in primitives:

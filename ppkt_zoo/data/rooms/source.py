@@ -4,6 +4,8 @@ import io
 import os
 import tempfile
 import zipfile
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +41,16 @@ class RoomsFrames:
     """
 
     def __init__(
-        self, seed: int, rooms: int, frames_per_room: int, height: int = 240, width: int = 320, sensor_noise: bool = True,
-        cache: Path | str | None = None, device: str = "cpu",
-    ) -> None:  # fmt: skip
+        self,
+        seed: int,
+        rooms: int,
+        frames_per_room: int,
+        height: int = 240,
+        width: int = 320,
+        sensor_noise: bool = True,
+        cache: Path | str | None = None,
+        device: str = "cpu",
+    ) -> None:
         if rooms < 1 or frames_per_room < 1:
             raise InputError(f"rooms and frames_per_room must be at least 1, got {rooms} and {frames_per_room}")
         if height < 16 or width < 16:
@@ -68,7 +77,7 @@ class RoomsFrames:
         index %= len(self)
         if self.folder is None:
             return _decode(self._encoded(index), self._frame_name(index))
-        path = self.folder / f"frame-{index:06d}.npz"
+        path = self._path(self.folder, index)
         if path.exists():
             return _decode(_read(path), self._frame_name(index))
         parts = self._encoded(index)
@@ -85,6 +94,50 @@ class RoomsFrames:
         """The seed of room ``number``, to make it again with make_room."""
         return int(np.random.default_rng([self.seed, number]).integers(2**31))
 
+    def fill(self, workers: int = 2) -> None:
+        """Render every frame that the cache does not hold yet, in ``workers`` processes; none is read back.
+
+        Raises:
+            InputError: there is no cache.
+        """
+        folder = self.folder
+        if folder is None:
+            raise InputError("RoomsFrames.fill renders into the cache: give RoomsFrames a cache folder")
+        rooms = [
+            number
+            for number in range(self.rooms)
+            if not all(self._path(folder, view).exists() for view in self._views(number))
+        ]
+        if workers < 2 or len(rooms) < 2:
+            for number in rooms:
+                self._fill_room(number)
+            return
+        # Not forked: torch's threads do not survive it. The copy that travels to a worker holds no room.
+        copy = RoomsFrames(
+            self.seed,
+            self.rooms,
+            self.frames_per_room,
+            self.height,
+            self.width,
+            self.sensor_noise,
+            folder.parent,
+            self.device,
+        )
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            for _ in pool.map(copy._fill_room, rooms):
+                pass
+
+    def _fill_room(self, number: int) -> None:
+        for index in self._views(number):
+            if self.folder is not None and not self._path(self.folder, index).exists():
+                _write(self._path(self.folder, index), self._encoded(index))
+
+    def _views(self, number: int) -> range:
+        return range(number * self.frames_per_room, (number + 1) * self.frames_per_room)
+
+    def _path(self, folder: Path, index: int) -> Path:
+        return folder / f"frame-{index:06d}.npz"
+
     def _frame_name(self, index: int) -> str:
         number, view = divmod(index, self.frames_per_room)
         return f"rooms-{self.room_seed(number)}-{view}"
@@ -100,7 +153,9 @@ class RoomsFrames:
 
 
 def _encode(frame: RGBDFrame) -> dict[str, np.ndarray]:
-    assert frame.label is not None and frame.instance is not None and frame.pose is not None
+    assert frame.label is not None
+    assert frame.instance is not None
+    assert frame.pose is not None
     millimetres = np.clip(np.round(frame.depth * 1000), 0, 65535).astype(np.uint16)
     return {
         "color": _pack(frame.color, "JPEG", quality=_JPEG_QUALITY),
@@ -124,7 +179,7 @@ def _decode(parts: dict[str, np.ndarray], name: str) -> RGBDFrame:
     )
 
 
-def _pack(image: np.ndarray, form: str, **options) -> np.ndarray:
+def _pack(image: np.ndarray, form: str, **options: int) -> np.ndarray:
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, form, **options)
     return np.frombuffer(stream.getvalue(), np.uint8)

@@ -60,7 +60,14 @@ _TABLE = torch.tensor([_FREQUENCY.get(Texture(index), _PLAIN) for index in range
 
 
 def paint(
-    texture: Tensor, color: Tensor, second: Tensor, scale: Tensor, place: Tensor, part: Tensor, offset: Tensor, blur: Tensor
+    texture: Tensor,
+    color: Tensor,
+    second: Tensor,
+    scale: Tensor,
+    place: Tensor,
+    part: Tensor,
+    offset: Tensor,
+    blur: Tensor,
 ) -> Tensor:
     """Colour of surface points.
 
@@ -83,8 +90,8 @@ def paint(
         rows = (texture == int(kind)).nonzero()[:, 0]
         if rows.numel():
             here = Surface(
-                color[:, rows], second[:, rows], scale[rows], *place[:, rows], part[:, rows], field[rows], other[rows],
-                offset[:, rows], blur[rows],
+                color[:, rows], second[:, rows], scale[rows], place[0, rows], place[1, rows], place[2, rows],
+                part[:, rows], field[rows], other[rows], offset[:, rows], blur[rows],
             )  # fmt: skip
             out[:, rows] = pattern(here)
     return out
@@ -193,7 +200,7 @@ def _keys(s: Surface) -> Tensor:
 
 
 _PATTERNS: dict[Texture, Callable[[Surface], Tensor]] = {
-    Texture.WOOD: _wood, Texture.PLANKS: _planks, Texture.FABRIC: _fabric, Texture.CARPET: _carpet, Texture.TILES: _tiles,
-    Texture.STRIPES: _stripes, Texture.CHECKS: _checks, Texture.PICTURE: _picture, Texture.SCREEN: _screen,
-    Texture.STONE: _stone, Texture.VIEW: _view, Texture.LABEL: _label, Texture.KEYS: _keys,
+    Texture.WOOD: _wood, Texture.PLANKS: _planks, Texture.FABRIC: _fabric, Texture.CARPET: _carpet,
+    Texture.TILES: _tiles, Texture.STRIPES: _stripes, Texture.CHECKS: _checks, Texture.PICTURE: _picture,
+    Texture.SCREEN: _screen, Texture.STONE: _stone, Texture.VIEW: _view, Texture.LABEL: _label, Texture.KEYS: _keys,
 }  # fmt: skip

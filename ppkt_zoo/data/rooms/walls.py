@@ -43,7 +43,9 @@ def add_windows(planner: Planner) -> None:
             state = int(rng.integers(2**31))
             for side in (-1, 1):
                 wide = 0.3
-                cloth = openings.curtain(np.random.default_rng(state), palette, wide, low, min(sill + high + 0.15, planner.extent[2] - 0.05))
+                cloth = openings.curtain(
+                    np.random.default_rng(state), palette, wide, low, min(sill + high + 0.15, planner.extent[2] - 0.05)
+                )
                 place, _ = floor.on_wall(wall, along)
                 place = place + turn_z(heading) @ np.array([side * (width / 2 + 0.1), 0.0, 0.0])
                 if abs(place @ (turn_z(heading) @ np.array([1.0, 0, 0]))) + wide / 2 < floor.wall_length(wall) / 2:
@@ -74,6 +76,7 @@ def add_skirting(planner: Planner) -> None:
     width, depth, _ = planner.extent
     high = planner.rng.uniform(0.05, 0.1)
     for x, y, w, d in (
-        (-width / 2, 0, 0.024, depth), (width / 2, 0, 0.024, depth), (0, -depth / 2, width, 0.024), (0, depth / 2, width, 0.024),
+        (-width / 2, 0, 0.024, depth), (width / 2, 0, 0.024, depth),
+        (0, -depth / 2, width, 0.024), (0, depth / 2, width, 0.024),
     ):  # fmt: skip
         planner.assembly.flat(planner.palette.trim, "wall", (x, y, high / 2), (w, d, high))

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ppkt_zoo.data.rooms.materials import Palette
-from ppkt_zoo.data.rooms.shapes import Piece, turn_x, turn_y, turn_z
+from ppkt_zoo.data.rooms.materials import Material, Palette
+from ppkt_zoo.data.rooms.shapes import Piece, Vector, turn_x, turn_y, turn_z
 
 
 def chair(rng: np.random.Generator, palette: Palette) -> Piece:
@@ -30,18 +30,27 @@ def chair(rng: np.random.Generator, palette: Palette) -> Piece:
     if padded:
         piece.box(cloth, (0, 0, seat - 0.005), (width, depth, 0.07), rounding=0.03)
     else:
-        piece.box(frame if frame is not palette.metal else palette.wood, (0, 0, seat - 0.012), (width + 0.01, depth + 0.01, 0.026), rounding=0.01)
+        piece.box(
+            frame if frame is not palette.metal else palette.wood,
+            (0, 0, seat - 0.012),
+            (width + 0.01, depth + 0.01, 0.026),
+            rounding=0.01,
+        )
     for side, axis in ((1, 0), (-1, 0), (1, 1), (-1, 1)):
         if axis == 0:
             piece.box(frame, (0, side * y, seat - 0.055), (width - thick, 0.02, 0.05))
         else:
             piece.box(frame, (side * x, 0, seat - 0.055), (0.02, depth - thick, 0.05))
-    tilt = float(np.arctan2(lean, high - seat))
-    _back(rng, piece, palette, frame, cloth, width, thick, seat, high, -y, lean, tilt, padded)
+    _back(rng, piece, palette, frame, cloth, width, thick, seat, high, -y, lean, padded)
     return piece
 
 
-def _back(rng, piece, palette, frame, cloth, width, thick, seat, high, y, lean, tilt, padded) -> None:
+def _back(
+    rng: np.random.Generator, piece: Piece, palette: Palette, frame: Material, cloth: Material, width: float,
+    thick: float, seat: float, high: float, y: float, lean: float, padded: bool,
+) -> None:  # fmt: skip
+    tilt = float(np.arctan2(lean, high - seat))
+
     def at(z: float) -> float:
         return y - lean * (z - seat) / (high - seat)
 
@@ -65,7 +74,7 @@ def _back(rng, piece, palette, frame, cloth, width, thick, seat, high, y, lean, 
             piece.box(panel, (0, at(height), height), (inner + 0.02, 0.018, rng.uniform(0.045, 0.075)), turn_x(tilt))
 
 
-def _leg(piece: Piece, material, start, end, thick: float, rounded: bool) -> None:
+def _leg(piece: Piece, material: Material, start: Vector, end: Vector, thick: float, rounded: bool) -> None:
     if rounded:
         piece.rod(material, start, end, thick / 2 * 0.8, thick / 2)
     else:
@@ -85,10 +94,18 @@ def shell_chair(rng: np.random.Generator, palette: Palette) -> Piece:
         piece.box(plastic, (0, -depth / 2 - out + 0.03, seat + up), (wide, 0.03, 0.19), turn_x(angle), 0.014)
     if rng.random() < 0.5:
         for side in (-1, 1):
-            piece.box(plastic, (side * width / 2, 0, seat + 0.06), (0.025, depth * 0.8, 0.12), turn_y(side * 0.35), 0.012)
+            piece.box(
+                plastic, (side * width / 2, 0, seat + 0.06), (0.025, depth * 0.8, 0.12), turn_y(side * 0.35), 0.012
+            )
     for sx in (-1, 1):
         for sy in (-1, 1):
-            piece.rod(legs, (sx * (width / 2 - 0.01), sy * (depth / 2 + 0.01), 0), (sx * 0.13, sy * 0.12, seat - 0.01), 0.012, 0.017)
+            piece.rod(
+                legs,
+                (sx * (width / 2 - 0.01), sy * (depth / 2 + 0.01), 0),
+                (sx * 0.13, sy * 0.12, seat - 0.01),
+                0.012,
+                0.017,
+            )
     return piece
 
 
@@ -113,7 +130,13 @@ def office_chair(rng: np.random.Generator, palette: Palette) -> Piece:
     back = rng.uniform(0.45, 0.72)
     lean = rng.uniform(0.08, 0.2)
     low = seat + 0.12
-    piece.box(cloth, (0, -depth / 2 - 0.02 - lean * back * 0.4, low + back / 2), (width * 0.94, 0.07, back), turn_x(lean), 0.033)
+    piece.box(
+        cloth,
+        (0, -depth / 2 - 0.02 - lean * back * 0.4, low + back / 2),
+        (width * 0.94, 0.07, back),
+        turn_x(lean),
+        0.033,
+    )
     piece.bar(frame, (0, -0.08, seat - 0.04), (0, -depth / 2 - 0.06, seat - 0.02), 0.06, 0.025)
     piece.bar(frame, (0, -depth / 2 - 0.06, seat - 0.03), (0, -depth / 2 - 0.10 - lean * 0.15, seat + 0.3), 0.06, 0.025)
     if rng.random() < 0.7:
@@ -148,8 +171,15 @@ def _upholstered(rng: np.random.Generator, palette: Palette, seats: int) -> Piec
     foot = rng.uniform(0.04, 0.16)
     back = rng.uniform(0.16, 0.22)
     soft = rng.uniform(0.04, 0.09)
-    piece.box(cloth, (0, 0, foot + (seat - 0.14 - foot) / 2), (width - 0.03, depth - 0.03, seat - 0.14 - foot), rounding=0.02)
-    piece.box(cloth, (0, -depth / 2 + back / 2, (foot + high - 0.05) / 2), (width - 0.02, back, high - 0.05 - foot), rounding=soft * 0.8)
+    piece.box(
+        cloth, (0, 0, foot + (seat - 0.14 - foot) / 2), (width - 0.03, depth - 0.03, seat - 0.14 - foot), rounding=0.02
+    )
+    piece.box(
+        cloth,
+        (0, -depth / 2 + back / 2, (foot + high - 0.05) / 2),
+        (width - 0.02, back, high - 0.05 - foot),
+        rounding=soft * 0.8,
+    )
     round_arm = rng.random() < 0.35
     for side in (-1, 1):
         x = side * (width / 2 - arm / 2)
@@ -161,11 +191,17 @@ def _upholstered(rng: np.random.Generator, palette: Palette, seats: int) -> Piec
     seat_depth = depth - back
     for index in range(seats):
         x = (index - (seats - 1) / 2) * seat_width
-        piece.box(cloth, (x, back / 2 + 0.015, seat - 0.07), (seat_width - 0.008, seat_depth + 0.02, 0.16), rounding=0.05)
+        piece.box(
+            cloth, (x, back / 2 + 0.015, seat - 0.07), (seat_width - 0.008, seat_depth + 0.02, 0.16), rounding=0.05
+        )
         tall = high - seat + 0.05
         lean = rng.uniform(0.1, 0.24)
         piece.box(
-            cloth, (x, -depth / 2 + back + 0.06, seat + tall / 2 - 0.01), (seat_width - 0.012, 0.17, tall), turn_x(lean), 0.065
+            cloth,
+            (x, -depth / 2 + back + 0.06, seat + tall / 2 - 0.01),
+            (seat_width - 0.012, 0.17, tall),
+            turn_x(lean),
+            0.065,
         )
     for _ in range(int(rng.integers(0, seats + 2))):
         pillow = palette.any_fabric() if rng.random() < 0.5 else palette.fabric2
@@ -190,7 +226,13 @@ def stool(rng: np.random.Generator, palette: Palette) -> Piece:
     for index in range(4):
         angle = np.pi / 4 + index * np.pi / 2
         c, s = np.cos(angle), np.sin(angle)
-        piece.rod(legs, (c * radius * 1.15, s * radius * 1.15, 0), (c * radius * 0.7, s * radius * 0.7, high - 0.03), 0.013, 0.016)
+        piece.rod(
+            legs,
+            (c * radius * 1.15, s * radius * 1.15, 0),
+            (c * radius * 0.7, s * radius * 0.7, high - 0.03),
+            0.013,
+            0.016,
+        )
     for index in range(4):
         a, b = np.pi / 4 + index * np.pi / 2, np.pi / 4 + (index + 1) * np.pi / 2
         r = radius * 1.0

@@ -46,7 +46,15 @@ def _tube(rng: np.random.Generator, palette: Palette, large: bool) -> Piece:
     middle = lift + tall / 2
     front = deep / 2 - 0.05
     piece.box(case, (0, front, middle), (width, 0.1, tall), rounding=0.02)
-    piece.cone(case, (0, front - 0.05 - (deep - 0.1) / 2, middle), width * 0.3, width * 0.47, deep - 0.1, turn_x(-np.pi / 2), 0.8)
+    piece.cone(
+        case,
+        (0, front - 0.05 - (deep - 0.1) / 2, middle),
+        width * 0.3,
+        width * 0.47,
+        deep - 0.1,
+        turn_x(-np.pi / 2),
+        0.8,
+    )
     border = width * rng.uniform(0.06, 0.09)
     drop = border * rng.uniform(0.0, 0.8)
     glass = (width - 2 * border, 0.012, tall - 2 * border - drop)
@@ -61,11 +69,17 @@ def laptop(rng: np.random.Generator, palette: Palette) -> Piece:
     case = palette.metal if rng.random() < 0.5 else palette.black
     width, depth = rng.uniform(0.30, 0.37), rng.uniform(0.21, 0.25)
     piece.box(case, (0, 0, 0.009), (width, depth, 0.018))
-    piece.box(Material(Texture.KEYS, (0.05, 0.05, 0.055), (0.2, 0.2, 0.2), 0.019, 0.1), (0, -0.03, 0.0185), (width * 0.9, depth * 0.5, 0.003))
+    piece.box(
+        Material(Texture.KEYS, (0.05, 0.05, 0.055), (0.2, 0.2, 0.2), 0.019, 0.1),
+        (0, -0.03, 0.0185),
+        (width * 0.9, depth * 0.5, 0.003),
+    )
     rotation = turn_x(rng.uniform(0.1, 0.45))
     middle = np.array([0, -depth / 2, 0.015]) + rotation @ np.array([0, 0, depth / 2])
     piece.box(case, middle, (width, 0.009, depth), rotation)
-    piece.box(palette.screen(), middle + rotation @ np.array([0, 0.005, 0.002]), (width * 0.93, 0.003, depth * 0.88), rotation)
+    piece.box(
+        palette.screen(), middle + rotation @ np.array([0, 0.005, 0.002]), (width * 0.93, 0.003, depth * 0.88), rotation
+    )
     return piece
 
 
@@ -85,7 +99,9 @@ def lamp(rng: np.random.Generator, palette: Palette, floor: bool) -> Piece:
     high = rng.uniform(1.4, 1.75) if floor else rng.uniform(0.35, 0.55)
     radius = rng.uniform(0.17, 0.24) if floor else rng.uniform(0.1, 0.16)
     tall = radius * rng.uniform(1.0, 1.5)
-    cloth = Material(Texture.FABRIC, (0.92, 0.86, 0.74), (0.88, 0.82, 0.7), 1.0, 0.0, 20, float(rng.choice([0.0, 0.6, 0.9])))
+    cloth = Material(
+        Texture.FABRIC, (0.92, 0.86, 0.74), (0.88, 0.82, 0.7), 1.0, 0.0, 20, float(rng.choice([0.0, 0.6, 0.9]))
+    )
     stem = palette.metal if rng.random() < 0.6 else palette.wood
     piece.cylinder(stem, (0, 0, 0.012), radius * 0.75, 0.024)
     if floor or rng.random() < 0.5:
@@ -146,7 +162,12 @@ def plant(rng: np.random.Generator, palette: Palette, high: float) -> Piece:
             angle, tilt = rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.9)
             length = crown * rng.uniform(0.6, 1.05)
             way = np.array([np.sin(tilt) * np.cos(angle), np.sin(tilt) * np.sin(angle), np.cos(tilt)])
-            piece.ball(leaf, np.array([0, 0, tall]) + way * length * 0.48, (length * 0.02 + 0.004, length * 0.11, length), aim(way) @ turn_z(rng.uniform(0, 3.14)))
+            piece.ball(
+                leaf,
+                np.array([0, 0, tall]) + way * length * 0.48,
+                (length * 0.02 + 0.004, length * 0.11, length),
+                aim(way) @ turn_z(rng.uniform(0, 3.14)),
+            )
         return piece
     spread = crown * (0.42 if kind == 1 else 0.5)
     stems = int(rng.integers(4, 8))
@@ -172,7 +193,14 @@ def bottle(rng: np.random.Generator, palette: Palette) -> Piece:
     """A bottle: body, shoulder, neck, cap, label."""
     piece = Piece("bottle")
     high, radius = rng.uniform(0.2, 0.34), rng.uniform(0.03, 0.045)
-    color = ((0.08, 0.22, 0.10), (0.30, 0.16, 0.06), (0.62, 0.72, 0.74), (0.75, 0.76, 0.72), (0.12, 0.30, 0.55), (0.80, 0.2, 0.15))[int(rng.integers(6))]
+    color = (
+        (0.08, 0.22, 0.10),
+        (0.30, 0.16, 0.06),
+        (0.62, 0.72, 0.74),
+        (0.75, 0.76, 0.72),
+        (0.12, 0.30, 0.55),
+        (0.80, 0.2, 0.15),
+    )[int(rng.integers(6))]
     glass = Material(Texture.PLAIN, color, shade(color, 0.85), 0.2, 0.7, 90)
     body, neck = high * rng.uniform(0.55, 0.66), radius * 0.36
     piece.cylinder(glass, (0, 0, body / 2), radius, body)

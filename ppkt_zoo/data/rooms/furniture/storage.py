@@ -19,7 +19,9 @@ def bed(rng: np.random.Generator, palette: Palette) -> Piece:
         for sy in (-1, 1):
             piece.box(frame, (sx * (width / 2 - 0.05), sy * (y - 0.05), frame_high / 2), (0.06, 0.06, frame_high))
     white = Material(Texture.FABRIC, (0.86, 0.85, 0.83), (0.78, 0.77, 0.75), 1.0, 0.0)
-    piece.box(white, (0, 0.02, frame_high + mattress / 2 - 0.02), (width - 0.05, length - 0.06, mattress), rounding=0.06)
+    piece.box(
+        white, (0, 0.02, frame_high + mattress / 2 - 0.02), (width - 0.05, length - 0.06, mattress), rounding=0.06
+    )
     high = frame_high + mattress
     cover = palette.any_fabric() if rng.random() < 0.75 else white
     cover_length = length * rng.uniform(0.6, 0.78)
@@ -28,7 +30,13 @@ def bed(rng: np.random.Generator, palette: Palette) -> Piece:
     for index in range(2 if wide else 1):
         x = (index - 0.5) * width * 0.48 if wide else 0.0
         pillow = white if rng.random() < 0.7 else palette.fabric2
-        piece.box(pillow, (x, -y + 0.28, high + 0.06), (width * (0.42 if wide else 0.68), 0.42, 0.15), turn_x(rng.uniform(0.1, 0.5)), 0.07)
+        piece.box(
+            pillow,
+            (x, -y + 0.28, high + 0.06),
+            (width * (0.42 if wide else 0.68), 0.42, 0.15),
+            turn_x(rng.uniform(0.1, 0.5)),
+            0.07,
+        )
     if rng.random() < 0.4:
         piece.box(palette.any_fabric(), (0.1, -y + 0.45, high + 0.11), (0.4, 0.14, 0.36), turn_x(0.6), 0.06)
     if rng.random() < 0.85:
@@ -56,7 +64,9 @@ def cabinet(rng: np.random.Generator, palette: Palette, kind: str | None = None)
     if foot > 0.09:
         for sx in (-1, 1):
             for sy in (-1, 1):
-                piece.cone(palette.wood, (sx * (width / 2 - 0.05), sy * (depth / 2 - 0.06), foot / 2), 0.015, 0.022, foot)
+                piece.cone(
+                    palette.wood, (sx * (width / 2 - 0.05), sy * (depth / 2 - 0.06), foot / 2), 0.015, 0.022, foot
+                )
     else:
         piece.box(palette.black, (0, -0.03, foot / 2), (width - 0.04, depth - 0.08, foot))
     handle = palette.metal
@@ -103,7 +113,9 @@ def bookshelf(rng: np.random.Generator, palette: Palette) -> Piece:
     return piece
 
 
-def _books(rng, piece, palette, width: float, depth: float, z: float, room: float) -> None:
+def _books(
+    rng: np.random.Generator, piece: Piece, palette: Palette, width: float, depth: float, z: float, room: float
+) -> None:
     x = -width / 2 + 0.01
     limit = width / 2 - 0.03
     while x < limit:
@@ -130,7 +142,9 @@ def _books(rng, piece, palette, width: float, depth: float, z: float, room: floa
             lean = turn_y(rng.uniform(0.05, 0.2)) if rng.random() < 0.06 else None
             if lean is not None and x + thick + tall * 0.2 > limit:
                 lean = None
-            piece.box(cover, (x + thick / 2, depth / 2 - 0.03 - deep / 2, z + tall / 2), (thick - 0.003, deep, tall), lean)
+            piece.box(
+                cover, (x + thick / 2, depth / 2 - 0.03 - deep / 2, z + tall / 2), (thick - 0.003, deep, tall), lean
+            )
             x += thick if lean is None else thick + tall * 0.14
 
 
@@ -141,7 +155,11 @@ def counter(rng: np.random.Generator, palette: Palette, width: float) -> Piece:
     front = palette.front()
     stone = rng.random() < 0.5
     grey = rng.uniform(0.15, 0.8)
-    top = Material(Texture.STONE, (grey, grey, grey * 0.97), (grey * 0.6, grey * 0.6, grey * 0.6), 0.4, 0.4, 50) if stone else palette.wood
+    top = (
+        Material(Texture.STONE, (grey, grey, grey * 0.97), (grey * 0.6, grey * 0.6, grey * 0.6), 0.4, 0.4, 50)
+        if stone
+        else palette.wood
+    )
     piece.box(palette.black, (0, -0.03, 0.05), (width - 0.02, depth - 0.1, 0.1))
     piece.box(front, (0, -0.02, (0.1 + high - 0.04) / 2), (width, depth - 0.04, high - 0.14))
     piece.box(top, (0, 0.0, high - 0.02), (width, depth + 0.02, 0.04))
@@ -166,7 +184,11 @@ def counter(rng: np.random.Generator, palette: Palette, width: float) -> Piece:
                 piece.box(palette.metal, (x, y + 0.022, z + tall / 2 - 0.05), (step * 0.4, 0.018, 0.014))
         if index == sink and modules > 1:
             piece.box(palette.metal, (x, 0.02, high + 0.002), (step * 0.85, 0.42, 0.006))
-            piece.box(Material(Texture.PLAIN, (0.3, 0.3, 0.31), (0.25, 0.25, 0.26), 0.3, 0.5, 40), (x, 0.03, high + 0.006), (step * 0.65, 0.32, 0.003))
+            piece.box(
+                Material(Texture.PLAIN, (0.3, 0.3, 0.31), (0.25, 0.25, 0.26), 0.3, 0.5, 40),
+                (x, 0.03, high + 0.006),
+                (step * 0.65, 0.32, 0.003),
+            )
             piece.rod(palette.metal, (x, -0.2, high), (x, -0.2, high + 0.26), 0.014)
             piece.rod(palette.metal, (x, -0.2, high + 0.25), (x, -0.03, high + 0.22), 0.012)
     tile = Material(Texture.TILES, (0.88, 0.87, 0.84), (0.72, 0.71, 0.68), rng.uniform(0.08, 0.2), 0.3, 40)
@@ -199,7 +221,9 @@ def fridge(rng: np.random.Generator, palette: Palette) -> Piece:
     piece.box(body, (0, -0.03, high / 2), (width, depth - 0.06, high - 0.02), rounding=0.01)
     for low, up in ((0.04, split), (split, high)):
         piece.box(body, (0, depth / 2 - 0.035, (low + up) / 2), (width, 0.05, up - low - 0.012), rounding=0.015)
-        piece.box(palette.metal, (-width / 2 + 0.06, depth / 2 + 0.005, (low + up) / 2), (0.022, 0.03, (up - low) * 0.45))
+        piece.box(
+            palette.metal, (-width / 2 + 0.06, depth / 2 + 0.005, (low + up) / 2), (0.022, 0.03, (up - low) * 0.45)
+        )
     return piece
 
 

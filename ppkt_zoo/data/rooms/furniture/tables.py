@@ -46,7 +46,9 @@ def _legs(rng: np.random.Generator, piece: Piece, palette: Palette, width: float
             if kind == 0:
                 piece.box(material, (sx * x, sy * y, high / 2), (thick, thick, high))
             elif kind == 1:
-                piece.rod(material, (sx * (x + 0.02), sy * (y + 0.02), 0), (sx * x, sy * y, high), thick * 0.3, thick * 0.5)
+                piece.rod(
+                    material, (sx * (x + 0.02), sy * (y + 0.02), 0), (sx * x, sy * y, high), thick * 0.3, thick * 0.5
+                )
             else:
                 piece.rod(material, (sx * x, sy * y, 0), (sx * x, sy * y, high), thick * 0.5)
     if kind == 0 or rng.random() < 0.5:
