@@ -65,6 +65,11 @@ def world_to_z_up(
     return transform
 
 
+def aligned(transform: Matrix, pose: Matrix) -> Matrix:
+    """A stored pose in the z-up world; one that is not finite stays so, for the frame to refuse."""
+    return transform @ pose if np.isfinite(pose).all() else pose
+
+
 def _usable_poses(poses: Callable[[int], Matrix], size: int) -> list[tuple[int, Matrix]]:
     usable: list[tuple[int, Matrix]] = []
     for wanted in np.unique(np.linspace(0, size - 1, _VIEWS).astype(int)):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ppkt_zoo.data.alignment import WORLD_UP, DepthView, Matrix, check_up, world_to_z_up
+from ppkt_zoo.data.alignment import WORLD_UP, DepthView, Matrix, aligned, check_up, world_to_z_up
 from ppkt_zoo.data.cameras import as_intrinsics, pinhole, read_intrinsics, read_trajectory
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.images import read_color, read_depth
@@ -77,7 +77,7 @@ class Open3DFolder:
             color=read_color(self._color.get(key, self._color_folder / f"{key}.jpg")),
             depth=self._depth(index),
             intrinsics=self._intrinsics.copy(),
-            pose=self.alignment @ self._poses[index],
+            pose=aligned(self.alignment, self._poses[index]),
             name=f"{self.name}/{key}",
         )
 

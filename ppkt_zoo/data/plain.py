@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ppkt_zoo.data.alignment import WORLD_UP, DepthView, Matrix, check_up, world_to_z_up
+from ppkt_zoo.data.alignment import WORLD_UP, DepthView, Matrix, aligned, check_up, world_to_z_up
 from ppkt_zoo.data.cameras import as_intrinsics, read_intrinsics, read_matrix
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.gravity import align_up, estimate_up
@@ -71,7 +71,7 @@ class PlainFrames:
             color=read_color(find_color(self.folder, f"{stem}.color")),
             depth=depth,
             intrinsics=self._intrinsics.copy(),
-            pose=self.alignment @ self._stored_pose(index) if self._posed else self._upright(depth, stem),
+            pose=aligned(self.alignment, self._stored_pose(index)) if self._posed else self._upright(depth, stem),
             name=f"{self.name}/{stem}",
             label=None if ids is None else (np.minimum(ids, len(OBJECT_CLASSES)) - 1).astype(np.int16),
             instance=ids,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ppkt_zoo.data.alignment import WORLD_UP, DepthView, Matrix, check_up, world_to_z_up
+from ppkt_zoo.data.alignment import WORLD_UP, DepthView, Matrix, aligned, check_up, world_to_z_up
 from ppkt_zoo.data.cameras import as_intrinsics, read_intrinsics, read_matrix
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.images import find_color, read_color, read_depth
@@ -59,7 +59,7 @@ class SevenScenes:
             color=read_color(find_color(self.folder, f"{stem}.color")),
             depth=self._depth(index),
             intrinsics=self._intrinsics.copy(),
-            pose=self.alignment @ self._stored_pose(index),
+            pose=aligned(self.alignment, self._stored_pose(index)),
             name=f"{self.name}/{stem}",
         )
 

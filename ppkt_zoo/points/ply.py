@@ -1,6 +1,7 @@
 """Stanford ``.ply`` files, by way of plyfile; the header is checked against the data before plyfile sees it."""
 
 import io
+import warnings
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,10 @@ def parse_ply(content: bytes, where: str) -> tuple[NDArray[Any], NDArray[Any] | 
     _check_header(content, where)
     stream = io.BytesIO(content)
     try:
-        file = plyfile.PlyData.read(stream)
+        with warnings.catch_warnings():
+            # numpy's remark on an empty row, which plyfile then refuses.
+            warnings.simplefilter("ignore", UserWarning)
+            file = plyfile.PlyData.read(stream)
     except (plyfile.PlyParseError, ValueError, KeyError, IndexError, TypeError, OverflowError, EOFError) as error:
         raise InputError(f"{where}: this .ply file is cut short or damaged ({error})") from error
     # plyfile closes the stream of an ascii file; its rows were counted before.

@@ -33,7 +33,7 @@ def point_spacing(xyz: np.ndarray) -> np.ndarray:
     return np.where(total < _FEW, np.median(spacing), spacing)
 
 
-def main_body(xyz: np.ndarray, share: float = 0.02) -> np.ndarray:
+def main_body(xyz: np.ndarray, share: float = 0.005) -> np.ndarray:
     """bool (N,): False for small clusters that lie apart from everything else, such as a scan's stray points.
 
     Args:

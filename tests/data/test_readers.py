@@ -113,7 +113,7 @@ def test_images_of_the_wrong_kind(tmp_path):
         ("depth.png", read_color, "colour must be an 8-bit image"),
         ("color.png", read_ids, "ids must be a one-channel image"),
     ]:
-        with pytest.raises(FrameError, match=rf"{path}: {says}"):
+        with pytest.raises(FrameError, match=rf"{path}: .*{says}"):
             read(tmp_path / path)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from shapes import box_room
+from view_shapes import box_room
 
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.view.camera import look_at, views

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from shapes import box_room, plane
+from view_shapes import box_room, plane
 
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.view.camera import look_at

@@ -1,10 +1,8 @@
 """The z-buffer."""
 
 import numpy as np
-import pytest
-from shapes import plane
 
-from ppkt_zoo.view.splat import point_spacing, splat
+from ppkt_zoo.view.splat import splat
 
 
 def grid(height: int, width: int, step: int) -> np.ndarray:
@@ -67,14 +65,14 @@ def test_points_outside_the_image_or_behind_the_camera_are_left_out() -> None:
     assert (seen.row == -1).all()
 
 
-@pytest.mark.parametrize("spacing", [0.01, 0.03])
-def test_spacing_of_a_surface(spacing: float) -> None:
-    floor = plane((0, 0, 0), (3, 0, 0), (0, 2, 0), spacing)
-    assert 0.9 * spacing < point_spacing(floor) < 1.6 * spacing
-    order = np.random.default_rng(0).permutation(len(floor))
-    assert point_spacing(floor) == point_spacing(floor[order])
+def test_every_point_may_have_its_own_radius() -> None:
+    pixel = np.array([[10, 10], [30, 10], [50, 10], [70, 10]])
+    seen = splat(pixel, np.ones(4), (21, 90), radius=np.array([2, 2, 2, 5]), bulge=0.1)
+    small, large = ((seen.row == row).sum() for row in (1, 3))
+    assert large > 3 * small
 
 
-def test_spacing_of_hardly_any_cloud() -> None:
-    assert point_spacing(np.zeros((1, 3), np.float32)) > 0
-    assert point_spacing(np.zeros((5, 3), np.float32)) > 0
+def test_nothing_to_see() -> None:
+    seen = splat(np.zeros((0, 2), np.int64), np.zeros(0), (5, 7), radius=2, bulge=0.1)
+    assert seen.row.shape == seen.depth.shape == (5, 7)
+    assert (seen.row == -1).all()

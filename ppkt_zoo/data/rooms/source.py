@@ -86,9 +86,11 @@ class RoomsFrames:
 
     def room(self, number: int) -> Room:
         """Room ``number``; the last one is kept, so frames in order make each room once."""
-        if self._room is None or self._room[0] != number:
-            self._room = (number, make_room(self.room_seed(number), self.device))
-        return self._room[1]
+        kept = self._room
+        if kept is None or kept[0] != number:
+            # Read once and kept in a local name: another thread may put its own room in the same place.
+            kept = self._room = (number, make_room(self.room_seed(number), self.device))
+        return kept[1]
 
     def room_seed(self, number: int) -> int:
         """The seed of room ``number``, to make it again with make_room."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-#: Rows of a chunk. On the CPU the gathered rows should stay in the cache; a GPU wants long kernels.
-CPU_ROWS = 1024
-CUDA_ROWS = 32768
+# Rows of a chunk. On the CPU the gathered rows should stay in the cache; a GPU wants long kernels.
+_CPU_ROWS = 1024
+_CUDA_ROWS = 32768
 # The sort key is one int64; 62 offsets tell rows apart far beyond the size of a chunk.
 _MASK_BITS = 62
 
@@ -67,7 +67,7 @@ def build_plan(table: Tensor, inputs: int, slabs: int = 1, rows: int | None = No
         rows: rows of a chunk; chosen by device where None.
     """
     offsets, outputs = table.shape
-    rows = rows or (CUDA_ROWS if table.is_cuda else CPU_ROWS)
+    rows = rows or _chunk_rows(table)
     width = offsets // slabs
     # The middle slab holds the centre of a submanifold kernel: it reaches every row, so it comes first.
     order = sorted(range(slabs), key=lambda slab: abs(slab - slabs // 2))
@@ -80,6 +80,14 @@ def build_plan(table: Tensor, inputs: int, slabs: int = 1, rows: int | None = No
     longest = max((chunk.rows.shape[0] for chunk in chunks), default=0)
     largest = max((chunk.index.shape[0] for chunk in chunks), default=0)
     return Plan(tuple(chunks), inputs, outputs, offsets, complete, longest, largest)
+
+
+def _chunk_rows(table: Tensor) -> int:
+    """Few rows want short chunks, or there is nothing to sort; powers of two, since oneDNN compiles per shape."""
+    if table.is_cuda:
+        return _CUDA_ROWS
+    outputs = table.shape[1]
+    return _CPU_ROWS // 4 if outputs < 8_000 else _CPU_ROWS // 2 if outputs < 32_000 else _CPU_ROWS
 
 
 def _slab_chunks(table: Tensor, inputs: int, start: int, rows: int, first: bool) -> list[Chunk]:

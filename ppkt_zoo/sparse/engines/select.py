@@ -22,7 +22,13 @@ class Engine(Protocol):
     name: str
 
     def convolve(
-        self, feats: Tensor, weight: Tensor, bias: Tensor | None, kernel_map: KernelMap, transposed: bool = False
+        self,
+        feats: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        kernel_map: KernelMap,
+        transposed: bool = False,
+        into: Tensor | None = None,
     ) -> Tensor:
         """See :meth:`ppkt_zoo.sparse.engines.torch.TorchEngine.convolve`."""
         ...

@@ -4,7 +4,7 @@ Forward: for each chunk of rows, gather the inputs it uses and do one GEMM. Back
 transposed table. The gathered output gradients serve both results, since with j the input row
 
     grad_input[j]    = sum over k of  grad[T'(j, k)] · W[k]ᵀ
-    grad_weight[k]   = sum over j of  grad[T'(j, k)]ᵀ · input[j]
+    grad_weight[k]   = sum over j of  input[j]ᵀ · grad[T'(j, k)]
 
 so the backward pass gathers once and multiplies twice.
 """
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ppkt_zoo.sparse.engines.gemm import multiply
 from ppkt_zoo.sparse.engines.plan import Chunk, Plan, build_plan
 from ppkt_zoo.sparse.kernel_map import KernelMap
 
@@ -25,7 +26,13 @@ class TorchEngine:
     name = "torch"
 
     def convolve(
-        self, feats: Tensor, weight: Tensor, bias: Tensor | None, kernel_map: KernelMap, transposed: bool = False
+        self,
+        feats: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        kernel_map: KernelMap,
+        transposed: bool = False,
+        into: Tensor | None = None,
     ) -> Tensor:
         """One convolution.
 
@@ -35,47 +42,58 @@ class TorchEngine:
             bias: float (C_out,) or None.
             kernel_map: the map from input to output; with ``transposed`` it is walked from output to input.
             transposed: see above.
+            into: (M_out, C_out) of the result's dtype that the result is added to and returned; only
+                where no gradients are asked for.
 
         Returns:
-            (M_out, C_out) in the autocast dtype where autocast is on, else in the dtype of feats.
+            (M_out, C_out) in the autocast dtype where autocast is on, else in the wider of the dtypes of
+            feats and weight.
         """
-        device = feats.device.type
-        if torch.is_autocast_enabled(device):
-            dtype = torch.get_autocast_dtype(device)
-        else:
-            dtype = torch.promote_types(feats.dtype, weight.dtype)
-        with torch.autocast(device, enabled=False):
-            out: Tensor = _SparseConvolution.apply(feats.to(dtype), weight, kernel_map, transposed)
-            return out if bias is None else out + bias.to(dtype)
+        dtype = working_dtype(feats, weight)
+        with torch.autocast(feats.device.type, enabled=False):
+            feats = feats.to(dtype)
+            if torch.is_grad_enabled() and into is None:
+                out: Tensor = _SparseConvolution.apply(feats, weight, bias, kernel_map, transposed)
+                return out
+            return _forward(feats, weight, bias, kernel_map, transposed, into)
+
+
+def working_dtype(feats: Tensor, weight: Tensor) -> torch.dtype:
+    """The dtype in which a layer computes."""
+    device = feats.device.type
+    if torch.is_autocast_enabled(device):
+        return torch.get_autocast_dtype(device)
+    return torch.promote_types(feats.dtype, weight.dtype)
 
 
 class _SparseConvolution(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, feats: Tensor, weight: Tensor, kernel_map: KernelMap, transposed: bool) -> Tensor:
+    def forward(
+        ctx: Any, feats: Tensor, weight: Tensor, bias: Tensor | None, kernel_map: KernelMap, transposed: bool
+    ) -> Tensor:
         ctx.save_for_backward(feats, weight)
         ctx.kernel_map, ctx.transposed = kernel_map, transposed
-        plan, flipped = _plan(kernel_map, transposed, feats.dtype)
-        kernel = weight.detach().to(feats.dtype).flatten(1, 3)
-        return gather_multiply(feats, kernel.flip(1) if flipped else kernel, plan)
+        return _forward(feats, weight, bias, kernel_map, transposed)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
         feats, weight = ctx.saved_tensors
-        wants_feats, wants_weight = ctx.needs_input_grad[:2]
+        wants_feats, wants_weight, wants_bias = ctx.needs_input_grad[:3]
+        grad_bias = grad.sum(dim=0, dtype=_accumulator(weight)).to(weight.dtype) if wants_bias else None
         grad = grad.to(feats.dtype)
         with torch.autocast(grad.device.type, enabled=False):
             grad_feats, grad_weight = _backward(
                 grad, feats, weight, ctx.kernel_map, ctx.transposed, wants_feats, wants_weight
             )
-        return grad_feats, grad_weight, None, None
+        return grad_feats, grad_weight, grad_bias, None, None
 
 
 def _plan(kernel_map: KernelMap, back: bool, dtype: torch.dtype) -> tuple[Plan, bool]:
     """The plan that walks a map one way or the other, and whether it reads the offsets in reverse.
 
-    In fp32 a GEMM costs most, so a big kernel is worked in slabs along x, which waste less. In half
-    precision gathering costs as much, and adding up slabs would round once more: one slab.
+    In fp32 the GEMM costs most, so a big kernel is worked in slabs along x, which waste less. In half
+    precision adding up slabs would cost as much as it saves, and round once more: one slab.
     """
     slabs = 1
     if kernel_map.edge > 2 and dtype in (torch.float32, torch.float64):
@@ -91,37 +109,50 @@ def _plan(kernel_map: KernelMap, back: bool, dtype: torch.dtype) -> tuple[Plan, 
     return plan, back and kernel_map.symmetric
 
 
-def gather_multiply(feats: Tensor, kernel: Tensor, plan: Plan) -> Tensor:
-    """The masked implicit GEMM: (M_in, C_in) with kernel (C_out, K, C_in) to (M_out, C_out)."""
-    channels = kernel.shape[0]
-    source = _with_zero_row(feats)
-    make = torch.empty if plan.complete else torch.zeros
-    out = make((plan.outputs, channels), dtype=feats.dtype, device=feats.device)
-    buffer = source.new_empty((plan.largest, source.shape[1]))
-    result = feats.new_empty((plan.longest, channels))
+def _forward(
+    feats: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    kernel_map: KernelMap,
+    transposed: bool,
+    into: Tensor | None = None,
+) -> Tensor:
+    plan, flipped = _plan(kernel_map, transposed, feats.dtype)
+    kernel = weight.detach().flatten(1, 3).permute(1, 2, 0)
+    bias = None if bias is None else bias.detach().to(feats.dtype)
+    return gather_multiply(feats, _ordered(kernel, flipped, feats.dtype), plan, bias, into)
+
+
+def gather_multiply(
+    feats: Tensor, kernel: Tensor, plan: Plan, bias: Tensor | None = None, into: Tensor | None = None
+) -> Tensor:
+    """The masked implicit GEMM: (M_in, C_in) with kernel (K, C_in, C_out) to (M_out, C_out)."""
+    source, buffer = _prepare(feats, plan)
+    out = _result(plan, kernel.shape[2], feats, bias) if into is None else into
+    if into is not None and bias is not None:
+        out += bias
     for chunk in plan.chunks:
         gathered = _gather(source, chunk, buffer)
-        _multiply_into(out, gathered, _pick(kernel, chunk.used), chunk, result)
+        _multiply_into(out, gathered, _pick(kernel, chunk), chunk.rows, chunk.first and into is None, bias)
     return out
 
 
-def _multiply_into(out: Tensor, gathered: Tensor, matrix: Tensor, chunk: Chunk, scratch: Tensor) -> None:
-    """Set or add to the chunk's rows of out: gathered (R, X) times matrix (C_out, X) transposed."""
-    part = scratch[: chunk.rows.shape[0]]
-    if chunk.first:
-        torch.mm(gathered, matrix.t(), out=part)
+def _result(plan: Plan, channels: int, like: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Memory for the result, with the values of rows that no first chunk will set."""
+    out = like.new_empty((plan.outputs, channels))
+    if not plan.complete:
+        out[:] = 0 if bias is None else bias
+    return out
+
+
+def _multiply_into(
+    out: Tensor, gathered: Tensor, matrix: Tensor, rows: Tensor, first: bool, bias: Tensor | None
+) -> None:
+    """Set or add to some rows of out: gathered (R, X) times matrix (X, N)."""
+    if first:
+        out.index_copy_(0, rows, multiply(gathered, matrix, bias))
     else:
-        torch.index_select(out, 0, chunk.rows, out=part)
-        part.addmm_(gathered, matrix.t())
-    out.index_copy_(0, chunk.rows, part)
-
-
-def _pick(kernel: Tensor, used: slice | Tensor) -> Tensor:
-    """The used offsets of a kernel (C_out, K, C_in) as a matrix (C_out, U * C_in); a view where it can be."""
-    width = kernel.shape[2]
-    if isinstance(used, slice):
-        return kernel.view(kernel.shape[0], -1)[:, used.start * width : used.stop * width]
-    return kernel.index_select(1, used).view(kernel.shape[0], -1)
+        out.index_add_(0, rows, multiply(gathered, matrix))
 
 
 def _backward(
@@ -133,52 +164,46 @@ def _backward(
     wants_feats: bool,
     wants_weight: bool,
 ) -> tuple[Tensor | None, Tensor | None]:
-    kernel = weight.detach().to(feats.dtype).flatten(1, 3)
+    kernel = weight.detach().flatten(1, 3)
+    total: Tensor | None = None
     if not wants_feats:
+        if not wants_weight:
+            return None, None
         # The first layer: its inputs are narrower than its outputs, so gather those.
         plan, flipped = _plan(kernel_map, transposed, feats.dtype)
-        total = _weight_gradient(feats, grad, plan, _accumulator(weight))
-        total = total.permute(2, 0, 1)
-        return None, (total.flip(1) if flipped else total).reshape(weight.shape).to(weight.dtype)
+        total = torch.zeros(kernel.shape, dtype=_accumulator(weight), device=grad.device)
+        source, buffer = _prepare(feats, plan)
+        for chunk in plan.chunks:
+            _add_part(total, grad.index_select(0, chunk.rows), _gather(source, chunk, buffer), chunk)
+        return None, _ordered(total, flipped, weight.dtype, axis=1).view(weight.shape)
     plan, flipped = _plan(kernel_map, not transposed, feats.dtype)
-    # (C_in, K, C_out): the convolution that carries gradients back.
-    turned = kernel.permute(2, 1, 0)
-    turned = (turned.flip(1) if flipped else turned).contiguous()
+    # (K, C_out, C_in): the convolution that carries gradients back.
+    turned = _ordered(kernel.permute(1, 0, 2), flipped, feats.dtype)
     if not wants_weight:
         return gather_multiply(grad, turned, plan), None
-    inputs = turned.shape[0]
-    source = _with_zero_row(grad)
-    make = torch.empty if plan.complete else torch.zeros
-    grad_feats = make((plan.outputs, inputs), dtype=grad.dtype, device=grad.device)
-    total = torch.zeros((plan.offsets, grad.shape[1], inputs), dtype=_accumulator(weight), device=grad.device)
-    buffer = source.new_empty((plan.largest, source.shape[1]))
-    result = grad.new_empty((plan.longest, inputs))
+    source, buffer = _prepare(grad, plan)
+    grad_feats = _result(plan, turned.shape[2], grad)
+    shape = (turned.shape[2], plan.offsets, turned.shape[1])
+    total = torch.zeros(shape, dtype=_accumulator(weight), device=grad.device)
     for chunk in plan.chunks:
         gathered = _gather(source, chunk, buffer)
-        _multiply_into(grad_feats, gathered, _pick(turned, chunk.used), chunk, result)
-        _add_part(total, gathered.t() @ feats.index_select(0, chunk.rows), chunk.used)
-    total = total.permute(1, 0, 2)
-    return grad_feats, (total.flip(1) if flipped else total).reshape(weight.shape).to(weight.dtype)
+        _multiply_into(grad_feats, gathered, _pick(turned, chunk), chunk.rows, chunk.first, None)
+        _add_part(total, feats.index_select(0, chunk.rows), gathered, chunk)
+    return grad_feats, _ordered(total.permute(2, 1, 0), flipped, weight.dtype, axis=1).view(weight.shape)
 
 
-def _weight_gradient(source: Tensor, other: Tensor, plan: Plan, dtype: torch.dtype) -> Tensor:
-    """Sum over rows of gathered(source)ᵀ · other: (K, C_source, C_other)."""
-    total = torch.zeros((plan.offsets, source.shape[1], other.shape[1]), dtype=dtype, device=source.device)
-    padded = _with_zero_row(source)
-    buffer = padded.new_empty((plan.largest, padded.shape[1]))
-    for chunk in plan.chunks:
-        gathered = _gather(padded, chunk, buffer)
-        _add_part(total, gathered.t() @ other.index_select(0, chunk.rows), chunk.used)
-    return total
-
-
-def _add_part(total: Tensor, part: Tensor, used: slice | Tensor) -> None:
-    """Add (U * A, B) to the used offsets of a total (K, A, B)."""
-    part = part.view(-1, *total.shape[1:])
-    if isinstance(used, slice):
-        total[used] += part
+def _add_part(total: Tensor, rows: Tensor, gathered: Tensor, chunk: Chunk) -> None:
+    """Add rows (R, A) transposed times gathered (R, U * B) to the used offsets of a total (A, K, B)."""
+    part = multiply(rows.t(), gathered).view(total.shape[0], -1, total.shape[2])
+    if isinstance(chunk.used, slice):
+        total[:, chunk.used] += part
     else:
-        total.index_add_(0, used, part.to(total.dtype))
+        total.index_add_(1, chunk.used, part.to(total.dtype))
+
+
+def _ordered(kernel: Tensor, flipped: bool, dtype: torch.dtype, axis: int = 0) -> Tensor:
+    """A contiguous kernel in a dtype, its offsets (along axis) in reverse where ``flipped``."""
+    return (kernel.flip(axis) if flipped else kernel).to(dtype).contiguous()
 
 
 def _accumulator(weight: Tensor) -> torch.dtype:
@@ -186,8 +211,10 @@ def _accumulator(weight: Tensor) -> torch.dtype:
     return torch.promote_types(weight.dtype, torch.float32)
 
 
-def _with_zero_row(feats: Tensor) -> Tensor:
-    return torch.cat([feats, feats.new_zeros((1, feats.shape[1]))])
+def _prepare(feats: Tensor, plan: Plan) -> tuple[Tensor, Tensor]:
+    """The rows with a zero row behind them, and room for the largest chunk's gathered rows."""
+    source = torch.cat([feats, feats.new_zeros((1, feats.shape[1]))])
+    return source, feats.new_empty((plan.largest, feats.shape[1]))
 
 
 def _gather(source: Tensor, chunk: Chunk, buffer: Tensor) -> Tensor:
@@ -195,3 +222,9 @@ def _gather(source: Tensor, chunk: Chunk, buffer: Tensor) -> Tensor:
     part = buffer[: chunk.index.shape[0]]
     torch.index_select(source, 0, chunk.index, out=part)
     return part.view(chunk.rows.shape[0], -1)
+
+
+def _pick(kernel: Tensor, chunk: Chunk) -> Tensor:
+    """The used offsets of a kernel (K, C_in, C_out) as a matrix (U * C_in, C_out); a view where it can be."""
+    used = kernel[chunk.used] if isinstance(chunk.used, slice) else kernel.index_select(0, chunk.used)
+    return used.view(-1, kernel.shape[2])

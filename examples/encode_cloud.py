@@ -1,0 +1,32 @@
+"""Encode a cloud with a pretrained backbone, pick a point, and see what is alike to it.
+
+python examples/encode_cloud.py my_cloud.ply [WEIGHT]
+"""
+
+import sys
+
+import numpy as np
+
+import ppkt_zoo
+from ppkt_zoo.points.io import read_cloud
+
+
+def main(path: str, weight: str | None = None) -> np.ndarray:
+    """Print the places whose features are nearest to those of the cloud's middle; each point's likeness to it."""
+    backbone = ppkt_zoo.load_backbone(weight or ppkt_zoo.list_weights()[0])
+    xyz, rgb, _ = read_cloud(path)  # metres, z up
+    features = backbone.encode(xyz, rgb)  # float32 (N, C), row i belongs to point i
+
+    picked = np.linalg.norm(xyz - np.median(xyz, axis=0), axis=1).argmin()
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    likeness = unit @ unit[picked]  # cosine similarity, −1 to 1
+
+    print(f"{len(xyz)} points, {features.shape[1]} channels; picked {xyz[picked].round(2)}")
+    elsewhere = np.flatnonzero(np.linalg.norm(xyz - xyz[picked], axis=1) > 0.5)
+    for point in elsewhere[likeness[elsewhere].argsort()[::-1][:5]]:
+        print(f"  alike by {likeness[point]:.2f}: {xyz[point].round(2)}")
+    return likeness
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,137 @@
+"""RoomsFrames: numbering, purity, cache."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ppkt_zoo.data.frames import RGBDFrame
+from ppkt_zoo.data.rooms import RoomsFrames, make_room, source
+from ppkt_zoo.errors import FrameError, InputError
+
+FIELDS = ("color", "depth", "label", "instance", "intrinsics", "pose")
+
+
+def small(**changes) -> RoomsFrames:
+    return RoomsFrames(**{"seed": 5, "rooms": 3, "frames_per_room": 2, "height": 60, "width": 80, **changes})
+
+
+def equal(first: RGBDFrame, second: RGBDFrame) -> bool:
+    return first.name == second.name and all(
+        np.array_equal(getattr(first, field), getattr(second, field)) for field in FIELDS
+    )
+
+
+def test_a_frame_depends_on_seed_and_number_only() -> None:
+    frames, backwards = small(), small(rooms=2)
+    assert len(frames) == 6
+    first = [frames[index] for index in range(4)]
+    second = [backwards[index] for index in (3, 2, 1, 0)][::-1]
+    assert all(equal(one, two) for one, two in zip(first, second, strict=True))
+    assert not equal(first[0], first[1])
+    assert not np.array_equal(small(seed=6)[0].color, first[0].color)
+    assert equal(frames[-1], frames[5])
+
+
+def test_frame_names_its_room_and_view() -> None:
+    frames = small()
+    frame = frames[3]
+    assert frame.name == f"rooms-{frames.room_seed(1)}-1"
+    assert frame.instance is not None
+    assert frame.label is not None
+    room = make_room(frames.room_seed(1))
+    for item in room.objects:
+        assert (frame.label[frame.instance == item.instance] == item.label).all()
+
+
+def test_field_of_view_varies() -> None:
+    frames = small()
+    focal = [frames[index].intrinsics[0, 0] for index in range(6)]
+    view = np.degrees(2 * np.arctan(40 / np.array(focal)))
+    assert (view >= 50).all()
+    assert (view <= 70).all()
+    assert view.std() > 0.5
+
+
+def test_cache_gives_the_same_frames_without_rendering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = [small()[index] for index in range(3)]
+    frames = small(cache=tmp_path)
+    written = [frames[index] for index in range(3)]
+
+    def no_rendering(*_: object) -> None:
+        raise AssertionError("the cache was not read")
+
+    monkeypatch.setattr(source, "render", no_rendering)
+    read = [small(cache=tmp_path)[index] for index in range(3)]
+    for one, two, three in zip(plain, written, read, strict=True):
+        assert equal(one, two)
+        assert equal(one, three)
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_cache_of_other_settings_is_another_folder(tmp_path: Path) -> None:
+    folders = {
+        small(cache=tmp_path).folder,
+        small(cache=tmp_path, seed=6).folder,
+        small(cache=tmp_path, frames_per_room=3).folder,
+        small(cache=tmp_path, width=96).folder,
+        small(cache=tmp_path, sensor_noise=False).folder,
+    }
+    assert len(folders) == 5
+    # More rooms only add frames at the end, so they share.
+    assert small(cache=tmp_path, rooms=9).folder == small(cache=tmp_path).folder
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_fill_renders_what_is_missing(tmp_path: Path, workers: int) -> None:
+    frames = small(cache=tmp_path)
+    frames[1]
+    assert frames.folder is not None
+    before = (frames.folder / "frame-000001.npz").stat().st_mtime_ns
+    frames.fill(workers)
+    assert len(list(frames.folder.glob("frame-*.npz"))) == 6
+    assert (frames.folder / "frame-000001.npz").stat().st_mtime_ns == before
+    assert equal(frames[4], small()[4])
+
+
+def test_fill_needs_a_cache() -> None:
+    with pytest.raises(InputError, match="give RoomsFrames a cache folder"):
+        small().fill()
+
+
+@pytest.mark.parametrize("keep", [0, 100, -200])
+def test_damaged_cache_is_named(tmp_path: Path, keep: int) -> None:
+    frames = small(cache=tmp_path)
+    frames[0]
+    assert frames.folder is not None
+    path = frames.folder / "frame-000000.npz"
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(FrameError, match=r"frame-000000\.npz is damaged.*delete it"):
+        frames[0]
+
+
+def test_changed_byte_in_the_cache_is_found(tmp_path: Path) -> None:
+    frames = small(cache=tmp_path)
+    frames[0]
+    assert frames.folder is not None
+    path = frames.folder / "frame-000000.npz"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(bytes(data))
+    with pytest.raises(FrameError, match="damaged"):
+        frames[0]
+
+
+def test_index_outside_and_bad_arguments() -> None:
+    frames = small()
+    with pytest.raises(IndexError):
+        frames[6]
+    with pytest.raises(InputError, match="at least 1"):
+        small(rooms=0)
+    with pytest.raises(InputError, match="16×16"):
+        small(height=4)
+
+
+def test_clean_frames_have_exact_depth() -> None:
+    frame = small(sensor_noise=False)[0]
+    assert (frame.depth > 0).all()

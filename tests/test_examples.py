@@ -1,0 +1,47 @@
+"""The examples run."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_weight import make_folder
+
+from ppkt_zoo.data.rooms import make_room, room_cloud
+from ppkt_zoo.points.io import write_cloud
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def weight(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return make_folder(tmp_path_factory.mktemp("weights") / "small")
+
+
+def test_encode_cloud(weight: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    xyz, rgb, _, _ = room_cloud(make_room(3), spacing=0.06, views=2)
+    likeness = load("encode_cloud").main(str(write_cloud(tmp_path / "room.ply", xyz, rgb)), weight)
+    assert likeness.shape == (len(xyz),)
+    assert likeness.max() == pytest.approx(1, abs=1e-4)
+    assert "alike by" in capsys.readouterr().out
+
+
+def test_encode_frame(shared: Path, weight: str, tmp_path: Path) -> None:
+    out = tmp_path / "frame.png"
+    folder = shared / "frames" / "seven_scenes_redkitchen"
+    image = load("encode_frame").main(str(folder), "20", weight, str(out))
+    assert image.shape == (480, 640, 64)
+    assert 0.2 < np.isfinite(image[..., 0]).mean() < 1
+    with Image.open(out) as picture:
+        assert picture.size == (1280, 480)
