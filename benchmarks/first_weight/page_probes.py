@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from probing import ALL, KNN, LAST, RAW
+from probing import ALL, KNN, LAST, RAW, RESTORED
 from tables import compared, difference, figure, goal, table
 
 Part = dict[str, Any]
@@ -25,13 +25,14 @@ def probe_section(part: Part, how: str) -> str:
     """Protocol, table of all lines, table of classes."""
     students = part["students"]
     rows = []
-    for line in (LAST, ALL, KNN):
+    for line in (LAST, LAST + RESTORED, ALL, ALL + RESTORED, KNN):
         ours, control = _miou(students["ppkt"], line), _miou(students["untrained"], line)
         rows.append(
             [line + (" (headline)" if line == LAST else ""), figure(ours), figure(control), difference(ours, control)]
         )
-    raw = _miou(students["raw"], RAW)
-    rows.append([RAW, "", figure(raw), difference(_miou(students["ppkt"], LAST), raw)])
+    for ending in ("", RESTORED):
+        raw = _miou(students["raw"], RAW + ending)
+        rows.append([RAW + ending, "", figure(raw), difference(_miou(students["ppkt"], LAST + ending), raw)])
     head = ["probe, mIoU", "PPKT", "control: random initialisation, or raw", "difference"]
     slow = sum(not one["converged"] for runs in students.values() for seed in runs for one in seed.values())
     return "\n".join(
@@ -44,8 +45,9 @@ def probe_section(part: Part, how: str) -> str:
             f"{part['test_frames']} frames. kNN: cosine, k = 20, the same points as its bank, 500 points of each test "
             "frame. The headline is the last level alone, fixed "
             "before any trained weight was measured. The random network has batch-norm statistics of 8 frames, "
-            "gathered without labels, which makes it a stronger control."
-            + (f" {slow} fits stopped at 300 iterations." if slow else ""),
+            "gathered without labels, which makes it a stronger control. Fitted on balanced classes, a probe names rare "
+            "classes too often; with class frequencies restored, the log of each class's share of the points it was "
+            "fitted on is added to its score." + (f" {slow} fits stopped at 300 iterations." if slow else ""),
             "",
             table(head, rows),
             "",

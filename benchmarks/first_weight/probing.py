@@ -17,7 +17,10 @@ Featurise = Callable[[FrameCloud, np.ndarray], dict[str, np.ndarray]]
 #: Seed → line → what `_report` gives.
 Scores = dict[int, dict[str, dict[str, object]]]
 
-LAST, ALL, KNN, RAW = "linear, last level", "linear, all levels", "kNN, last level", "linear, colour and position"
+# What a probe looks at, and the lines of the tables.
+LAST, ALL, RAW = "linear, last level", "linear, all levels", "linear, colour and position"
+KNN = "kNN, last level"
+RESTORED = ", class frequencies restored"
 _QUERIES = 500  # Points of each test frame that kNN is asked for; the linear probes are asked for every point.
 
 
@@ -84,7 +87,8 @@ def probe_scores(task: ProbeTask, featurise: Featurise, seeds: Sequence[int]) ->
                 if isinstance(probe, KNNProbe):
                     scores[seed][line].update(label[rows[asked]], probe.predict(features[LAST][asked]))
                 else:
-                    scores[seed][line].update(label[rows], probe.predict(features[line]))
+                    seen = features[line.removesuffix(RESTORED)]
+                    scores[seed][line].update(label[rows], probe.predict(seen))
     return {
         seed: {line: _report(score, task.classes, fitted[seed][line]) for line, score in lines.items()}
         for seed, lines in scores.items()
@@ -94,6 +98,7 @@ def probe_scores(task: ProbeTask, featurise: Featurise, seeds: Sequence[int]) ->
 def _fit(task: ProbeTask, featurise: Featurise, seeds: Sequence[int]) -> dict[int, dict[str, LinearProbe | KNNProbe]]:
     features: dict[int, dict[str, list[np.ndarray]]] = {seed: {} for seed in seeds}
     labels: dict[int, list[np.ndarray]] = {seed: [] for seed in seeds}
+    counts = {seed: np.zeros(len(task.classes), dtype=np.int64) for seed in seeds}
     frames = {seed: set(task.frames_of(seed)) for seed in seeds}
     for index in sorted(set().union(*frames.values())):
         one, label = task.fit(index)
@@ -109,20 +114,22 @@ def _fit(task: ProbeTask, featurise: Featurise, seeds: Sequence[int]) -> dict[in
         start = 0
         for seed, rows in drawn.items():
             labels[seed].append(label[rows])
+            counts[seed] += np.bincount(label[label != IGNORE], minlength=len(task.classes))
             for name, value in encoded.items():
                 features[seed].setdefault(name, []).append(value[start : start + len(rows)])
             start += len(rows)
-    return {seed: _fit_one(task, features[seed], np.concatenate(labels[seed]), seed) for seed in seeds}
+    return {seed: _fit_one(task, features[seed], np.concatenate(labels[seed]), counts[seed], seed) for seed in seeds}
 
 
 def _fit_one(
-    task: ProbeTask, features: dict[str, list[np.ndarray]], labels: np.ndarray, seed: int
+    task: ProbeTask, features: dict[str, list[np.ndarray]], labels: np.ndarray, counts: np.ndarray, seed: int
 ) -> dict[str, LinearProbe | KNNProbe]:
     rows = balanced_draw(labels, task.per_class, np.random.default_rng([seed, 43]))
     probes: dict[str, LinearProbe | KNNProbe] = {}
     for name, parts in features.items():
         table = np.concatenate(parts)[rows]
-        probes[name] = LinearProbe.fit(table, labels[rows])
+        balanced = LinearProbe.fit(table, labels[rows])
+        probes[name], probes[name + RESTORED] = balanced, balanced.with_frequencies(counts)
         if name == LAST:
             probes[KNN] = KNNProbe.fit(table, labels[rows])
     return probes

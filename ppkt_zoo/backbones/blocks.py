@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ppkt_zoo.errors import TrainingError
-from ppkt_zoo.sparse import SparseTensor, StridedConv3d, SubmanifoldConv3d, TransposedConv3d
+from ppkt_zoo.errors import InputError, TrainingError
+from ppkt_zoo.sparse import SparseTensor, StridedConv3d, SubmanifoldConv3d, TransposedConv3d, pointwise
 
 Conv = SubmanifoldConv3d | StridedConv3d | TransposedConv3d
 
@@ -30,7 +31,10 @@ class VoxelBatchNorm(nn.BatchNorm1d):
 
 
 class ConvNorm(nn.Module):
-    """Convolution and batch norm, with a ReLU where ``relu``."""
+    """Convolution and batch norm, with a ReLU where ``relu``.
+
+    In eval mode without gradients the batch norm is folded into the convolution.
+    """
 
     def __init__(self, conv: Conv, relu: bool = True) -> None:
         super().__init__()
@@ -38,32 +42,72 @@ class ConvNorm(nn.Module):
         self.norm = VoxelBatchNorm(conv.out_channels)
         self.relu = relu
 
-    def forward(self, x: SparseTensor) -> SparseTensor:
-        """Shapes: (M, C_in) → (M', C_out)."""
-        x = self.conv(x)
-        feats = self.norm(x.feats)
+    def forward(self, x: SparseTensor, into: Tensor | None = None) -> SparseTensor:
+        """Shapes: (M, C_in) → (M', C_out).
+
+        Args:
+            x: the input.
+            into: (M', C_out) that the result is added to, in place, before the ReLU; only where
+                :func:`is_inference`.
+        """
+        if is_inference(self):
+            x = self.conv(x, *folded(self.norm), into)
+            feats = x.feats
+        else:
+            x = self.conv(x)
+            feats = self.norm(x.feats)
         return x.replace(feats.relu_() if self.relu else feats)
 
 
+class Shortcut(nn.Sequential):
+    """1×1×1 convolution and batch norm around a block whose width changes."""
+
+    def __init__(self, in_channels: int, channels: int) -> None:
+        super().__init__(nn.Linear(in_channels, channels, bias=False), VoxelBatchNorm(channels))
+        # As all convolutions: Kaiming normal, fan out.
+        nn.init.kaiming_normal_(self[0].weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, feats: Tensor) -> Tensor:
+        """Shapes: (M, C_in) → (M, C)."""
+        if is_inference(self):
+            scale, bias = folded(self[1])
+            return pointwise(feats, self[0].weight * scale[:, None], bias)
+        out: Tensor = super().forward(feats)
+        return out
+
+
 class BasicBlock(nn.Module):
-    """Two 3×3×3 convolutions around a shortcut (He et al. 2016); the shortcut is a 1×1×1 convolution with
-    batch norm where widths differ, else the identity.
+    """Two 3×3×3 convolutions around a shortcut (He et al. 2016): the identity where widths agree.
+
+    The block is meant to own its input: in eval mode without gradients it writes its result there.
     """
 
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
         self.first = ConvNorm(SubmanifoldConv3d(in_channels, channels))
         self.second = ConvNorm(SubmanifoldConv3d(channels, channels), relu=False)
-        self.shortcut: nn.Module = nn.Identity()
-        if in_channels != channels:
-            self.shortcut = nn.Sequential(nn.Linear(in_channels, channels, bias=False), VoxelBatchNorm(channels))
-            # Kaiming normal, fan out, as for all convolutions.
-            nn.init.kaiming_normal_(self.shortcut[0].weight, mode="fan_out", nonlinearity="relu")
+        self.shortcut = Shortcut(in_channels, channels) if in_channels != channels else nn.Identity()
 
     def forward(self, x: SparseTensor) -> SparseTensor:
         """Shapes: (M, C_in) → (M, C)."""
-        feats = self.second(self.first(x)).feats
-        return x.replace(feats.add_(self.shortcut(x.feats)).relu_())
+        inner = self.first(x)
+        beside = self.shortcut(x.feats)
+        if is_inference(self) and beside.dtype == inner.feats.dtype:
+            return x.replace(self.second(inner, beside).feats.relu_())
+        return x.replace(self.second(inner).feats.add_(beside).relu_())
+
+
+def is_inference(module: nn.Module) -> bool:
+    """Whether a module may take the short cuts of inference: eval mode, no gradients."""
+    return not module.training and not torch.is_grad_enabled()
+
+
+def folded(norm: _BatchNorm) -> tuple[Tensor, Tensor]:
+    """What a batch norm in eval mode does, as scale (C,) and bias (C,)."""
+    if norm.running_mean is None or norm.running_var is None:
+        raise InputError("a batch norm without running statistics cannot run in eval mode")
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    return scale, norm.bias - norm.running_mean * scale
 
 
 @contextmanager

@@ -5,6 +5,7 @@ classes of the nearest stored features. Neither changes the backbone. The linear
 ``pip install "ppkt-zoo[eval]"``.
 """
 
+import dataclasses
 import warnings
 from dataclasses import dataclass
 
@@ -88,6 +89,23 @@ class LinearProbe:
             model.classes_.astype(np.int64),
             bool(np.max(model.n_iter_) < iterations),
         )
+
+    def with_frequencies(self, counts: np.ndarray) -> "LinearProbe":
+        """The same probe for classes that occur as often as counted, where it was fitted on balanced ones.
+
+        Adds the log of each class's share to its score (Bayes' rule: only the prior changes), so that a rare
+        class is named only where the features speak for it more than for the common ones.
+
+        Args:
+            counts: (K,) or longer, how often each class occurs, positive for every class of the probe.
+
+        Raises:
+            InputError: a class of the probe has no count.
+        """
+        if len(counts) <= self.classes.max() or (counts[self.classes] <= 0).any():
+            raise InputError("counts must be positive for every class that the probe knows")
+        share = counts[self.classes] / counts[self.classes].sum()
+        return dataclasses.replace(self, bias=(self.bias + np.log(share)).astype(np.float32))
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """The class of each row: float (N, C) → int64 (N,)."""

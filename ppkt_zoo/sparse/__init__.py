@@ -2,6 +2,7 @@
 
 from ppkt_zoo.sparse.conv import StridedConv3d, SubmanifoldConv3d, TransposedConv3d
 from ppkt_zoo.sparse.engines import ENGINES, get_engine
+from ppkt_zoo.sparse.engines.gemm import pointwise
 from ppkt_zoo.sparse.grid import Grid
 from ppkt_zoo.sparse.tensor import SparseTensor
 
@@ -13,4 +14,5 @@ __all__ = [
     "SubmanifoldConv3d",
     "TransposedConv3d",
     "get_engine",
+    "pointwise",
 ]

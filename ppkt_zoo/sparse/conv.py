@@ -46,11 +46,31 @@ class _SparseConv3d(nn.Module):
             f"bias={self.bias is not None}"
         )
 
-    def _convolve(self, x: SparseTensor, kernel_map: KernelMap) -> Tensor:
+    def forward(
+        self, x: SparseTensor, scale: Tensor | None = None, bias: Tensor | None = None, into: Tensor | None = None
+    ) -> SparseTensor:
+        """Convolve.
+
+        Args:
+            x: float (M_in, C_in).
+            scale: (C_out,) that multiplies the result before the bias: a batch norm folded in.
+            bias: (C_out,) in place of the layer's own.
+            into: (M_out, C_out) that the result is added to, in place; only without gradients.
+
+        Returns:
+            (M_out, C_out) at the output's level.
+        """
         if x.feats.shape[1] != self.in_channels:
             raise InputError(f"the layer takes {self.in_channels} channels, the tensor has {x.feats.shape[1]}")
+        kernel_map, stride = self._find_map(x)
+        weight = self.weight if scale is None else self.weight * scale.view(-1, 1, 1, 1, 1)
         engine = get_engine(x.engine, x.feats.device)
-        return engine.convolve(x.feats, self.weight, self.bias, kernel_map, self.transposed)
+        bias = self.bias if bias is None else bias
+        return x.replace(engine.convolve(x.feats, weight, bias, kernel_map, self.transposed, into), stride)
+
+    def _find_map(self, x: SparseTensor) -> tuple[KernelMap, int]:
+        """The kernel map and the stride of the output."""
+        raise NotImplementedError
 
 
 class SubmanifoldConv3d(_SparseConv3d):
@@ -64,9 +84,8 @@ class SubmanifoldConv3d(_SparseConv3d):
             raise EngineError(f"a submanifold convolution needs an odd kernel, got {kernel_size}")
         super().__init__(in_channels, out_channels, kernel_size, 1, bias)
 
-    def forward(self, x: SparseTensor) -> SparseTensor:
-        """Convolve on the level of x."""
-        return x.replace(self._convolve(x, x.grid.submanifold(x.stride, self.kernel_size)))
+    def _find_map(self, x: SparseTensor) -> tuple[KernelMap, int]:
+        return x.grid.submanifold(x.stride, self.kernel_size), x.stride
 
 
 class StridedConv3d(_SparseConv3d):
@@ -80,10 +99,8 @@ class StridedConv3d(_SparseConv3d):
     ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, stride, bias)
 
-    def forward(self, x: SparseTensor) -> SparseTensor:
-        """Convolve and go down a level."""
-        kernel_map = x.grid.strided(x.stride, self.kernel_size, self.stride)
-        return x.replace(self._convolve(x, kernel_map), x.stride * self.stride)
+    def _find_map(self, x: SparseTensor) -> tuple[KernelMap, int]:
+        return x.grid.strided(x.stride, self.kernel_size, self.stride), x.stride * self.stride
 
 
 class TransposedConv3d(_SparseConv3d):
@@ -99,9 +116,8 @@ class TransposedConv3d(_SparseConv3d):
     ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, stride, bias)
 
-    def forward(self, x: SparseTensor) -> SparseTensor:
-        """Convolve and go up a level."""
+    def _find_map(self, x: SparseTensor) -> tuple[KernelMap, int]:
         if x.stride % self.stride:
             raise InputError(f"there is no level {self.stride} times finer than stride {x.stride}")
         finer = x.stride // self.stride
-        return x.replace(self._convolve(x, x.grid.strided(finer, self.kernel_size, self.stride)), finer)
+        return x.grid.strided(finer, self.kernel_size, self.stride), finer

@@ -85,7 +85,7 @@ class TeacherCache:
             self._state = self._read_state()
             shape = (len(self._source), *(self._state.shape or ()))
             self._map = np.memmap(self._file, np.float16, "r", shape=shape)
-        if self._state.checks[index] != zlib.crc32(color):
+        if self._state.checks[index] != zlib.crc32(color.tobytes()):
             raise TrainingError(
                 f"source {self._source.name}: the image of frame {index} has changed since the teacher looked at it: "
                 f"delete {self._file} and start again"
@@ -109,7 +109,7 @@ class TeacherCache:
                 f"ones {state.shape}: images differ in size; set image_size in the teacher's spec"
             )
         state.shape = features.shape
-        state.checks.append(zlib.crc32(color))
+        state.checks.append(zlib.crc32(color.tobytes()))
         file.seek(index * features.nbytes)
         file.write(features.tobytes())
 

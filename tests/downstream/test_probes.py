@@ -60,6 +60,20 @@ def test_a_probe_answers_with_the_classes_it_saw_and_skips_the_ignored() -> None
         assert set(probe.fit(features, names).predict(features[50:])) == {0, 4, 7}
 
 
+def test_restored_frequencies_are_those_of_a_probe_fitted_on_them() -> None:
+    generator = np.random.default_rng(0)
+    labels = (generator.random(20_000) < 0.03).astype(np.int64)
+    features = (generator.normal(size=(20_000, 1)) + 1.5 * labels[:, None]).astype(np.float32)
+    natural = LinearProbe.fit(features, labels, balanced=False, l2=1e-6)
+    balanced = LinearProbe.fit(features, labels, balanced=True, l2=1e-6)
+    restored = balanced.with_frequencies(np.bincount(labels))
+    truly = natural.predict(features)
+    assert (balanced.predict(features) != truly).mean() > 0.1
+    assert (restored.predict(features) != truly).mean() < 0.005
+    with pytest.raises(InputError, match="counts"):
+        balanced.with_frequencies(np.array([5, 0]))
+
+
 def test_a_channel_that_never_moves_does_no_harm() -> None:
     features, labels = toy(0)
     features[:, 7] = 3.0

@@ -28,6 +28,20 @@ def multiply(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     return torch.mm(a, b) if bias is None else torch.addmm(bias, a, b)
 
 
+def pointwise(feats: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """A 1×1×1 convolution without gradients: (M, C_in), (C_out, C_in), (C_out,) → (M, C_out).
+
+    It computes in the autocast dtype where autocast is on.
+    """
+    device = feats.device.type
+    if torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+    else:
+        dtype = torch.promote_types(feats.dtype, weight.dtype)
+    with torch.autocast(device, enabled=False):
+        return multiply(feats.to(dtype), weight.t().to(dtype).contiguous(), bias.to(dtype))
+
+
 @cache
 def _onednn_linear() -> Callable[[Tensor, Tensor, Tensor | None], Tensor] | None:
     """(a, weight (N, X), bias) → a · weightᵀ + bias by oneDNN, or None where it would not help or not work."""
