@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from held_out import FrameCloud, cloud_of, kitchen
+from journal import Journal
 from probing import ProbeTask
 from setting import Setting
 from students import measure_students
@@ -14,7 +15,7 @@ CLASSES = ("background", "chair", "table", "screen")
 _VOC_NAMES = {"chair": "chair", "diningtable": "table", "tvmonitor": "screen"}
 
 
-def measure(setting: Setting) -> dict[str, object]:
+def measure(setting: Setting, journal: Journal) -> dict[str, object]:
     """Scores of the pretrained student, of random ones and of colour and position, for every seed."""
     source = kitchen(setting)
     (fit_from, fit_to), (test_from, test_to) = setting.amount.kitchen_fit, setting.amount.kitchen_test
@@ -33,7 +34,7 @@ def measure(setting: Setting) -> dict[str, object]:
         per_frame=150,
         per_class=4000,
     )
-    return measure_students(setting, task)
+    return measure_students(setting, journal, task)
 
 
 @torch.no_grad()

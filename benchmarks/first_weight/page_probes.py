@@ -45,9 +45,9 @@ def probe_section(part: Part, how: str) -> str:
             f"{part['test_frames']} frames. kNN: cosine, k = 20, the same points as its bank, 500 points of each test "
             "frame. The headline is the last level alone, fixed "
             "before any trained weight was measured. The random network has batch-norm statistics of 8 frames, "
-            "gathered without labels, which makes it a stronger control. Fitted on balanced classes, a probe names rare "
-            "classes too often; with class frequencies restored, the log of each class's share of the points it was "
-            "fitted on is added to its score." + (f" {slow} fits stopped at 300 iterations." if slow else ""),
+            "gathered without labels, which makes it a stronger control. Fitted on balanced classes, a probe names "
+            "rare classes too often; with class frequencies restored, the log of each class's share in the frames it "
+            "was fitted on is added to its score." + (f" {slow} fits stopped at 300 iterations." if slow else ""),
             "",
             table(head, rows),
             "",

@@ -17,7 +17,7 @@ _MOST_BYTES = 500_000
 _HEIGHTS = (420, 360, 300, 240, 180)
 
 
-def measure(setting: Setting, folder: Path) -> dict[str, object]:
+def draw(setting: Setting, folder: Path) -> dict[str, object]:
     """Write the two pictures into a folder; what they show."""
     views = setting.amount.picture_frames
     xyz, rgb, _, _ = room_cloud(make_room(SEED), spacing=_SPACING, seed=SEED, views=views)

@@ -14,8 +14,8 @@ from ppkt_zoo.points.cloud import CloudBatch
 
 #: A frame's cloud and rows of it → the features of those rows under each name, float32 (R, C).
 Featurise = Callable[[FrameCloud, np.ndarray], dict[str, np.ndarray]]
-#: Seed → line → what `_report` gives.
-Scores = dict[int, dict[str, dict[str, object]]]
+#: Line of the table → the scores of one seed.
+Report = dict[str, dict[str, object]]
 
 # What a probe looks at, and the lines of the tables.
 LAST, ALL, RAW = "linear, last level", "linear, all levels", "linear, colour and position"
@@ -71,8 +71,8 @@ def of_raw(one: FrameCloud, rows: np.ndarray) -> dict[str, np.ndarray]:
     return {RAW: one.raw()[rows]}
 
 
-def probe_scores(task: ProbeTask, featurise: Featurise, seeds: Sequence[int]) -> Scores:
-    """Fit and test the probes of every seed; each frame is encoded once for all of them."""
+def probe_scores(task: ProbeTask, featurise: Featurise, seeds: Sequence[int]) -> list[Report]:
+    """Fit and test the probes of every seed, in order; each frame is encoded once for all of them."""
     fitted = _fit(task, featurise, seeds)
     scores = {seed: {line: Confusion(len(task.classes)) for line in probes} for seed, probes in fitted.items()}
     for index in range(task.test_size):
@@ -89,10 +89,10 @@ def probe_scores(task: ProbeTask, featurise: Featurise, seeds: Sequence[int]) ->
                 else:
                     seen = features[line.removesuffix(RESTORED)]
                     scores[seed][line].update(label[rows], probe.predict(seen))
-    return {
-        seed: {line: _report(score, task.classes, fitted[seed][line]) for line, score in lines.items()}
-        for seed, lines in scores.items()
-    }
+    return [
+        {line: _report(score, task.classes, fitted[seed][line]) for line, score in scores[seed].items()}
+        for seed in seeds
+    ]
 
 
 def _fit(task: ProbeTask, featurise: Featurise, seeds: Sequence[int]) -> dict[int, dict[str, LinearProbe | KNNProbe]]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from held_out import FrameCloud, cloud_of, kitchen, mosd, pick, rooms
+from journal import Journal
 from setting import ROOMS_TO_RETRIEVE, Setting
 from torch import Tensor
 
@@ -15,7 +16,7 @@ from ppkt_zoo.transfer.losses import retrieval_accuracy
 from ppkt_zoo.transfer.projection import UPL, PointHead
 
 
-def measure(setting: Setting) -> dict[str, object]:
+def measure(setting: Setting, journal: Journal) -> dict[str, object]:
     """top-1 and top-5 for each held-out set and each draw: the student, and an untrained one with the same UPL."""
     amount = setting.amount
     sources: dict[str, FrameSource] = {
@@ -23,24 +24,27 @@ def measure(setting: Setting) -> dict[str, object]:
         "real kitchen": kitchen(setting),
         "real table tops": mosd(setting),
     }
-    upl, head = _heads(setting)
     found: dict[str, dict[str, list[dict[str, float]]]] = {}
     for name, source in sources.items():
-        found[name] = {"ppkt": [], "untrained": []}
-        for seed in range(setting.seeds):
-            frames = [cloud_of(source[index]) for index in pick(source, amount.retrieval_frames, seed)]
-            rows = list(_draw(frames, amount.pairs, seed))
-            pixels = torch.cat([_pixels(setting, upl, one, row) for one, row in zip(frames, rows, strict=True)])
-            control = setting.untrained(seed, [one.cloud for one in frames])
-            for who, backbone, embed in (
-                ("ppkt", setting.student, head),
-                ("untrained", control, _random_head(head, seed)),
-            ):
-                points = torch.cat(
-                    [_points(setting, backbone, embed, one, row) for one, row in zip(frames, rows, strict=True)]
-                )
-                found[name][who].append(retrieval_accuracy(points, pixels))
+        draws = [journal.remember(f"{name}/{seed}", _draw_once, setting, source, seed) for seed in range(setting.seeds)]
+        found[name] = {who: [draw[who] for draw in draws] for who in ("ppkt", "untrained")}
     return {"pairs": amount.pairs, "frames": amount.retrieval_frames, "sets": found}
+
+
+def _draw_once(setting: Setting, source: FrameSource, seed: int) -> dict[str, dict[str, float]]:
+    upl, head = _heads(setting)
+    frames = [cloud_of(source[index]) for index in pick(source, setting.amount.retrieval_frames, seed)]
+    rows = list(_draw(frames, setting.amount.pairs, seed))
+    pixels = torch.cat([_pixels(setting, upl, one, row) for one, row in zip(frames, rows, strict=True)])
+    control = setting.untrained(seed, [one.cloud for one in frames])
+    found = {}
+    for who, backbone, embed in (
+        ("ppkt", setting.student, head),
+        ("untrained", control, _random_head(head, seed)),
+    ):
+        points = [_points(setting, backbone, embed, one, row) for one, row in zip(frames, rows, strict=True)]
+        found[who] = retrieval_accuracy(torch.cat(points), pixels)
+    return found
 
 
 def _heads(setting: Setting) -> tuple[UPL, PointHead]:

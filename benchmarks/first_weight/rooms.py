@@ -2,6 +2,7 @@
 
 import numpy as np
 from held_out import FrameCloud, cloud_of, rooms
+from journal import Journal
 from probing import ProbeTask
 from setting import ROOMS_TO_FIT, ROOMS_TO_TEST, Setting
 from students import measure_students
@@ -9,7 +10,7 @@ from students import measure_students
 from ppkt_zoo.data.rooms import CLASSES
 
 
-def measure(setting: Setting) -> dict[str, object]:
+def measure(setting: Setting, journal: Journal) -> dict[str, object]:
     """Scores of the pretrained student, of random ones and of colour and position, for every seed."""
     amount = setting.amount
     fit = rooms(setting, ROOMS_TO_FIT, amount.rooms, amount.frames_per_room)
@@ -28,4 +29,4 @@ def measure(setting: Setting) -> dict[str, object]:
         per_frame=60,
         per_class=600,
     )
-    return measure_students(setting, task)
+    return measure_students(setting, journal, task)

@@ -2,8 +2,8 @@
 
     python benchmarks/first_weight/run.py --weight sr_unet14_small.ppkt_voc_rooms
 
-Every part writes its own JSON under runs/ when it is done and is not measured again; the page is written from
-those files at the end, and shows the parts that are there.
+Every measurement goes into a journal under runs/ and is not made again: a run that was stopped goes on where it
+was, and parts can run one by one. The page is written from them at the end, and shows the parts that are there.
 """
 
 import argparse
@@ -24,10 +24,18 @@ import tabletops
 import torch
 from arguments import PARTS, read_arguments
 from held_out import refuse_seen
+from journal import Journal
 from machine import describe_machine
 from page import write_page
 from record_metrics import record_metrics
 from setting import FULL, TEACHER_FILE, TINY, Setting
+
+MEASURES: dict[str, Callable[[Setting, Journal], dict[str, Any]]] = {
+    "retrieval": retrieval.measure,
+    "rooms": rooms.measure,
+    "kitchen": kitchen.measure,
+    "mosd": tabletops.measure,
+}
 
 
 def main() -> None:
@@ -44,28 +52,28 @@ def main() -> None:
     )
     trained_on = refuse_seen(setting)
     done = asked.runs / f"{setting.sha256[:12]}-seeds{asked.seeds}{'-tiny' if asked.tiny else ''}"
-    measures: dict[str, Callable[[], dict[str, Any]]] = {
-        "retrieval": lambda: retrieval.measure(setting),
-        "rooms": lambda: rooms.measure(setting),
-        "kitchen": lambda: kitchen.measure(setting),
-        "mosd": lambda: tabletops.measure(setting),
-        "pictures": lambda: pictures.measure(setting, asked.out),
-    }
     for part in asked.parts:
-        file = done / f"{part}.json"
-        if file.exists() and not asked.again and part != "pictures":
-            print(f"{part}: measured before, in {file}")
-            continue
-        began, worked = time.perf_counter(), time.process_time()
-        found = measures[part]()
-        seconds, worked = time.perf_counter() - began, time.process_time() - worked
-        _write_json(file, {"seconds": round(seconds, 1), "processor_seconds": round(worked, 1), **found})
-        print(f"{part}: {seconds:.0f} s", flush=True)
+        began = time.perf_counter()
+        _write_json(done / f"{part}.json", _measure(part, setting, done, asked))
+        print(f"{part}: {time.perf_counter() - began:.0f} s", flush=True)
     results = _collect(setting, done, trained_on)
     results["command"] = _command(asked)
     _write_json(asked.out / "first_weight.json", results)
     write_page(results, asked.out / "first_weight.md")
     print(f"wrote {asked.out / 'first_weight.md'}")
+
+
+def _measure(part: str, setting: Setting, done: Path, asked: argparse.Namespace) -> dict[str, Any]:
+    """One part's figures and what they took, from its journal as far as that goes."""
+    file = done / f"{part}.jsonl"
+    if asked.again or part == "pictures":
+        file.unlink(missing_ok=True)
+    journal = Journal(file)
+    if part == "pictures":
+        found = journal.remember("pictures", pictures.draw, setting, asked.out)
+    else:
+        found = MEASURES[part](setting, journal)
+    return journal.spent() | found
 
 
 def _command(asked: argparse.Namespace) -> str:

@@ -1,7 +1,8 @@
 """The three that every probe compares: the pretrained student, a random one, and no network at all."""
 
 import numpy as np
-from probing import ProbeTask, Scores, of_backbone, of_raw, probe_scores
+from journal import Journal
+from probing import ProbeTask, Report, of_backbone, of_raw, probe_scores
 from setting import Setting
 
 from ppkt_zoo.points.cloud import PointCloud
@@ -9,25 +10,25 @@ from ppkt_zoo.points.cloud import PointCloud
 _STATISTICS_FRAMES = 8
 
 
-def measure_students(setting: Setting, task: ProbeTask) -> dict[str, object]:
+def measure_students(setting: Setting, journal: Journal, task: ProbeTask) -> dict[str, object]:
     """Scores for every seed; each seed has its own draw of frames and points, and its own random network."""
     seeds = list(range(setting.seeds))
-    untrained: Scores = {}
-    for seed in seeds:
+
+    def untrained(seed: int) -> list[Report]:
         control = setting.untrained(seed, _statistics_clouds(task, seed))
-        untrained |= probe_scores(task, of_backbone(control), [seed])
-    found = {
-        "ppkt": probe_scores(task, of_backbone(setting.student), seeds),
-        "untrained": untrained,
-        "raw": probe_scores(task, of_raw, seeds),
-    }
+        return probe_scores(task, of_backbone(control), [seed])
+
     return {
         "classes": list(task.classes),
         "fit_frames": task.fit_frames,
         "test_frames": task.test_size,
         "per_frame": task.per_frame,
         "per_class": task.per_class,
-        "students": {who: [scores[seed] for seed in seeds] for who, scores in found.items()},
+        "students": {
+            "ppkt": journal.remember("ppkt", probe_scores, task, of_backbone(setting.student), seeds),
+            "untrained": [journal.remember(f"untrained/{seed}", untrained, seed)[0] for seed in seeds],
+            "raw": journal.remember("raw", probe_scores, task, of_raw, seeds),
+        },
     }
 
 

@@ -1,11 +1,13 @@
 """Part (c), second half: table against objects on real table tops, fine-tuned on few labelled frames."""
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 from held_out import FrameCloud, cloud_of, mosd
+from journal import Journal
 from setting import Setting
 
 from ppkt_zoo.backbones.base import Backbone
@@ -21,6 +23,18 @@ _CHOICE_SEEDS = (101, 102)
 _AUGMENTATION = CloudAugmentation(
     rotation_z=180, scale=(0.9, 1.1), flip=0.5, dropout=(0.0, 0.2), brightness=0.1, contrast=0.2, channel_gain=0.1
 )
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One fine-tuning: from which start, at which rate, under which seed."""
+
+    who: str
+    rate: float
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.who}/{self.rate:g}/{self.seed}"
 
 
 class TableTops:
@@ -42,18 +56,18 @@ class TableTops:
         return [self.pool[int(index)] for index in np.random.default_rng([seed, 61]).permutation(len(self.pool))]
 
 
-def measure(setting: Setting) -> dict[str, Any]:
+def measure(setting: Setting, journal: Journal) -> dict[str, Any]:
     """mIoU on the test frames for every budget and seed: fine-tuned from the weight and from scratch."""
     tops = TableTops(setting)
-    choice = {who: _choose_rate(setting, tops, who) for who in ("ppkt", "scratch")}
+    choice = {who: _choose_rate(setting, journal, tops, who) for who in ("ppkt", "scratch")}
     budgets: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for budget in setting.amount.mosd_budgets:
         runs: dict[str, list[dict[str, Any]]] = {"ppkt": [], "scratch": []}
         for seed in range(setting.seeds):
             labelled = tops.clouds(tops.shuffled_pool(seed)[:budget])
             for who, scores in runs.items():
-                rate = choice[who]["rate"]
-                scores.append(_run(setting, _start(setting, who, seed), labelled, tops.test, rate, seed))
+                trial = Trial(who, choice[who]["rate"], seed)
+                scores.append(journal.remember(f"test/{budget}/{trial}", _run, setting, trial, labelled, tops.test))
         budgets[str(budget)] = runs
     return {
         "classes": list(OBJECT_CLASSES),
@@ -70,7 +84,7 @@ def measure(setting: Setting) -> dict[str, Any]:
     }
 
 
-def _choose_rate(setting: Setting, tops: TableTops, who: str) -> dict[str, Any]:
+def _choose_rate(setting: Setting, journal: Journal, tops: TableTops, who: str) -> dict[str, Any]:
     """The backbone's learning rate with the best mean mIoU on frames of the pool; the test isn't looked at."""
     trials: dict[float, list[float]] = {}
     for rate in setting.amount.learning_rates:
@@ -79,7 +93,8 @@ def _choose_rate(setting: Setting, tops: TableTops, who: str) -> dict[str, Any]:
             order = tops.shuffled_pool(seed)
             labelled = tops.clouds(order[:_CHOICE_BUDGET])
             held = tops.clouds(order[_CHOICE_BUDGET : _CHOICE_BUDGET + setting.amount.mosd_validation])
-            score = _run(setting, _start(setting, who, seed), labelled, held, rate, seed)
+            trial = Trial(who, rate, seed)
+            score = journal.remember(f"choice/{trial}", _run, setting, trial, labelled, held)
             trials[rate].append(score["miou"])
     best = max(trials, key=lambda rate: float(np.mean(trials[rate])))
     return {"rate": best, "trials": {f"{rate:g}": scores for rate, scores in trials.items()}}
@@ -93,17 +108,11 @@ def _recipe(setting: Setting, rate: float) -> FinetuneRecipe:
     return FinetuneRecipe(steps=setting.amount.finetune_steps, lr=rate)
 
 
-def _run(
-    setting: Setting,
-    start: Backbone,
-    labelled: list[LabelledCloud],
-    test: list[LabelledCloud],
-    rate: float,
-    seed: int,
-) -> dict[str, Any]:
-    recipe = _recipe(setting, rate)
-    done = finetune(start, labelled, len(OBJECT_CLASSES), recipe, seed, _AUGMENTATION)
-    score = evaluate(done.model, test, len(OBJECT_CLASSES))
+def _run(setting: Setting, trial: Trial, labelled: list[LabelledCloud], test: list[LabelledCloud]) -> dict[str, Any]:
+    start = _start(setting, trial.who, trial.seed)
+    classes = len(OBJECT_CLASSES)
+    done = finetune(start, labelled, classes, _recipe(setting, trial.rate), trial.seed, _AUGMENTATION)
+    score = evaluate(done.model, test, classes)
     iou = dict(zip(OBJECT_CLASSES, score.iou().tolist(), strict=True))
     return {"miou": score.mean_iou(), "iou": iou, "loss": [done.losses[0], done.losses[-1]]}
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
+from ppkt_zoo.sparse import get_engine
 
 
 class PointFeatures(Mapping[str, Tensor]):
@@ -80,6 +81,17 @@ class Backbone(nn.Module, ABC):
     def out_channels(self) -> int:
         """Channels of the last (finest) level."""
         return list(self.level_channels.values())[-1]
+
+    def set_engine(self, name: str) -> "Backbone":
+        """Choose the sparse engine by name, see :func:`ppkt_zoo.sparse.get_engine`; returns the backbone.
+
+        Raises:
+            UnknownNameError: no such engine.
+            EngineError: it is not installed.
+        """
+        get_engine(name)
+        self.engine = name
+        return self
 
     @abstractmethod
     def forward(self, batch: CloudBatch) -> PointFeatures:

@@ -11,7 +11,7 @@ from ppkt_zoo.points.input_spec import InputSpec
 
 _COLORS = {"red": 0, "green": 1, "blue": 2}
 _MISSING_GREY = 127.5
-# A float32 coordinate divided by the voxel must stay an exact integer.
+# Beyond it float32 metres no longer tell neighbouring cells apart.
 _MAX_CELLS = 1 << 24
 
 
@@ -68,7 +68,8 @@ def voxelize(batch: CloudBatch, spec: InputSpec) -> Voxels:
 def _cells(batch: CloudBatch, voxel_size: float) -> Tensor:
     """The cell (x, y, z) of every point in its own cloud's grid, int64 (N, 3)."""
     corners = torch.stack([cloud.min(dim=0).values for cloud in batch.xyz.split(list(batch.sizes))])
-    scaled = (batch.xyz - corners[batch.cloud]) / voxel_size
+    # float64, or a point on the border of two cells would fall to one side on the CPU and to the other on CUDA.
+    scaled = (batch.xyz.double() - corners.double()[batch.cloud]) / voxel_size
     widest = float(scaled.max())
     if not widest < _MAX_CELLS:
         raise InputError(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ppkt_zoo.data.rooms.shapes import Shape
 from ppkt_zoo.data.rooms.solids import SHELL, Solids
-from ppkt_zoo.data.rooms.vectors import dot, largest, length, smallest, turn_back, unit
+from ppkt_zoo.data.rooms.vectors import dot, largest, length, pick, smallest, turn_back, unit
 
 NEAR = 0.05
 """Nothing nearer to the camera than this is seen, metres."""
@@ -79,7 +79,7 @@ def cast(
         which, start, way, pixel = _pairs(rows, low, size, area, origin, rays, width)
         depth, hit = _intersect(shape, start, way, solids, which)
         hit = hit.nonzero()[:, 0]
-        best.scatter_reduce_(0, pixel[hit], _key(depth[hit], which[hit]), "amin")
+        best.scatter_reduce_(0, pick(pixel, hit), _key(pick(depth, hit), pick(which, hit)), "amin")
     depth = (best >> 24).to(torch.int32).view(torch.float32)
     return Hits(depth, best & 0xFFFFFF, origin, rays)
 
@@ -149,12 +149,12 @@ def _pairs(
     of = torch.repeat_interleave(torch.arange(lines, device=device), line_wide, output_size=total)
     # What is the same along a line is worked out once a line; u counts from the start of the whole list.
     first_u = low[owner, 0] - (line_wide.cumsum(0) - line_wide)
-    u = torch.arange(total, device=device) + first_u[of]
+    u = torch.arange(total, device=device) + pick(first_u, of)
     own = rays[owner].permute(2, 1, 0)  # (u | v | 1, axis, line)
     table = torch.cat([origin[owner].T, own[0], own[1] * v + own[2]])
-    values = table[:, of]
-    pixel = (v * width)[of] + u
-    return owner[of], values[:3], torch.addcmul(values[6:], values[3:6], u.to(torch.float32)), pixel
+    values = pick(table, of)
+    pixel = pick(v * width, of) + u
+    return pick(owner, of), values[:3], torch.addcmul(values[6:], values[3:6], u.to(torch.float32)), pixel
 
 
 def _intersect(shape: Shape, start: Tensor, way: Tensor, solids: Solids, which: Tensor) -> tuple[Tensor, Tensor]:
@@ -164,7 +164,7 @@ def _intersect(shape: Shape, start: Tensor, way: Tensor, solids: Solids, which: 
     if shape == Shape.ROUND_BOX:
         return _round_box(start, way, solids, which)
     if shape == Shape.FRUSTUM:
-        return _frustum(start, way, solids.extra[which].T)
+        return _frustum(start, way, pick(solids.extra.T, which))
     a, b, c = dot(way, way), dot(start, way), dot(start, start) - 1
     root = b * b - a * c
     depth = (-b - root.clamp(min=0).sqrt()) / a
@@ -183,10 +183,9 @@ def _slabs(start: Tensor, way: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _round_box(start: Tensor, way: Tensor, solids: Solids, which: Tensor) -> tuple[Tensor, Tensor]:
     near, far, hit = _slabs(start, way)
     chosen = hit.nonzero()[:, 0]
-    solid = which[chosen]
-    half = solids.half[solid].T
-    radius = solids.extra[solid, 0]
-    base, step = start[:, chosen] * half, way[:, chosen] * half
+    solid = pick(which, chosen)
+    half, radius = pick(solids.half.T, solid), pick(solids.extra[:, 0].contiguous(), solid)
+    base, step = pick(start, chosen) * half, pick(way, chosen) * half
     slow = 1 / length(step)
     inner = half - radius
     depth, end = near[chosen], far[chosen]
@@ -233,27 +232,27 @@ def _frustum(start: Tensor, way: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
 def normals(solids: Solids, hits: Hits, place: Tensor) -> Tensor:
     """World normals (3, P) at own scaled coordinates ``place`` (3, P) of each pixel's first hit."""
     solid = hits.solid
-    shape = solids.shape[solid]
+    shape = pick(solids.shape, solid)
     size = place.abs()
     # The shell's boxes are seen on their third axis only.
     size[2] += (solid < SHELL) * 10.0
     normal = (size == largest(size)).float() * place.sign()
     rows = (shape == int(Shape.ROUND_BOX)).nonzero()[:, 0]
     if rows.numel():
-        point, half = place[:, rows], solids.half.T[:, solid[rows]]
+        point, half = pick(place, rows), pick(solids.half.T, solid[rows])
         point = point * half
         beyond = (point.abs() - (half - solids.extra[solid[rows], 0])).clamp_(min=0)
         normal[:, rows] = torch.where(largest(beyond) > 1e-6, beyond * point.sign(), normal[:, rows])
     rows = (shape == int(Shape.ELLIPSOID)).nonzero()[:, 0]
     if rows.numel():
-        normal[:, rows] = place[:, rows] / solids.half.T[:, solid[rows]]
+        normal[:, rows] = pick(place, rows) / pick(solids.half.T, solid[rows])
     rows = (shape == int(Shape.FRUSTUM)).nonzero()[:, 0]
     if rows.numel():
-        point, half, ends = place[:, rows], solids.half.T[:, solid[rows]], solids.extra.T[:, solid[rows]]
+        point, half, ends = pick(place, rows), pick(solids.half.T, solid[rows]), pick(solids.extra.T, solid[rows])
         slope = (ends[1] - ends[0]) / 2
         radius = (ends[1] + ends[0]) / 2 + slope * point[2]
         side = torch.stack([point[0], point[1], -slope * radius]) / half
         cap = torch.stack([torch.zeros_like(radius), torch.zeros_like(radius), point[2].sign()])
         flat = (point[0] * point[0] + point[1] * point[1] < (radius * 0.999) ** 2) & (point[2].abs() > 0.999)
         normal[:, rows] = torch.where(flat, cap, side)
-    return unit(turn_back(solids.axes.permute(1, 2, 0)[:, :, solid], normal))
+    return unit(turn_back(pick(solids.axes.permute(1, 2, 0), solid), normal))

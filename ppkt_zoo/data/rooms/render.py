@@ -12,7 +12,7 @@ from ppkt_zoo.data.rooms.room import Room
 from ppkt_zoo.data.rooms.sensor import sense_color, sense_depth
 from ppkt_zoo.data.rooms.textures import paint
 from ppkt_zoo.data.rooms.threads import one_thread
-from ppkt_zoo.data.rooms.vectors import dot, turn, unit
+from ppkt_zoo.data.rooms.vectors import dot, pick, turn, unit
 
 
 @torch.inference_mode()
@@ -73,16 +73,16 @@ def _shade(room: Room, hits: Hits, matrix: Tensor, camera: Tensor, height: int, 
     rays = to_world @ torch.stack([u.reshape(-1), v.reshape(-1), torch.ones(height * width, device=device)])
     depth, solid = hits.depth, hits.solid
     point = torch.addcmul(camera[:3, 3:].to(device), rays, depth)
-    half = solids.half.T[:, solid]
-    own = turn(solids.axes.permute(1, 2, 0)[:, :, solid], point - solids.centre.T[:, solid])
+    half = pick(solids.half.T, solid)
+    own = turn(pick(solids.axes.permute(1, 2, 0), solid), point - pick(solids.centre.T, solid))
     place = own / half
     normal = normals(solids, hits, place)
-    order = solids.order.T[:, solid]
-    material = solids.material[solid]
-    scale, gloss, polish, glow = solids.finish.T[:, material]
+    order = pick(solids.order.T, solid)
+    material = pick(solids.material, solid)
+    scale, gloss, polish, glow = pick(solids.finish.T, material)
     albedo = paint(
-        solids.texture[material], solids.color.T[:, material], solids.second.T[:, material], scale,
-        own.gather(0, order), place.gather(0, order), solids.offset.T[:, solid], depth / float(matrix[0, 0]),
+        pick(solids.texture, material), pick(solids.color.T, material), pick(solids.second.T, material), scale,
+        own.gather(0, order), place.gather(0, order), pick(solids.offset.T, solid), depth / float(matrix[0, 0]),
     )  # fmt: skip
     to_eye = -unit(rays)
     facing = dot(to_eye, normal)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ppkt_zoo.data.rooms.materials import Texture
 from ppkt_zoo.data.rooms.noise import noise
+from ppkt_zoo.data.rooms.vectors import pick
 
 
 @dataclass(frozen=True)
@@ -83,17 +84,17 @@ def paint(
     Returns:
         float32 (3, P), linear albedo.
     """
-    frequency = _TABLE.to(place.device).T[:, texture]
+    frequency = pick(_TABLE.to(place.device).T, texture)
     field, other = noise(torch.addcmul(offset, place, frequency))
     out = color + (second - color) * (0.5 + 0.35 * field).clamp_(0, 1)
     for kind, pattern in _PATTERNS.items():
         rows = (texture == int(kind)).nonzero()[:, 0]
         if rows.numel():
             here = Surface(
-                color[:, rows], second[:, rows], scale[rows], place[0, rows], place[1, rows], place[2, rows],
-                part[:, rows], field[rows], other[rows], offset[:, rows], blur[rows],
-            )  # fmt: skip
-            out[:, rows] = pattern(here)
+                *(pick(item, rows) for item in (color, second, scale, place[0], place[1], place[2])),
+                *(pick(item, rows) for item in (part, field, other, offset, blur)),
+            )
+            out.index_copy_(1, rows, pattern(here))
     return out
 
 

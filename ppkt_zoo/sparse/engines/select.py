@@ -1,14 +1,14 @@
 """Who does the sparse convolutions: engines, chosen by name."""
 
 import difflib
-import importlib.util
 from functools import cache
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from ppkt_zoo.errors import UnknownNameError
+from ppkt_zoo.errors import EngineError, UnknownNameError
+from ppkt_zoo.sparse.engines.spconv import SpconvEngine
 from ppkt_zoo.sparse.engines.torch import TorchEngine
 from ppkt_zoo.sparse.kernel_map import KernelMap
 
@@ -39,21 +39,40 @@ def get_engine(name: str = "auto", device: torch.device | str = "cpu") -> Engine
 
     Args:
         name: "torch", "spconv", "spconv_triton", or "auto": torch on the CPU; on CUDA the first of spconv
-            and spconv_triton that is installed, else torch.
+            and spconv_triton that imports, else torch.
         device: where the tensors are; only "auto" looks at it.
 
     Raises:
-        UnknownNameError: no such engine.
+        UnknownNameError: no such engine; the message has the nearest right names.
         EngineError: the engine is not installed; the message names the pip line.
     """
     if name not in ENGINES:
-        near = difflib.get_close_matches(name, ENGINES) or ENGINES
-        raise UnknownNameError(f"no engine {name!r}; known: {', '.join(near)}")
+        near = difflib.get_close_matches(name, ENGINES, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise UnknownNameError(f"no engine {name!r}: {hint}known: {', '.join(ENGINES)}")
     if name == "auto":
-        name = "torch"
+        name = "torch" if torch.device(device).type == "cpu" else _fastest()
     return _load(name)
 
 
 @cache
+def _fastest() -> str:
+    """The engine for CUDA."""
+    for name in ("spconv", "spconv_triton"):
+        try:
+            _load(name)
+        except EngineError:
+            continue
+        return name
+    return "torch"
+
+
+@cache
 def _load(name: str) -> Engine:
-    return TorchEngine()
+    if name == "torch":
+        # Activations that fade to denormals make a CPU ten times slower. The flag is a thread's own and
+        # new threads inherit it, so it is set at the first use of the engine and stays: this is global to
+        # the process, and harmless to anything that does not count on numbers below 1e-38.
+        torch.set_flush_denormal(True)
+        return TorchEngine()
+    return SpconvEngine(name)
