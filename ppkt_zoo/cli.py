@@ -273,6 +273,9 @@ def _numbers(option: str, text: str) -> tuple[float, ...]:
 
 def main() -> None:
     """Entry point of ``ppkt-zoo``."""
+    # Before torch is loaded: by default its threads wait for each other in a busy loop, and where another program
+    # wants a core too, that makes many small products up to a hundred times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot write ✓ or × shall show a question mark, not a traceback.
         if hasattr(stream, "reconfigure"):

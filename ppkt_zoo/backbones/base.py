@@ -97,9 +97,7 @@ class Backbone(nn.Module, ABC):
     def forward(self, batch: CloudBatch) -> PointFeatures:
         """Features of all points of a batch; this is what trains."""
 
-    def encode(
-        self, xyz: Any, rgb: Any = None, levels: str | Sequence[str] = "last", tile: float | None = None
-    ) -> Any:
+    def encode(self, xyz: Any, rgb: Any = None, levels: str | Sequence[str] = "last", tile: float | None = None) -> Any:
         """Features of one cloud, in eval mode and without gradients; the mode is restored afterwards.
 
         Args:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -63,15 +64,17 @@ class Shortcut(nn.Sequential):
     """1×1×1 convolution and batch norm around a block whose width changes."""
 
     def __init__(self, in_channels: int, channels: int) -> None:
-        super().__init__(nn.Linear(in_channels, channels, bias=False), VoxelBatchNorm(channels))
+        linear = nn.Linear(in_channels, channels, bias=False)
         # As all convolutions: Kaiming normal, fan out.
-        nn.init.kaiming_normal_(self[0].weight, mode="fan_out", nonlinearity="relu")
+        nn.init.kaiming_normal_(linear.weight, mode="fan_out", nonlinearity="relu")
+        super().__init__(linear, VoxelBatchNorm(channels))
 
     def forward(self, feats: Tensor) -> Tensor:
         """Shapes: (M, C_in) → (M, C)."""
         if is_inference(self):
-            scale, bias = folded(self[1])
-            return pointwise(feats, self[0].weight * scale[:, None], bias)
+            linear, norm = cast(nn.Linear, self[0]), cast(_BatchNorm, self[1])
+            scale, bias = folded(norm)
+            return pointwise(feats, linear.weight * scale[:, None], bias)
         out: Tensor = super().forward(feats)
         return out
 

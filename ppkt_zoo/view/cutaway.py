@@ -13,8 +13,10 @@ _COVERAGE = 0.12
 _CONTRAST = 2.5
 _CELL = 0.10
 _SLAB = 0.05
-# How far in front of its plane even the cleanest wall is cut.
-_THINNEST = 0.03
+# How far in front of its plane even the cleanest wall is cut: window sills and door frames go with it.
+_THINNEST = 0.14
+# Above the lowest points.
+_FLOOR = 0.06
 # The two faces of one wall lie within this of each other, and are about equally large.
 _THICKNESS = 0.25
 _TWIN = 0.8
@@ -29,11 +31,13 @@ class Shell:
         walls: metres along the four outward directions ``yaw + k·90°``, beyond which points belong to that
             wall; infinity where there is no wall.
         ceiling: height in metres above which points belong to the ceiling; infinity where there is none.
+        floor: height in metres below which everything stays.
     """
 
     yaw: float
     walls: tuple[float, float, float, float]
     ceiling: float
+    floor: float = -np.inf
 
     def inside(self, xyz: np.ndarray, eye: np.ndarray) -> np.ndarray:
         """bool (N,): False for the points of the walls and the ceiling that stand between room and eye."""
@@ -41,7 +45,7 @@ class Shell:
         for quarter, limit in enumerate(self.walls):
             outward = _direction(self.yaw, quarter)
             if eye[:2] @ outward > limit:
-                keep &= xyz[:, :2] @ outward < limit
+                keep &= (xyz[:, :2] @ outward < limit) | (xyz[:, 2] < self.floor)
         if eye[2] > self.ceiling:
             keep &= xyz[:, 2] < self.ceiling
         return keep
@@ -67,7 +71,7 @@ def find_shell(xyz: np.ndarray) -> Shell:
         depth = upper[:, :2] @ outward
         side = np.stack([upper[:, :2] @ along, upper[:, 2]], axis=1)
         limits.append(_outermost_slab(depth, side, reach=0.35 * float(np.ptp(xyz[:, :2] @ outward))))
-    return Shell(yaw, (limits[0], limits[1], limits[2], limits[3]), ceiling)
+    return Shell(yaw, (limits[0], limits[1], limits[2], limits[3]), ceiling, float(low) + _FLOOR)
 
 
 def _outermost_slab(depth: np.ndarray, face: np.ndarray, reach: float) -> float:
@@ -100,7 +104,7 @@ def _outermost_slab(depth: np.ndarray, face: np.ndarray, reach: float) -> float:
     members = depth[(depth > begin) & (depth <= begin + 2 * _SLAB)]
     plane = float(np.median(members))
     scatter = float(np.median(np.abs(members - plane)))
-    return plane - min(max(_THINNEST, 5 * scatter), _SLAB + _THINNEST)
+    return plane - max(_THINNEST, min(5 * scatter, 2 * _SLAB + _THINNEST))
 
 
 def _dominant_yaw(xyz: np.ndarray) -> float:

@@ -49,13 +49,7 @@ class ColorBasis:
             raise InputError("a colour basis needs at least one array of features")
         if len({part.shape[1] for part in parts}) > 1:
             raise InputError(f"features must have one channel count, got {[part.shape[1] for part in parts]}")
-        matrix = parts[0] if len(parts) == 1 else torch.cat(parts)
-        sums = torch.stack([chunk.sum(dim=0) for chunk in matrix.split(_CHUNK_ROWS)])
-        mean = (sums.double().sum(dim=0) / matrix.shape[0]).float()
-        axes = _principal_axes(matrix, mean)
-        values = _project(matrix, mean, axes).numpy()
-        low, high = np.percentile(values, percentiles, axis=0).astype(np.float32)
-        return cls(mean, axes, torch.from_numpy(low), torch.from_numpy(high))
+        return _fit(parts[0] if len(parts) == 1 else torch.cat(parts), percentiles)[0]
 
     def colors(self, features: Features) -> np.ndarray:
         """uint8 (N, 3) for features (N, C). An axis without any spread gives middle grey.
@@ -66,11 +60,17 @@ class ColorBasis:
         matrix = _as_matrix(features)
         if matrix.shape[1] != self.mean.shape[0]:
             raise InputError(f"features have {matrix.shape[1]} channels, the colour basis {self.mean.shape[0]}")
+        values = _project(matrix, self.mean, self.axes)
+        _check_finite(values)
+        return self._paint(values)
+
+    def _paint(self, values: Tensor) -> np.ndarray:
+        """Colours of projections float32 (N, 3)."""
         spread = self.high - self.low
         flat = spread <= 1e-6 * torch.clamp(self.low.abs() + self.high.abs(), min=1e-20)
-        values = (_project(matrix, self.mean, self.axes) - self.low) / torch.where(flat, 1.0, spread)
-        values = torch.where(flat, 0.5, values).clamp(0, 1)
-        return (255 * (_DARKEST + (1 - _DARKEST) * values)).round().to(torch.uint8).numpy()
+        level = (values - self.low) / torch.where(flat, 1.0, spread)
+        level = torch.where(flat, 0.5, level).clamp(0, 1)
+        return (255 * (_DARKEST + (1 - _DARKEST) * level)).round().to(torch.uint8).numpy()
 
 
 def pca_colors(features: Features) -> np.ndarray:
@@ -81,7 +81,25 @@ def pca_colors(features: Features) -> np.ndarray:
     Raises:
         InputError: no rows, wrong shape, NaN or infinity.
     """
-    return ColorBasis.fit(features).colors(features)
+    basis, values = _fit(_as_matrix(features), (1.0, 99.0))
+    return basis._paint(values)
+
+
+def _fit(matrix: Tensor, percentiles: tuple[float, float]) -> tuple[ColorBasis, Tensor]:
+    """A basis, and the projections of the rows that it was made from."""
+    sums = torch.stack([chunk.sum(dim=0) for chunk in matrix.split(_CHUNK_ROWS)])
+    mean = (sums.double().sum(dim=0) / matrix.shape[0]).float()
+    _check_finite(mean)
+    axes = _principal_axes(matrix, mean)
+    values = _project(matrix, mean, axes)
+    low, high = np.percentile(values.numpy(), percentiles, axis=0).astype(np.float32)
+    return ColorBasis(mean, axes, torch.from_numpy(low), torch.from_numpy(high)), values
+
+
+def _check_finite(values: Tensor) -> None:
+    # Of sums: they are finite unless a feature is not, or is so large that no colour would mean anything.
+    if not bool(torch.isfinite(values).all()):
+        raise InputError("features have NaN or infinity: no colours can be made of them")
 
 
 def _as_matrix(features: Features) -> Tensor:
@@ -95,9 +113,6 @@ def _as_matrix(features: Features) -> Tensor:
         raise InputError(f"features must be a numpy array or a torch tensor, got {type(features).__name__}")
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise InputError(f"features must have shape (N, C) with N ≥ 1 and C ≥ 1, got {tuple(matrix.shape)}")
-    # A sum is finite unless a value is not (or the values are so large that no colour would mean anything).
-    if not all(bool(torch.isfinite(chunk.sum())) for chunk in matrix.split(_CHUNK_ROWS)):
-        raise InputError("features have NaN or infinity: no colours can be made of them")
     return matrix
 
 
@@ -124,4 +139,3 @@ def _principal_axes(matrix: Tensor, mean: Tensor) -> Tensor:
 
 def _project(matrix: Tensor, mean: Tensor, axes: Tensor) -> Tensor:
     return matrix @ axes - mean @ axes
-

@@ -10,7 +10,7 @@ from ppkt_zoo.sparse import SparseTensor
 Maker = Callable[..., SparseTensor]
 
 
-@pytest.fixture()
+@pytest.fixture
 def random_tensor() -> Maker:
     """Maker of tensors: several clouds, negative coordinates, rows in random order, float64."""
 

@@ -33,7 +33,7 @@ def close(a: Tensor, b: Tensor) -> None:
     torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("kernel", [1, 3, 5, 7])
+@pytest.mark.parametrize("kernel", [1, 3, 5])
 @pytest.mark.parametrize("bias", [False, True])
 def test_submanifold(random_tensor: Maker, kernel: int, bias: bool) -> None:
     x = random_tensor()

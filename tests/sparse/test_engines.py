@@ -20,9 +20,9 @@ needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a C
 
 def need(package: str) -> None:
     try:
-        importlib.import_module(f"{package}.pytorch")
-    except (ImportError, OSError, RuntimeError) as error:
-        pytest.skip(f"{package} does not import here: {error}")
+        get_engine(package)
+    except EngineError as error:
+        pytest.skip(str(error))
 
 
 def test_auto_is_torch_on_the_cpu() -> None:
@@ -114,7 +114,7 @@ def test_the_dense_product_agrees_with_and_without_onednn(monkeypatch: pytest.Mo
     torch.testing.assert_close(first, gemm.multiply(a, b, bias), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.gpu()
+@pytest.mark.gpu
 @needs_cuda
 @pytest.mark.parametrize("name", ["torch", "spconv", "spconv_triton"])
 def test_engines_on_cuda_equal_the_cpu_forward_and_backward(random_tensor: Maker, name: str) -> None:

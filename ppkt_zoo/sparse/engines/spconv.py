@@ -7,6 +7,7 @@ CPU as spconv's native gather-GEMM-scatter. Bias is added here, since spconv ign
 """
 
 import importlib
+import warnings
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -57,9 +58,7 @@ class MaskedTables:
 
     def reversed(self) -> "MaskedTables":
         """The same rulebook walked from output to input."""
-        return MaskedTables(
-            self.back, self.forth, self.back_mask, self.forth_mask, self.back_order, self.forth_order
-        )
+        return MaskedTables(self.back, self.forth, self.back_mask, self.forth_mask, self.back_order, self.forth_order)
 
 
 def native_pairs(kernel_map: KernelMap) -> Pairs:
@@ -93,7 +92,10 @@ class SpconvEngine:
         """
         self.name = name
         try:
-            self._functional = importlib.import_module(f"{name}.pytorch.functional")
+            with warnings.catch_warnings():
+                # spconv 2.3 imports with a page of warnings about torch.cuda.amp.
+                warnings.simplefilter("ignore", FutureWarning)
+                self._functional = importlib.import_module(f"{name}.pytorch.functional")
             self._algorithms: ModuleType = importlib.import_module(f"{name}.core")
         except (ImportError, OSError, RuntimeError) as error:
             raise EngineError(f"engine {name!r} cannot be used ({error}): {_INSTALL[name]}") from error
