@@ -198,7 +198,7 @@ def verify(
 def pretrain(
     recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a recipe that ships with the package.")],
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Such as optimiser.lr=0.1")
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Such as optimiser.lr=0.1")
     ] = None,
     data: Annotated[
         list[str] | None, typer.Option("--data", "-d", metavar="NAME=PATH", help="Folder of a data entry.")
@@ -273,9 +273,10 @@ def _numbers(option: str, text: str) -> tuple[float, ...]:
 
 def main() -> None:
     """Entry point of ``ppkt-zoo``."""
-    # Before torch is loaded: by default its threads wait for each other in a busy loop, and where another program
-    # wants a core too, that makes many small products up to a hundred times slower.
+    # Before torch and numpy are loaded: by default their threads wait for each other in a busy loop, and where
+    # another program wants a core too, that makes many small products up to a hundred times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot write ✓ or × shall show a question mark, not a traceback.
         if hasattr(stream, "reconfigure"):

@@ -14,7 +14,8 @@ Features = np.ndarray | Tensor
 _COVARIANCE_BUDGET = 1.2e10
 _CHUNK_ROWS = 65_536
 # No colour is darker than this: black would hide the shading, and with it the shape.
-_DARKEST = 0.14
+_DARKEST = 0.22
+_PERCENTILES = (1.0, 99.0)
 
 
 @dataclass(frozen=True)
@@ -24,32 +25,37 @@ class ColorBasis:
     Attributes:
         mean: float32 (C,), subtracted first.
         axes: float32 (C, 3), principal directions, strongest first; zero where C or the rank is below 3.
-        low, high: float32 (3,), the values along each axis that become 0 and 255.
+        low, high: float32 (3,), the values along each axis that become the darkest and the brightest.
+        cosine: whether features are brought to length 1 before anything else.
     """
 
     mean: Tensor
     axes: Tensor
     low: Tensor
     high: Tensor
+    cosine: bool
 
     @classmethod
-    def fit(cls, *clouds: Features, percentiles: tuple[float, float] = (1.0, 99.0)) -> "ColorBasis":
+    def fit(cls, *clouds: Features, cosine: bool = True) -> "ColorBasis":
         """The basis of one or of several feature arrays together, each (N_i, C) with the same C.
 
-        Every axis is scaled by its own percentiles (whitening), so that the weaker ones show too and a few
-        outliers don't take the range. The sign of an axis is fixed by its largest entry, which is positive.
+        Every axis is scaled by its own 1st and 99th percentile (whitening), so that the weaker ones show too and
+        a few outliers don't take the range. The sign of an axis is fixed by its largest entry, which is positive.
+
+        Args:
+            clouds: the features.
+            cosine: compare features by direction alone, as PPKT's loss does; their lengths vary much, with how
+                densely a place was scanned among other things, and would outshine what they mean.
 
         Raises:
-            InputError: no rows, different channel counts, NaN or infinity, percentiles that do not rise.
+            InputError: no rows, different channel counts, NaN or infinity.
         """
-        if not 0 <= percentiles[0] < percentiles[1] <= 100:
-            raise InputError(f"percentiles must rise within 0..100, got {percentiles}")
         parts = [_as_matrix(features) for features in clouds]
         if not parts:
             raise InputError("a colour basis needs at least one array of features")
         if len({part.shape[1] for part in parts}) > 1:
             raise InputError(f"features must have one channel count, got {[part.shape[1] for part in parts]}")
-        return _fit(parts[0] if len(parts) == 1 else torch.cat(parts), percentiles)[0]
+        return _fit(parts[0] if len(parts) == 1 else torch.cat(parts), cosine)[0]
 
     def colors(self, features: Features) -> np.ndarray:
         """uint8 (N, 3) for features (N, C). An axis without any spread gives middle grey.
@@ -60,9 +66,7 @@ class ColorBasis:
         matrix = _as_matrix(features)
         if matrix.shape[1] != self.mean.shape[0]:
             raise InputError(f"features have {matrix.shape[1]} channels, the colour basis {self.mean.shape[0]}")
-        values = _project(matrix, self.mean, self.axes)
-        _check_finite(values)
-        return self._paint(values)
+        return self._paint(_project(matrix, _scale(matrix, self.cosine), self.mean, self.axes))
 
     def _paint(self, values: Tensor) -> np.ndarray:
         """Colours of projections float32 (N, 3)."""
@@ -73,33 +77,29 @@ class ColorBasis:
         return (255 * (_DARKEST + (1 - _DARKEST) * level)).round().to(torch.uint8).numpy()
 
 
-def pca_colors(features: Features) -> np.ndarray:
-    """Colours uint8 (N, 3) of features (N, C), by a basis of their own.
+def pca_colors(features: Features, cosine: bool = True) -> np.ndarray:
+    """Colours uint8 (N, 3) of features (N, C), by a basis of their own; see :meth:`ColorBasis.fit`.
 
     Up to about 1.2·10¹⁰ / C² rows (1.3 million at 96 channels) the colours do not depend on the points' order.
 
     Raises:
         InputError: no rows, wrong shape, NaN or infinity.
     """
-    basis, values = _fit(_as_matrix(features), (1.0, 99.0))
+    basis, values = _fit(_as_matrix(features), cosine)
     return basis._paint(values)
 
 
-def _fit(matrix: Tensor, percentiles: tuple[float, float]) -> tuple[ColorBasis, Tensor]:
+def _fit(matrix: Tensor, cosine: bool) -> tuple[ColorBasis, Tensor]:
     """A basis, and the projections of the rows that it was made from."""
-    sums = torch.stack([chunk.sum(dim=0) for chunk in matrix.split(_CHUNK_ROWS)])
-    mean = (sums.double().sum(dim=0) / matrix.shape[0]).float()
-    _check_finite(mean)
-    axes = _principal_axes(matrix, mean)
-    values = _project(matrix, mean, axes)
-    low, high = np.percentile(values.numpy(), percentiles, axis=0).astype(np.float32)
-    return ColorBasis(mean, axes, torch.from_numpy(low), torch.from_numpy(high)), values
-
-
-def _check_finite(values: Tensor) -> None:
-    # Of sums: they are finite unless a feature is not, or is so large that no colour would mean anything.
-    if not bool(torch.isfinite(values).all()):
-        raise InputError("features have NaN or infinity: no colours can be made of them")
+    scale = _scale(matrix, cosine)
+    mean = torch.zeros(matrix.shape[1], dtype=torch.float64)
+    for chunk, factor in zip(matrix.split(_CHUNK_ROWS), scale.split(_CHUNK_ROWS), strict=True):
+        mean += (factor @ chunk).double()
+    mean = (mean / matrix.shape[0]).float()
+    axes = _principal_axes(matrix, scale, mean)
+    values = _project(matrix, scale, mean, axes)
+    low, high = np.percentile(values.numpy(), _PERCENTILES, axis=0).astype(np.float32)
+    return ColorBasis(mean, axes, torch.from_numpy(low), torch.from_numpy(high), cosine), values
 
 
 def _as_matrix(features: Features) -> Tensor:
@@ -116,26 +116,36 @@ def _as_matrix(features: Features) -> Tensor:
     return matrix
 
 
-def _principal_axes(matrix: Tensor, mean: Tensor) -> Tensor:
+def _scale(matrix: Tensor, cosine: bool) -> Tensor:
+    """What each row is multiplied by, float32 (N,); a row of zeros stays one."""
+    length = torch.linalg.vector_norm(matrix, dim=1)
+    if not bool(torch.isfinite(length).all()):
+        raise InputError("features have NaN or infinity: no colours can be made of them")
+    return torch.where(length > 0, 1 / length, 0.0) if cosine else torch.ones_like(length)
+
+
+def _principal_axes(matrix: Tensor, scale: Tensor, mean: Tensor) -> Tensor:
     """(C, 3): eigenvectors of the covariance, the strongest first."""
     channels = matrix.shape[1]
     most = max(1_000, int(_COVARIANCE_BUDGET / channels**2))
-    rows = matrix[:: -(-matrix.shape[0] // most)]
+    step = -(-matrix.shape[0] // most)
+    rows, factors = matrix[::step], scale[::step]
     covariance = torch.zeros(channels, channels, dtype=torch.float64)
-    for chunk in rows.split(_CHUNK_ROWS):
-        centred = chunk - mean
+    for chunk, factor in zip(rows.split(_CHUNK_ROWS), factors.split(_CHUNK_ROWS), strict=True):
+        centred = chunk * factor[:, None] - mean
         covariance += (centred.T @ centred).double()
-    # numpy's: torch's waits on its threads for most of a second where the machine is busy.
-    strengths, vectors = map(torch.from_numpy, np.linalg.eigh(covariance.numpy() / rows.shape[0]))
+    # Not numpy's: where another program wants a core too, OpenBLAS takes a hundred times as long.
+    strengths, vectors = torch.linalg.eigh(covariance / rows.shape[0])
     count = min(3, channels)
     axes = torch.zeros(channels, 3, dtype=torch.float64)
     axes[:, :count] = vectors[:, -count:].flip(1)
     largest = axes.gather(0, axes.abs().argmax(dim=0, keepdim=True))
     # An axis of (numerically) no variance is rounding noise; shown, it would fill a colour with it.
     real = torch.zeros(3, dtype=torch.bool)
-    real[:count] = strengths[-count:].flip(0) > 1e-10 * strengths[-1].clamp(min=0)
+    noise = 1e-10 * torch.maximum(strengths[-1], mean.double().square().sum())
+    real[:count] = strengths[-count:].flip(0) > noise
     return (axes * torch.where(largest < 0, -1.0, 1.0) * real).float()
 
 
-def _project(matrix: Tensor, mean: Tensor, axes: Tensor) -> Tensor:
-    return matrix @ axes - mean @ axes
+def _project(matrix: Tensor, scale: Tensor, mean: Tensor, axes: Tensor) -> Tensor:
+    return (matrix @ axes) * scale[:, None] - mean @ axes

@@ -17,7 +17,7 @@ def features() -> np.ndarray:
 
 
 def test_axes_are_the_principal_directions(features: np.ndarray) -> None:
-    basis = ColorBasis.fit(features)
+    basis = ColorBasis.fit(features, cosine=False)
     centred = features.astype(np.float64) - features.mean(axis=0)
     expected = np.linalg.svd(centred, full_matrices=False)[2][:3].T
     overlap = np.abs((basis.axes.numpy() * expected).sum(axis=0))
@@ -60,9 +60,21 @@ def test_a_shared_basis_gives_the_same_feature_the_same_colour(features: np.ndar
     np.testing.assert_array_equal(basis.colors(features[1000:1500]), basis.colors(features[:1500])[1000:])
 
 
+def test_colours_tell_directions_not_lengths(features: np.ndarray) -> None:
+    lengths = np.random.default_rng(0).uniform(0.1, 10, (len(features), 1)).astype(np.float32)
+    difference = pca_colors(features * lengths).astype(int) - pca_colors(features)
+    assert np.abs(difference).max() <= 1
+    assert np.abs(pca_colors(features * lengths, cosine=False).astype(int) - pca_colors(features)).max() > 50
+
+
+def test_a_point_without_a_feature_is_no_trouble(features: np.ndarray) -> None:
+    features[7] = 0
+    assert pca_colors(features).shape == (len(features), 3)
+
+
 @pytest.mark.parametrize("channels", [1, 2])
 def test_fewer_channels_than_colours(features: np.ndarray, channels: int) -> None:
-    colors = pca_colors(features[:, :channels])
+    colors = pca_colors(features[:, :channels], cosine=False)
     assert np.ptp(colors[:, 0]) > 150
     assert np.ptp(colors[:, channels:], axis=0).max() == 0
 
@@ -102,7 +114,5 @@ def test_a_basis_refuses_what_does_not_fit(features: np.ndarray) -> None:
         ColorBasis.fit(features, features[:, :4])
     with pytest.raises(InputError, match="at least one"):
         ColorBasis.fit()
-    with pytest.raises(InputError, match="percentiles"):
-        ColorBasis.fit(features, percentiles=(99, 1))
     with pytest.raises(InputError, match="4 channels, the colour basis 8"):
         ColorBasis.fit(features).colors(features[:, :4])
