@@ -197,9 +197,7 @@ def verify(
 @app.command()
 def pretrain(
     recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a recipe that ships with the package.")],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Such as optimiser.lr=0.1")
-    ] = None,
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Such as optimiser.lr=0.1")] = None,
     data: Annotated[
         list[str] | None, typer.Option("--data", "-d", metavar="NAME=PATH", help="Folder of a data entry.")
     ] = None,

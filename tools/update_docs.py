@@ -1,7 +1,7 @@
 """Write the tables of README.md from the manifest, the proof and the benchmarks' results; no figure is typed by hand.
 
-    python tools/update_docs.py            # write
-    python tools/update_docs.py --check    # fail where the README differs from what would be written
+python tools/update_docs.py            # write
+python tools/update_docs.py --check    # fail where the README differs from what would be written
 """
 
 import argparse
