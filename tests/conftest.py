@@ -3,6 +3,10 @@
 import os
 from pathlib import Path
 
+# Before torch and numpy load: threads that spin while they wait make every test crawl on a machine that is shared.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import pytest
 
 

@@ -1,5 +1,6 @@
 """From a finished run to a weight folder with its complete record."""
 
+import os
 import platform
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -119,4 +120,4 @@ def _golden_cloud(source: FrameSource) -> PointCloud:
 def _machine() -> str:
     if torch.cuda.is_available():
         return f"{torch.cuda.device_count()} × {torch.cuda.get_device_name()}"
-    return f"CPU, {torch.get_num_threads()} threads, {platform.machine()}"
+    return f"CPU, {os.cpu_count()} cores, {platform.machine()}"

@@ -24,14 +24,16 @@ class Chunk:
 
     Attributes:
         rows: int64 (R,), rows of the output.
-        index: int32 (R * U,), row-major: the input row of each (row, used offset); the number of inputs
-            stands for "none" and addresses the zero row.
+        index: int32 (R * U,), row-major: the input row of each (row, used offset). Where there is none it
+            addresses the zero row behind the inputs in a padded plan, else any row.
+        missing: int64, where in ``index`` there is none; absent from a padded plan.
         used: the U offsets in rising order: a slice where they follow each other, else int64 (U,).
         first: whether no chunk before this one wrote its rows, so that they are set and not added to.
     """
 
     rows: Tensor
     index: Tensor
+    missing: Tensor | None
     used: slice | Tensor
     first: bool
 
@@ -45,7 +47,9 @@ class Plan:
         inputs, outputs, offsets: rows gathered from, rows written, K.
         complete: whether the chunks marked ``first`` write every output row (else it starts from zeros
             and no chunk is marked).
-        longest, largest: most rows, and most gathered rows, of any chunk.
+        padded: whether the engine puts a zero row behind the inputs. That copies all inputs once; where
+            little is missing it is cheaper to blank the few gathered rows.
+        largest: most gathered rows of any chunk.
     """
 
     chunks: tuple[Chunk, ...]
@@ -53,7 +57,7 @@ class Plan:
     outputs: int
     offsets: int
     complete: bool
-    longest: int
+    padded: bool
     largest: int
 
 
@@ -76,10 +80,9 @@ def build_plan(table: Tensor, inputs: int, slabs: int = 1, rows: int | None = No
     chunks = []
     for position, slab in enumerate(order):
         part = table[slab * width : (slab + 1) * width]
-        chunks += _slab_chunks(part, inputs, slab * width, rows, complete and position == 0)
-    longest = max((chunk.rows.shape[0] for chunk in chunks), default=0)
+        chunks += _slab_chunks(part, inputs, slab * width, rows, complete and position == 0, slabs == 1)
     largest = max((chunk.index.shape[0] for chunk in chunks), default=0)
-    return Plan(tuple(chunks), inputs, outputs, offsets, complete, longest, largest)
+    return Plan(tuple(chunks), inputs, outputs, offsets, complete, slabs == 1, largest)
 
 
 def _chunk_rows(table: Tensor) -> int:
@@ -90,14 +93,14 @@ def _chunk_rows(table: Tensor) -> int:
     return _CPU_ROWS // 4 if outputs < 8_000 else _CPU_ROWS // 2 if outputs < 32_000 else _CPU_ROWS
 
 
-def _slab_chunks(table: Tensor, inputs: int, start: int, rows: int, first: bool) -> list[Chunk]:
+def _slab_chunks(table: Tensor, inputs: int, start: int, rows: int, first: bool, padded: bool) -> list[Chunk]:
     """Chunks of one slab, whose first offset is ``start``; rows without any neighbour in it are left out."""
     present = table >= 0
     mask = _mask(present)
     order = torch.argsort(mask, stable=True)
     # A mask of 0 sorts first.
     order = order[int((mask == 0).sum()) :]
-    # (M, K) with the missing ones pointing at the zero row that the engine appends.
+    # (M, K); a missing partner is the row behind the inputs.
     gathered = torch.where(present, table, inputs)[:, order].t().contiguous()
     padding = -order.shape[0] % rows
     used_rows = torch.nn.functional.pad((gathered != inputs).t(), (0, padding))
@@ -114,7 +117,12 @@ def _slab_chunks(table: Tensor, inputs: int, start: int, rows: int, first: bool)
             picked = torch.tensor(columns, device=table.device)
             which = picked + start
             index = index.index_select(1, picked)
-        chunks.append(Chunk(order[span], index.reshape(-1), which, first))
+        index = index.reshape(-1)
+        missing = None
+        if not padded:
+            missing = (index == inputs).nonzero()[:, 0]
+            index = index.masked_fill(index == inputs, 0)
+        chunks.append(Chunk(order[span], index, missing, which, first))
     return chunks
 
 

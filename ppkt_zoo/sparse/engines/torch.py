@@ -212,8 +212,8 @@ def _accumulator(weight: Tensor) -> torch.dtype:
 
 
 def _prepare(feats: Tensor, plan: Plan) -> tuple[Tensor, Tensor]:
-    """The rows with a zero row behind them, and room for the largest chunk's gathered rows."""
-    source = torch.cat([feats, feats.new_zeros((1, feats.shape[1]))])
+    """The rows to gather from (with a zero row behind them where padded), and room for a chunk's gathered rows."""
+    source = torch.cat([feats, feats.new_zeros((1, feats.shape[1]))]) if plan.padded else feats
     return source, feats.new_empty((plan.largest, feats.shape[1]))
 
 
@@ -221,6 +221,8 @@ def _gather(source: Tensor, chunk: Chunk, buffer: Tensor) -> Tensor:
     """The chunk's inputs side by side, (R, U * C)."""
     part = buffer[: chunk.index.shape[0]]
     torch.index_select(source, 0, chunk.index, out=part)
+    if chunk.missing is not None:
+        part.index_fill_(0, chunk.missing, 0.0)
     return part.view(chunk.rows.shape[0], -1)
 
 
