@@ -39,3 +39,9 @@ class StopRequest:
         if self.signal == signal.SIGINT and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal = number
+
+
+def leave_signals_to_main(worker: int) -> None:
+    """For data workers: a signal to the whole process group (Ctrl-C, a scheduler) is the main process's to answer."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

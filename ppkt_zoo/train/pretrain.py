@@ -17,7 +17,7 @@ from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.train.batches import Step, StepDataset
 from ppkt_zoo.train.checkpoint import resume, save_checkpoint
 from ppkt_zoo.train.export import RunSummary, export_weight
-from ppkt_zoo.train.interrupt import Stopped, StopRequest
+from ppkt_zoo.train.interrupt import Stopped, StopRequest, leave_signals_to_main
 from ppkt_zoo.train.metrics_log import MetricsLog
 from ppkt_zoo.train.optim import build_optimizer, learning_rate, set_learning_rate
 from ppkt_zoo.train.progress import TrainingProgress
@@ -144,6 +144,7 @@ class _Run:
             sampler=range(self.first_step, last_step),
             num_workers=self.workers,
             prefetch_factor=4 if self.workers else None,
+            worker_init_fn=leave_signals_to_main,
         )
         self.progress.start(self.first_step, recipe.steps)
         self.model.train()

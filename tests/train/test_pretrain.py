@@ -29,15 +29,16 @@ from pathlib import Path
 torch.set_num_threads(1)
 from ppkt_zoo.train.pretrain import pretrain
 from ppkt_zoo.train.recipe import load_recipe
-recipe, teacher, out, cache = map(Path, sys.argv[1:])
-pretrain(load_recipe(recipe), data={}, teacher=teacher, out=out, cache=cache, workers=0)
+recipe, teacher, out, cache = map(Path, sys.argv[1:5])
+pretrain(load_recipe(recipe), data={}, teacher=teacher, out=out, cache=cache, workers=int(sys.argv[5]))
 """
 
 
-def _start(recipe: Path, teacher: Path, out: Path, cache: Path) -> subprocess.Popen[bytes]:
-    arguments = [str(path) for path in (recipe, teacher, out, cache)]
+def _start(recipe: Path, teacher: Path, out: Path, cache: Path, workers: int = 0) -> subprocess.Popen[bytes]:
+    arguments = [str(argument) for argument in (recipe, teacher, out, cache, workers)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", _RUN, *arguments], env=environment, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-c", _RUN, *arguments]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
 
 
 def _weights(out: Path) -> dict[str, torch.Tensor]:
@@ -88,11 +89,11 @@ def test_a_killed_run_goes_on_to_the_same_numbers(
 def test_sigterm_ends_with_a_checkpoint(tmp_path: Path, teacher_file: Path, frame_cache: Path) -> None:
     recipe = tmp_path / "long.yaml"
     recipe.write_text(yaml.safe_dump(tiny_recipe(steps=10_000, checkpoint_every=10_000)))
-    run = _start(recipe, teacher_file, tmp_path, frame_cache)
+    run = _start(recipe, teacher_file, tmp_path, frame_cache, workers=1)
     until = time.monotonic() + 240
     while not read_metrics(tmp_path / "metrics.jsonl") and time.monotonic() < until:
         time.sleep(0.05)
-    run.send_signal(signal.SIGTERM)
+    os.killpg(run.pid, signal.SIGTERM)  # as a scheduler does: to the data worker too
     assert run.wait(timeout=60) != 0
     assert len(list((tmp_path / "checkpoints").glob("step-*.safetensors"))) == 1
 
