@@ -124,7 +124,7 @@ def _walk_queries(keys: Tensor, ends: Tensor, queries: Tensor, out: Tensor) -> N
     """Rows with keys queries, queries + 1, ...: one search, then a pointer that moves on at each hit."""
     position = torch.searchsorted(keys, queries)
     for line in range(out.shape[0]):
-        hit = ends[position] == queries + line
+        hit = ends.index_select(0, position) == queries + line
         out[line] = torch.where(hit, position, -1)
         position += hit
 

@@ -100,11 +100,14 @@ def _slab_chunks(table: Tensor, inputs: int, start: int, rows: int, first: bool,
     order = torch.argsort(mask, stable=True)
     # A mask of 0 sorts first.
     order = order[int((mask == 0).sum()) :]
-    # (M, K); a missing partner is the row behind the inputs.
-    gathered = torch.where(present, table, inputs)[:, order].t().contiguous()
+    # (M, K), transposed before it is sorted: whole rows move faster than columns.
+    gathered = table.t().contiguous().index_select(0, order)
+    absent = gathered < 0
+    # A missing partner is the row behind the inputs.
+    gathered.masked_fill_(absent, inputs)
     padding = -order.shape[0] % rows
-    used_rows = torch.nn.functional.pad((gathered != inputs).t(), (0, padding))
-    used_by_chunk = used_rows.view(table.shape[0], -1, rows).any(dim=2).t().tolist()
+    used_rows = torch.nn.functional.pad(~absent, (0, 0, 0, padding))
+    used_by_chunk = used_rows.view(-1, rows, table.shape[0]).any(dim=1).tolist()
     chunks = []
     for number, used in enumerate(used_by_chunk):
         span = slice(number * rows, min((number + 1) * rows, order.shape[0]))
