@@ -13,6 +13,7 @@ from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.sparse import get_engine
+from ppkt_zoo.sparse.denormals import flushed_denormals
 
 
 class PointFeatures(Mapping[str, Tensor]):
@@ -122,7 +123,7 @@ class Backbone(nn.Module, ABC):
         modes = [(module, module.training) for module in self.modules()]
         self.eval()
         try:
-            with torch.no_grad():
+            with torch.no_grad(), flushed_denormals():
                 features = self._encode(cloud.to(device), names, tile)
         finally:
             for module, training in modes:

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from ppkt_zoo.data.augment import CloudAugmentation
 from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.errors import TrainingError
+from ppkt_zoo.sparse.denormals import flushed_denormals
 from ppkt_zoo.train.batches import Step, StepDataset
 from ppkt_zoo.train.checkpoint import resume, save_checkpoint
 from ppkt_zoo.train.export import RunSummary, export_weight
@@ -73,7 +74,7 @@ def pretrain(
     """
     cache = default_cache() if cache is None else cache
     out.mkdir(parents=True, exist_ok=True)
-    with StopRequest() as stop, TrainingProgress() as progress:
+    with flushed_denormals(), StopRequest() as stop, TrainingProgress() as progress:
         run = _Run(recipe, data, teacher, out, cache, workers, progress, stop)
         run.train(recipe.steps if stop_after is None else min(stop_after, recipe.steps))
         if stop_after is not None and stop_after < recipe.steps:
@@ -96,7 +97,6 @@ class _Run:
         stop: StopRequest,
     ) -> None:
         torch.manual_seed(recipe.seed)
-        torch.set_flush_denormal(True)
         self.recipe, self.out, self.cache = recipe, out, cache
         self.workers, self.progress, self.stop = workers, progress, stop
         self.accelerator = Accelerator(mixed_precision=recipe.precision)

@@ -70,9 +70,5 @@ def _fastest() -> str:
 @cache
 def _load(name: str) -> Engine:
     if name == "torch":
-        # Activations that fade to denormals make a CPU ten times slower. The flag is a thread's own and
-        # new threads inherit it, so it is set at the first use of the engine and stays: this is global to
-        # the process, and harmless to anything that does not count on numbers below 1e-38.
-        torch.set_flush_denormal(True)
         return TorchEngine()
     return SpconvEngine(name)
