@@ -28,6 +28,7 @@ class RoomsData(_Strict):
     height: int = Field(default=240, gt=0)
     width: int = Field(default=320, gt=0)
     sensor_noise: bool = True
+    close_ups: float = Field(default=0.0, ge=0, le=1, description="share of frames that look down on a table from near")
     per_step: int = Field(default=1, gt=0, description="frames of this source in every step")
     pixel_stride: int = Field(default=1, gt=0, description="every n-th pixel in each direction becomes a point")
 

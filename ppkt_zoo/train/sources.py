@@ -67,6 +67,7 @@ def open_entry(entry: DataEntry, data: Mapping[str, Path], cache: Path) -> Frame
             width=entry.width,
             sensor_noise=entry.sensor_noise,
             cache=cache / "rooms",
+            close_ups=entry.close_ups,
         )
     source = open_frames(data[entry.name])
     return EveryNth(source, entry.every) if entry.every > 1 else source

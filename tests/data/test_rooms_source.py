@@ -135,3 +135,34 @@ def test_index_outside_and_bad_arguments() -> None:
 def test_clean_frames_have_exact_depth() -> None:
     frame = small(sensor_noise=False)[0]
     assert (frame.depth > 0).all()
+
+
+def test_close_ups_look_down_on_what_lies_on_a_top() -> None:
+    far, near = small(rooms=6, frames_per_room=1), small(rooms=6, frames_per_room=1, close_ups=1.0)
+    nearer, seen = 0, 0
+    for index in range(6):
+        objects = make_room(near.room_seed(index)).objects
+        on_tops = [item.instance for item in objects if item.name in ("clutter", "bottle")]
+        frame = near[index]
+        assert frame.pose is not None
+        assert frame.instance is not None
+        if on_tops:  # else an ordinary view
+            seen += 1
+            assert frame.pose[2, 2] < -0.4  # the optical axis points down
+            assert np.isin(frame.instance, on_tops).mean() > 0.005
+            nearer += int(np.median(frame.depth) < np.median(far[index].depth))
+    assert seen >= 4
+    assert nearer >= seen - 1
+
+
+def test_a_share_of_close_ups_is_drawn_and_has_a_cache_of_its_own(tmp_path: Path) -> None:
+    frames, mixed = small(cache=tmp_path), small(cache=tmp_path, close_ups=0.5)
+    assert frames.folder != mixed.folder
+    down = [pose[2, 2] < -0.4 for pose in (mixed[index].pose for index in range(6)) if pose is not None]
+    assert 0 < sum(down) < 6
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5])
+def test_a_share_of_close_ups_beyond_0_to_1_is_named(share: float) -> None:
+    with pytest.raises(InputError, match="close_ups"):
+        small(close_ups=share)

@@ -5,7 +5,7 @@
 >>> frame = render(room, make_intrinsics(240, 320, 60.0), pose, 240, 320)
 """
 
-from ppkt_zoo.data.rooms.camera import look_at, make_intrinsics, sample_camera
+from ppkt_zoo.data.rooms.camera import look_at, make_intrinsics, sample_camera, sample_close_up
 from ppkt_zoo.data.rooms.classes import CLASSES
 from ppkt_zoo.data.rooms.cloud import room_cloud
 from ppkt_zoo.data.rooms.make import make_room
@@ -24,4 +24,5 @@ __all__ = [
     "render",
     "room_cloud",
     "sample_camera",
+    "sample_close_up",
 ]

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from ppkt_zoo.data.rooms.raycast import cast
-from ppkt_zoo.data.rooms.room import Room
+from ppkt_zoo.data.rooms.room import Room, RoomObject
 from ppkt_zoo.data.rooms.threads import one_thread
 
 _PROBE = (24, 32)  # size of the small frame that judges a pose
@@ -52,6 +52,62 @@ def sample_camera(room: Room, seed: int | np.random.Generator, view: float = 60.
     rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
     with one_thread():
         return _best_camera(room, rng, view, tries)
+
+
+def sample_close_up(room: Room, seed: int | np.random.Generator, view: float = 60.0, tries: int = 30) -> np.ndarray:
+    """A pose that looks down on what lies on a table, from as near as a hand-held or a robot's camera.
+
+    Args:
+        room, seed, view, tries: as for `sample_camera`, which also decides where nothing lies on any furniture.
+
+    Returns:
+        float64 (4, 4), camera → world.
+    """
+    rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
+    on_tops = [item for item in room.objects if _lies_on_top(item)]
+    if not on_tops:
+        return sample_camera(room, rng, view, tries)
+    small = torch.from_numpy(make_intrinsics(*_PROBE, view)).float()
+    numbers = torch.tensor([item.instance for item in on_tops])
+    best, best_score = None, -1.0
+    with one_thread():
+        for _ in range(tries):
+            target = on_tops[int(rng.integers(len(on_tops)))].centre + rng.normal(0, 0.08, 3) * [1, 1, 0.3]
+            pose = look_at(_hover(target, rng), target, rng.normal(0, 0.05))
+            if not _inside(room, pose[:3, 3]):
+                continue
+            hits = cast(room.solids, small, torch.from_numpy(pose).float(), *_PROBE)
+            score = _judge_close_up(hits.depth.cpu(), room.solids.instance[hits.solid].cpu(), numbers)
+            if score > best_score:
+                best, best_score = pose, score
+            if score >= 1.0:
+                break
+    return sample_camera(room, rng, view, tries) if best is None else best
+
+
+def _lies_on_top(item: RoomObject) -> bool:
+    """Whether it is a small thing on furniture of a table's height."""
+    return item.name in ("clutter", "bottle") and 0.25 < item.centre[2] - item.size[2] / 2 < 1.1
+
+
+def _hover(target: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A place 0.55 to 1.3 m from the target, 25 to 60 degrees above it."""
+    distance, turn, high = rng.uniform(0.55, 1.3), rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(25, 60))
+    aside = np.array([np.cos(turn) * np.cos(high), np.sin(turn) * np.cos(high), np.sin(high)])
+    place: np.ndarray = target + distance * aside
+    return place
+
+
+def _inside(room: Room, position: np.ndarray) -> bool:
+    limit = np.array(room.extent[:2]) / 2 - 0.1
+    return bool((np.abs(position[:2]) < limit).all() and position[2] < room.extent[2] - 0.1)
+
+
+def _judge_close_up(depth: torch.Tensor, instance: torch.Tensor, on_tops: torch.Tensor) -> float:
+    """1 for at least two things in view and nothing before the lens; else how far it is from that."""
+    count = torch.bincount(instance, minlength=int(on_tops.max()) + 1)[on_tops]
+    near = float((depth < 0.35).float().mean())
+    return (min(int((count >= 5).sum()), 2) / 2 + (1.0 if near < 0.01 else 0.0)) / 2
 
 
 def _best_camera(room: Room, rng: np.random.Generator, view: float, tries: int) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ppkt_zoo.data.frames import RGBDFrame
-from ppkt_zoo.data.rooms.camera import make_intrinsics, sample_camera
+from ppkt_zoo.data.rooms.camera import make_intrinsics, sample_camera, sample_close_up
 from ppkt_zoo.data.rooms.make import make_room
 from ppkt_zoo.data.rooms.render import render
 from ppkt_zoo.data.rooms.room import Room
@@ -38,6 +38,7 @@ class RoomsFrames:
         sensor_noise: noise of the camera and of the depth sensor.
         cache: folder for rendered frames, or None.
         device: where frames are rendered.
+        close_ups: share of the frames, 0 to 1, that look down on a table from near.
     """
 
     def __init__(
@@ -50,17 +51,23 @@ class RoomsFrames:
         sensor_noise: bool = True,
         cache: Path | str | None = None,
         device: str = "cpu",
+        close_ups: float = 0.0,
     ) -> None:
         if rooms < 1 or frames_per_room < 1:
             raise InputError(f"rooms and frames_per_room must be at least 1, got {rooms} and {frames_per_room}")
         if height < 16 or width < 16:
             raise InputError(f"frames must be at least 16×16 pixels, got {width}×{height}")
+        if not 0 <= close_ups <= 1:
+            raise InputError(f"close_ups is a share of the frames, 0 to 1, got {close_ups:g}")
+        self.close_ups = close_ups
         self.seed, self.rooms, self.frames_per_room = seed, rooms, frames_per_room
         self.height, self.width, self.sensor_noise, self.device = height, width, sensor_noise, device
         self._room: tuple[int, Room] | None = None
         noisy = "noisy" if sensor_noise else "clean"
         # frames_per_room decides which room frame i is in, so it is part of the folder's name; rooms is not.
         folder = f"rooms-v{VERSION}-seed{seed}-per{frames_per_room}-{width}x{height}-{noisy}"
+        if close_ups:
+            folder += f"-close{close_ups:g}"
         self.folder = None if cache is None else Path(cache) / folder
 
     @property
@@ -124,6 +131,7 @@ class RoomsFrames:
             self.sensor_noise,
             folder.parent,
             self.device,
+            self.close_ups,
         )
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             for _ in pool.map(copy._fill_room, rooms):
@@ -149,7 +157,8 @@ class RoomsFrames:
         room = self.room(number)
         rng = np.random.default_rng([self.seed, number, view])
         angle = float(rng.uniform(50, 70))
-        pose = sample_camera(room, rng, angle)
+        near = self.close_ups > 0 and rng.random() < self.close_ups
+        pose = (sample_close_up if near else sample_camera)(room, rng, angle)
         intrinsics = make_intrinsics(self.height, self.width, angle)
         return _encode(render(room, intrinsics, pose, self.height, self.width, self.sensor_noise, view))
 
