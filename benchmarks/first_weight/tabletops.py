@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -10,14 +10,17 @@ from held_out import FrameCloud, cloud_of, mosd
 from journal import Journal
 from setting import Setting
 
-from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.data.augment import CloudAugmentation
 from ppkt_zoo.data.plain import OBJECT_CLASSES
 from ppkt_zoo.downstream.finetune import FinetuneRecipe, LabelledCloud, evaluate, finetune
+from ppkt_zoo.downstream.metrics import Confusion
 
-# The learning rate is chosen at this many labelled frames, and used for every number of them.
+Norm = Literal["frozen", "train"]
+
+# Learning rate and batch norm are chosen at this many labelled frames, and used for every number of them.
 _CHOICE_BUDGET = 5
-_CHOICE_SEEDS = (101, 102)
+_CHOICE_SEEDS = (101, 102, 103)
+_NORMS: tuple[Norm, ...] = ("frozen", "train")
 
 # Any heading, other sizes, mirrors, lost points, other light: the same for both starts.
 _AUGMENTATION = CloudAugmentation(
@@ -27,24 +30,30 @@ _AUGMENTATION = CloudAugmentation(
 
 @dataclass(frozen=True)
 class Trial:
-    """One fine-tuning: from which start, at which rate, under which seed."""
+    """One fine-tuning: from which start, at which rate, with which batch norm, under which seed."""
 
     who: str
     rate: float
+    norm: Norm
     seed: int
 
     def __str__(self) -> str:
-        return f"{self.who}/{self.rate:g}/{self.seed}"
+        return f"{self.who}/{self.rate:g}/{self.norm}/{self.seed}"
 
 
 class TableTops:
-    """The frames, split once: the last ones by name are the test, the rest is the pool to label from."""
+    """The frames, split once by name: the pool to label from, then the validation, the last ones are the test.
+
+    Later frames hold more and taller things, so validation frames are the ones nearest to the test.
+    """
 
     def __init__(self, setting: Setting) -> None:
         source = mosd(setting)
         self._read = cache(lambda index: _labelled(cloud_of(source[index])))
         first_test = len(source) - setting.amount.mosd_test
-        self.pool = list(range(first_test))
+        first_held = first_test - setting.amount.mosd_validation
+        self.pool = list(range(first_held))
+        self.held = [self._read(index) for index in range(first_held, first_test)]
         self.test = [self._read(index) for index in range(first_test, len(source))]
 
     def clouds(self, indices: list[int]) -> list[LabelledCloud]:
@@ -59,59 +68,67 @@ class TableTops:
 def measure(setting: Setting, journal: Journal) -> dict[str, Any]:
     """mIoU on the test frames for every budget and seed: fine-tuned from the weight and from scratch."""
     tops = TableTops(setting)
-    choice = {who: _choose_rate(setting, journal, tops, who) for who in ("ppkt", "scratch")}
+    choice = {who: _choose(setting, journal, tops, who) for who in ("ppkt", "scratch")}
     budgets: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for budget in setting.amount.mosd_budgets:
         runs: dict[str, list[dict[str, Any]]] = {"ppkt": [], "scratch": []}
         for seed in range(setting.seeds):
             labelled = tops.clouds(tops.shuffled_pool(seed)[:budget])
             for who, scores in runs.items():
-                trial = Trial(who, choice[who]["rate"], seed)
+                trial = Trial(who, choice[who]["rate"], choice[who]["norm"], seed)
                 scores.append(journal.remember(f"test/{budget}/{trial}", _run, setting, trial, labelled, tops.test))
         budgets[str(budget)] = runs
     return {
         "classes": list(OBJECT_CLASSES),
         "test_frames": len(tops.test),
         "pool": len(tops.pool),
+        "validation_frames": len(tops.held),
         "steps": setting.amount.finetune_steps,
-        "recipe": {
-            name: getattr(_recipe(setting, 0.0), name) for name in ("clouds_per_step", "head_lr", "weight_decay")
-        },
+        "recipe": {name: getattr(FinetuneRecipe(), name) for name in ("clouds_per_step", "head_lr", "weight_decay")},
         "augmentation": _AUGMENTATION.model_dump(exclude_defaults=True),
         "choice": choice,
-        "choice_frames": [_CHOICE_BUDGET, setting.amount.mosd_validation],
+        "choice_frames": _CHOICE_BUDGET,
+        "ceiling": journal.remember("ceiling", _ceiling, setting, tops.test),
         "budgets": budgets,
     }
 
 
-def _choose_rate(setting: Setting, journal: Journal, tops: TableTops, who: str) -> dict[str, Any]:
-    """The backbone's learning rate with the best mean mIoU on frames of the pool; the test isn't looked at."""
-    trials: dict[float, list[float]] = {}
-    for rate in setting.amount.learning_rates:
-        trials[rate] = []
-        for seed in _CHOICE_SEEDS:
-            order = tops.shuffled_pool(seed)
-            labelled = tops.clouds(order[:_CHOICE_BUDGET])
-            held = tops.clouds(order[_CHOICE_BUDGET : _CHOICE_BUDGET + setting.amount.mosd_validation])
-            trial = Trial(who, rate, seed)
-            score = journal.remember(f"choice/{trial}", _run, setting, trial, labelled, held)
-            trials[rate].append(score["miou"])
-    best = max(trials, key=lambda rate: float(np.mean(trials[rate])))
-    return {"rate": best, "trials": {f"{rate:g}": scores for rate, scores in trials.items()}}
+def _choose(setting: Setting, journal: Journal, tops: TableTops, who: str) -> dict[str, Any]:
+    """The backbone's learning rate and batch norm with the best mean mIoU in validation; the test isn't looked at."""
+    trials = []
+    for norm in _NORMS:
+        for rate in setting.amount.learning_rates:
+            scores = []
+            for seed in _CHOICE_SEEDS:
+                labelled = tops.clouds(tops.shuffled_pool(seed)[:_CHOICE_BUDGET])
+                trial = Trial(who, rate, norm, seed)
+                score = journal.remember(f"choice/{trial}", _run, setting, trial, labelled, tops.held)
+                scores.append(score["miou"])
+            trials.append({"rate": rate, "norm": norm, "scores": scores})
+    best = max(trials, key=lambda trial: float(np.mean(trial["scores"])))
+    return {"rate": best["rate"], "norm": best["norm"], "trials": trials}
 
 
-def _start(setting: Setting, who: str, seed: int) -> Backbone:
-    return setting.student if who == "ppkt" else setting.untrained(seed)
-
-
-def _recipe(setting: Setting, rate: float) -> FinetuneRecipe:
-    return FinetuneRecipe(steps=setting.amount.finetune_steps, lr=rate)
+def _ceiling(setting: Setting, test: list[LabelledCloud]) -> float:
+    """mIoU of the best answer that gives all points of a voxel one class: no network of this voxel size is better."""
+    score = Confusion(len(OBJECT_CLASSES))
+    for one in test:
+        cells = torch.floor(one.cloud.xyz / setting.student.input_spec.voxel_size).long()
+        _, voxel = torch.unique(cells, dim=0, return_inverse=True)
+        votes = torch.zeros(int(voxel.max()) + 1, len(OBJECT_CLASSES))
+        known = one.label >= 0
+        votes.index_put_((voxel[known], one.label[known]), torch.ones(int(known.sum())), accumulate=True)
+        score.update(one.label, votes.argmax(dim=1)[voxel])
+    return score.mean_iou()
 
 
 def _run(setting: Setting, trial: Trial, labelled: list[LabelledCloud], test: list[LabelledCloud]) -> dict[str, Any]:
-    start = _start(setting, trial.who, trial.seed)
+    # Frozen batch norm needs statistics: the random network's are gathered on the labelled frames.
+    seen = [one.cloud for one in labelled] if trial.norm == "frozen" else None
+    start = setting.student if trial.who == "ppkt" else setting.untrained(trial.seed, seen)
+    recipe = FinetuneRecipe(steps=setting.amount.finetune_steps, lr=trial.rate, batch_norm=trial.norm)
     classes = len(OBJECT_CLASSES)
-    done = finetune(start, labelled, classes, _recipe(setting, trial.rate), trial.seed, _AUGMENTATION)
+    done = finetune(start, labelled, classes, recipe, trial.seed, _AUGMENTATION)
     score = evaluate(done.model, test, classes)
     iou = dict(zip(OBJECT_CLASSES, score.iou().tolist(), strict=True))
     return {"miou": score.mean_iou(), "iou": iou, "loss": [done.losses[0], done.losses[-1]]}

@@ -4,16 +4,19 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.downstream.metrics import IGNORE, Confusion
 from ppkt_zoo.errors import InputError, TrainingError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
+from ppkt_zoo.sparse.denormals import flushed_denormals
 
 __all__ = ["Augmentation", "FinetuneRecipe", "Finetuned", "LabelledCloud", "Segmenter", "evaluate", "finetune"]
 
@@ -55,6 +58,9 @@ class FinetuneRecipe:
         head_lr: peak learning rate of the head, which begins from random numbers whatever the backbone is.
         weight_decay: of AdamW.
         warmup: share of the steps in which the rate rises.
+        batch_norm: "frozen" keeps the backbone's running statistics and normalises by them, which is what a few
+            clouds need: their own statistics, gathered over a short training, fit no other cloud.
+            "train" gathers them anew, as training from scratch usually does.
     """
 
     steps: int = 60
@@ -63,12 +69,15 @@ class FinetuneRecipe:
     head_lr: float = 1e-2
     weight_decay: float = 1e-2
     warmup: float = 0.1
+    batch_norm: Literal["frozen", "train"] = "frozen"
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.clouds_per_step < 1 or self.lr < 0 or self.head_lr <= 0:
             raise InputError("a fine-tuning recipe needs steps and clouds_per_step of at least 1 and positive rates")
         if self.weight_decay < 0 or not 0 <= self.warmup < 1:
             raise InputError("a fine-tuning recipe needs weight_decay ≥ 0 and warmup in [0, 1)")
+        if self.batch_norm not in ("frozen", "train"):
+            raise InputError(f'a fine-tuning recipe has batch_norm "frozen" or "train", not "{self.batch_norm}"')
 
 
 class Segmenter(nn.Module):
@@ -91,7 +100,8 @@ class Segmenter(nn.Module):
         training = self.training
         self.eval()
         try:
-            found: Tensor = self(CloudBatch.collate([cloud])).argmax(dim=1)
+            with flushed_denormals():
+                found: Tensor = self(CloudBatch.collate([cloud])).argmax(dim=1)
         finally:
             self.train(training)
         return found
@@ -135,6 +145,10 @@ def finetune(
         torch.manual_seed(seed)
         model = Segmenter(copy.deepcopy(backbone), classes)
     model.to(next(backbone.parameters()).device).train()
+    if recipe.batch_norm == "frozen":
+        for norm in model.backbone.modules():
+            if isinstance(norm, _BatchNorm):
+                norm.eval()
     generator = np.random.default_rng(seed)
     optimiser = torch.optim.AdamW(
         [
@@ -150,11 +164,12 @@ def finetune(
         while len(waiting) < recipe.clouds_per_step:
             waiting += generator.permutation(len(clouds)).tolist()
         chosen = [_augmented(clouds[waiting.pop(0)], augmentation, generator) for _ in range(recipe.clouds_per_step)]
-        loss = _loss(model, chosen)
-        if not bool(torch.isfinite(loss)):
-            raise TrainingError(f"the fine-tuning loss is {float(loss)} at step {step}: lower the learning rate")
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        with flushed_denormals():
+            loss = _loss(model, chosen)
+            if not bool(torch.isfinite(loss)):
+                raise TrainingError(f"the fine-tuning loss is {float(loss)} at step {step}: lower the learning rate")
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
         optimiser.step()
         schedule.step()
         losses.append(float(loss.detach()))

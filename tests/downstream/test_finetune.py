@@ -1,5 +1,7 @@
 """Fine-tuning learns, repeats itself under one seed, and leaves what it was given alone."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
 
-RECIPE = FinetuneRecipe(steps=40, clouds_per_step=2, lr=5e-3, head_lr=3e-2)
+RECIPE = FinetuneRecipe(steps=40, clouds_per_step=2, lr=5e-3, head_lr=3e-2, batch_norm="train")
 
 
 def small_backbone(seed: int = 0) -> SRUNet:
@@ -69,6 +71,21 @@ def test_one_seed_one_result_and_the_given_backbone_stays() -> None:
     assert torch.equal(state, torch.random.get_rng_state())
 
 
+def statistics(network: torch.nn.Module) -> list[torch.Tensor]:
+    return [value.clone() for key, value in network.state_dict().items() if "running" in key]
+
+
+@pytest.mark.parametrize("batch_norm", ["frozen", "train"])
+def test_batch_norm_keeps_its_statistics_or_gathers_them(batch_norm: Literal["frozen", "train"]) -> None:
+    backbone = small_backbone()
+    before = statistics(backbone)
+    done = finetune(backbone, CLOUDS, 2, FinetuneRecipe(steps=2, batch_norm=batch_norm), seed=0)
+    same = [torch.equal(one, other) for one, other in zip(before, statistics(done.model.backbone), strict=True)]
+    assert before
+    assert all(same) if batch_norm == "frozen" else not any(same)
+    assert not any(module.training for module in done.model.modules())
+
+
 def test_a_cloud_without_colour_is_augmented_too() -> None:
     spec = InputSpec(voxel_size=0.1, channels=("ones",))
     backbone = SRUNet(input_spec=spec, planes=(8,) * 8, blocks=(1,) * 8, stem_channels=8, stem_kernel=3)
@@ -99,3 +116,5 @@ def test_bad_input_is_named() -> None:
         FinetuneRecipe(steps=0)
     with pytest.raises(InputError, match="weight_decay"):
         FinetuneRecipe(weight_decay=-1.0)
+    with pytest.raises(InputError, match="batch_norm"):
+        FinetuneRecipe(batch_norm="none")  # type: ignore[arg-type]
