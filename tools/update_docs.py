@@ -50,10 +50,12 @@ def proof_table() -> str:
 
 
 def _figure(estimate: Any) -> str:
+    # Retrieval among thousands is a matter of the fourth decimal.
+    digits = 3 if estimate.value >= 0.02 else 4
     if estimate.interval95 is None:
-        return f"{estimate.value:.3f}"
+        return f"{estimate.value:.{digits}f}"
     low, high = estimate.interval95
-    return f"{estimate.value:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{estimate.value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def speed_table() -> str:

@@ -65,7 +65,7 @@ def test_ancestors_are_the_cells_above(random_tensor: Maker) -> None:
         assert torch.equal(above[:, 0], x.coords[:, 0])
 
 
-@pytest.mark.parametrize(("kernel", "slabs"), [(3, 1), (3, 3), (5, 1), (5, 5)])
+@pytest.mark.parametrize(("kernel", "slabs"), [(3, 0), (3, 1), (3, 3), (5, 0), (5, 1), (5, 5)])
 def test_a_plan_holds_every_pair_of_the_table_once(random_tensor: Maker, kernel: int, slabs: int) -> None:
     x = random_tensor(voxels=2000, reach=9)
     table = x.grid.submanifold(1, kernel).table

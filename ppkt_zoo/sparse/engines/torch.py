@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ppkt_zoo.sparse.engines.gemm import multiply
-from ppkt_zoo.sparse.engines.plan import Chunk, Plan, build_plan
+from ppkt_zoo.sparse.engines.plan import Chunk, Plan, build_plan, chunk_rows
 from ppkt_zoo.sparse.kernel_map import KernelMap
 
 
@@ -89,24 +89,34 @@ class _SparseConvolution(torch.autograd.Function):
         return grad_feats, grad_weight, grad_bias, None, None
 
 
-def _plan(kernel_map: KernelMap, back: bool, dtype: torch.dtype) -> tuple[Plan, bool]:
-    """The plan that walks a map one way or the other, and whether it reads the offsets in reverse.
-
-    In fp32 the GEMM costs most, so a big kernel is worked in slabs along x, which waste less. In half
-    precision adding up slabs would cost as much as it saves, and round once more: one slab.
-    """
-    slabs = 1
-    if kernel_map.edge > 2 and dtype in (torch.float32, torch.float64):
-        slabs = kernel_map.edge
-    side = ("back" if back and not kernel_map.symmetric else "forth", slabs)
+def _plan(kernel_map: KernelMap, back: bool, gathered: Tensor) -> tuple[Plan, bool]:
+    """The plan that walks a map one way or the other, and whether it reads the offsets in reverse."""
+    slabs, narrow = _cut(kernel_map, gathered)
+    side = ("back" if back and not kernel_map.symmetric else "forth", slabs, narrow)
     if side not in kernel_map.plans:
         with torch.no_grad():
             if side[0] == "forth":
-                kernel_map.plans[side] = build_plan(kernel_map.table, kernel_map.inputs, slabs)
+                table, inputs = kernel_map.table, kernel_map.inputs
             else:
-                kernel_map.plans[side] = build_plan(kernel_map.back_table(), kernel_map.outputs, slabs)
+                table, inputs = kernel_map.back_table(), kernel_map.outputs
+            kernel_map.plans[side] = build_plan(table, inputs, slabs, chunk_rows(table, narrow))
     plan: Plan = kernel_map.plans[side]
     return plan, back and kernel_map.symmetric
+
+
+def _cut(kernel_map: KernelMap, gathered: Tensor) -> tuple[int, bool]:
+    """Into how many slabs of offsets a layer is cut, and whether its rows are narrow; measured on rooms.
+
+    With wide fp32 rows the GEMM costs most, so a big kernel is worked in slabs along x, which waste least, and
+    in chunks that stay in the cache. With narrow rows the number of chunks costs most. In half precision adding
+    up slabs would cost as much as it saves, and round once more.
+    """
+    channels = gathered.shape[1]
+    if channels <= 4:
+        return 0, False
+    if gathered.dtype not in (torch.float32, torch.float64):
+        return 1, False
+    return 1 if kernel_map.edge == 2 or channels <= 16 else kernel_map.edge, channels <= 32
 
 
 def _forward(
@@ -117,7 +127,7 @@ def _forward(
     transposed: bool,
     into: Tensor | None = None,
 ) -> Tensor:
-    plan, flipped = _plan(kernel_map, transposed, feats.dtype)
+    plan, flipped = _plan(kernel_map, transposed, feats)
     kernel = weight.detach().flatten(1, 3).permute(1, 2, 0)
     bias = None if bias is None else bias.detach().to(feats.dtype)
     return gather_multiply(feats, _ordered(kernel, flipped, feats.dtype), plan, bias, into)
@@ -170,13 +180,13 @@ def _backward(
         if not wants_weight:
             return None, None
         # The first layer: its inputs are narrower than its outputs, so gather those.
-        plan, flipped = _plan(kernel_map, transposed, feats.dtype)
+        plan, flipped = _plan(kernel_map, transposed, feats)
         total = torch.zeros(kernel.shape, dtype=_accumulator(weight), device=grad.device)
         source, buffer = _prepare(feats, plan)
         for chunk in plan.chunks:
             _add_part(total, grad.index_select(0, chunk.rows), _gather(source, chunk, buffer), chunk)
         return None, _ordered(total, flipped, weight.dtype, axis=1).view(weight.shape)
-    plan, flipped = _plan(kernel_map, not transposed, feats.dtype)
+    plan, flipped = _plan(kernel_map, not transposed, grad)
     # (K, C_out, C_in): the convolution that carries gradients back.
     turned = _ordered(kernel.permute(1, 0, 2), flipped, feats.dtype)
     if not wants_weight:
