@@ -11,7 +11,8 @@ _PROBE = (24, 32)  # size of the small frame that judges a pose
 # How gladly a camera aims at a thing of each class.
 _AIMS = {
     "chair": 2.0, "table": 2.0, "desk": 2.0, "sofa": 2.5, "bed": 1.5, "screen": 4.0, "plant": 1.2,
-    "bookshelf": 1.0, "cabinet": 0.8, "counter": 1.2, "stool": 1.0, "appliance": 0.6,
+    "bookshelf": 1.0, "cabinet": 0.8, "counter": 1.2, "stool": 1.0, "appliance": 0.6, "refrigerator": 0.8,
+    "toilet": 2.5, "bathtub": 2.0, "sink": 1.5, "shower_curtain": 0.6, "bin": 0.3, "mirror": 0.3,
     "lamp": 0.3, "door": 0.1, "window": 0.1,
 }  # fmt: skip
 

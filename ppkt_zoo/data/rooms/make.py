@@ -8,7 +8,7 @@ from ppkt_zoo.data.rooms.planner import Planner
 from ppkt_zoo.data.rooms.plans import KINDS, furnish
 from ppkt_zoo.data.rooms.room import Light, Room
 
-_SIZES = {"living": (4.2, 6.5), "kitchen": (3.4, 5.2), "office": (3.4, 5.8), "bedroom": (3.4, 4.8)}
+_SIZES = {"living": (4.2, 6.5), "kitchen": (3.4, 5.2), "office": (3.4, 5.8), "bedroom": (3.4, 4.8), "bath": (2.3, 3.6)}
 
 
 def make_room(seed: int, device: torch.device | str = "cpu") -> Room:
@@ -19,10 +19,12 @@ def make_room(seed: int, device: torch.device | str = "cpu") -> Room:
         device: where its tensors lie and its frames are rendered.
     """
     rng = np.random.default_rng([seed, 20261123])
-    kind = KINDS[int(rng.choice(len(KINDS), p=[0.4, 0.22, 0.24, 0.14]))]
+    kind = KINDS[int(rng.choice(len(KINDS), p=[0.34, 0.2, 0.21, 0.13, 0.12]))]
     low, high = _SIZES[kind]
     extent = (float(rng.uniform(low, high)), float(rng.uniform(low, high) * 0.92), float(rng.uniform(2.4, 2.9)))
     palette = Palette(rng)
+    if kind == "bath":
+        palette.tile()
     planner = Planner(extent, palette, rng)
     furnish(planner, kind)
     lights, ambient = _lights(rng, planner)

@@ -127,6 +127,26 @@ class Palette:
         )
         return Material(Texture.CARPET, carpet, shade(carpet, 0.8), 1.0, 0.0)
 
+    def tile(self) -> None:
+        """Tiles on walls and floor, as in a bathroom; some walls stay plastered."""
+        rng = self.rng
+        color = self._vary(
+            _pick(
+                rng,
+                ((0.90, 0.90, 0.88), (0.86, 0.84, 0.78), (0.66, 0.76, 0.80), (0.74, 0.80, 0.72), (0.45, 0.46, 0.48)),
+            ),
+            0.04,
+        )
+        edge = rng.uniform(0.1, 0.35)
+        tiles = Material(Texture.TILES, color, shade(color, 0.82), edge, 0.35, 50)
+        if rng.random() < 0.8:
+            self.wall = tiles
+        self.accent_wall = tiles if rng.random() < 0.8 else self.accent_wall
+        ground = self._vary(
+            _pick(rng, ((0.80, 0.77, 0.70), (0.5, 0.48, 0.46), (0.85, 0.85, 0.83), (0.3, 0.3, 0.31))), 0.04
+        )
+        self.floor = Material(Texture.TILES, ground, shade(ground, 0.75), rng.uniform(0.1, 0.45), 0.3, 45)
+
     def any_wood(self) -> Material:
         """A kind of wood, dark or light, dull or polished."""
         color = self._vary(_pick(self.rng, _WOODS), 0.05)

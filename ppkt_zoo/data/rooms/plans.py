@@ -1,15 +1,17 @@
-"""What stands in a living room, a bedroom, an office and a kitchen."""
+"""What stands in a living room, a bedroom, an office, a kitchen and a bathroom."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ppkt_zoo.data.rooms.furniture import seating, small, storage
+from ppkt_zoo.data.rooms.bathroom import furnish_bathroom
+from ppkt_zoo.data.rooms.furniture import bath, seating, small, storage
 from ppkt_zoo.data.rooms.groups import place_dining_group, place_sofa, place_television, place_workplace
 from ppkt_zoo.data.rooms.planner import Planner
 from ppkt_zoo.data.rooms.shapes import turn_z
 from ppkt_zoo.data.rooms.singles import (
     place_armchair,
+    place_bin,
     place_bookshelf,
     place_boxes,
     place_chest,
@@ -21,15 +23,16 @@ from ppkt_zoo.data.rooms.singles import (
 )
 from ppkt_zoo.data.rooms.walls import add_door, add_pictures, add_skirting, add_windows
 
-KINDS: tuple[str, ...] = ("living", "kitchen", "office", "bedroom")
+KINDS: tuple[str, ...] = ("living", "kitchen", "office", "bedroom", "bath")
 
 
 def furnish(planner: Planner, kind: str) -> None:
     """Put in everything: first what is fixed to walls, then large pieces, then small things."""
     add_door(planner)
-    add_windows(planner)
+    add_windows(planner, high_up=kind == "bath")
     plan: dict[str, Callable[[Planner], None]] = {
         "living": _living, "kitchen": _kitchen, "office": _office, "bedroom": _bedroom,
+        "bath": furnish_bathroom,
     }  # fmt: skip
     plan[kind](planner)
     add_pictures(planner)
@@ -51,16 +54,21 @@ def _living(planner: Planner) -> None:
         chair = seating.armchair(rng, palette)
         if not planner.put(chair, floor.against(chair, 0.4, 0.1, corner=True)):
             planner.put(chair, floor.anywhere(chair, 0.2))
-    _fill(planner, (place_sideboard, place_plant, place_floor_lamp, place_plant, place_stool, place_bookshelf))
+    _fill(
+        planner, (place_sideboard, place_plant, place_floor_lamp, place_plant, place_stool, place_bookshelf, place_bin)
+    )
 
 
 def _kitchen(planner: Planner) -> None:
     rng, palette, floor = planner.rng, planner.palette, planner.floor
     wall = int(rng.integers(4))
     length = floor.wall_length(wall)
-    row = storage.counter(rng, palette, float(np.clip(length * rng.uniform(0.45, 0.7), 1.2, 3.6)))
+    row, sink = storage.counter(rng, palette, float(np.clip(length * rng.uniform(0.45, 0.7), 1.2, 3.6)))
     spot = floor.against(row, 0.8, walls=(wall,), corner=True) or floor.against(row, 0.8)
     planner.put(row, spot, 5.0)
+    if spot is not None and sink is not None:
+        basin = bath.basin(rng, palette, palette.metal, sink.width, sink.depth)
+        planner.on_top(basin, spot.position, spot.heading, (sink.x, sink.y, sink.z))
     if spot is not None and row.tops and rng.random() < 0.5:
         top = row.tops[-1]
         planner.on_top(storage.microwave(rng, palette), spot.position, spot.heading, (top.x, -0.05, top.z))
@@ -68,7 +76,9 @@ def _kitchen(planner: Planner) -> None:
     place_dining_group(planner)
     if rng.random() < 0.4:
         place_dining_group(planner)
-    _fill(planner, (place_sideboard, place_stool, place_plant, place_stool, place_bookshelf, place_loose_chair))
+    _fill(
+        planner, (place_sideboard, place_stool, place_plant, place_stool, place_bookshelf, place_loose_chair, place_bin)
+    )
 
 
 def _office(planner: Planner) -> None:
@@ -81,7 +91,16 @@ def _office(planner: Planner) -> None:
         place_sofa(planner)
     _fill(
         planner,
-        (place_bookshelf, place_sideboard, place_plant, place_bookshelf, place_loose_chair, place_plant, place_boxes),
+        (
+            place_bookshelf,
+            place_sideboard,
+            place_plant,
+            place_bookshelf,
+            place_loose_chair,
+            place_plant,
+            place_boxes,
+            place_bin,
+        ),
     )
 
 
@@ -104,7 +123,9 @@ def _bedroom(planner: Planner) -> None:
         place_workplace(planner)
     if rng.random() < 0.4:
         place_television(planner, sofa=False)
-    _fill(planner, (place_chest, place_armchair, place_bookshelf, place_plant, place_loose_chair, place_stool))
+    _fill(
+        planner, (place_chest, place_armchair, place_bookshelf, place_plant, place_loose_chair, place_stool, place_bin)
+    )
 
 
 def _fill(planner: Planner, options: Sequence[Callable[[Planner], None]]) -> None:

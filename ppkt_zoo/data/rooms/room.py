@@ -60,7 +60,7 @@ class Room:
 
     Attributes:
         seed: what it was made from.
-        kind: living, bedroom, office or kitchen.
+        kind: living, kitchen, office, bedroom or bath.
         extent: width (x), depth (y), height (z) in metres.
         solids: its primitives.
         objects: what stands in it.

@@ -4,7 +4,7 @@ A piece stands on z = 0, its footprint centred on the origin; its back is toward
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
@@ -152,6 +152,12 @@ class Piece:
     def top(self, x: float, y: float, z: float, width: float, depth: float, headroom: float = 1.0) -> None:
         """Record a surface that may carry things."""
         self.tops.append(Top(x, y, z, width, depth, headroom))
+
+    def lift(self, height: float) -> None:
+        """Raise everything that was added so far."""
+        up = np.array([0.0, 0.0, height])
+        self.primitives = [replace(item, centre=item.centre + up) for item in self.primitives]
+        self.tops = [replace(top, z=top.z + height) for top in self.tops]
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Smallest and largest corner in the piece's frame, each (3,)."""

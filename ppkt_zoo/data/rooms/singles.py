@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ppkt_zoo.data.rooms.furniture import seating, small, storage
+from ppkt_zoo.data.rooms.furniture import bath, seating, small, storage
 from ppkt_zoo.data.rooms.materials import Material, Texture
 from ppkt_zoo.data.rooms.planner import Planner
 from ppkt_zoo.data.rooms.shapes import Piece, turn_z
@@ -61,3 +61,8 @@ def place_boxes(planner: Planner) -> None:
             brown, (0.02, 0, size[2] + 0.14), size * np.array([0.8, 0.8, 0]) + np.array([0, 0, 0.28]), turn_z(0.2)
         )
     planner.put(piece, planner.floor.against(piece, 0.0))
+
+
+def place_bin(planner: Planner) -> None:
+    piece = bath.waste_bin(planner.rng, planner.palette)
+    planner.put(piece, planner.floor.against(piece, 0.0, 0.04, corner=planner.rng.random() < 0.3))

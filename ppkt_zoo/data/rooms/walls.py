@@ -20,13 +20,16 @@ def add_door(planner: Planner) -> None:
     planner.floor.take(position, heading, 0.95, 1.5)
 
 
-def add_windows(planner: Planner) -> None:
+def add_windows(planner: Planner, high_up: bool = False) -> None:
+    """Windows of a room; small ones high up where nobody should look in."""
     rng, floor, palette = planner.rng, planner.floor, planner.palette
     day = float(rng.choice([0.03, 0.9, 1.3, 1.7], p=[0.15, 0.3, 0.35, 0.2]))
     main = int(rng.integers(4))
     for wall in (main, main, (main + int(rng.integers(1, 4))) % 4)[: int(rng.integers(1, 4))]:
         width, sill = rng.uniform(0.8, 1.9), rng.uniform(0.7, 1.0)
-        high = min(planner.extent[2] - sill - 0.25, rng.uniform(1.0, 1.5))
+        if high_up:
+            width, sill = width * 0.55, sill + 0.45
+        high = min(planner.extent[2] - sill - 0.25, rng.uniform(1.0, 1.5) * (0.6 if high_up else 1.0))
         room = floor.wall_length(wall) / 2 - width / 2 - 0.35
         if room <= 0:
             continue

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ppkt_zoo.data.rooms.materials import Material, Palette, Texture, shade
-from ppkt_zoo.data.rooms.shapes import Piece, turn_x, turn_y
+from ppkt_zoo.data.rooms.shapes import Piece, Top, turn_x, turn_y
 
 
 def bed(rng: np.random.Generator, palette: Palette) -> Piece:
@@ -148,8 +148,11 @@ def _books(
             x += thick if lean is None else thick + tall * 0.14
 
 
-def counter(rng: np.random.Generator, palette: Palette, width: float) -> Piece:
-    """A kitchen row of the given width: base cupboards, worktop, splash-back, wall cupboards, hob or sink."""
+def counter(rng: np.random.Generator, palette: Palette, width: float) -> tuple[Piece, Top | None]:
+    """A kitchen row of the given width: base cupboards, worktop, splash-back, wall cupboards, hob.
+
+    Also the hole in its worktop that a basin fits in, if there is one.
+    """
     piece = Piece("counter")
     depth, high = 0.6, rng.uniform(0.86, 0.92)
     front = palette.front()
@@ -161,12 +164,13 @@ def counter(rng: np.random.Generator, palette: Palette, width: float) -> Piece:
         else palette.wood
     )
     piece.box(palette.black, (0, -0.03, 0.05), (width - 0.02, depth - 0.1, 0.1))
-    piece.box(front, (0, -0.02, (0.1 + high - 0.04) / 2), (width, depth - 0.04, high - 0.14))
-    piece.box(top, (0, 0.0, high - 0.02), (width, depth + 0.02, 0.04))
     modules = max(1, round(width / 0.6))
     step = width / modules
     oven = int(rng.integers(modules))
     sink = (oven + 1 + int(rng.integers(max(1, modules - 1)))) % modules
+    hole = _worktop(
+        piece, front, top, width, depth, high, None if modules == 1 else (sink + 0.5) * step - width / 2, step
+    )
     y = depth / 2 - 0.035
     for index in range(modules):
         x = -width / 2 + step * (index + 0.5)
@@ -182,15 +186,6 @@ def counter(rng: np.random.Generator, palette: Palette, width: float) -> Piece:
                 z = 0.115 + tall * (row + 0.5)
                 piece.box(front, (x, y, z), (step - 0.01, 0.022, tall - 0.01))
                 piece.box(palette.metal, (x, y + 0.022, z + tall / 2 - 0.05), (step * 0.4, 0.018, 0.014))
-        if index == sink and modules > 1:
-            piece.box(palette.metal, (x, 0.02, high + 0.002), (step * 0.85, 0.42, 0.006))
-            piece.box(
-                Material(Texture.PLAIN, (0.3, 0.3, 0.31), (0.25, 0.25, 0.26), 0.3, 0.5, 40),
-                (x, 0.03, high + 0.006),
-                (step * 0.65, 0.32, 0.003),
-            )
-            piece.rod(palette.metal, (x, -0.2, high), (x, -0.2, high + 0.26), 0.014)
-            piece.rod(palette.metal, (x, -0.2, high + 0.25), (x, -0.03, high + 0.22), 0.012)
     tile = Material(Texture.TILES, (0.88, 0.87, 0.84), (0.72, 0.71, 0.68), rng.uniform(0.08, 0.2), 0.3, 40)
     piece.box(tile, (0, -depth / 2 + 0.008, high + 0.26), (width, 0.012, 0.52))
     if rng.random() < 0.75:
@@ -208,12 +203,41 @@ def counter(rng: np.random.Generator, palette: Palette, width: float) -> Piece:
     for index in range(modules):
         if index not in (oven, sink):
             piece.top(-width / 2 + step * (index + 0.5), 0.02, high, step, depth - 0.1, 0.45)
-    return piece
+    return piece, hole
+
+
+def _worktop(
+    piece: Piece,
+    front: Material,
+    top: Material,
+    width: float,
+    depth: float,
+    high: float,
+    sink: float | None,
+    step: float,
+) -> Top | None:
+    """Cupboards and worktop, with a hole of a basin's size about x = ``sink``."""
+    if sink is None:
+        piece.box(front, (0, -0.02, (0.1 + high - 0.04) / 2), (width, depth - 0.04, high - 0.14))
+        piece.box(top, (0, 0.0, high - 0.02), (width, depth + 0.02, 0.04))
+        return None
+    wide, deep, bowl = min(step - 0.06, 0.6), 0.42, 0.17
+    for start, end in ((-width / 2, sink - wide / 2), (sink + wide / 2, width / 2)):
+        if end - start > 0.005:
+            middle = (start + end) / 2
+            piece.box(front, (middle, -0.02, (0.1 + high - 0.04) / 2), (end - start, depth - 0.04, high - 0.14))
+            piece.box(top, (middle, 0.0, high - 0.02), (end - start, depth + 0.02, 0.04))
+    piece.box(front, (sink, -0.02, (0.1 + high - bowl) / 2), (wide, depth - 0.04, high - bowl - 0.1))
+    for side in (-1, 1):
+        edge = (depth + 0.02 - deep) / 2
+        piece.box(top, (sink, side * (depth + 0.02 - edge) / 2, high - 0.02), (wide, edge, 0.04))
+        piece.box(front, (sink, side * (depth - 0.06) / 2 - 0.02, high - bowl / 2 - 0.02), (wide, 0.02, bowl - 0.04))
+    return Top(sink, 0.0, high - bowl, wide, deep)
 
 
 def fridge(rng: np.random.Generator, palette: Palette) -> Piece:
     """A refrigerator of two doors."""
-    piece = Piece("appliance")
+    piece = Piece("refrigerator")
     width, depth, high = rng.uniform(0.58, 0.75), rng.uniform(0.6, 0.68), rng.uniform(1.5, 1.95)
     grey = rng.uniform(0.55, 0.92)
     body = palette.paint((grey, grey, grey * 0.99), 0.3)
