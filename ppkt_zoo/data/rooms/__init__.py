@@ -12,6 +12,7 @@ from ppkt_zoo.data.rooms.make import make_room
 from ppkt_zoo.data.rooms.render import render
 from ppkt_zoo.data.rooms.room import Room, RoomObject
 from ppkt_zoo.data.rooms.source import RoomsFrames
+from ppkt_zoo.data.rooms.walk import overlap_of_views, sample_walk
 
 __all__ = [
     "CLASSES",
@@ -21,8 +22,10 @@ __all__ = [
     "look_at",
     "make_intrinsics",
     "make_room",
+    "overlap_of_views",
     "render",
     "room_cloud",
     "sample_camera",
     "sample_close_up",
+    "sample_walk",
 ]

@@ -95,11 +95,16 @@ def _closed_grid(room: Room) -> Tensor:
     full[:_PAD], full[-_PAD:], full[:, :_PAD], full[:, -_PAD:], full[:, :, :_PAD], full[:, :, -_PAD:] = (1.0,) * 6
     _fill(full, room.solids, low)
     matter = full[None, None]
-    near = functional.avg_pool3d(matter, 3, 1, 1, count_include_pad=False)
-    wide = functional.avg_pool3d(
-        functional.avg_pool3d(matter, 5, 1, 2, count_include_pad=False), 7, 1, 3, count_include_pad=False
-    )
-    return torch.cat([near, wide], dim=1)
+    return torch.cat([_mean_around(matter, 3), _mean_around(_mean_around(matter, 5), 7)], dim=1)
+
+
+def _mean_around(grid: Tensor, cells: int) -> Tensor:
+    """Mean over a cube of cells about each, one axis after the other: 3 · n sums in place of n³."""
+    for axis in range(3):
+        kernel, padding = [1, 1, 1], [0, 0, 0]
+        kernel[axis], padding[axis] = cells, cells // 2
+        grid = functional.avg_pool3d(grid, kernel, 1, padding, count_include_pad=False)
+    return grid
 
 
 def _fill(full: Tensor, solids: Solids, low: Tensor) -> None:

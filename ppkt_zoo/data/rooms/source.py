@@ -16,6 +16,7 @@ from ppkt_zoo.data.rooms.camera import make_intrinsics, sample_camera, sample_cl
 from ppkt_zoo.data.rooms.make import make_room
 from ppkt_zoo.data.rooms.render import render
 from ppkt_zoo.data.rooms.room import Room
+from ppkt_zoo.data.rooms.walk import sample_walk
 from ppkt_zoo.errors import FrameError, InputError
 
 VERSION = 3
@@ -39,6 +40,8 @@ class RoomsFrames:
         cache: folder for rendered frames, or None.
         device: where frames are rendered.
         close_ups: share of the frames, 0 to 1, that look down on a table from near.
+        walk: the frames of a room follow each other on a walk, each seeing part of what the last one saw, instead
+            of views that have nothing to do with each other; not together with close_ups.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class RoomsFrames:
         cache: Path | str | None = None,
         device: str = "cpu",
         close_ups: float = 0.0,
+        walk: bool = False,
     ) -> None:
         if rooms < 1 or frames_per_room < 1:
             raise InputError(f"rooms and frames_per_room must be at least 1, got {rooms} and {frames_per_room}")
@@ -59,7 +63,10 @@ class RoomsFrames:
             raise InputError(f"frames must be at least 16×16 pixels, got {width}×{height}")
         if not 0 <= close_ups <= 1:
             raise InputError(f"close_ups is a share of the frames, 0 to 1, got {close_ups:g}")
-        self.close_ups = close_ups
+        if walk and close_ups:
+            raise InputError("a walk has no close-ups: give RoomsFrames either walk or close_ups")
+        self.close_ups, self.walk = close_ups, walk
+        self._walk: tuple[int, float, list[np.ndarray]] | None = None
         self.seed, self.rooms, self.frames_per_room = seed, rooms, frames_per_room
         self.height, self.width, self.sensor_noise, self.device = height, width, sensor_noise, device
         self._room: tuple[int, Room] | None = None
@@ -68,6 +75,8 @@ class RoomsFrames:
         folder = f"rooms-v{VERSION}-seed{seed}-per{frames_per_room}-{width}x{height}-{noisy}"
         if close_ups:
             folder += f"-close{close_ups:g}"
+        if walk:
+            folder += "-walk"
         self.folder = None if cache is None else Path(cache) / folder
 
     @property
@@ -132,6 +141,7 @@ class RoomsFrames:
             folder.parent,
             self.device,
             self.close_ups,
+            self.walk,
         )
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             for _ in pool.map(copy._fill_room, rooms):
@@ -155,12 +165,23 @@ class RoomsFrames:
     def _encoded(self, index: int) -> dict[str, np.ndarray]:
         number, view = divmod(index, self.frames_per_room)
         room = self.room(number)
+        angle, pose = self._camera(room, number, view)
+        intrinsics = make_intrinsics(self.height, self.width, angle)
+        return _encode(render(room, intrinsics, pose, self.height, self.width, self.sensor_noise, view))
+
+    def _camera(self, room: Room, number: int, view: int) -> tuple[float, np.ndarray]:
+        """Field of view in degrees and pose of one frame."""
+        if self.walk:
+            kept = self._walk
+            if kept is None or kept[0] != number:
+                rng = np.random.default_rng([self.seed, number])
+                angle = float(rng.uniform(50, 70))
+                kept = self._walk = (number, angle, sample_walk(room, rng, self.frames_per_room, angle))
+            return kept[1], kept[2][view]
         rng = np.random.default_rng([self.seed, number, view])
         angle = float(rng.uniform(50, 70))
         near = self.close_ups > 0 and rng.random() < self.close_ups
-        pose = (sample_close_up if near else sample_camera)(room, rng, angle)
-        intrinsics = make_intrinsics(self.height, self.width, angle)
-        return _encode(render(room, intrinsics, pose, self.height, self.width, self.sensor_noise, view))
+        return angle, (sample_close_up if near else sample_camera)(room, rng, angle)
 
 
 def _encode(frame: RGBDFrame) -> dict[str, np.ndarray]:
