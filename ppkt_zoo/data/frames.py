@@ -5,6 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ppkt_zoo.data.checks import check_array
 from ppkt_zoo.errors import FrameError
 
 
@@ -34,43 +35,33 @@ class RGBDFrame:
     instance: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        self._check("color", self.color, np.uint8, (None, None, 3))
-        self._check("depth", self.depth, np.float32, (None, None))
+        where = f"frame {self.name}"
+        check_array(where, "color", self.color, np.uint8, (None, None, 3))
+        check_array(where, "depth", self.depth, np.float32, (None, None))
         if self.color.shape[:2] != self.depth.shape:
             raise FrameError(
-                f"frame {self.name}: colour is {_size(self.color)} but depth is {_size(self.depth)}, and no mapping "
+                f"{where}: colour is {_size(self.color)} but depth is {_size(self.depth)}, and no mapping "
                 "between them is known: register depth to colour first, or resize both with their intrinsics"
             )
         if not np.isfinite(self.depth).all() or (self.depth < 0).any():
-            raise FrameError(f"frame {self.name}: depth has NaN, infinite or negative values: write holes as 0")
+            raise FrameError(f"{where}: depth has NaN, infinite or negative values: write holes as 0")
         if not (self.depth > 0).any():
-            raise FrameError(f"frame {self.name}: depth is all holes (every pixel is 0)")
-        self._check("intrinsics", self.intrinsics, np.float64, (3, 3))
+            raise FrameError(f"{where}: depth is all holes (every pixel is 0)")
+        check_array(where, "intrinsics", self.intrinsics, np.float64, (3, 3))
         fx, fy = self.intrinsics[0, 0], self.intrinsics[1, 1]
         if not np.isfinite(self.intrinsics).all() or fx <= 0 or fy <= 0:
-            raise FrameError(f"frame {self.name}: intrinsics need positive focal lengths, got fx={fx:g}, fy={fy:g}")
+            raise FrameError(f"{where}: intrinsics need positive focal lengths, got fx={fx:g}, fy={fy:g}")
         if self.pose is not None:
-            self._check("pose", self.pose, np.float64, (4, 4))
+            check_array(where, "pose", self.pose, np.float64, (4, 4))
             rotation = self.pose[:3, :3]
             if not np.isfinite(self.pose).all():
-                raise FrameError(f"frame {self.name}: pose has NaN or infinity (tracking was lost): skip this frame")
+                raise FrameError(f"{where}: pose has NaN or infinity (tracking was lost): skip this frame")
             if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-2) or np.linalg.det(rotation) < 0:
-                raise FrameError(f"frame {self.name}: pose is not a rotation and translation (camera → world, 4×4)")
+                raise FrameError(f"{where}: pose is not a rotation and translation (camera → world, 4×4)")
         if self.label is not None:
-            self._check("label", self.label, np.int16, self.depth.shape)
+            check_array(where, "label", self.label, np.int16, self.depth.shape)
         if self.instance is not None:
-            self._check("instance", self.instance, np.int32, self.depth.shape)
-
-    def _check(self, field: str, value: object, dtype: type, shape: tuple[int | None, ...]) -> None:
-        if not isinstance(value, np.ndarray) or value.dtype != dtype:
-            found = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
-            raise FrameError(f"frame {self.name}: {field} must be a {np.dtype(dtype).name} array, got {found}")
-        fits = value.ndim == len(shape) and all(
-            want in (None, got) for want, got in zip(shape, value.shape, strict=True)
-        )
-        if not fits or 0 in value.shape:
-            wanted = ", ".join("any" if size is None else str(size) for size in shape)
-            raise FrameError(f"frame {self.name}: {field} must have shape ({wanted}), got {value.shape}")
+            check_array(where, "instance", self.instance, np.int32, self.depth.shape)
 
 
 class FrameSource(Protocol):

@@ -25,9 +25,18 @@ def read_color(path: Path) -> NDArray[np.uint8]:
     Raises:
         FrameError: the file is missing, cut short, damaged, or has more than 8 bits a channel.
     """
-    image = _open(path, "colour image")
+    return decode_color(_read(path, "colour image"), str(path))
+
+
+def decode_color(content: bytes, where: str) -> NDArray[np.uint8]:
+    """The bytes of an image file (JPEG, PNG, …) as :func:`read_color` reads them; ``where`` names them in errors.
+
+    Raises:
+        FrameError: the image is cut short, damaged, or has more than 8 bits a channel.
+    """
+    image = _decode(content, where, "colour image")
     if image.mode not in ("RGB", "RGBA", "L", "LA", "P", "CMYK", "YCbCr"):
-        raise FrameError(f"{path}: colour must be an 8-bit image, this one has Pillow mode {image.mode}")
+        raise FrameError(f"{where}: colour must be an 8-bit image, this one has Pillow mode {image.mode}")
     return np.array(image.convert("RGB"), dtype=np.uint8)
 
 
@@ -41,19 +50,32 @@ def read_depth(path: Path, depth_scale: float = 1000.0) -> NDArray[np.float32]:
     Raises:
         FrameError: the file is missing, cut short, damaged or not 16-bit.
     """
-    if not np.isfinite(depth_scale) or depth_scale <= 0:
-        raise FrameError(f"depth_scale must be a positive number (stored units in a metre), got {depth_scale}")
+    check_depth_scale(depth_scale)
     image = _open(path, "depth image")
     if not image.mode.startswith("I"):
         raise FrameError(
             f"{path}: depth must be a one-channel 16-bit PNG, this one has Pillow mode {image.mode}: "
             "save depth as uint16 millimetres"
         )
-    stored = np.array(image)
+    return to_metres(np.array(image), depth_scale)
+
+
+def to_metres(stored: NDArray[Any], depth_scale: float) -> NDArray[np.float32]:
+    """Stored whole numbers (H, W) as float32 (H, W) metres, 0 where there is no depth (stored 0 or 65535)."""
     depth = (stored / np.float32(depth_scale)).astype(np.float32)
     for hole in _HOLES:
         depth[stored == hole] = 0.0
     return depth
+
+
+def check_depth_scale(depth_scale: float) -> None:
+    """Check a ``depth_scale`` argument.
+
+    Raises:
+        FrameError: it is not a positive number.
+    """
+    if not np.isfinite(depth_scale) or depth_scale <= 0:
+        raise FrameError(f"depth_scale must be a positive number (stored units in a metre), got {depth_scale}")
 
 
 def read_ids(path: Path) -> NDArray[np.int32]:
@@ -75,6 +97,10 @@ def find_color(folder: Path, stem: str) -> Path:
 
 
 def _open(path: Path, what: str) -> Any:
+    return _decode(_read(path, what), str(path), what)
+
+
+def _read(path: Path, what: str) -> bytes:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -83,9 +109,13 @@ def _open(path: Path, what: str) -> Any:
         raise FrameError(f"{path}: this {what} cannot be read ({error.strerror})") from error
     if not content:
         raise FrameError(f"{path}: this {what} is an empty file: copy it again")
+    return content
+
+
+def _decode(content: bytes, where: str, what: str) -> Any:
     try:
         image = Image.open(io.BytesIO(content))
         image.load()
     except _DAMAGE as error:
-        raise FrameError(f"{path}: this {what} is cut short or damaged ({error}): copy it again") from error
+        raise FrameError(f"{where}: this {what} is cut short or damaged ({error}): copy it again") from error
     return image

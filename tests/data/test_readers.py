@@ -62,7 +62,7 @@ def test_listing_reads_no_image(tmp_path, monkeypatch):
     from ppkt_zoo.data import images
 
     folder = seven_scenes(tmp_path / "room")
-    monkeypatch.setattr(images, "_open", lambda *_: pytest.fail("an image was read"))
+    monkeypatch.setattr(images, "_read", lambda *_: pytest.fail("an image was read"))
     assert len(SevenScenes(folder)) == len(POSES)
 
 

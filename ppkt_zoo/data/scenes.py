@@ -1,0 +1,97 @@
+"""LabelledScene and the interface of everything that yields labelled scenes."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ppkt_zoo.data.checks import check_array
+from ppkt_zoo.errors import FrameError
+
+
+@dataclass(frozen=True)
+class LabelledScene:
+    """One cloud with what is known of its points and its objects.
+
+    Attributes:
+        xyz: float32 (N, 3), metres, z up.
+        rgb: uint8 (N, 3), or None.
+        label: int16 (N,), index into ``classes``; −1 where the point has none of them.
+        instance: int32 (N,), the object of each point (0 none), or None where the data set tells none.
+        boxes: float64 (K, 7): centre, full size, heading in radians counter-clockwise about +z; None where the
+            data set has no boxes, (0, 7) where this scene has none.
+        box_label: int16 (K,), index into ``box_classes``; None with ``boxes``.
+        classes: names of the points' classes.
+        box_classes: names of the boxes' classes.
+        name: what errors and reports call this scene.
+        dropped: lines of the files that hold no point and were left out.
+
+    Raises:
+        FrameError: shapes, dtypes or values do not fit; the message names the scene.
+    """
+
+    xyz: np.ndarray
+    rgb: np.ndarray | None
+    label: np.ndarray
+    instance: np.ndarray | None
+    boxes: np.ndarray | None
+    box_label: np.ndarray | None
+    classes: tuple[str, ...]
+    box_classes: tuple[str, ...]
+    name: str
+    dropped: int = 0
+
+    def __post_init__(self) -> None:
+        where = f"scene {self.name}"
+        check_array(where, "xyz", self.xyz, np.float32, (None, 3))
+        if not np.isfinite(self.xyz).all():
+            raise FrameError(f"{where}: xyz has NaN or infinite values: leave these points out")
+        points = len(self.xyz)
+        if self.rgb is not None:
+            check_array(where, "rgb", self.rgb, np.uint8, (points, 3))
+        check_array(where, "label", self.label, np.int16, (points,))
+        _check_indices(where, "label", self.label, -1, self.classes)
+        if self.instance is not None:
+            check_array(where, "instance", self.instance, np.int32, (points,))
+            if self.instance.min() < 0:
+                raise FrameError(f"{where}: instance must be 0 (none) or more, got {self.instance.min()}")
+        if (self.boxes is None) != (self.box_label is None):
+            raise FrameError(f"{where}: boxes and box_label must be given both, or neither")
+        if self.boxes is not None and self.box_label is not None:
+            check_array(where, "boxes", self.boxes, np.float64, (None, 7), empty=True)
+            check_array(where, "box_label", self.box_label, np.int16, (len(self.boxes),), empty=True)
+            if not np.isfinite(self.boxes).all() or (self.boxes[:, 3:6] < 0).any():
+                raise FrameError(f"{where}: boxes must be finite, with sizes of 0 or more")
+            _check_indices(where, "box_label", self.box_label, 0, self.box_classes)
+
+
+class SceneSource(Protocol):
+    """Anything that yields labelled scenes by index."""
+
+    @property
+    def name(self) -> str:
+        """What reports call this source."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of the points, the same for all scenes."""
+        ...
+
+    @property
+    def box_classes(self) -> tuple[str, ...]:
+        """The classes of the boxes, the same for all scenes; empty where there are no boxes."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> LabelledScene: ...
+
+
+def _check_indices(where: str, field: str, values: np.ndarray, least: int, names: tuple[str, ...]) -> None:
+    wrong = (values < least) | (values >= len(names))
+    if wrong.any():
+        raise FrameError(
+            f"{where}: {field} must lie between {least} and {len(names) - 1} ({len(names)} classes), "
+            f"got {values[wrong][0]}"
+        )
