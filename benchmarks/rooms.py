@@ -24,7 +24,7 @@ import torch
 from PIL import Image
 
 from ppkt_zoo.data.rooms import CLASSES, RoomsFrames
-from ppkt_zoo.data.rooms.source import VERSION
+from ppkt_zoo.data.rooms.version import VERSION
 from ppkt_zoo.transfer.teachers import VOC_CLASSES, TeacherSpec, load_teacher
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -5,19 +5,25 @@
 >>> frame = render(room, make_intrinsics(240, 320, 60.0), pose, 240, 320)
 """
 
+from ppkt_zoo.data.rooms.bench import FRACTIONS, RoomsBench, rooms_bench
 from ppkt_zoo.data.rooms.camera import look_at, make_intrinsics, sample_camera, sample_close_up
 from ppkt_zoo.data.rooms.classes import CLASSES
 from ppkt_zoo.data.rooms.cloud import room_cloud
 from ppkt_zoo.data.rooms.make import make_room
 from ppkt_zoo.data.rooms.render import render
 from ppkt_zoo.data.rooms.room import Room, RoomObject
+from ppkt_zoo.data.rooms.scenes import BOX_CLASSES, RoomScenes
 from ppkt_zoo.data.rooms.source import RoomsFrames
 from ppkt_zoo.data.rooms.walk import overlap_of_views, sample_walk
 
 __all__ = [
+    "BOX_CLASSES",
     "CLASSES",
+    "FRACTIONS",
     "Room",
     "RoomObject",
+    "RoomScenes",
+    "RoomsBench",
     "RoomsFrames",
     "look_at",
     "make_intrinsics",
@@ -25,6 +31,7 @@ __all__ = [
     "overlap_of_views",
     "render",
     "room_cloud",
+    "rooms_bench",
     "sample_camera",
     "sample_close_up",
     "sample_walk",

@@ -11,7 +11,7 @@ from ppkt_zoo.points.back_projection import back_project
 
 
 def room_cloud(
-    room: Room, spacing: float = 0.02, seed: int = 0, views: int = 12, ceiling: bool = False
+    room: Room, spacing: float = 0.02, seed: int = 0, views: int = 12, ceiling: bool = False, noise: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Fuse several views of a room on a grid.
 
@@ -21,6 +21,7 @@ def room_cloud(
         seed: which cameras.
         views: how many.
         ceiling: whether to keep the ceiling and what hangs from it.
+        noise: noise of the camera and of the depth sensor.
 
     Returns:
         xyz float32 (N, 3), rgb uint8 (N, 3), label int16 (N,), instance int32 (N,); sorted by cell.
@@ -29,7 +30,7 @@ def room_cloud(
     height, width, angle = 360, 480, 75.0
     intrinsics = make_intrinsics(height, width, angle)
     parts = [
-        _points(render(room, intrinsics, sample_camera(room, rng, angle), height, width, noise=False, view=view))
+        _points(render(room, intrinsics, sample_camera(room, rng, angle), height, width, noise=noise, view=view))
         for view in range(views)
     ]
     xyz, rgb, label, instance = (np.concatenate(column) for column in zip(*parts, strict=True))

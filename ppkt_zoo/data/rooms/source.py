@@ -1,8 +1,6 @@
 """RoomsFrames: an endless supply of frames by number, with a cache on disk."""
 
 import io
-import os
-import tempfile
 import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -13,14 +11,13 @@ from PIL import Image
 
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.rooms.camera import make_intrinsics, sample_camera, sample_close_up
+from ppkt_zoo.data.rooms.files import room_seed, write_arrays
 from ppkt_zoo.data.rooms.make import make_room
 from ppkt_zoo.data.rooms.render import render
 from ppkt_zoo.data.rooms.room import Room
+from ppkt_zoo.data.rooms.version import VERSION
 from ppkt_zoo.data.rooms.walk import sample_walk
 from ppkt_zoo.errors import FrameError, InputError
-
-VERSION = 3
-"""Raised whenever the same seed would give other frames: caches of other versions are never read."""
 
 _JPEG_QUALITY = 93
 
@@ -97,7 +94,7 @@ class RoomsFrames:
         if path.exists():
             return _decode(_read(path), self._frame_name(index))
         parts = self._encoded(index)
-        _write(path, parts)
+        write_arrays(path, parts)
         return _decode(parts, self._frame_name(index))
 
     def room(self, number: int) -> Room:
@@ -110,7 +107,7 @@ class RoomsFrames:
 
     def room_seed(self, number: int) -> int:
         """The seed of room ``number``, to make it again with make_room."""
-        return int(np.random.default_rng([self.seed, number]).integers(2**31))
+        return room_seed(self.seed, number)
 
     def fill(self, workers: int = 2) -> None:
         """Render every frame that the cache does not hold yet, in ``workers`` processes; none is read back.
@@ -150,7 +147,7 @@ class RoomsFrames:
     def _fill_room(self, number: int) -> None:
         for index in self._views(number):
             if self.folder is not None and not self._path(self.folder, index).exists():
-                _write(self._path(self.folder, index), self._encoded(index))
+                write_arrays(self._path(self.folder, index), self._encoded(index))
 
     def _views(self, number: int) -> range:
         return range(number * self.frames_per_room, (number + 1) * self.frames_per_room)
@@ -219,19 +216,6 @@ def _pack(image: np.ndarray, form: str, **options: int) -> np.ndarray:
 
 def _unpack(data: np.ndarray) -> np.ndarray:
     return np.array(Image.open(io.BytesIO(data.tobytes())))
-
-
-def _write(path: Path, parts: dict[str, np.ndarray]) -> None:
-    """Write so that a reader, in this process or another, finds the whole file or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            np.savez(stream, **parts)  # type: ignore[arg-type]
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:

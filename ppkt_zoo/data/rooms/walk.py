@@ -40,9 +40,9 @@ def sample_walk(
         raise InputError(f"a walk needs at least 1 view and an overlap from 0 to 0.9, got {views} and {overlap:g}")
     rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
     way = _way(room, rng)
-    gaze = _gaze(room, way, rng)
     high = rng.uniform(1.25, 1.7)
-    sway = rng.uniform(0, 2 * np.pi, 3)
+    gaze = _gaze(room, way, high, rng)
+    sway = rng.uniform(0, 2 * np.pi, 2)
     poses, place, step = [], 0.0, 1.0
     with one_thread():
         poses.append(_pose(way, gaze, high, sway, place))
@@ -178,21 +178,29 @@ def _shortest(free: np.ndarray, start: tuple[int, ...], end: tuple[int, ...]) ->
     return [np.array(one) for one in reversed(line)]
 
 
-def _gaze(room: Room, way: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(L, 3) what is looked at from each place: furniture nearby, one thing after the other, without jumps."""
+def _gaze(room: Room, way: np.ndarray, high: float, rng: np.random.Generator) -> np.ndarray:
+    """(L, 2) heading and pitch in radians at each place: towards one piece of furniture after the other, no jumps."""
     targets = np.array([item.centre for item in room.objects if item.name not in ("door", "window", "lamp")])
     if not len(targets):
         targets = np.array([[0.0, 0.0, 0.8]])
-    gaze, chosen = [], targets[0]
+    gaze: list[tuple[float, float]] = []
+    chosen, heading, pitch = targets[0], 0.0, -0.2
     for number, place in enumerate(way):
         if number % 12 == 0:
             away = np.linalg.norm(targets[:, :2] - place, axis=1)
             weight = np.where((away > 0.9) & (away < 3.5), 1.0, 0.05)
             chosen = targets[int(rng.choice(len(targets), p=weight / weight.sum()))]
-        gaze.append(chosen)
+        flat = float(np.linalg.norm(chosen[:2] - place))
+        # Whoever stands right over a thing looks on past it.
+        if flat > 0.5 or number == 0:
+            heading = float(np.arctan2(chosen[1] - place[1], chosen[0] - place[0]))
+            pitch = float(np.clip(np.arctan2(chosen[2] - high, max(flat, 0.3)), -0.7, 0.1))
+        gaze.append((heading, pitch))
+    turned = np.array(gaze)
+    turned[:, 0] = np.unwrap(turned[:, 0])
     kernel = np.ones(9) / 9
-    padded = np.pad(np.array(gaze), ((4, 4), (0, 0)), mode="edge")
-    return np.stack([np.convolve(padded[:, axis], kernel, mode="valid") for axis in range(3)], axis=1)
+    padded = np.pad(turned, ((4, 4), (0, 0)), mode="edge")
+    return np.stack([np.convolve(padded[:, axis], kernel, mode="valid") for axis in range(2)], axis=1)
 
 
 def _pose(way: np.ndarray, gaze: np.ndarray, high: float, sway: np.ndarray, place: float) -> np.ndarray:
@@ -202,11 +210,8 @@ def _pose(way: np.ndarray, gaze: np.ndarray, high: float, sway: np.ndarray, plac
     there = min(there, 2 * length - there)
     marks = np.arange(len(way))
     x, y = (float(np.interp(there, marks, way[:, axis])) for axis in range(2))
-    target = np.array([float(np.interp(there, marks, gaze[:, axis])) for axis in range(3)])
+    heading, pitch = (float(np.interp(there, marks, gaze[:, axis])) for axis in range(2))
     phase = 2 * np.pi * place / 7
     position = np.array([x, y, high + 0.03 * np.sin(phase + sway[0])])
-    flat = max(float(np.linalg.norm(target[:2] - position[:2])), 0.3)
-    if np.linalg.norm(target[:2] - position[:2]) < 0.3:
-        target[:2] = position[:2] + np.array([0.3, 0.0])
-    target[2] = np.clip(target[2], position[2] - 0.85 * flat, position[2] + 0.1 * flat)
-    return look_at(position, target, 0.03 * np.sin(phase / 2 + sway[1]))
+    ahead = np.array([np.cos(heading) * np.cos(pitch), np.sin(heading) * np.cos(pitch), np.sin(pitch)])
+    return look_at(position, position + ahead, 0.03 * np.sin(phase / 2 + sway[1]))

@@ -1,0 +1,25 @@
+"""What frames and scenes share: seeds of rooms by number, and files that are whole or not there."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+
+def room_seed(world: int, number: int) -> int:
+    """The seed of room ``number`` of a world, for make_room."""
+    return int(np.random.default_rng([world, number]).integers(2**31))
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray], compressed: bool = False) -> None:
+    """Write so that a reader, in this process or another, finds the whole file or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            (np.savez_compressed if compressed else np.savez)(stream, **arrays)  # type: ignore[arg-type]
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
