@@ -1,44 +1,27 @@
-"""The procedural rooms: how fast they render, and how real a network that knows photographs finds them.
+"""The procedural rooms: how fast they render, and a sheet to judge them by.
 
-    python benchmarks/rooms.py                 # speed and realism → benchmarks/results/rooms.json
+    python benchmarks/rooms.py                 # speed → benchmarks/results/rooms.json
     python benchmarks/rooms.py --sheet         # docs/images/rooms_sheet.png
 
 Speed is wall time and processor time of whole frames of 240×320 (room, camera, picture, depth sensor, files),
-eight cameras a room, with one process and with two. Realism is the IoU of the Pascal VOC DeepLab teacher's
-answers (``../shared/teachers``) with the rendered labels; desks, stools and small things are left out where they
-lie, because VOC has no rule for them. Numbers of one class are only comparable between runs with the same seed.
+eight cameras a room, with one process and with two.
 """
 
 import argparse
-import json
-import os
-import platform
 import time
 from concurrent.futures import ProcessPoolExecutor
-from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
+from _machine import keep, machine
 from PIL import Image
 
 from ppkt_zoo.data.rooms import CLASSES, RoomsFrames
 from ppkt_zoo.data.rooms.version import VERSION
-from ppkt_zoo.transfer.teachers import VOC_CLASSES, TeacherSpec, load_teacher
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = Path(os.environ.get("PPKT_ZOO_SHARED", ROOT.parent / "shared"))
-TEACHER = "teachers/deeplabv3_mobilenet_v2_voc21.safetensors"
-VOC_OF = {
-    "chair": "chair",
-    "table": "diningtable",
-    "sofa": "sofa",
-    "screen": "tvmonitor",
-    "plant": "pottedplant",
-    "bottle": "bottle",
-}
-LEFT_OUT = ("desk", "stool", "clutter")
 PER_ROOM = 8
 
 
@@ -67,47 +50,6 @@ def _render_rooms(task: tuple[int, int]) -> None:
     frames = RoomsFrames(seed, rooms, PER_ROOM)
     for index in range(len(frames)):
         frames[index]
-
-
-def realism(seed: int, rooms: int, per_room: int) -> dict[str, object]:
-    """IoU, recall and precision of the teacher for each class that it knows."""
-    spec = TeacherSpec(
-        architecture="deeplabv3_mobilenet_v2",
-        stage="logits",
-        weights="file",
-        padding="tensorflow",
-        image_size=(385, 513),
-    )
-    teacher = load_teacher(spec, SHARED / TEACHER)
-    frames = RoomsFrames(seed, rooms, per_room)
-    counts = {name: np.zeros(3, dtype=np.int64) for name in VOC_OF}  # both, rendered, answered
-    for index in range(len(frames)):
-        frame = frames[index]
-        assert frame.label is not None
-        image = torch.from_numpy(frame.color).permute(2, 0, 1)[None].float() / 255
-        scores = torch.nn.functional.interpolate(teacher(image), frame.depth.shape, mode="bilinear")
-        answer = scores[0].argmax(0).numpy()
-        counted = ~np.isin(frame.label, [CLASSES.index(name) for name in LEFT_OUT])
-        for name, voc in VOC_OF.items():
-            truth = (frame.label == CLASSES.index(name)) & counted
-            said = (answer == VOC_CLASSES.index(voc)) & counted
-            counts[name] += np.array([(truth & said).sum(), truth.sum(), said.sum()])
-    table = {
-        name: {
-            "iou": round(float(both / max(truth + said - both, 1)), 3),
-            "recall": round(float(both / max(truth, 1)), 3),
-            "precision": round(float(both / max(said, 1)), 3),
-            "share_of_pixels": round(float(truth / len(frames) / frames.height / frames.width), 4),
-        }
-        for name, (both, truth, said) in counts.items()
-    }
-    mean = float(np.mean([table[name]["iou"] for name in ("chair", "table", "sofa", "screen")]))
-    return {
-        "seed": seed,
-        "frames": len(frames),
-        "classes": table,
-        "mean_iou_chair_table_sofa_screen": round(mean, 3),
-    }
 
 
 def sheet(path: Path, seed: int = 11, count: int = 20, columns: int = 5) -> None:
@@ -144,33 +86,11 @@ def main() -> None:
     if arguments.sheet:
         sheet(ROOT / "docs/images/rooms_sheet.png")
         return
-    load = os.getloadavg()[0]
-    result: dict[str, object] = {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": {"processor": _processor(), "cores": os.cpu_count(), "load_before": round(load, 1)},
-        "versions": {
-            "rooms": VERSION,
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-        "speed": {key: round(value, 3) for key, value in speed(arguments.rooms).items()},
-    }
-    if (SHARED / TEACHER).exists():
-        result["realism"] = realism(seed=6, rooms=60, per_room=2)
-    text = json.dumps(result, indent=2)
-    path = ROOT / "benchmarks/results/rooms.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text + "\n", encoding="utf-8")
-    print(text)
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    here = machine()
+    found = {key: round(value, 3) for key, value in speed(arguments.rooms).items()}
+    for key, value in found.items():
+        print(f"{key.replace('_', ' ')}: {value}")
+    print(f"kept in {keep('rooms', {'machine': here, 'world': VERSION, 'speed': found})}")
 
 
 if __name__ == "__main__":
