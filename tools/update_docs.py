@@ -1,7 +1,7 @@
-"""Write the tables of README.md from the manifest, the proof and the benchmarks' results; no figure is typed by hand.
+"""Write the tables of README.md and docs/rooms.md from the manifest, the proof and the benchmarks' results.
 
 python tools/update_docs.py            # write
-python tools/update_docs.py --check    # fail where the README differs from what would be written
+python tools/update_docs.py --check    # fail where a page differs from what would be written
 """
 
 import argparse
@@ -107,16 +107,34 @@ def _machine(result: dict[str, Any]) -> str:
     return f"{machine['processor']}, {machine['cores']} cores, load {load:g} before it"
 
 
-SECTIONS: dict[str, Callable[[], str]] = {"weights": weights_table, "proof": proof_table, "speed": speed_table}
+def realism_table() -> str:
+    """What a network that knows only photographs says of rendered frames."""
+    result = _result("realism")
+    how = f"{result['frames']} frames, {len(result['seeds'])} seeds, world {result['world']}"
+    lines = [f"{_machine(result)}; {how}:", ""]
+    lines += ["| class | IoU at 640×480 | IoU at 320×240 |", "| --- | ---: | ---: |"]
+    large, small = result["640x480"], result["320x240"]
+    rows = [(f"**mean of {', '.join(large['mean of'])}**", large, small)]
+    rows += [(one["class"], one, other) for one, other in zip(large["classes"], small["classes"], strict=True)]
+    for name, one, other in rows:
+        cells = (f"{found['IoU']:.3f} [{found['low']:.3f}, {found['high']:.3f}]" for found in (one, other))
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
-def updated(text: str) -> str:
-    """The README with every section written anew."""
-    for name, write in SECTIONS.items():
+PAGES: dict[str, dict[str, Callable[[], str]]] = {
+    "README.md": {"weights": weights_table, "proof": proof_table, "speed": speed_table},
+    "docs/rooms.md": {"realism": realism_table},
+}
+
+
+def updated(page: str, text: str) -> str:
+    """The page with every section written anew."""
+    for name, write in PAGES[page].items():
         start = f"<!-- {name}: written by tools/update_docs.py -->"
         pattern = re.compile(re.escape(start) + r".*?<!-- end -->", re.DOTALL)
         if not pattern.search(text):
-            raise SystemExit(f"README.md has no section {start}")
+            raise SystemExit(f"{page} has no section {start}")
         section = f"{start}\n{write()}\n<!-- end -->"
         text = pattern.sub(lambda _, section=section: section, text)
     return text
@@ -127,12 +145,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--check", action="store_true")
     asked = parser.parse_args()
-    readme = ROOT / "README.md"
-    before = readme.read_text(encoding="utf-8")
-    after = updated(before)
-    if asked.check:
-        sys.exit(0 if before == after else "README.md is out of date: run python tools/update_docs.py")
-    readme.write_text(after, encoding="utf-8")
+    for page in PAGES:
+        before = (ROOT / page).read_text(encoding="utf-8")
+        after = updated(page, before)
+        if not asked.check:
+            (ROOT / page).write_text(after, encoding="utf-8")
+        elif before != after:
+            sys.exit(f"{page} is out of date: run python tools/update_docs.py")
 
 
 if __name__ == "__main__":

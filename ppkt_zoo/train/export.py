@@ -12,6 +12,7 @@ import yaml
 from torch import Tensor
 
 from ppkt_zoo.data.frames import FrameSource
+from ppkt_zoo.data.rooms.version import VERSION as ROOMS_VERSION
 from ppkt_zoo.points.back_projection import back_project
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.train.recipe import FramesData, Recipe
@@ -98,7 +99,8 @@ def _record(recipe: Recipe, teacher: Teacher, summary: RunSummary) -> dict[str, 
             steps=recipe.steps,
             hours=round(summary.seconds / 3600, 3),
             machine=_machine(),
-            versions={package: version(package) for package in ("torch", "torchvision", "accelerate", "numpy")},
+            versions={package: version(package) for package in ("torch", "torchvision", "accelerate", "numpy")}
+            | ({"procedural rooms": str(ROOMS_VERSION)} if any(one.kind == "rooms" for one in recipe.data) else {}),
         ),
         "deviations": recipe.deviations,
         "limits": (

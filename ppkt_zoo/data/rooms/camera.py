@@ -159,7 +159,9 @@ def _free_position(room: Room, rng: np.random.Generator) -> np.ndarray:
 def _target(room: Room, position: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     away = np.array([np.linalg.norm(item.centre[:2] - position[:2]) for item in room.objects])
     weight = np.array([_AIMS.get(item.name, 0.0) for item in room.objects])
-    weight = weight * np.where((away > 1.1) & (away < 4.0), 1.0, 0.05) + 1e-9
+    # Screens are looked at from a chair, tables and sofas from where all of them is in view.
+    near = np.array([0.9 if item.name == "screen" else 1.4 for item in room.objects])
+    weight = weight * np.where((away > near) & (away < 4.0), 1.0, 0.05) + 1e-9
     # A screen, a sofa or a shelf is mostly photographed from its front.
     front = np.array([position[:2] - item.centre[:2] for item in room.objects])
     facing = -np.sin(room.boxes[:, 6]) * front[:, 0] + np.cos(room.boxes[:, 6]) * front[:, 1]

@@ -206,14 +206,14 @@ class Palette:
         """A screen: mostly off, sometimes showing something."""
         rng = self.rng
         kind = rng.random()
-        if kind < 0.45:
+        if kind < 0.25:
             return Material(
                 Texture.PLAIN, (0.008, 0.008, 0.011), (0.012, 0.012, 0.014), 1.0, float(rng.uniform(0.08, 0.3)), 90
             )
         glow = float(rng.uniform(0.5, 1.0))
-        if kind < 0.75:
+        if kind < 0.5:
             color = self._vary(
-                _pick(rng, ((0.2, 0.4, 0.8), (0.15, 0.3, 0.6), (0.85, 0.88, 0.92), (0.25, 0.45, 0.45))), 0.06
+                _pick(rng, ((0.2, 0.4, 0.8), (0.15, 0.3, 0.6), (0.32, 0.55, 0.82), (0.25, 0.45, 0.45))), 0.06
             )
             return Material(Texture.PLAIN, color, shade(color, 0.8), 1.0, 0.15, 90, glow)
         first, second = _pick(rng, _ACCENTS), _pick(rng, _ACCENTS + _WALLS)

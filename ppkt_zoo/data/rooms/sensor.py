@@ -27,12 +27,20 @@ def sense_color(light: Tensor, rng: np.random.Generator | None) -> np.ndarray:
     shown = light * (gain * balance).to(light.device)[:, None, None]
     # A filmic curve: nearly straight in the middle, a shoulder for lights.
     shown = (shown * (1 + shown * 0.08)) / (1 + shown * 0.45)
-    image = shown.clamp(0, 1) ** (1 / 2.2)
+    image = _levels(shown.clamp(0, 1) ** (1 / 2.2), 0.75 if rng is None else float(rng.uniform(0.5, 1.0)))
     if rng is not None:
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         grain = torch.randn(3, height, width, generator=generator).to(light.device)
         image = image + grain * float(rng.uniform(0.003, 0.012))
     return (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+def _levels(image: Tensor, strength: float) -> Tensor:
+    """Black and white points moved towards the darkest and the brightest parts, as cameras do; 1 moves all the way."""
+    grey = image[:, ::3, ::3].mean(0).flatten()
+    low, high = torch.quantile(grey, torch.tensor([0.01, 0.99], device=image.device)).tolist()
+    low, high = low * strength, 1 - (1 - high) * strength
+    return (image - low) / max(high - low, 0.2)
 
 
 def sense_depth(depth: Tensor, facing: Tensor, rng: np.random.Generator) -> Tensor:

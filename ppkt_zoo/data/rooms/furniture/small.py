@@ -8,14 +8,14 @@ from ppkt_zoo.data.rooms.shapes import Piece, aim, turn_x, turn_z
 
 def screen(rng: np.random.Generator, palette: Palette, large: bool) -> Piece:
     """A television (large) or a monitor: dark bezel, glass, stand."""
-    if rng.random() < 0.22:
+    if rng.random() < 0.3:
         return _tube(rng, palette, large)
     piece = Piece("screen")
     width = rng.uniform(0.8, 1.35) if large else rng.uniform(0.42, 0.62)
-    tall = width * rng.uniform(0.56, 0.62) if large or rng.random() < 0.7 else width * 0.78
+    tall = width * rng.uniform(0.56, 0.62) if large or rng.random() < 0.5 else width * 0.78
     lift = rng.uniform(0.05, 0.09) if large else rng.uniform(0.08, 0.15)
     bezel = rng.uniform(0.014, 0.038)
-    case = palette.black if rng.random() < 0.85 else palette.metal
+    case = (palette.black, palette.black, palette.metal, palette.paint((0.78, 0.77, 0.73), 0.1))[int(rng.integers(4))]
     tilt = 0.0 if large else rng.uniform(-0.02, 0.12)
     rotation = turn_x(tilt)
     middle = np.array([0, 0, lift + tall / 2])
