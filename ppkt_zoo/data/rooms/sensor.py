@@ -29,6 +29,9 @@ def sense_color(light: Tensor, rng: np.random.Generator | None) -> np.ndarray:
     shown = (shown * (1 + shown * 0.08)) / (1 + shown * 0.45)
     image = _levels(shown.clamp(0, 1) ** (1 / 2.2), 0.75 if rng is None else float(rng.uniform(0.5, 1.0)))
     if rng is not None:
+        # Cameras sharpen what they have taken.
+        blurred = functional.avg_pool2d(image[None], 3, 1, 1, count_include_pad=False)[0]
+        image = image + (image - blurred) * float(rng.uniform(0.2, 1.0))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         grain = torch.randn(3, height, width, generator=generator).to(light.device)
         image = image + grain * float(rng.uniform(0.003, 0.012))
