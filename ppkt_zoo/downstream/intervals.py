@@ -47,7 +47,7 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     Raises:
         InputError: fewer than two values, a value that isn't finite, or a level outside (0, 1).
     """
-    from scipy.stats import t as student  # type: ignore[import-untyped]
+    from scipy.stats import t as student
 
     numbers = np.asarray(values, dtype=np.float64)
     if numbers.ndim != 1 or numbers.size < 2:

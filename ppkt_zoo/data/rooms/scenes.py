@@ -78,7 +78,8 @@ def _scan(room: Room) -> dict[str, np.ndarray]:
 
 
 def _as_scene(found: dict[str, np.ndarray], name: str) -> LabelledScene:
-    return LabelledScene(**found, classes=CLASSES, box_classes=BOX_CLASSES, name=name)
+    xyz, rgb, label, instance, boxes, box_label = (found[field] for field in _FIELDS)
+    return LabelledScene(xyz, rgb, label, instance, boxes, box_label, CLASSES, BOX_CLASSES, name)
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
