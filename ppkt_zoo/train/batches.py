@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from ppkt_zoo.data.augment import CloudAugmentation
 from ppkt_zoo.data.frames import FrameSource, RGBDFrame
 from ppkt_zoo.errors import FrameError, InputError
-from ppkt_zoo.points.back_projection import back_project
+from ppkt_zoo.points.back_projection import back_project, pixel_values
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.train.sources import FrameOrder
 from ppkt_zoo.train.teacher_cache import TeacherCache
@@ -117,7 +117,7 @@ class StepDataset(Dataset[Step]):
 
     def _prepare(self, frame: RGBDFrame, stride: int, rng: np.random.Generator) -> _Prepared:
         xyz, pixel = back_project(frame.depth, frame.intrinsics, frame.pose, stride=stride)
-        rgb = frame.color[pixel[:, 1], pixel[:, 0]]
+        rgb = pixel_values(frame.color, pixel)
         xyz, rgb, kept = self._augmentation(xyz, rgb, rng)
         if len(xyz) < _FEWEST_POINTS:
             raise FrameError(f"frame {frame.name}: only {len(xyz)} points are left, too few to learn from")
