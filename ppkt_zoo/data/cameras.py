@@ -34,13 +34,22 @@ def read_matrix(path: Path, size: int, what: str) -> Matrix:
     Raises:
         FrameError: the file is missing, cut short, or holds other numbers than such a matrix.
     """
-    numbers = _numbers(read_text(path, what).split(), f"{path}: this {what}")
+    numbers = read_numbers(path, what)
     if len(numbers) != size * size:
         raise FrameError(
             f"{path}: this {what} should hold a {size}×{size} matrix ({size * size} numbers) but holds {len(numbers)}: "
             "it is cut short or something else"
         )
     return numbers.reshape(size, size)
+
+
+def read_numbers(path: Path, what: str) -> Matrix:
+    """All numbers (N,) of a text file; NaN is let through.
+
+    Raises:
+        FrameError: the file is missing, or holds something that is no number.
+    """
+    return _numbers(read_text(path, what).split(), f"{path}: this {what}")
 
 
 def read_intrinsics(path: Path) -> Matrix:

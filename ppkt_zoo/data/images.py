@@ -118,12 +118,14 @@ def find_color(folder: Path, stem: str) -> Path:
 
 
 def _check_units(depth: NDArray[np.float32], depth_scale: float, path: Path) -> None:
-    measured = depth[:: _PROBE, :: _PROBE]
+    measured = depth[::_PROBE, ::_PROBE]
     measured = measured[measured > 0]
     if not len(measured):
         return
     middle = float(np.median(measured))
-    units = f"half of its depths are under {middle * depth_scale:g} stored units, {middle:g} m at {depth_scale:g} a metre"
+    units = (
+        f"half of its depths are under {middle * depth_scale:g} stored units, {middle:g} m at {depth_scale:g} a metre"
+    )
     if middle < _NEAREST:
         raise FrameError(
             f"{path}: this depth image looks as if it were stored in metres ({units}): give the depth_scale it has, "

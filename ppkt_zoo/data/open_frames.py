@@ -4,13 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ppkt_zoo.data.arkit_scenes import ARKitScenes, is_arkit_scan
 from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.data.listing import existing_folder
 from ppkt_zoo.data.nyuv2 import FILE as NYU_FILE
 from ppkt_zoo.data.nyuv2 import NYUv2
 from ppkt_zoo.data.open3d_folder import Open3DFolder
 from ppkt_zoo.data.plain import PlainFrames
+from ppkt_zoo.data.scannet.frames import ScanNetFrames, is_scannet
 from ppkt_zoo.data.seven_scenes import SevenScenes
+from ppkt_zoo.data.sun_rgbd import SunRGBD, is_sun_rgbd
 from ppkt_zoo.data.tum import TumRGBD
 from ppkt_zoo.errors import FrameError
 
@@ -19,6 +22,9 @@ from ppkt_zoo.errors import FrameError
 _FORMATS: tuple[tuple[Callable[[Path], bool], Callable[..., FrameSource], str], ...] = (
     (lambda f: f.suffix == ".mat" or (f / NYU_FILE).exists(), NYUv2, f"NYU Depth v2 ({NYU_FILE})"),
     (lambda f: (f / "rgb.txt").exists() and (f / "depth.txt").exists(), TumRGBD, "TUM (rgb.txt, depth.txt)"),
+    (is_arkit_scan, ARKitScenes, "ARKitScenes (lowres_wide/, lowres_depth/, lowres_wide.traj)"),
+    (is_sun_rgbd, SunRGBD, "SUN RGB-D (SUNRGBD/kv1/…/image/, depth_bfx/, intrinsics.txt, extrinsics/)"),
+    (is_scannet, ScanNetFrames, "ScanNet (scene0000_00.sens, or color/, depth/, pose/, intrinsic/)"),
     (
         lambda f: (f / "trajectory.log").exists() or (f / "depth").is_dir(),
         Open3DFolder,
@@ -43,7 +49,7 @@ def open_frames(
     """The frames of a folder in any format that a reader of ours knows (docs/datasets.md lists them).
 
     Args:
-        path: the folder; for NYU Depth v2 its ``.mat`` file too.
+        path: the folder; for NYU Depth v2 its ``.mat`` file too, for ScanNet a ``.sens`` file.
         intrinsics: (3, 3) or (fx, fy, cx, cy); by default the folder's own file (see each reader).
         up: how poses are turned to z up (see each reader).
         depth_scale: stored units in a metre; by default the format's own (1000 for most).
@@ -51,7 +57,7 @@ def open_frames(
     Raises:
         FrameError: no such folder, or its files are in none of these formats.
     """
-    folder = Path(path) if Path(path).suffix == ".mat" else existing_folder(path)
+    folder = Path(path) if Path(path).suffix in (".mat", ".sens") else existing_folder(path)
     scale = {} if depth_scale is None else {"depth_scale": depth_scale}
     for fits, reader, _ in _FORMATS:
         if fits(folder):
