@@ -5,27 +5,19 @@ from pathlib import Path
 
 from ppkt_zoo.data.listing import existing_folder
 from ppkt_zoo.data.s3dis import S3DIS
-from ppkt_zoo.data.scannet.scenes import SCAN_NAME, ScanNetScenes
+from ppkt_zoo.data.scannet.names import find_scans
+from ppkt_zoo.data.scannet.scenes import ScanNetScenes
 from ppkt_zoo.data.scenes import SceneSource
 from ppkt_zoo.errors import FrameError
-
-
-def _is_scannet(folder: Path) -> bool:
-    inside = [folder, *_folders(folder), *_folders(folder / "scans")]
-    return any(SCAN_NAME.fullmatch(path.resolve().name) for path in inside)
 
 
 def _is_s3dis(folder: Path) -> bool:
     return any(any(folder.glob(places)) for places in ("Annotations", "*/Annotations", "Area_*/*"))
 
 
-def _folders(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
-
-
 # What tells a data set, its reader, and its files for the message.
 _DATA_SETS: tuple[tuple[Callable[[Path], bool], Callable[[Path], SceneSource], str], ...] = (
-    (_is_scannet, ScanNetScenes, "ScanNet (scene0000_00/scene0000_00_vh_clean_2.ply)"),
+    (lambda f: bool(find_scans(f)), ScanNetScenes, "ScanNet (scene0000_00/scene0000_00_vh_clean_2.ply)"),
     (_is_s3dis, S3DIS, "S3DIS (Area_1/office_1/Annotations/chair_1.txt)"),
 )
 

@@ -1,6 +1,5 @@
 """ScanNet's annotated scans as labelled scenes: the mesh's vertices, 20 classes, objects and 18 classes of boxes."""
 
-import re
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -19,11 +18,11 @@ from ppkt_zoo.data.scannet.annotation import (
     to_instances,
 )
 from ppkt_zoo.data.scannet.classes import BOX_CLASSES, CLASSES, to_box_class, to_classes
+from ppkt_zoo.data.scannet.names import find_scans
 from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.errors import FrameError, InputError
 from ppkt_zoo.points.ply import parse_vertices
 
-SCAN_NAME = re.compile(r"scene\d{4}_\d{2}")
 LABEL_MAP = "scannetv2-labels.combined.tsv"
 _MESH, _LABELS = "_vh_clean_2.ply", "_vh_clean_2.labels.ply"
 _SEGMENTS, _OBJECTS = "_vh_clean_2.0.010000.segs.json", ".aggregation.json"
@@ -61,7 +60,7 @@ class ScanNetScenes:
         if boxes and not align:
             raise FrameError("boxes of ScanNet lie along the aligned axes: give align=True, or boxes=False")
         self._boxes, self._align = boxes, align
-        scans = _find_scans(self.folder)
+        scans = find_scans(self.folder)
         names = sorted(scans, key=natural_key) if scenes is None else _names(scenes)
         for name in names:
             if name not in scans:
@@ -149,13 +148,6 @@ class ScanNetScenes:
 
 def _file(scan: Path, ending: str) -> Path:
     return scan / f"{scan.resolve().name}{ending}"
-
-
-def _find_scans(folder: Path) -> dict[str, Path]:
-    if SCAN_NAME.fullmatch(folder.resolve().name):
-        return {folder.resolve().name: folder}
-    above = folder / "scans" if (folder / "scans").is_dir() else folder
-    return {path.name: path for path in above.iterdir() if path.is_dir() and SCAN_NAME.fullmatch(path.name)}
 
 
 def _names(scenes: Iterable[str] | Path | str) -> list[str]:
