@@ -9,6 +9,7 @@ from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.data.listing import existing_folder
 from ppkt_zoo.data.nyuv2 import FILE as NYU_FILE
 from ppkt_zoo.data.nyuv2 import NYUv2
+from ppkt_zoo.data.open3d_files import is_open3d
 from ppkt_zoo.data.open3d_folder import Open3DFolder
 from ppkt_zoo.data.plain import PlainFrames
 from ppkt_zoo.data.scannet.frames import ScanNetFrames, is_scannet
@@ -25,11 +26,7 @@ _FORMATS: tuple[tuple[Callable[[Path], bool], Callable[..., FrameSource], str], 
     (is_arkit_scan, ARKitScenes, "ARKitScenes (lowres_wide/, lowres_depth/, lowres_wide.traj)"),
     (is_sun_rgbd, SunRGBD, "SUN RGB-D (SUNRGBD/kv1/…/image/, depth_bfx/, intrinsics.txt, extrinsics/)"),
     (is_scannet, ScanNetFrames, "ScanNet (scene0000_00.sens, or color/, depth/, pose/, intrinsic/)"),
-    (
-        lambda f: (f / "trajectory.log").exists() or (f / "depth").is_dir(),
-        Open3DFolder,
-        "Open3D (image/, depth/, trajectory.log)",
-    ),
+    (is_open3d, Open3DFolder, "Open3D and Redwood (image/ or rgb/, depth/, trajectory.log)"),
     (
         lambda f: any(f.glob("frame-*")) or any(f.glob("seq-*/frame-*")),
         SevenScenes,
