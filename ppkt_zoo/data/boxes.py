@@ -12,7 +12,7 @@ class Boxes:
 
     Attributes:
         boxes: float64 (K, 7): centre, full size, heading in radians counter-clockwise about +z, from world x to
-            the box's own x, which is where the thing faces.
+            the box's own x (where the data set tells which way a thing faces, it is that way).
         label: int16 (K,), index into the reader's ``box_classes``.
         others: how many boxes of each other class were left out.
     """

@@ -1,6 +1,7 @@
 """SUN RGB-D (Song et al., CVPR 2015): 10335 single frames of four sensors, with tilt and oriented boxes."""
 
 import os
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -124,21 +125,23 @@ class SunRGBD:
 
 
 def is_sun_rgbd(folder: Path) -> bool:
-    """Whether this is SUN RGB-D's folder, one of its sensors' or one frame's."""
-    # SUN3D's sequences have the same two, but no fused depth.
-    if _is_frame(folder) and (folder / "depth_bfx").is_dir():
+    """Whether this is SUN RGB-D's folder, or one of its parts down to a frame's."""
+    # SUN3D's sequences have a frame's files too, but no fused depth.
+    if (folder / "SUNRGBD").is_dir() or (_is_frame(folder) and (folder / "depth_bfx").is_dir()):
         return True
-    name = folder.resolve().name
-    return name in SENSORS or any((folder / part).is_dir() for part in ("SUNRGBD", *SENSORS))
+    named = any(part in SENSORS for part in folder.resolve().parts) or any((folder / part).is_dir() for part in SENSORS)
+    return named and next(_walk(folder), folder) != folder
 
 
 def _list_frames(folder: Path) -> list[Path]:
-    found = []
+    return sorted(_walk(folder), key=lambda path: natural_key(path.as_posix()))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
     for place, folders, _ in os.walk(folder):
         if _is_frame(Path(place)):
-            found.append(Path(place))
             folders.clear()
-    return sorted(found, key=lambda path: natural_key(path.as_posix()))
+            yield Path(place)
 
 
 def _is_frame(folder: Path) -> bool:

@@ -5,9 +5,10 @@ import sys
 
 import numpy as np
 import pytest
-from frame_folders import CAMERA, POSES, render, save_color
+from frame_folders import CAMERA, POSES, open3d, render, save_color
 from PIL import Image
 
+from ppkt_zoo.data.open3d_folder import Open3DFolder
 from ppkt_zoo.data.open_frames import open_frames
 from ppkt_zoo.data.sun_boxes import BOX_CLASSES, META
 from ppkt_zoo.data.sun_rgbd import SunRGBD
@@ -136,6 +137,7 @@ def test_raw_depth(tmp_path):
     [
         ("SUNRGBD", PLACES),
         ("SUNRGBD/kv1", PLACES[:2]),
+        ("SUNRGBD/kv1/NYUdata", PLACES[:2]),
         ("SUNRGBD/kv2", PLACES[2:]),
         (f"SUNRGBD/{PLACES[1]}", PLACES[1:2]),
     ],
@@ -281,6 +283,11 @@ def test_without_scipy(tmp_path, monkeypatch):
     with pytest.raises(FrameError, match=r'needs scipy, which is not installed: pip install "ppkt-zoo\[datasets\]"'):
         SunRGBD(tmp_path).boxes(0)
     assert SunRGBD(tmp_path)[0].pose is not None
+
+
+def test_an_own_recording_named_after_a_sensor_is_none_of_it(tmp_path):
+    assert isinstance(open_frames(open3d(tmp_path / "realsense")), Open3DFolder)
+    assert isinstance(open_frames(open3d(tmp_path / "own/kv2/room")), Open3DFolder)
 
 
 def test_folders_without_frames(tmp_path):
