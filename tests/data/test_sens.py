@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from frame_folders import POSES, degrees_between, turned
+from frame_folders import POSES, degrees_between, render, turned
 from PIL import Image
 from scannet_files import COLOR_CAMERA, DEPTH_CAMERA, DEPTH_SIZE, LOST, images, jpeg, sens
 
@@ -131,6 +131,23 @@ def test_a_world_that_is_not_upright_can_be_turned(tmp_path):
     assert degrees_between(between[:3, 2], np.array([0, 0, 1.0])) < 1e-3
     with pytest.raises(FrameError, match="up must be one of"):
         SensFrames(stream(tmp_path, content), up="sideways")
+
+
+def test_gravity_is_found_by_the_depth_camera(tmp_path):
+    """It is tilted against the colour camera, so that the normals of one with the pose of the other mislead."""
+    tilt = np.eye(4)
+    tilt[1:3, 1:3] = [[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]]
+    motion = turned()
+    poses = [motion @ pose @ np.linalg.inv(tilt) for pose in POSES]
+    seen = iter([render(pose, DEPTH_CAMERA[:3, :3], DEPTH_SIZE)[1] for pose in POSES])
+    content = sens(
+        poses,
+        **same_camera(pack_depth=lambda _: zlib.compress(np.rint(next(seen) * 1000).astype("<u2").tobytes())),
+        depth_to_base=tilt,
+    )
+    frames = SensFrames(stream(tmp_path, content), up="gravity")
+    between = frames[0].pose @ tilt @ np.linalg.inv(POSES[0])
+    assert degrees_between(between[:3, 2], np.array([0, 0, 1.0])) < 1
 
 
 def test_cut_short_anywhere(tmp_path):
