@@ -90,9 +90,10 @@ class ImageAugmentation(BaseModel):
             corner = rng.uniform(0, 1, 2) * (size - part)
             # The corner of the first pixel lies half a pixel before its centre.
             moved = (pixel + 0.5 - corner) * (size / part) - 0.5
-            alive = ((moved >= 0) & (moved <= size - 1)).all(axis=1)
+            alive = np.all((moved >= 0) & (moved <= size - 1), axis=1)
             if alive.sum() >= max(1, _FEWEST * len(pixel)):
-                box = (corner[0], corner[1], corner[0] + part[0], corner[1] + part[1])
+                # Rounding must not take the far corner beyond the image.
+                box = (*corner.tolist(), *np.minimum(corner + part, size).tolist())
                 whole = Image.fromarray(image)
                 enlarged = whole.resize(whole.size, Image.Resampling.BILINEAR, box=box)
                 return np.array(enlarged, dtype=np.uint8), moved.astype(np.float32), alive
@@ -101,7 +102,7 @@ class ImageAugmentation(BaseModel):
     def _recolor(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if not (self.brightness or self.contrast or self.saturation or self.grey):
             return image
-        color = image.astype(np.float32)
+        color: np.ndarray = image.astype(np.float32)
         if self.brightness:
             color += np.float32(255 * rng.uniform(-self.brightness, self.brightness))
         if self.contrast:

@@ -67,15 +67,24 @@ def read_stored(path: Path) -> NDArray[Any]:
     Raises:
         FrameError: the file is missing, cut short, damaged or not 16-bit.
     """
-    image = _open(path, "depth image")
+    return decode_stored(_read(path, "depth image"), str(path))
+
+
+def decode_stored(content: bytes, where: str) -> NDArray[Any]:
+    """The bytes of a depth image as :func:`read_stored` reads them; ``where`` names them in errors.
+
+    Raises:
+        FrameError: the image is cut short, damaged or not 16-bit.
+    """
+    image = _decode(content, where, "depth image")
     if image.mode == "F":
         raise FrameError(
-            f"{path}: this depth image holds floating-point numbers (metres, most likely): multiply them by 1000 and "
+            f"{where}: this depth image holds floating-point numbers (metres, most likely): multiply them by 1000 and "
             "save depth as uint16 millimetres"
         )
     if not image.mode.startswith("I"):
         raise FrameError(
-            f"{path}: depth must be a one-channel 16-bit PNG, this one has Pillow mode {image.mode}: "
+            f"{where}: depth must be a one-channel 16-bit PNG, this one has Pillow mode {image.mode}: "
             "save depth as uint16 millimetres"
         )
     return np.asarray(image)
@@ -105,9 +114,18 @@ def read_ids(path: Path) -> NDArray[np.int32]:
     Raises:
         FrameError: the file is missing, cut short, damaged or has several channels.
     """
-    image = _open(path, "id image")
+    return decode_ids(_read(path, "id image"), str(path))
+
+
+def decode_ids(content: bytes, where: str) -> NDArray[np.int32]:
+    """The bytes of an image of ids as :func:`read_ids` reads them; ``where`` names them in errors.
+
+    Raises:
+        FrameError: the image is cut short, damaged or has several channels.
+    """
+    image = _decode(content, where, "id image")
     if image.mode not in ("L", "P", "1") and not image.mode.startswith("I"):
-        raise FrameError(f"{path}: ids must be a one-channel image, this one has Pillow mode {image.mode}")
+        raise FrameError(f"{where}: ids must be a one-channel image, this one has Pillow mode {image.mode}")
     return np.array(image).astype(np.int32)
 
 
@@ -136,10 +154,6 @@ def _check_units(depth: NDArray[np.float32], depth_scale: float, path: Path) -> 
             f"{path}: this depth image looks as if it were stored in finer units ({units}): give the depth_scale it "
             "has, such as 1000 for millimetres"
         )
-
-
-def _open(path: Path, what: str) -> Any:
-    return _decode(_read(path, what), str(path), what)
 
 
 def _read(path: Path, what: str) -> bytes:

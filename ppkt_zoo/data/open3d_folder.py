@@ -86,7 +86,7 @@ class Open3DFolder:
     def __getitem__(self, index: int) -> RGBDFrame:
         key = self._pairs[index][0]
         name = f"{self.name}/{key}"
-        color = read_color(self._color.get(key, self._color_folder / f"{key}.jpg"))
+        color = read_color(self.color_file(index))
         depth = self._depth(index)
         return RGBDFrame(
             color=color,
@@ -95,6 +95,11 @@ class Open3DFolder:
             pose=self._pose(index, depth, name),
             name=name,
         )
+
+    def color_file(self, index: int) -> Path:
+        """Where a frame's colour is stored."""
+        key = self._pairs[index][0]
+        return self._color.get(key, self._color_folder / f"{key}.jpg")
 
     @cached_property
     def alignment(self) -> Matrix:

@@ -14,6 +14,7 @@ from ppkt_zoo.data.open3d_folder import Open3DFolder
 from ppkt_zoo.data.plain import PlainFrames
 from ppkt_zoo.data.scannet.frames import ScanNetFrames, is_scannet
 from ppkt_zoo.data.seven_scenes import SevenScenes
+from ppkt_zoo.data.shards import ShardFrames, is_shard_folder
 from ppkt_zoo.data.sun_rgbd import SunRGBD, is_sun_rgbd
 from ppkt_zoo.data.tum import TumRGBD
 from ppkt_zoo.errors import FrameError
@@ -21,6 +22,7 @@ from ppkt_zoo.errors import FrameError
 # What tells a format, its reader, and its files for the message; the first that fits is taken, so the formats
 # with names of their own stand before those that many share.
 _FORMATS: tuple[tuple[Callable[[Path], bool], Callable[..., FrameSource], str], ...] = (
+    (is_shard_folder, ShardFrames, "shards (shards.json, shard-NNNNNN.tar)"),
     (lambda f: f.suffix == ".mat" or (f / NYU_FILE).exists(), NYUv2, f"NYU Depth v2 ({NYU_FILE})"),
     (lambda f: (f / "rgb.txt").exists() and (f / "depth.txt").exists(), TumRGBD, "TUM (rgb.txt, depth.txt)"),
     (is_arkit_scan, ARKitScenes, "ARKitScenes (lowres_wide/, lowres_depth/, lowres_wide.traj)"),

@@ -76,7 +76,7 @@ class PlainFrames:
         ids_file = self.folder / f"{stem}.object.png"
         ids = read_ids(ids_file) if ids_file.exists() else None
         return RGBDFrame(
-            color=read_color(find_color(self.folder, f"{stem}.color")),
+            color=read_color(self.color_file(index)),
             depth=depth,
             intrinsics=self._intrinsics.copy(),
             pose=self._pose(index, depth),
@@ -84,6 +84,10 @@ class PlainFrames:
             label=None if ids is None else (np.minimum(ids, len(OBJECT_CLASSES)) - 1).astype(np.int16),
             instance=ids,
         )
+
+    def color_file(self, index: int) -> Path:
+        """Where a frame's colour is stored."""
+        return find_color(self.folder, f"{self._stems[index]}.color")
 
     @cached_property
     def alignment(self) -> Matrix:
