@@ -153,9 +153,10 @@ def test_damaged_values_of_one_frame(tmp_path):
     path = write(tmp_path / FILE, frames=2)
     with h5py.File(path, "r+") as file:
         file["depths"][0, 100] = np.nan
+        file["depths"][0, 101] = np.inf
         file["depths"][1] = 0
     frames = NYUv2(path, up="none")
-    assert (frames[0].depth[50:400, 100] == 0).all()
+    assert (frames[0].depth[50:400, 100:102] == 0).all()
     with pytest.raises(FrameError, match=r"frame nyu_depth_v2_labeled/0001: depth is all holes"):
         frames[1]
 

@@ -47,7 +47,7 @@ ANNOTATION = {
     "objects": [
         None,
         {"name": "wall", "polygon": [{"X": [0, 1, 1, 0], "Z": [0, 0, 1, 1], "Ymin": 1, "Ymax": -1}]},
-        {"name": "chair:truncated", "polygon": [
+        {"name": "chair_:truncated", "polygon": [
             {"X": [2, 3, 3, 2], "Z": [3, 3, 1.4, 1.4], "Ymin": 0.9, "Ymax": 0.1, "rectangle": 1}
         ]},
         {"name": "table", "polygon": []},
