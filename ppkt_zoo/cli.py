@@ -67,6 +67,10 @@ WeightOption = Annotated[
     typer.Option("--weight", "-w", help="A name of `list weights`, local-dir:PATH or hf-hub:OWNER/REPO@COMMIT."),
 ]
 
+IntrinsicsOption = Annotated[
+    str | None, typer.Option(metavar="FX,FY,CX,CY", help="Of a folder of frames without its own.")
+]
+
 
 class What(StrEnum):
     """What `list` lists."""
@@ -108,7 +112,7 @@ def encode(
         str | None,
         typer.Option(help="Of a file: the axis that points up, z, y, -y, …  Of frames: gravity, camera-y, world-z."),
     ] = None,
-    intrinsics: Annotated[str | None, typer.Option(metavar="FX,FY,CX,CY", help="Of a folder without its own.")] = None,
+    intrinsics: IntrinsicsOption = None,
     tile: Annotated[
         float | None, typer.Option(help="Encode in square columns of so many metres, for huge clouds.")
     ] = None,
@@ -237,6 +241,35 @@ def pretrain(
     console = _console()
     console.print(Text.assemble("wrote ", (str(folder), "bold cyan"), ", the weight, with its card and golden output"))
     console.print(f"next: ppkt-zoo demo --weight local-dir:{folder}", markup=False, soft_wrap=True)
+
+
+data_app = typer.Typer(cls=_Group, no_args_is_help=True, help="Look at RGB-D data, and pack it for training.")
+app.add_typer(data_app, name="data")
+
+
+@data_app.command()
+def pack(
+    source: Annotated[Path, typer.Argument(help="RGB-D frames in any format that is known.")],
+    out: Annotated[Path, typer.Argument(help="A new folder for the shards and their index.")],
+    shard_size: Annotated[int, typer.Option(help="Megabytes (10⁶ bytes) of a shard.", min=1)] = 128,
+    every: Annotated[int, typer.Option(help="Take every n-th frame.", min=1)] = 1,
+    intrinsics: IntrinsicsOption = None,
+    up: Annotated[str, typer.Option(help="How poses are turned to z up: gravity, camera-y, world-z.")] = "gravity",
+) -> None:
+    """Pack frames into tar shards that the webdataset library reads too, with an index beside them."""
+    from ppkt_zoo.data.listing import subset
+    from ppkt_zoo.data.open_frames import open_frames
+    from ppkt_zoo.data.shard_writer import pack_frames
+    from ppkt_zoo.view.steps import Steps, thousands
+
+    camera = None if intrinsics is None else _numbers("--intrinsics", intrinsics)
+    with Steps(_console()).step("pack", f"packing {source}") as step:
+        frames = subset(open_frames(source, camera, up), slice(0, None, every))
+        index = pack_frames(frames, out, shard_size * 1_000_000)
+        size = sum(shard.size for shard in index.shards) / 1e6
+        step.text = f"{thousands(index.frames)} frames in {len(index.shards)} shards, {size:.1f} MB, in {out}"
+    for line in index.skipped:
+        _say("left out", "bold yellow", line)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from ppkt_zoo.data.fuse import fuse
 from ppkt_zoo.data.open_frames import open_frames
 from ppkt_zoo.demo import default_weight
 from ppkt_zoo.errors import FrameError, InputError
-from ppkt_zoo.points.back_projection import back_project
+from ppkt_zoo.points.back_projection import back_project, pixel_values
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.io import read_cloud, write_cloud
 from ppkt_zoo.view.picture import feature_picture, feature_title, save_picture
@@ -94,7 +94,7 @@ def _single(frames: "FrameSource", index: int, every: int | None) -> Points:
     one = frames[index]
     xyz, pixel = back_project(one.depth, one.intrinsics, one.pose)
     sensor = None if one.pose is None else one.pose[:3, 3]
-    return Points(xyz, one.color[pixel[:, 1], pixel[:, 0]], f"frame {one.name}", sensor)
+    return Points(xyz, pixel_values(one.color, pixel), f"frame {one.name}", sensor)
 
 
 def _fused(frames: "FrameSource", every: int | None) -> Points:

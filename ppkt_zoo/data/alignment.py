@@ -13,6 +13,7 @@ Matrix = NDArray[np.float64]
 DepthView = tuple[NDArray[np.float32], Matrix]
 
 WORLD_UP = ("gravity", "camera-y", "world-z")
+FRAME_UP = ("gravity", "camera-y", "none")
 # Frames looked at for gravity, spread evenly over the sequence.
 _VIEWS = 16
 
@@ -68,6 +69,32 @@ def world_to_z_up(
 def aligned(transform: Matrix, pose: Matrix) -> Matrix:
     """A stored pose in the z-up world; one that is not finite stays so, for the frame to refuse."""
     return transform @ pose if np.isfinite(pose).all() else pose
+
+
+def upright_pose(up: str | Matrix, depth: NDArray[np.float32], intrinsics: Matrix, name: str) -> Matrix | None:
+    """A pose (4, 4) for a frame that has none: it turns the camera's frame upright, about the camera's own place.
+
+    Args:
+        up: ``"gravity"`` (from depth normals), ``"camera-y"`` (the camera is held level), ``"none"`` (no pose), or
+            the up direction (3,) in the camera's frame.
+        depth: float32 (H, W) metres, 0 = hole.
+        intrinsics: (3, 3).
+        name: what the error calls this frame.
+
+    Raises:
+        FrameError: too few surfaces for ``"gravity"``.
+    """
+    if isinstance(up, str) and up == "none":
+        return None
+    direction = np.array([0.0, -1.0, 0.0]) if isinstance(up, str) else up
+    if isinstance(up, str) and up == "gravity":
+        try:
+            direction = estimate_up([(depth, intrinsics, None)])
+        except FrameError as error:
+            raise FrameError(f"frame {name}: {error}") from error
+    pose = np.eye(4)
+    pose[:3, :3] = align_up(direction)
+    return pose
 
 
 def _usable_poses(poses: Callable[[int], Matrix], size: int) -> list[tuple[int, Matrix]]:

@@ -25,7 +25,7 @@ def as_intrinsics(value: Any) -> Matrix:
         raise FrameError(f"intrinsics must be numbers: {error}") from error
     if matrix.shape == (4,):
         matrix = pinhole(*(float(number) for number in matrix))
-    return _check_intrinsics(matrix, "the argument intrinsics")
+    return check_intrinsics(matrix, "the argument intrinsics")
 
 
 def read_matrix(path: Path, size: int, what: str) -> Matrix:
@@ -34,13 +34,22 @@ def read_matrix(path: Path, size: int, what: str) -> Matrix:
     Raises:
         FrameError: the file is missing, cut short, or holds other numbers than such a matrix.
     """
-    numbers = _numbers(_read_text(path, what).split(), f"{path}: this {what}")
+    numbers = read_numbers(path, what)
     if len(numbers) != size * size:
         raise FrameError(
             f"{path}: this {what} should hold a {size}×{size} matrix ({size * size} numbers) but holds {len(numbers)}: "
             "it is cut short or something else"
         )
     return numbers.reshape(size, size)
+
+
+def read_numbers(path: Path, what: str) -> Matrix:
+    """All numbers (N,) of a text file; NaN is let through.
+
+    Raises:
+        FrameError: the file is missing, or holds something that is no number.
+    """
+    return _numbers(read_text(path, what).split(), f"{path}: this {what}")
 
 
 def read_intrinsics(path: Path) -> Matrix:
@@ -50,9 +59,9 @@ def read_intrinsics(path: Path) -> Matrix:
         FrameError: the file is missing, cut short, or holds no such matrix.
     """
     if path.suffix != ".json":
-        return _check_intrinsics(read_matrix(path, 3, "intrinsics file"), str(path))
+        return check_intrinsics(read_matrix(path, 3, "intrinsics file"), str(path))
     try:
-        stored = json.loads(_read_text(path, "intrinsics file"))
+        stored = json.loads(read_text(path, "intrinsics file"))
     except json.JSONDecodeError as error:
         raise FrameError(f"{path}: this intrinsics file is not whole JSON ({error})") from error
     # Open3D nests the same block under "intrinsic" when it writes extrinsics too.
@@ -61,7 +70,7 @@ def read_intrinsics(path: Path) -> Matrix:
     if not isinstance(numbers, list) or len(numbers) != 9:
         raise FrameError(f'{path}: this intrinsics file has no "intrinsic_matrix" of 9 numbers, column by column')
     matrix = _numbers(numbers, f"{path}: this intrinsics file").reshape(3, 3).T
-    return _check_intrinsics(matrix, str(path))
+    return check_intrinsics(matrix, str(path))
 
 
 def read_trajectory(path: Path) -> list[Matrix]:
@@ -72,7 +81,7 @@ def read_trajectory(path: Path) -> list[Matrix]:
     Raises:
         FrameError: the file is missing, cut short, or a line does not hold what it should.
     """
-    lines = [line for line in _read_text(path, "trajectory").splitlines() if line.strip()]
+    lines = [line for line in read_text(path, "trajectory").splitlines() if line.strip()]
     poses = []
     for start in range(0, len(lines), 5):
         block = lines[start : start + 5]
@@ -88,7 +97,12 @@ def read_trajectory(path: Path) -> list[Matrix]:
     return poses
 
 
-def _check_intrinsics(matrix: Matrix, where: str) -> Matrix:
+def check_intrinsics(matrix: Matrix, where: str) -> Matrix:
+    """The matrix, if it is one of a pinhole camera; ``where`` is what the error calls it.
+
+    Raises:
+        FrameError: it is not.
+    """
     if matrix.shape != (3, 3):
         raise FrameError(f"{where} must be a (3, 3) matrix or (fx, fy, cx, cy), got shape {matrix.shape}")
     finite = np.isfinite(matrix).all()
@@ -97,7 +111,12 @@ def _check_intrinsics(matrix: Matrix, where: str) -> Matrix:
     return matrix
 
 
-def _read_text(path: Path, what: str) -> str:
+def read_text(path: Path, what: str) -> str:
+    """The text of a file; ``what`` is what errors call it.
+
+    Raises:
+        FrameError: the file is missing, cannot be read, or is not text in UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:

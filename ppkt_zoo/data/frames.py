@@ -43,9 +43,11 @@ class RGBDFrame:
                 f"{where}: colour is {_size(self.color)} but depth is {_size(self.depth)}, and no mapping "
                 "between them is known: register depth to colour first, or resize both with their intrinsics"
             )
-        if not np.isfinite(self.depth).all() or (self.depth < 0).any():
+        # NaN and infinity both show in the extremes.
+        nearest, farthest = float(self.depth.min()), float(self.depth.max())
+        if not (nearest >= 0 and farthest < np.inf):
             raise FrameError(f"{where}: depth has NaN, infinite or negative values: write holes as 0")
-        if not (self.depth > 0).any():
+        if farthest == 0:
             raise FrameError(f"{where}: depth is all holes (every pixel is 0)")
         check_array(where, "intrinsics", self.intrinsics, np.float64, (3, 3))
         fx, fy = self.intrinsics[0, 0], self.intrinsics[1, 1]

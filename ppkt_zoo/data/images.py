@@ -14,8 +14,12 @@ from ppkt_zoo.errors import FrameError
 
 # What Pillow's decoders raise on damaged bytes.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
-# 7-Scenes and other Kinect recordings write both for "no depth here".
-_HOLES = (0, 65535)
+# Beside 0, 7-Scenes and other Kinect recordings write this for "no depth here".
+_HOLE = 65535
+# No depth camera's image has its median nearer than this, nor one indoors farther: it is in other units then.
+_NEAREST, _FARTHEST = 0.05, 100.0
+# Every so many pixels are looked at for that.
+_PROBE = 4
 _COLOR_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
@@ -37,7 +41,7 @@ def decode_color(content: bytes, where: str) -> NDArray[np.uint8]:
     image = _decode(content, where, "colour image")
     if image.mode not in ("RGB", "RGBA", "L", "LA", "P", "CMYK", "YCbCr"):
         raise FrameError(f"{where}: colour must be an 8-bit image, this one has Pillow mode {image.mode}")
-    return np.array(image.convert("RGB"), dtype=np.uint8)
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)
 
 
 def read_depth(path: Path, depth_scale: float = 1000.0) -> NDArray[np.float32]:
@@ -48,23 +52,49 @@ def read_depth(path: Path, depth_scale: float = 1000.0) -> NDArray[np.float32]:
         depth_scale: stored units in a metre (1000 for millimetres, 5000 for TUM).
 
     Raises:
-        FrameError: the file is missing, cut short, damaged or not 16-bit.
+        FrameError: the file is missing, cut short, damaged or not 16-bit, or by its depths it is stored in other
+            units than ``depth_scale`` says.
     """
     check_depth_scale(depth_scale)
-    image = _open(path, "depth image")
-    if not image.mode.startswith("I"):
+    depth = to_metres(read_stored(path), depth_scale)
+    _check_units(depth, depth_scale, path)
+    return depth
+
+
+def read_stored(path: Path) -> NDArray[Any]:
+    """The whole numbers (H, W) of a depth image, as stored.
+
+    Raises:
+        FrameError: the file is missing, cut short, damaged or not 16-bit.
+    """
+    return decode_stored(_read(path, "depth image"), str(path))
+
+
+def decode_stored(content: bytes, where: str) -> NDArray[Any]:
+    """The bytes of a depth image as :func:`read_stored` reads them; ``where`` names them in errors.
+
+    Raises:
+        FrameError: the image is cut short, damaged or not 16-bit.
+    """
+    image = _decode(content, where, "depth image")
+    if image.mode == "F":
         raise FrameError(
-            f"{path}: depth must be a one-channel 16-bit PNG, this one has Pillow mode {image.mode}: "
+            f"{where}: this depth image holds floating-point numbers (metres, most likely): multiply them by 1000 and "
             "save depth as uint16 millimetres"
         )
-    return to_metres(np.array(image), depth_scale)
+    if not image.mode.startswith("I"):
+        raise FrameError(
+            f"{where}: depth must be a one-channel 16-bit PNG, this one has Pillow mode {image.mode}: "
+            "save depth as uint16 millimetres"
+        )
+    return np.asarray(image)
 
 
 def to_metres(stored: NDArray[Any], depth_scale: float) -> NDArray[np.float32]:
     """Stored whole numbers (H, W) as float32 (H, W) metres, 0 where there is no depth (stored 0 or 65535)."""
-    depth = (stored / np.float32(depth_scale)).astype(np.float32)
-    for hole in _HOLES:
-        depth[stored == hole] = 0.0
+    depth = (stored / np.float32(depth_scale)).astype(np.float32, copy=False)
+    # A stored zero is zero metres already.
+    depth[stored == _HOLE] = 0.0
     return depth
 
 
@@ -84,9 +114,18 @@ def read_ids(path: Path) -> NDArray[np.int32]:
     Raises:
         FrameError: the file is missing, cut short, damaged or has several channels.
     """
-    image = _open(path, "id image")
+    return decode_ids(_read(path, "id image"), str(path))
+
+
+def decode_ids(content: bytes, where: str) -> NDArray[np.int32]:
+    """The bytes of an image of ids as :func:`read_ids` reads them; ``where`` names them in errors.
+
+    Raises:
+        FrameError: the image is cut short, damaged or has several channels.
+    """
+    image = _decode(content, where, "id image")
     if image.mode not in ("L", "P", "1") and not image.mode.startswith("I"):
-        raise FrameError(f"{path}: ids must be a one-channel image, this one has Pillow mode {image.mode}")
+        raise FrameError(f"{where}: ids must be a one-channel image, this one has Pillow mode {image.mode}")
     return np.array(image).astype(np.int32)
 
 
@@ -96,8 +135,25 @@ def find_color(folder: Path, stem: str) -> Path:
     return next((path for path in candidates if path.is_file()), candidates[0])
 
 
-def _open(path: Path, what: str) -> Any:
-    return _decode(_read(path, what), str(path), what)
+def _check_units(depth: NDArray[np.float32], depth_scale: float, path: Path) -> None:
+    measured = depth[::_PROBE, ::_PROBE]
+    measured = measured[measured > 0]
+    if not len(measured):
+        return
+    middle = float(np.median(measured))
+    units = (
+        f"half of its depths are under {middle * depth_scale:g} stored units, {middle:g} m at {depth_scale:g} a metre"
+    )
+    if middle < _NEAREST:
+        raise FrameError(
+            f"{path}: this depth image looks as if it were stored in metres ({units}): give the depth_scale it has, "
+            "or save depth as uint16 millimetres"
+        )
+    if middle > _FARTHEST:
+        raise FrameError(
+            f"{path}: this depth image looks as if it were stored in finer units ({units}): give the depth_scale it "
+            "has, such as 1000 for millimetres"
+        )
 
 
 def _read(path: Path, what: str) -> bytes:

@@ -48,6 +48,11 @@ class Subset:
     def __len__(self) -> int:
         return len(self.indices)
 
+    def color_file(self, index: int) -> Path | None:
+        """Where a frame's colour is stored; None where the source does not tell."""
+        find = getattr(self._source, "color_file", None)
+        return None if find is None else find(self.indices[index])
+
     def __getitem__(self, index: int) -> RGBDFrame:
         return self._source[self.indices[index]]
 

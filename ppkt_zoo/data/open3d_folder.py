@@ -1,4 +1,4 @@
-"""Open3D's folder of a sequence: ``image/`` (or ``color/``), ``depth/``, ``trajectory.log``."""
+"""Folders of Open3D's and Redwood's: ``image/`` (or ``color/``, ``rgb/``), ``depth/``, ``trajectory.log``."""
 
 from functools import cached_property
 from pathlib import Path
@@ -6,37 +6,52 @@ from typing import Any
 
 import numpy as np
 
-from ppkt_zoo.data.alignment import WORLD_UP, DepthView, Matrix, aligned, check_up, world_to_z_up
+from ppkt_zoo.data.alignment import (
+    FRAME_UP,
+    WORLD_UP,
+    DepthView,
+    Matrix,
+    aligned,
+    check_up,
+    upright_pose,
+    world_to_z_up,
+)
 from ppkt_zoo.data.cameras import as_intrinsics, pinhole, read_intrinsics, read_trajectory
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.images import read_color, read_depth
 from ppkt_zoo.data.listing import existing_folder, natural_key
+from ppkt_zoo.data.open3d_files import find_color, find_depth, find_trajectory, list_color, list_depth, pair, stamped
 from ppkt_zoo.errors import FrameError
 
 # Open3D's PinholeCameraIntrinsicParameters.PrimeSenseDefault, which its samples are to be read with.
 PRIMESENSE_INTRINSICS = (525.0, 525.0, 319.5, 239.5)
-_COLOR_FOLDERS = ("image", "color", "rgb")
-_COLOR_SUFFIXES = (".jpg", ".jpeg", ".png")
 _CAMERA_FILES = ("camera.json", "camera_primesense.json", "intrinsic.json", "camera-intrinsics.txt")
 
 
 class Open3DFolder:
-    """The frames of one sequence; the k-th pose of ``trajectory.log`` belongs to the k-th image.
+    """The frames of one sequence; the k-th pose of the trajectory belongs to the k-th image.
 
-    Colour and depth are paired by the first number in their names, so ``00003.jpg`` goes with
-    ``00003.png`` and ``3-100.jpg`` with ``3-133.png``.
+    Colour and depth are paired by the first number in their names, so ``00003.jpg`` goes with ``00003.png``. Where
+    all names have Redwood's time stamps (``0000003-000000066741.jpg``), the nearest in time belong together, at most
+    0.02 s apart, and ``unmatched`` counts the images of either kind that found no partner.
+
+    Redwood's object scans (``rgb/`` and ``depth/`` with time stamps) come without a trajectory: there each frame gets
+    a pose of its own that turns it upright, as in PlainFrames.
 
     Args:
-        folder: holds ``image/`` or ``color/``, ``depth/`` and ``trajectory.log``.
+        folder: holds ``image/`` (or ``color/``, ``colors/``, ``rgb/``, ``NAME-color/``), ``depth/`` (or
+            ``NAME-depth-clean/``, ``NAME-depth-simulated/``) and ``trajectory.log`` (or ``NAME.log``,
+            ``NAME-traj.txt``).
         intrinsics: (3, 3) or (fx, fy, cx, cy); by default ``camera.json`` of the folder, and where there
             is none, Open3D's PrimeSense default 525, 525, 319.5, 239.5 (for images of 640×480 only).
         up: how the world is turned to z up: ``"gravity"`` (from depth normals), ``"camera-y"`` (mean up of
-            the cameras), ``"world-z"`` (poses as stored), or the up direction in the stored world.
+            the cameras), ``"world-z"`` (poses as stored), or the up direction in the stored world. For frames
+            without poses as in PlainFrames.
         depth_scale: stored units in a metre.
 
     Raises:
-        FrameError: a folder or ``trajectory.log`` is missing or does not fit the images; frames are checked
-            when they are read.
+        FrameError: a folder or the trajectory is missing or does not fit the images; frames are checked when they
+            are read.
     """
 
     def __init__(
@@ -44,23 +59,20 @@ class Open3DFolder:
     ) -> None:
         self.folder = existing_folder(folder)
         self.name = self.folder.resolve().name
-        self._up = check_up(up, WORLD_UP)
         self._depth_scale = depth_scale
-        color_folder = next((self.folder / n for n in _COLOR_FOLDERS if (self.folder / n).is_dir()), None)
-        if color_folder is None:
-            raise FrameError(f"{self.folder / 'image'}: this folder of colour images is missing (color/ would do too)")
-        self._color = _by_number(color_folder, _COLOR_SUFFIXES)
-        self._depth_files = _by_number(existing_folder(self.folder / "depth"), (".png",))
-        self._keys = sorted({*self._color, *self._depth_files}, key=natural_key)
-        if not self._keys:
-            raise FrameError(f"{self.folder}: no images in {color_folder.name}/ nor in depth/")
-        self._color_folder = color_folder
-        self._poses = read_trajectory(self.folder / "trajectory.log")
-        if len(self._poses) != len(self._keys):
-            raise FrameError(
-                f"{self.folder / 'trajectory.log'}: {len(self._poses)} poses for {len(self._keys)} frames: "
-                "the file is cut short, or images were added or removed"
-            )
+        self._color_folder = find_color(self.folder)
+        self._depth_folder = existing_folder(find_depth(self.folder))
+        self._color, self._depth_files = list_color(self._color_folder), list_depth(self._depth_folder)
+        self._pairs = pair(self._color, self._depth_files)
+        if not self._pairs:
+            places = f"{self._color_folder.name}/ nor in {self._depth_folder.name}/"
+            raise FrameError(f"{self.folder}: no images in {places} that go together")
+        self.unmatched = {
+            "color": len(self._color.keys() - {color for color, _ in self._pairs}),
+            "depth": len(self._depth_files.keys() - {depth for _, depth in self._pairs}),
+        }
+        self._poses = self._read_poses()
+        self._up = check_up(up, WORLD_UP if self._poses is not None else FRAME_UP)
         camera = next((self.folder / n for n in _CAMERA_FILES if (self.folder / n).exists()), None)
         self._default_camera = intrinsics is None and camera is None
         if intrinsics is not None:
@@ -69,29 +81,63 @@ class Open3DFolder:
             self._intrinsics = pinhole(*PRIMESENSE_INTRINSICS) if camera is None else read_intrinsics(camera)
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._pairs)
 
     def __getitem__(self, index: int) -> RGBDFrame:
-        key = self._keys[index]
+        key = self._pairs[index][0]
+        name = f"{self.name}/{key}"
+        color = read_color(self.color_file(index))
+        depth = self._depth(index)
         return RGBDFrame(
-            color=read_color(self._color.get(key, self._color_folder / f"{key}.jpg")),
-            depth=self._depth(index),
+            color=color,
+            depth=depth,
             intrinsics=self._intrinsics.copy(),
-            pose=aligned(self.alignment, self._poses[index]),
-            name=f"{self.name}/{key}",
+            pose=self._pose(index, depth, name),
+            name=name,
         )
+
+    def color_file(self, index: int) -> Path:
+        """Where a frame's colour is stored."""
+        key = self._pairs[index][0]
+        return self._color.get(key, self._color_folder / f"{key}.jpg")
 
     @cached_property
     def alignment(self) -> Matrix:
-        """The (4, 4) transform from the stored world to the z-up world that poses lead to."""
-        return world_to_z_up(self._up, self._poses.__getitem__, self._view, len(self), self.name)
+        """The (4, 4) transform from the stored world to the z-up world, where there is a trajectory."""
+        return world_to_z_up(self._up, self._stored_pose, self._view, len(self), self.name)
+
+    def _read_poses(self) -> list[Matrix] | None:
+        """The pose of each frame; None for an object scan of Redwood's, which has no trajectory."""
+        path = find_trajectory(self.folder)
+        if not path.exists() and stamped(self._color) and stamped(self._depth_files):
+            return None
+        poses = read_trajectory(path)
+        by_time = any(self.unmatched.values())
+        # Where frames were left out, the trajectory still has a pose for every depth image.
+        keys = sorted(self._depth_files, key=natural_key) if by_time else [depth for _, depth in self._pairs]
+        if len(poses) != len(keys):
+            raise FrameError(
+                f"{path}: {len(poses)} poses for {len(keys)} frames: "
+                "the file is cut short, or images were added or removed"
+            )
+        stored = dict(zip(keys, poses, strict=True))
+        return [stored[depth] for _, depth in self._pairs]
+
+    def _pose(self, index: int, depth: np.ndarray, name: str) -> Matrix | None:
+        if self._poses is None:
+            return upright_pose(self._up, depth, self._intrinsics, name)
+        return aligned(self.alignment, self._poses[index])
+
+    def _stored_pose(self, index: int) -> Matrix:
+        assert self._poses is not None
+        return self._poses[index]
 
     def _view(self, index: int) -> DepthView:
         return self._depth(index), self._intrinsics
 
     def _depth(self, index: int) -> np.ndarray:
-        key = self._keys[index]
-        path = self._depth_files.get(key, self.folder / "depth" / f"{key}.png")
+        key = self._pairs[index][1]
+        path = self._depth_files.get(key, self._depth_folder / f"{key}.png")
         depth = read_depth(path, self._depth_scale)
         if self._default_camera and depth.shape != (480, 640):
             raise FrameError(
@@ -99,17 +145,3 @@ class Open3DFolder:
                 f"write {self.folder / 'camera.json'} or give intrinsics=(fx, fy, cx, cy)"
             )
         return depth
-
-
-def _by_number(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    """Images of a folder by the first number in their names (the whole stem where it begins with none)."""
-    files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in suffixes:
-            continue
-        lead = path.stem.split("-")[0]
-        key = lead if lead.isdigit() else path.stem
-        if key in files:
-            raise FrameError(f"{path} and {files[key].name} are both frame {key}: keep one of them")
-        files[key] = path
-    return files

@@ -13,10 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from ppkt_zoo.data.alignment import WORLD_UP, DepthView, Matrix, aligned, check_up, world_to_z_up
+from ppkt_zoo.data.alignment import (
+    FRAME_UP,
+    WORLD_UP,
+    DepthView,
+    Matrix,
+    aligned,
+    check_up,
+    upright_pose,
+    world_to_z_up,
+)
 from ppkt_zoo.data.cameras import as_intrinsics, read_intrinsics, read_matrix
 from ppkt_zoo.data.frames import RGBDFrame
-from ppkt_zoo.data.gravity import align_up, estimate_up
 from ppkt_zoo.data.images import find_color, read_color, read_depth, read_ids
 from ppkt_zoo.data.listing import existing_folder, natural_key
 from ppkt_zoo.errors import FrameError
@@ -56,7 +64,7 @@ class PlainFrames:
         if not self._stems:
             raise FrameError(f"{self.folder}: no frames here: expected NAME.color.jpg (or .png) and NAME.depth.png")
         self._posed = _has_poses(self.folder, self._stems)
-        self._up = check_up(up, WORLD_UP if self._posed else ("gravity", "camera-y", "none"))
+        self._up = check_up(up, WORLD_UP if self._posed else FRAME_UP)
         self._intrinsics = _find_intrinsics(self.folder) if intrinsics is None else as_intrinsics(intrinsics)
 
     def __len__(self) -> int:
@@ -68,32 +76,28 @@ class PlainFrames:
         ids_file = self.folder / f"{stem}.object.png"
         ids = read_ids(ids_file) if ids_file.exists() else None
         return RGBDFrame(
-            color=read_color(find_color(self.folder, f"{stem}.color")),
+            color=read_color(self.color_file(index)),
             depth=depth,
             intrinsics=self._intrinsics.copy(),
-            pose=aligned(self.alignment, self._stored_pose(index)) if self._posed else self._upright(depth, stem),
+            pose=self._pose(index, depth),
             name=f"{self.name}/{stem}",
             label=None if ids is None else (np.minimum(ids, len(OBJECT_CLASSES)) - 1).astype(np.int16),
             instance=ids,
         )
+
+    def color_file(self, index: int) -> Path:
+        """Where a frame's colour is stored."""
+        return find_color(self.folder, f"{self._stems[index]}.color")
 
     @cached_property
     def alignment(self) -> Matrix:
         """The (4, 4) transform from the stored world to z up, where frames have poses."""
         return world_to_z_up(self._up, self._stored_pose, self._view, len(self), self.name)
 
-    def _upright(self, depth: np.ndarray, stem: str) -> Matrix | None:
-        if isinstance(self._up, str) and self._up == "none":
-            return None
-        up = np.array([0.0, -1.0, 0.0]) if isinstance(self._up, str) else self._up
-        if isinstance(self._up, str) and self._up == "gravity":
-            try:
-                up = estimate_up([(depth, self._intrinsics, None)])
-            except FrameError as error:
-                raise FrameError(f"frame {self.name}/{stem}: {error}") from error
-        pose = np.eye(4)
-        pose[:3, :3] = align_up(up)
-        return pose
+    def _pose(self, index: int, depth: np.ndarray) -> Matrix | None:
+        if self._posed:
+            return aligned(self.alignment, self._stored_pose(index))
+        return upright_pose(self._up, depth, self._intrinsics, f"{self.name}/{self._stems[index]}")
 
     def _stored_pose(self, index: int) -> Matrix:
         return read_matrix(self.folder / f"{self._stems[index]}.pose.txt", 4, "pose")

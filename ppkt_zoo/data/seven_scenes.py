@@ -56,12 +56,16 @@ class SevenScenes:
     def __getitem__(self, index: int) -> RGBDFrame:
         stem = self._stems[index]
         return RGBDFrame(
-            color=read_color(find_color(self.folder, f"{stem}.color")),
+            color=read_color(self.color_file(index)),
             depth=self._depth(index),
             intrinsics=self._intrinsics.copy(),
             pose=aligned(self.alignment, self._stored_pose(index)),
             name=f"{self.name}/{stem}",
         )
+
+    def color_file(self, index: int) -> Path:
+        """Where a frame's colour is stored."""
+        return find_color(self.folder, f"{self._stems[index]}.color")
 
     @cached_property
     def alignment(self) -> Matrix:

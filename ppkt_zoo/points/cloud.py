@@ -1,5 +1,6 @@
 """PointCloud: the one shape in which points travel through ppkt-zoo, checked at the entrance."""
 
+import math
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -62,18 +63,21 @@ class PointCloud:
                 f"xyz must be float32 or float64 in metres, got {str(points.dtype).removeprefix('torch.')}: "
                 "convert it with .astype('float32')"
             )
-        finite = torch.isfinite(points).all(dim=1)
-        if not bool(finite.all()):
+        # NaN and infinity both show in the extremes: one pass over the numbers.
+        low, high = (float(extreme) for extreme in torch.aminmax(points))
+        if not (math.isfinite(low) and math.isfinite(high)):
+            finite = torch.isfinite(points).all(dim=1)
             row = int((~finite).nonzero()[0, 0])
             raise InputError(
                 f"xyz has {int((~finite).sum())} rows with NaN or infinity (the first is row {row}): "
                 "drop them first, xyz[np.isfinite(xyz).all(axis=1)], and the same rows of rgb"
             )
         if points.dtype == torch.float32:
-            _warn_of_coarse_steps(points)
+            _warn_of_coarse_steps(max(-low, high))
         else:
             points = (points - points.min(dim=0).values).float()
-        _warn_of_scale(points)
+        if high - low > _CITY_METRES:
+            _warn_of_scale(points)
         return cls(points.contiguous(), None if rgb is None else _check_rgb(rgb, points))
 
 
@@ -124,12 +128,11 @@ def _warn_of_scale(points: Tensor) -> None:
         warnings.warn(f"the cloud is {extent:.0f} m wide: {text}", ScaleWarning, stacklevel=3)
 
 
-def _warn_of_coarse_steps(points: Tensor) -> None:
-    far = points.abs().max().cpu()
-    step = float(torch.nextafter(far, torch.tensor(float("inf"))) - far)
+def _warn_of_coarse_steps(far: float) -> None:
+    step = float(np.spacing(np.float32(far)))
     if step > _COARSEST_STEP:
         warnings.warn(
-            f"xyz is float32 and lies {float(far):.0f} m from the origin, where its numbers stand {step:.2g} m apart: "
+            f"xyz is float32 and lies {far:.0f} m from the origin, where its numbers stand {step:.2g} m apart: "
             "give map coordinates as float64, they are centred before they become float32",
             ScaleWarning,
             stacklevel=3,
@@ -167,6 +170,8 @@ class CloudBatch:
             raise InputError(f"cloud {missing} of the batch has no colour but others do: give rgb for all or for none")
         sizes = tuple(len(cloud) for cloud in clouds)
         device = clouds[0].xyz.device
+        if len(clouds) == 1:
+            return cls(clouds[0].xyz, clouds[0].rgb, torch.zeros(sizes[0], dtype=torch.int64, device=device), sizes)
         index = torch.repeat_interleave(torch.arange(len(sizes), device=device), torch.tensor(sizes, device=device))
         rgb = torch.cat([cloud.rgb for cloud in clouds if cloud.rgb is not None]) if all(with_color) else None
         return cls(torch.cat([cloud.xyz for cloud in clouds]), rgb, index, sizes)

@@ -9,9 +9,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ppkt_zoo.data.augment import CloudAugmentation
+from ppkt_zoo.data.augment_image import ImageAugmentation
 from ppkt_zoo.data.frames import FrameSource, RGBDFrame
 from ppkt_zoo.errors import FrameError, InputError
-from ppkt_zoo.points.back_projection import back_project
+from ppkt_zoo.points.back_projection import back_project, pixel_values
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.train.sources import FrameOrder
 from ppkt_zoo.train.teacher_cache import TeacherCache
@@ -31,7 +32,7 @@ class Step:
         images: uint8 (H, W, 3) of each frame, for an online teacher; empty with cached features.
         image_sizes: (H, W) of each frame's image.
         point, frame: int64 (N,), row in the joined clouds and frame of each pair.
-        pixel: float32 (N, 2), (u, v) of each pair in its image, flips applied.
+        pixel: float32 (N, 2), (u, v) of each pair in its image as it was augmented.
         skipped: a line for each frame that could not be used.
     """
 
@@ -50,6 +51,7 @@ class Step:
 class _Prepared:
     cloud: PointCloud
     pixel: np.ndarray
+    alive: np.ndarray
     image: np.ndarray
 
 
@@ -63,7 +65,7 @@ class StepDataset(Dataset[Step]):
         order: which frames a step sees.
         augmentation: of the student's cloud.
         pairs: pixel-point pairs a step.
-        image_flip: probability that an image is flipped before the (online) teacher sees it.
+        images: augmentation of the images before the (online) teacher sees them.
         seed: the run's seed.
         steps: length of the data set.
     """
@@ -76,13 +78,13 @@ class StepDataset(Dataset[Step]):
         order: FrameOrder,
         augmentation: CloudAugmentation,
         pairs: int,
-        image_flip: float,
+        images: ImageAugmentation,
         seed: int,
         steps: int,
     ) -> None:
         self._sources, self._caches, self._strides = sources, caches, pixel_strides
         self._order, self._augmentation = order, augmentation
-        self._pairs, self._image_flip, self._seed, self._steps = pairs, image_flip, seed, steps
+        self._pairs, self._images, self._seed, self._steps = pairs, images, seed, steps
 
     def __len__(self) -> int:
         return self._steps
@@ -117,23 +119,20 @@ class StepDataset(Dataset[Step]):
 
     def _prepare(self, frame: RGBDFrame, stride: int, rng: np.random.Generator) -> _Prepared:
         xyz, pixel = back_project(frame.depth, frame.intrinsics, frame.pose, stride=stride)
-        rgb = frame.color[pixel[:, 1], pixel[:, 0]]
+        rgb = pixel_values(frame.color, pixel)
         xyz, rgb, kept = self._augmentation(xyz, rgb, rng)
         if len(xyz) < _FEWEST_POINTS:
             raise FrameError(f"frame {frame.name}: only {len(xyz)} points are left, too few to learn from")
-        pixel, image = pixel[kept].astype(np.float32), frame.color
-        if self._image_flip and rng.random() < self._image_flip:
-            image = np.ascontiguousarray(image[:, ::-1])
-            pixel[:, 0] = image.shape[1] - 1 - pixel[:, 0]
-        return _Prepared(PointCloud.from_arrays(xyz, rgb), pixel, image)
+        image, pixel, alive = self._images(frame.color, pixel[kept], rng)
+        return _Prepared(PointCloud.from_arrays(xyz, rgb), pixel, np.flatnonzero(alive), image)
 
     def _sample_pairs(self, prepared: list[_Prepared], rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """The paper's sampling: uniform over pixels with depth, the same number in every frame."""
+        """The paper's sampling: uniform over the pixels with depth that the teacher sees, as many in every frame."""
         points, frames, pixels = [], [], []
         first = 0
         for number, one in enumerate(prepared):
             share = self._pairs // len(prepared) + (number < self._pairs % len(prepared))
-            rows = rng.choice(len(one.cloud), size=min(share, len(one.cloud)), replace=False)
+            rows = one.alive[rng.choice(len(one.alive), size=min(share, len(one.alive)), replace=False)]
             points.append(torch.from_numpy(rows) + first)
             frames.append(torch.full((len(rows),), number))
             pixels.append(torch.from_numpy(one.pixel[rows]))

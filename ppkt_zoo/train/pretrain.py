@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ppkt_zoo.data.augment import CloudAugmentation
+from ppkt_zoo.data.augment_image import ImageAugmentation
 from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.sparse.denormals import flushed_denormals
@@ -131,12 +132,16 @@ class _Run:
         recipe = self.recipe
         if self.first_step >= last_step:
             return
-        dataset = self._dataset(self.sources, recipe.data, recipe.augmentation, recipe.seed, recipe.steps)
+        dataset = self._dataset(
+            self.sources, recipe.data, recipe.augmentation, recipe.teacher.images, recipe.seed, recipe.steps
+        )
         if recipe.validation is not None:
             entry = recipe.validation.data
             source = open_entry(entry, {}, self.cache)
             steps = len(source) // entry.per_step
-            held_out = self._dataset([source], (entry,), CloudAugmentation.off(), recipe.seed, steps)
+            held_out = self._dataset(
+                [source], (entry,), CloudAugmentation.off(), ImageAugmentation.off(), recipe.seed, steps
+            )
             self.validation = [held_out[step] for step in range(steps)]
         loader = DataLoader(
             dataset,
@@ -201,6 +206,7 @@ class _Run:
         sources: list[FrameSource],
         entries: tuple[DataEntry, ...],
         augmentation: CloudAugmentation,
+        images: ImageAugmentation,
         seed: int,
         steps: int,
     ) -> StepDataset:
@@ -219,7 +225,7 @@ class _Run:
             FrameOrder(seed, [len(source) for source in sources], [entry.per_step for entry in entries]),
             augmentation,
             self.recipe.loss.pairs,
-            self.recipe.teacher.image_flip,
+            images,
             seed,
             steps,
         )

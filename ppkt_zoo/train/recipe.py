@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ppkt_zoo.data.augment import CloudAugmentation
+from ppkt_zoo.data.augment_image import ImageAugmentation
 from ppkt_zoo.errors import RecipeError
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.transfer.teacher_spec import TeacherSpec
@@ -70,12 +71,26 @@ class TeacherSection(_Strict):
     licence: str
     features: Literal["cached", "online"] = "cached"
     image_flip: float = Field(default=0.0, ge=0, le=1, description="probability; needs online features")
+    image_augmentation: ImageAugmentation = Field(default=ImageAugmentation.off(), description="needs online features")
 
     @model_validator(mode="after")
-    def _flip_needs_online(self) -> "TeacherSection":
+    def _changed_images_need_online(self) -> "TeacherSection":
         if self.image_flip > 0 and self.features == "cached":
             raise ValueError("image_flip needs features: online, since cached features belong to unflipped images")
+        if not self.image_augmentation.is_off and self.features == "cached":
+            raise ValueError(
+                "image_augmentation needs features: online, since cached features belong to images as they are stored"
+            )
+        if self.image_flip > 0 and self.image_augmentation.flip > 0:
+            raise ValueError("image_flip and image_augmentation.flip are the same: give one of them")
         return self
+
+    @property
+    def images(self) -> ImageAugmentation:
+        """What happens to images before the teacher sees them, ``image_flip`` included."""
+        if self.image_flip == 0:
+            return self.image_augmentation
+        return self.image_augmentation.model_copy(update={"flip": self.image_flip})
 
 
 class LossSection(_Strict):
@@ -142,7 +157,11 @@ class Recipe(_Strict):
     @property
     def fingerprint(self) -> str:
         """sha256 of the recipe's content; a run resumes only under the same one."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        content = self.model_dump(mode="json")
+        if self.teacher.image_augmentation.is_off:
+            # Recipes from before there was this field keep their fingerprint, and their runs go on.
+            del content["teacher"]["image_augmentation"]
+        text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -359,7 +359,7 @@ def test_folders_without_frames(tmp_path):
     with pytest.raises(FrameError, match="this is a file"):
         open_frames(tmp_path / "file")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FrameError, match=r"empty: no frames in a known format: Open3D"):
+    with pytest.raises(FrameError, match=r"empty: no frames in a known format: .*Open3D"):
         open_frames(tmp_path / "empty")
     for reader, says in [
         (SevenScenes, "no frames of 7-Scenes"),

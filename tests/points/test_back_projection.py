@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.points.back_projection import back_project
+from ppkt_zoo.points.back_projection import back_project, pixel_values
 
 CAMERA = np.array([[500.0, 0, 3.2], [0, 480.0, 2.1], [0, 0, 1]])
 
@@ -120,3 +120,26 @@ GOOD = np.ones((4, 5), dtype=np.float32)
 def test_refuses(arguments, names):
     with pytest.raises(InputError, match=names):
         back_project(*arguments)
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_blocks_of_rows_join_without_a_seam(stride: int):
+    # Larger than one block, with rows that are all holes, against the formula for the whole image.
+    depth = np.random.default_rng(0).uniform(0.5, 4, (97, 611)).astype(np.float32)
+    depth[np.random.default_rng(1).random(depth.shape) < 0.3] = 0
+    depth[20:60] = np.nan
+    xyz, pixel = back_project(depth, CAMERA, some_pose(), stride)
+    row, column = np.nonzero(np.nan_to_num(depth[::stride, ::stride]))
+    assert np.array_equal(pixel, np.column_stack([column, row]) * stride)
+    z = depth[pixel[:, 1], pixel[:, 0]].astype(np.float64)
+    homogeneous = np.column_stack([pixel, np.ones(len(pixel))]) * z[:, None]
+    camera = homogeneous @ np.linalg.inv(CAMERA).T
+    expected = camera @ some_pose()[:3, :3].T + some_pose()[:3, 3]
+    np.testing.assert_allclose(xyz, expected, rtol=0, atol=1e-5)
+
+
+def test_pixel_values_are_those_of_the_image():
+    image = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+    pixel = np.array([[8, 0], [0, 5], [3, 2]])
+    assert np.array_equal(pixel_values(image, pixel), image[pixel[:, 1], pixel[:, 0]])
+    assert np.array_equal(pixel_values(image[..., 0], pixel), image[pixel[:, 1], pixel[:, 0], 0])

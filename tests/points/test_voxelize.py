@@ -84,3 +84,13 @@ def test_a_cloud_too_wide_for_the_grid_is_an_input_error() -> None:
     cube = CloudBatch.collate([PointCloud(torch.tensor([[0.0, 0.0, 0.0], [1.6e5, 1.6e5, 1.6e5]]))] * 400)
     with pytest.raises(InputError, match="too many cells"):
         voxelize(cube, InputSpec(voxel_size=0.05, channels=("ones",)))
+
+
+def test_a_grid_too_large_for_a_table_gives_the_same_voxels(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = CloudBatch.collate([cloud(700, 1), cloud(900, 2)])
+    table = voxelize(batch, SPEC)
+    monkeypatch.setattr("ppkt_zoo.points.voxelize._DENSE_CELLS", 1)
+    monkeypatch.setattr("ppkt_zoo.points.voxelize._DENSE_CELLS_A_POINT", 0)
+    sorted_keys = voxelize(batch, SPEC)
+    for field in ("coords", "features", "inverse"):
+        assert torch.equal(getattr(table, field), getattr(sorted_keys, field))

@@ -177,6 +177,16 @@ def test_too_many_unreadable_frames_end_the_run(
         )
 
 
+def test_an_online_teacher_may_see_augmented_images(tmp_path: Path, teacher_file: Path, frame_cache: Path) -> None:
+    content = tiny_recipe(steps=2)
+    content["teacher"] |= {
+        "features": "online",
+        "image_augmentation": {"flip": 0.5, "crop": [0.3, 1.0], "crop_aspect": 1.3, "brightness": 0.2},
+    }
+    recipe = load_recipe(_recipe_file(tmp_path, **content))
+    verify(f"local-dir:{pretrain(recipe, data={}, teacher=teacher_file, out=tmp_path, cache=frame_cache, workers=0)}")
+
+
 def test_another_recipe_does_not_resume(tmp_path: Path, teacher_file: Path, frame_cache: Path) -> None:
     file = _recipe_file(tmp_path)
     with pytest.raises(Stopped):

@@ -1,5 +1,7 @@
 """Recipes are complete, strict, and the shipped ones are valid."""
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ import pytest
 import yaml
 from tiny_recipe import tiny_recipe
 
+from ppkt_zoo.data.augment_image import ImageAugmentation
 from ppkt_zoo.errors import RecipeError
 from ppkt_zoo.train.recipe import load_recipe, shipped_recipes
 
@@ -44,6 +47,8 @@ def test_fingerprint_follows_the_content(recipe_file: Path) -> None:
         ("weight.name=3", "not a section"),
         ("weight=other_net.tag", "must begin"),
         ("teacher.image_flip=0.5", "online"),
+        ("teacher.image_augmentation={crop: [0.5, 1.0]}", "image_augmentation needs features: online"),
+        ("teacher.image_augmentation={hue: 0.5}", "image_augmentation.hue"),
         ("loss.temperature=-1", "loss.temperature"),
         ("steps=[", "not valid YAML"),
     ],
@@ -51,6 +56,24 @@ def test_fingerprint_follows_the_content(recipe_file: Path) -> None:
 def test_wrong_overrides_are_named(recipe_file: Path, override: str, message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         load_recipe(recipe_file, [override])
+
+
+def test_image_flip_is_a_part_of_image_augmentation(recipe_file: Path) -> None:
+    online = ["teacher.features=online", "teacher.image_flip=0.5"]
+    recipe = load_recipe(recipe_file, [*online, "teacher.image_augmentation={crop: [0.5, 1.0]}"])
+    assert recipe.teacher.images == ImageAugmentation(flip=0.5, crop=(0.5, 1.0))
+    with pytest.raises(RecipeError, match="give one of them"):
+        load_recipe(recipe_file, [*online, "teacher.image_augmentation={flip: 0.5}"])
+
+
+def test_recipes_from_before_image_augmentation_keep_their_fingerprint(recipe_file: Path) -> None:
+    recipe = load_recipe(recipe_file)
+    content = recipe.model_dump(mode="json")
+    assert content["teacher"].pop("image_augmentation") == ImageAugmentation.off().model_dump(mode="json")
+    assert recipe.fingerprint == hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    other = load_recipe(recipe_file, ["teacher.features=online", "teacher.image_augmentation={grey: 0.1}"])
+    plain = load_recipe(recipe_file, ["teacher.features=online"])
+    assert other.fingerprint != plain.fingerprint
 
 
 def test_an_unknown_field_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,101 @@
+"""ScanNet's ``.sens`` streams (Dai et al., CVPR 2017): a whole recording in one file, any frame read on its own."""
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppkt_zoo.data.cameras import Matrix
+from ppkt_zoo.data.images import decode_color, to_metres
+from ppkt_zoo.data.scannet.scan import Scan
+from ppkt_zoo.data.scannet.sens_header import RAW, ZLIB_USHORT, SensFile, read_header
+from ppkt_zoo.data.scannet.sens_index import read_index
+from ppkt_zoo.errors import FrameError
+
+
+class SensFrames(Scan):
+    """The frames of one stream (``scene0000_00.sens``); opening it reads the frames' heads, no image.
+
+    Args:
+        path: the file.
+        up: as in :class:`Scan`.
+
+    Raises:
+        FrameError: no such file, another format, a file that is cut short, or no frame with a pose; images are
+            checked when a frame is read.
+    """
+
+    def __init__(self, path: Path | str, up: Any = "world-z") -> None:
+        self.path = Path(path)
+        try:
+            with self.path.open("rb") as file:
+                stream = SensFile(file, self.path.stat().st_size, self.path)
+                self.header = read_header(stream)
+                self._index = read_index(stream, self.header)
+        except FileNotFoundError:
+            raise FrameError(f"{self.path}: this stream is missing") from None
+        except OSError as error:
+            raise FrameError(f"{self.path}: this stream cannot be read ({error.strerror})") from error
+        tracked = np.isfinite(self._index.poses).all(axis=(1, 2))
+        super().__init__(
+            name=self.path.stem,
+            cameras=self.header.cameras,
+            numbers=np.flatnonzero(tracked).tolist(),
+            skipped=np.flatnonzero(~tracked).tolist(),
+            up=up,
+        )
+
+    def _color(self, number: int) -> NDArray[np.uint8]:
+        where = f"{self.path}, colour of frame {number}"
+        content = self._read(self._index.start[number], self._index.color_bytes[number], where)
+        height, width = self.header.color_size
+        if self.header.color_kind == RAW:
+            return np.frombuffer(content, dtype=np.uint8).reshape(height, width, 3)
+        color = decode_color(content, where)
+        if color.shape[:2] != (height, width):
+            raise FrameError(
+                f"{where}: the image is {color.shape[1]}×{color.shape[0]}, but the header announces {width}×{height}"
+            )
+        return color
+
+    def _depth(self, number: int) -> NDArray[np.float32]:
+        where = f"{self.path}, depth of frame {number}"
+        start = self._index.start[number] + self._index.color_bytes[number]
+        content = self._read(start, self._index.depth_bytes[number], where)
+        height, width = self.header.depth_size
+        if self.header.depth_kind == ZLIB_USHORT:
+            content = _inflate(content, height * width * 2, where)
+        return to_metres(np.frombuffer(content, dtype="<u2").reshape(height, width), self.header.depth_scale)
+
+    def _pose(self, number: int) -> Matrix:
+        return self._index.poses[number]
+
+    def _read(self, start: int, count: int, where: str) -> bytes:
+        # Opened anew each time: workers of a loader, forked or not, share no position in the file.
+        try:
+            with self.path.open("rb") as file:
+                file.seek(int(start))
+                content = file.read(int(count))
+        except OSError as error:
+            raise FrameError(f"{where}: the stream cannot be read ({error.strerror})") from error
+        if len(content) < count:
+            raise FrameError(f"{where}: the stream has become shorter since it was opened")
+        return content
+
+
+def _inflate(content: bytes, length: int, where: str) -> bytes:
+    """Unpack what must become exactly so many bytes; one that would become more is not unpacked whole."""
+    unpacker = zlib.decompressobj()
+    try:
+        unpacked = unpacker.decompress(content, length + 1)
+    except zlib.error as error:
+        raise FrameError(f"{where}: the compressed image is damaged ({error}): download the stream again") from error
+    if len(unpacked) != length or not unpacker.eof:
+        found = f"more than {length}" if len(unpacked) > length else str(len(unpacked))
+        raise FrameError(
+            f"{where}: the compressed image is cut short or of another size: {found} bytes where the header's size "
+            f"needs {length}"
+        )
+    return unpacked

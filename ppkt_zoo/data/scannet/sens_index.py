@@ -1,0 +1,78 @@
+"""Where each frame of a ``.sens`` stream lies, found by one pass over the frames' heads.
+
+A frame is its pose (4×4 float32), the times of colour and depth (uint64), the lengths of both images in bytes
+(uint64) and the two images; behind the last frame stand the number of inertial readings and these, 128 bytes each.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppkt_zoo.data.cameras import Matrix
+from ppkt_zoo.data.scannet.sens_header import RAW, RAW_USHORT, SensFile, SensHeader
+from ppkt_zoo.errors import FrameError
+
+_HEAD_BYTES = 96
+_INERTIAL_BYTES = 128
+
+
+@dataclass(frozen=True)
+class SensIndex:
+    """What is known of the F frames of a stream before any image is decoded.
+
+    Attributes:
+        poses: float64 (F, 4, 4), as stored; not finite where tracking was lost.
+        start: int64 (F,), where the colour image begins in the file; depth follows it.
+        color_bytes: int64 (F,), length of the colour image.
+        depth_bytes: int64 (F,), length of the depth image.
+    """
+
+    poses: Matrix
+    start: NDArray[np.int64]
+    color_bytes: NDArray[np.int64]
+    depth_bytes: NDArray[np.int64]
+
+
+def read_index(stream: SensFile, header: SensHeader) -> SensIndex:
+    """Go over all frames of a stream that stands at its first.
+
+    Raises:
+        FrameError: the file ends before its last frame, or a frame has another size than the header says.
+    """
+    if header.frames * _HEAD_BYTES > stream.left:
+        raise stream.cut_short(f"the header announces {header.frames} frames and {stream.left} bytes are left")
+    poses = np.empty((header.frames, 16))
+    places = np.empty((header.frames, 3), dtype=np.int64)
+    for number in range(header.frames):
+        *numbers, _, _, color_bytes, depth_bytes = stream.numbers("16f4Q", f"the head of frame {number}")
+        poses[number] = numbers
+        start = stream.skip(color_bytes, f"colour of frame {number}")
+        stream.skip(depth_bytes, f"depth of frame {number}")
+        places[number] = start, color_bytes, depth_bytes
+        _check_raw(stream, header, number, color_bytes, depth_bytes)
+    _check_rest(stream)
+    return SensIndex(poses.reshape(-1, 4, 4), *places.T)
+
+
+def _check_raw(stream: SensFile, header: SensHeader, number: int, color_bytes: int, depth_bytes: int) -> None:
+    """An image that is not compressed has the length that its size says."""
+    images = []
+    if header.color_kind == RAW:
+        images.append(("colour", color_bytes, 3, header.color_size))
+    if header.depth_kind == RAW_USHORT:
+        images.append(("depth", depth_bytes, 2, header.depth_size))
+    for what, found, each, (height, width) in images:
+        if found != height * width * each:
+            raise FrameError(
+                f"{stream.path}: {what} of frame {number} has {found} bytes, but an image of {width}×{height} has "
+                f"{height * width * each}: the stream is damaged"
+            )
+
+
+def _check_rest(stream: SensFile) -> None:
+    """The inertial readings are not used, but a download that ends among them is not whole."""
+    if stream.left == 0:
+        return
+    (readings,) = stream.numbers("Q", "the number of inertial readings")
+    stream.skip(readings * _INERTIAL_BYTES, f"the block of {readings} inertial readings")
