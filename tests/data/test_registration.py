@@ -168,7 +168,7 @@ def test_as_the_second_camera_renders_it(size, view):
     assert (found[visible] > 0).all()
     error = np.abs(found - seen)[visible] / seen[visible]
     assert np.median(error) < 0.002
-    assert np.quantile(error, 0.999) < 0.03
+    assert np.quantile(error, 0.999) < 0.04  # grazing surfaces: the nearest of the pixels that meet wins
 
 
 def test_scaled_colour_keeps_its_points():
