@@ -248,6 +248,26 @@ app.add_typer(data_app, name="data")
 
 
 @data_app.command()
+def inspect(
+    source: Annotated[Path, typer.Argument(help="RGB-D frames in any format that is known.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the pictures; SOURCE_inspect by default.")
+    ] = None,
+    every: Annotated[
+        int | None, typer.Option(help="Look at every n-th frame; by default at 400 at most.", min=1)
+    ] = None,
+    intrinsics: IntrinsicsOption = None,
+    up: Annotated[str, typer.Option(help="How poses are turned to z up: gravity, camera-y, world-z.")] = "gravity",
+) -> None:
+    """What a folder of frames holds: sizes, depths, holes, poses; a sheet of frames and a map of the cameras."""
+    from ppkt_zoo.inspect_frames import inspect_frames
+
+    target = Path(f"{source.resolve().stem}_inspect") if out is None else out
+    camera = None if intrinsics is None else _numbers("--intrinsics", intrinsics)
+    inspect_frames(source, target, every, camera, up, _console())
+
+
+@data_app.command()
 def pack(
     source: Annotated[Path, typer.Argument(help="RGB-D frames in any format that is known.")],
     out: Annotated[Path, typer.Argument(help="A new folder for the shards and their index.")],

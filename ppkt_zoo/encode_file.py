@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from rich.console import Console
 
-from ppkt_zoo.data.fuse import fuse
+from ppkt_zoo.data.fuse import fuse, poses_join
 from ppkt_zoo.data.open_frames import open_frames
 from ppkt_zoo.demo import default_weight
 from ppkt_zoo.errors import FrameError, InputError
@@ -99,10 +99,7 @@ def _single(frames: "FrameSource", index: int, every: int | None) -> Points:
 
 def _fused(frames: "FrameSource", every: int | None) -> Points:
     chosen = range(0, len(frames), max(1, len(frames) // _FRAMES) if every is None else every)
-    ends = [frames[index].pose for index in (0, len(frames) - 1)]
-    # A reader gives frames without stored poses one of their own each, at the origin: that joins nothing.
-    joined = all(pose is not None for pose in ends) and any(pose is not None and pose[:3, 3].any() for pose in ends)
-    if not joined and len(frames) > 1:
+    if len(frames) > 1 and not poses_join(frames):
         raise FrameError(f"the frames of {frames.name} have no poses that join them: choose one, e.g. --frame 0")
     fused = fuse(frames, chosen, voxel=_FUSED_SPACING, far=_FAR)
     return Points(fused.xyz, fused.rgb, f"{len(chosen)} of {len(frames)} frames of {frames.name}, fused")

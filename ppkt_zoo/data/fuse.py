@@ -69,6 +69,18 @@ def fuse(
     return FusedCloud(xyz.astype(np.float32), rgb.astype(np.uint8), label)
 
 
+def poses_join(source: FrameSource) -> bool:
+    """Whether the frames of a source lie in one world, so that they can be fused.
+
+    A reader gives frames without stored poses one of their own each, with the camera in its origin: that joins nothing.
+
+    Raises:
+        FrameError: the first or the last frame cannot be read.
+    """
+    ends = [source[index].pose for index in (0, len(source) - 1)]
+    return all(pose is not None for pose in ends) and any(pose is not None and pose[:3, 3].any() for pose in ends)
+
+
 def _merge_frame(frame: RGBDFrame, voxel: float, stride: int, far: float, cells: list[Rows], votes: list[Rows]) -> None:
     if frame.pose is None:
         raise FrameError(f"frame {frame.name}: it has no pose, so it cannot be fused with others")
