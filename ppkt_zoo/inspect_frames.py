@@ -120,7 +120,7 @@ def _poses(found: Survey) -> str:
         return f"{thousands(len(places))}, each in its own world: upright, but they join no frames"
     length = float(np.linalg.norm(np.diff(places, axis=0), axis=1).sum())
     extent = " × ".join(f"{edge:.1f}" for edge in np.ptp(places, axis=0))
-    return f"{thousands(len(places))}; cameras over {extent} m, {length:.1f} m from one to the next"
+    return f"{thousands(len(places))}; cameras over {extent} m, a path of {length:.1f} m"
 
 
 def _draw_map(frames: FrameSource, found: Survey, path: Path) -> tuple[Path, str]:

@@ -65,7 +65,7 @@ def test_a_survey_counts_what_is_there() -> None:
     assert lines["skipped by the reader"] == "frame 9 was lost"
     assert lines["unmatched by the reader"] == "color: 2"
     assert lines["holes"] == "25.0 % of pixels"
-    assert "5.0 m from one to the next" in lines["poses"]
+    assert "a path of 5.0 m" in lines["poses"]
     assert lines["labels"] == "5 classes on 50 % of pixels of labelled frames"
 
 

@@ -36,6 +36,7 @@ class Amount:
     mosd_budgets: tuple[int, ...] = (1, 5, 20)
     mosd_test: int = 20
     mosd_validation: int = 10
+    choice_seeds: tuple[int, ...] = (101, 102, 103)
     finetune_steps: int = 60
     learning_rates: tuple[float, ...] = (5e-4, 2e-3, 8e-3)
     picture_frames: int = 24
@@ -54,6 +55,7 @@ TINY = Amount(
     mosd_budgets=(1,),
     mosd_test=2,
     mosd_validation=1,
+    choice_seeds=(101,),
     finetune_steps=2,
     learning_rates=(2e-3,),
     picture_frames=2,

@@ -19,7 +19,6 @@ Norm = Literal["frozen", "train"]
 
 # Learning rate and batch norm are chosen at this many labelled frames, and used for every number of them.
 _CHOICE_BUDGET = 5
-_CHOICE_SEEDS = (101, 102, 103)
 _NORMS: tuple[Norm, ...] = ("frozen", "train")
 
 # Any heading, other sizes, mirrors, lost points, other light: the same for both starts.
@@ -99,7 +98,7 @@ def _choose(setting: Setting, journal: Journal, tops: TableTops, who: str) -> di
     for norm in _NORMS:
         for rate in setting.amount.learning_rates:
             scores = []
-            for seed in _CHOICE_SEEDS:
+            for seed in setting.amount.choice_seeds:
                 labelled = tops.clouds(tops.shuffled_pool(seed)[:_CHOICE_BUDGET])
                 trial = Trial(who, rate, norm, seed)
                 score = journal.remember(f"choice/{trial}", _run, setting, trial, labelled, tops.held)
