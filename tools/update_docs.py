@@ -94,11 +94,12 @@ def speed_table() -> str:
         f"240×320 a second with two processes, {speed['processor_seconds_per_frame']:.3f} processor seconds a frame.",
     ]
     frames = _result("frames")
+    open3d = frames["machine"]["versions"]["open3d"]
     ours, peer = ({row["side"]: row for row in frames["rows"]}[side]["frames a second"] for side in ("ours", "open3d"))
     lines += [
         "",
-        f"`benchmarks/frames.py`, {_machine(frames)}: {ours:.0f} real frames of 640×480 a second from files to voxels "
-        f"in two loader processes, {peer:.0f} with Open3D {frames['machine']['versions']['open3d']}; the same points to "
+        f"`benchmarks/frames.py`, {_machine(frames)}: {ours:.0f} real frames of 640×480 a second, files to voxels, "
+        f"in two loader processes; Open3D {open3d}: {peer:.0f}; the same points to "
         f"{frames['largest_difference_metres']:.0e} m.",
     ]
     return "\n".join(lines)
