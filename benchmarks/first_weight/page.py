@@ -44,7 +44,8 @@ def _head(results: dict[str, Any]) -> str:
             f"`{weight['name']}`, {weight['parameters'] / 1e6:.1f} M parameters, "
             f"voxels of {weight['voxel_size'] * 100:g} cm, "
             f"sha256 `{weight['sha256']}`, trained on {' and '.join(weight['trained_on'])}. "
-            "Nothing below was measured on frames of its training.",
+            f"Nothing below was measured on frames of its training. Rooms are those of world {results['world']} "
+            "([what that is](../rooms.md#versions-of-the-world)).",
             "",
             "```",
             results["command"],

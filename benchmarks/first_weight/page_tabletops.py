@@ -26,15 +26,26 @@ def tabletops_sentence(part: Part) -> str:
         control = _miou(part, _GOAL_BUDGET, "scratch")
         room = part["ceiling"] - sum(control) / len(control)
         text += f" (above scratch there is room for {room:+.3f}: voxels cap the mIoU at {part['ceiling']:.3f})"
+    if _GOAL_BUDGET in part["default_budgets"]:
+        ours, control = (_miou(part, _GOAL_BUDGET, who, "default_budgets") for who in ("ppkt", "scratch"))
+        text += f"; by the library's defaults, nothing chosen, {compared(ours, control)} scratch with "
+        text += f"{_frames(_GOAL_BUDGET)} ({difference(ours, control)})"
     return text + "."
 
 
 def tabletops_section(part: Part) -> str:
     """Protocol, results, and how the learning rates were chosen."""
-    rows = []
-    for budget in part["budgets"]:
-        ours, control = _miou(part, budget, "ppkt"), _miou(part, budget, "scratch")
-        rows.append([_frames(budget), figure(ours), figure(control), difference(ours, control)])
+    rows, default_rows = (
+        [
+            [
+                _frames(budget),
+                *(figure(_miou(part, budget, who, key)) for who in ("ppkt", "scratch")),
+                difference(*(_miou(part, budget, who, key) for who in ("ppkt", "scratch"))),
+            ]
+            for budget in part[key]
+        ]
+        for key in ("budgets", "default_budgets")
+    )
     recipe, choice = part["recipe"], part["choice"]
     candidates = [(trial["norm"], trial["rate"]) for trial in choice["ppkt"]["trials"]]
     trials = []
@@ -67,6 +78,11 @@ def tabletops_section(part: Part) -> str:
             "labelled frames. The choice is bold.",
             "",
             table(["batch norm", "learning rate", "PPKT, validation mIoU", "scratch, validation mIoU"], trials),
+            "",
+            f"With nothing chosen, by the library's defaults (batch norm {part['default']['norm']}, learning rate "
+            f"{part['default']['rate']:g}):",
+            "",
+            table(["labelled frames, mIoU", "PPKT", "scratch", "difference"], default_rows),
         ]
     )
 
@@ -75,8 +91,8 @@ def _augmentation(part: Part) -> str:
     return ", ".join(f"{name} {value}" for name, value in part["augmentation"].items())
 
 
-def _miou(part: Part, budget: str, who: str) -> list[float]:
-    return [run["miou"] for run in part["budgets"][budget][who]]
+def _miou(part: Part, budget: str, who: str, key: str = "budgets") -> list[float]:
+    return [run["miou"] for run in part[key][budget][who]]
 
 
 def _frames(budget: str) -> str:

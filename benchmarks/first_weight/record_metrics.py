@@ -26,13 +26,15 @@ def record_metrics(parts: dict[str, Any], seeds: int) -> list[dict[str, Any]]:
                 _metric("linear probe mIoU", data, names, students["ppkt"][0]["points"], "random initialisation")
                 | _values(*([one["miou"] for one in students[who]] for who in ("ppkt", "untrained")))
             )
-    for budget, runs in parts.get("mosd", {}).get("budgets", {}).items():
-        test_frames = parts["mosd"]["test_frames"]
-        name = f"fine-tuned mIoU, {budget} labelled frames" if budget != "1" else "fine-tuned mIoU, 1 labelled frame"
-        found.append(
-            _metric(name, "mosd, table against objects, unseen", names, test_frames, "from scratch")
-            | _values(*([one["miou"] for one in runs[who]] for who in ("ppkt", "scratch")))
-        )
+    for key, recipe in (("budgets", "chosen recipe"), ("default_budgets", "default recipe")):
+        for budget, runs in parts.get("mosd", {}).get(key, {}).items():
+            test_frames = parts["mosd"]["test_frames"]
+            labelled = "1 labelled frame" if budget == "1" else f"{budget} labelled frames"
+            name = f"fine-tuned mIoU, {labelled}, {recipe}"
+            found.append(
+                _metric(name, "mosd, table against objects, unseen", names, test_frames, "from scratch")
+                | _values(*([one["miou"] for one in runs[who]] for who in ("ppkt", "scratch")))
+            )
     for entry in found:
         entry["control"]["name"] = entry.pop("control_name")
     return found

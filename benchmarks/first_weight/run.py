@@ -30,6 +30,8 @@ from page import write_page
 from record_metrics import record_metrics
 from setting import FULL, TEACHER_FILE, TINY, Setting
 
+from ppkt_zoo.data.rooms.version import VERSION
+
 MEASURES: dict[str, Callable[[Setting, Journal], dict[str, Any]]] = {
     "retrieval": retrieval.measure,
     "rooms": rooms.measure,
@@ -51,7 +53,8 @@ def main() -> None:
         amount=TINY if asked.tiny else FULL,
     )
     trained_on = refuse_seen(setting)
-    done = asked.runs / f"{setting.sha256[:12]}-seeds{asked.seeds}{'-tiny' if asked.tiny else ''}"
+    tiny = "-tiny" if asked.tiny else ""
+    done = asked.runs / f"{setting.sha256[:12]}-world{VERSION}-seeds{asked.seeds}{tiny}"
     for part in asked.parts:
         began = time.perf_counter()
         _write_json(done / f"{part}.json", _measure(part, setting, done, asked))
@@ -96,6 +99,7 @@ def _collect(setting: Setting, done: Path, trained_on: list[str]) -> dict[str, A
         },
         "date": date.today().isoformat(),
         "machine": describe_machine(),
+        "world": VERSION,
         "seeds": list(range(setting.seeds)),
         "amount": dataclasses.asdict(setting.amount),
         "parts": parts,
