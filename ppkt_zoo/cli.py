@@ -287,7 +287,8 @@ def pack(
         frames = subset(open_frames(source, camera, up), slice(0, None, every))
         index = pack_frames(frames, out, shard_size * 1_000_000)
         size = sum(shard.size for shard in index.shards) / 1e6
-        packed = f"{thousands(index.frames)} frames, {size:.1f} MB in {len(index.shards)} tar files"
+        files = "1 tar file" if len(index.shards) == 1 else f"{len(index.shards)} tar files"
+        packed = f"{thousands(index.frames)} frames, {size:.1f} MB in {files}"
         step.text = f"{packed} and an index, in {out}"
     for line in index.skipped:
         _say("left out", "bold yellow", line)

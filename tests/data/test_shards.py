@@ -210,7 +210,7 @@ def test_the_command_packs(tmp_path: Path) -> None:
     folder, out = seven_scenes(tmp_path / "frames"), tmp_path / "shards"
     result = CliRunner().invoke(app, ["data", "pack", str(folder), str(out), "--every", "2"])
     assert result.exit_code == 0, result.output
-    assert "6 frames in 1 shards" in result.output
+    assert "6 frames, 0.0 MB in 1 tar file and an index" in result.output
     assert len(open_frames(out)) == 6
     again = CliRunner().invoke(app, ["data", "pack", str(folder), str(out)])
     assert again.exit_code == 2
