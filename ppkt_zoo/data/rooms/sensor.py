@@ -27,8 +27,9 @@ def sense_color(light: Tensor, rng: np.random.Generator | None) -> np.ndarray:
     shown = light * (gain * balance).to(light.device)[:, None, None]
     # A filmic curve: nearly straight in the middle, a shoulder for lights.
     shown = (shown * (1 + shown * 0.08)) / (1 + shown * 0.45)
-    image = _levels(shown.clamp(0, 1) ** (1 / 2.2), 0.75 if rng is None else float(rng.uniform(0.5, 1.0)))
+    image = shown.clamp(0, 1) ** (1 / 2.2)
     if rng is not None:
+        image = _levels(image, float(rng.uniform(0.5, 1.0)))
         # Cameras sharpen what they have taken.
         blurred = functional.avg_pool2d(image[None], 3, 1, 1, count_include_pad=False)[0]
         image = image + (image - blurred) * float(rng.uniform(0.2, 1.0))
