@@ -8,6 +8,8 @@ from ppkt_zoo.data.s3dis import S3DIS
 from ppkt_zoo.data.scannet.names import find_scans
 from ppkt_zoo.data.scannet.scenes import ScanNetScenes
 from ppkt_zoo.data.scenes import SceneSource
+from ppkt_zoo.data.sun_rgbd import is_sun_rgbd
+from ppkt_zoo.data.sun_scenes import SunScenes
 from ppkt_zoo.errors import FrameError
 
 
@@ -18,6 +20,7 @@ def _is_s3dis(folder: Path) -> bool:
 # What tells a data set, its reader, and its files for the message.
 _DATA_SETS: tuple[tuple[Callable[[Path], bool], Callable[[Path], SceneSource], str], ...] = (
     (lambda f: bool(find_scans(f)), ScanNetScenes, "ScanNet (scene0000_00/scene0000_00_vh_clean_2.ply)"),
+    (is_sun_rgbd, SunScenes, "SUN RGB-D (SUNRGBD/kv1/…/image/, depth_bfx/, intrinsics.txt, extrinsics/)"),
     (_is_s3dis, S3DIS, "S3DIS (Area_1/office_1/Annotations/chair_1.txt)"),
 )
 

@@ -10,9 +10,11 @@ from PIL import Image
 
 from ppkt_zoo.data.open3d_folder import Open3DFolder
 from ppkt_zoo.data.open_frames import open_frames
+from ppkt_zoo.data.open_scene import open_scene
 from ppkt_zoo.data.sun_boxes import BOX_CLASSES, META
 from ppkt_zoo.data.sun_rgbd import SunRGBD
 from ppkt_zoo.errors import FrameError
+from ppkt_zoo.points.back_projection import back_project
 
 PLACES = ("kv1/NYUdata/NYU0002", "kv1/NYUdata/NYU0010", "kv2/kinect2data/000002_2014-05-26_14-23-37_rgbf000103-resize")
 # From the camera's axes (x right, y down, z ahead) to the data set's upright ones (x right, y ahead, z up).
@@ -176,6 +178,24 @@ def test_boxes_of_the_first_version(tmp_path):
     np.testing.assert_allclose(found.boxes, [CHAIR], atol=1e-12)
     assert [BOX_CLASSES[i] for i in found.label] == ["chair"]
     assert found.others == {"wall": 1}
+
+
+def test_scenes_are_clouds_with_boxes(tmp_path):
+    scenes = open_scene(sun(tmp_path))
+    write_meta(tmp_path / META)
+    frames = SunRGBD(tmp_path)
+    assert len(scenes) == len(frames) == len(PLACES)
+    for index in range(len(PLACES)):
+        scene, frame = scenes[index], frames[index]
+        assert scene.name == frame.name
+        assert len(scene.xyz) == (frame.depth > 0).sum()
+        xyz, pixel = back_project(frame.depth, frame.intrinsics, frame.pose)
+        np.testing.assert_array_equal(scene.xyz, xyz)
+        np.testing.assert_array_equal(scene.rgb, frame.color[pixel[:, 1], pixel[:, 0]])
+        assert (scene.label == -1).all()
+        np.testing.assert_array_equal(scene.boxes, frames.boxes(index).boxes)
+        np.testing.assert_array_equal(scene.box_label, frames.boxes(index).label)
+        assert scene.box_classes == BOX_CLASSES
 
 
 def test_a_box_holds_the_points_that_it_was_drawn_around(tmp_path):
