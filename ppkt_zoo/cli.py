@@ -294,6 +294,25 @@ def pack(
         _say("left out", "bold yellow", line)
 
 
+teacher_app = typer.Typer(cls=_Group, no_args_is_help=True, help="2D teachers: bring published files into reach.")
+app.add_typer(teacher_app, name="teacher")
+
+
+@teacher_app.command("import")
+def import_teacher(
+    source: Annotated[
+        Path, typer.Argument(help="mobilenet_v2_1.0_224_quant.tflite or deeplabv3_mnv2_pascal_quant.tflite.")
+    ],
+    out: Annotated[Path, typer.Argument(help="The safetensors file to write.")],
+) -> None:
+    """Turn a published TFLite file into a teacher's safetensors file."""
+    from ppkt_zoo.transfer.teacher_import import import_tflite
+
+    done = import_tflite(source, out)
+    _say("written", "bold green", f"{done.file}: {done.layers} layers, dequantised")
+    _say("recipe", "bold green", f"architecture: {done.architecture}, weights: file, sha256: {done.sha256}")
+
+
 @app.command()
 def version() -> None:
     """The version of ppkt-zoo, and of what it stands on."""

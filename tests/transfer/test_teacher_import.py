@@ -1,0 +1,70 @@
+"""The two published TFLite files become the teachers beside them; damaged ones are named."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from ppkt_zoo.cli import app
+from ppkt_zoo.errors import TeacherError
+from ppkt_zoo.transfer import tflite
+from ppkt_zoo.transfer.teacher_import import import_tflite
+
+PAIRS = [
+    ("mobilenet_v2_1.0_224_quant", "mobilenet_v2_imagenet1k", "mobilenet_v2", 53),
+    ("deeplabv3_mnv2_pascal_quant", "deeplabv3_mobilenet_v2_voc21", "deeplabv3_mobilenet_v2", 55),
+]
+
+
+@pytest.mark.parametrize(("published", "beside", "architecture", "layers"), PAIRS)
+def test_equal_to_the_safetensors_beside(
+    shared: Path, tmp_path: Path, published: str, beside: str, architecture: str, layers: int
+) -> None:
+    done = import_tflite(shared / "teachers" / f"{published}.tflite", tmp_path / "teacher.safetensors")
+    assert (done.architecture, done.layers) == (architecture, layers)
+    found = load_file(done.file)
+    wanted = load_file(shared / "teachers" / f"{beside}.safetensors")
+    assert set(found) == set(wanted)
+    for name, tensor in wanted.items():
+        assert found[name].dtype == tensor.dtype, name
+        torch.testing.assert_close(found[name].float(), tensor.float(), rtol=1e-3, atol=1e-3, msg=name)
+
+
+def test_the_command_says_what_a_recipe_needs(shared: Path, tmp_path: Path) -> None:
+    target = tmp_path / "voc.safetensors"
+    source = shared / "teachers" / f"{PAIRS[1][0]}.tflite"
+    done = CliRunner().invoke(app, ["teacher", "import", str(source), str(target)])
+    assert done.exit_code == 0, done.output
+    assert "deeplabv3_mobilenet_v2" in done.output
+    again = CliRunner().invoke(app, ["teacher", "import", str(source), str(target)])
+    assert again.exit_code == 2
+    assert "exists" in again.stderr
+
+
+def test_a_file_cut_anywhere_is_named(shared: Path, tmp_path: Path) -> None:
+    content = (shared / "teachers" / f"{PAIRS[0][0]}.tflite").read_bytes()
+    cut = tmp_path / "cut.tflite"
+    for length in (0, 6, 30, 1_000, 100_000, len(content) // 2, len(content) - 2_000):
+        cut.write_bytes(content[:length])
+        with pytest.raises(TeacherError, match=r"cut\.tflite"):
+            import_tflite(cut, tmp_path / "out.safetensors")
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_other_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(TeacherError, match="cannot be read"):
+        import_tflite(tmp_path / "none.tflite", tmp_path / "out.safetensors")
+    (tmp_path / "text.tflite").write_text("hello, this is text")
+    with pytest.raises(TeacherError, match="no TFLite model"):
+        import_tflite(tmp_path / "text.tflite", tmp_path / "out.safetensors")
+
+
+def test_without_the_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def absent(name: str) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr(tflite.importlib, "import_module", absent)
+    with pytest.raises(TeacherError, match=r"ppkt-zoo\[teachers\]"):
+        import_tflite(tmp_path / "a.tflite", tmp_path / "b.safetensors")
