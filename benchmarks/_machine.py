@@ -1,4 +1,4 @@
-"""What every benchmark says about where it ran, and how it prints and keeps its figures."""
+"""Where every benchmark ran, where its material lies, and how it prints and keeps its figures."""
 
 import json
 import os
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+# Frames and teachers that are not part of the repository.
+SHARED = Path(os.environ.get("PPKT_ZOO_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 
 
 def machine() -> dict[str, Any]:

@@ -11,7 +11,6 @@ anything is timed, the points of some frames are compared one by one.
 """
 
 import argparse
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _machine import keep, machine, table
+from _machine import SHARED, keep, machine, table
 from torch.utils.data import DataLoader, Dataset
 
 from ppkt_zoo.data.seven_scenes import SevenScenes
@@ -30,7 +29,6 @@ from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.points.voxelize import voxelize
 
-SHARED = Path(os.environ.get("PPKT_ZOO_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 FRAMES = SHARED / "frames" / "seven_scenes_redkitchen"
 VOXEL_SIZE = 0.02
 # Metres: how far a point of ours may lie from Open3D's.

@@ -9,21 +9,18 @@ them. What the same network says of real frames of a kitchen cannot be scored (t
 ceiling to compare with.
 """
 
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from _machine import keep, machine, table
+from _machine import SHARED, keep, machine, table
 
 from ppkt_zoo.data.rooms import CLASSES, RoomsFrames
 from ppkt_zoo.data.rooms.version import VERSION
 from ppkt_zoo.downstream.intervals import mean_interval
-from ppkt_zoo.transfer.teachers import VOC_CLASSES, Teacher, TeacherSpec, load_teacher
+from ppkt_zoo.transfer.teacher_spec import VOC_SEGMENTER
+from ppkt_zoo.transfer.teachers import VOC_CLASSES, Teacher, load_teacher
 
-ROOT = Path(__file__).resolve().parents[1]
-SHARED = Path(os.environ.get("PPKT_ZOO_SHARED", ROOT.parent / "shared"))
 TEACHER = "teachers/deeplabv3_mobilenet_v2_voc21.safetensors"
 VOC_OF = {
     "chair": "chair",
@@ -41,14 +38,7 @@ SIZES = ((480, 640), (240, 320))  # a depth camera's frames, and the small ones 
 
 def main() -> None:
     """Measure, print and keep."""
-    spec = TeacherSpec(
-        architecture="deeplabv3_mobilenet_v2",
-        stage="logits",
-        weights="file",
-        padding="tensorflow",
-        image_size=(385, 513),
-    )
-    teacher = load_teacher(spec, SHARED / TEACHER)
+    teacher = load_teacher(VOC_SEGMENTER, SHARED / TEACHER)
     result: dict[str, Any] = {"machine": machine(), "world": VERSION, "seeds": SEEDS}
     result["frames"] = len(SEEDS) * ROOMS * PER_ROOM
     for height, width in SIZES:

@@ -10,7 +10,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.train.recipe import Recipe, load_recipe
-from ppkt_zoo.transfer.teachers import Teacher, TeacherSpec, load_teacher
+from ppkt_zoo.transfer.teacher_spec import VOC_SEGMENTER
+from ppkt_zoo.transfer.teachers import Teacher, load_teacher
 from ppkt_zoo.zoo.folder import WeightFolder
 from ppkt_zoo.zoo.load import load_backbone, open_weight
 from ppkt_zoo.zoo.registry import create_backbone
@@ -114,15 +115,8 @@ class Setting:
 
     @cached_property
     def labeller(self) -> Teacher:
-        """The Pascal VOC segmenter at the size that its padding fits (16k + 1)."""
-        spec = TeacherSpec(
-            architecture="deeplabv3_mobilenet_v2",
-            stage="logits",
-            weights="file",
-            padding="tensorflow",
-            image_size=(385, 513),
-        )
-        return load_teacher(spec, self.shared / TEACHER_FILE)
+        """The Pascal VOC segmenter."""
+        return load_teacher(VOC_SEGMENTER, self.shared / TEACHER_FILE)
 
     def untrained(self, seed: int, clouds: list[PointCloud] | None = None) -> Backbone:
         """The same architecture with random parameters, in eval mode.

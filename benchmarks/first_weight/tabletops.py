@@ -70,21 +70,21 @@ def measure(setting: Setting, journal: Journal) -> dict[str, Any]:
     choice = {who: _choose(setting, journal, tops, who) for who in ("ppkt", "scratch")}
     chosen = {who: (one["rate"], one["norm"]) for who, one in choice.items()}
     # The library's defaults, fixed in its code before this was measured: what who tunes nothing gets.
-    default = (FinetuneRecipe().lr, FinetuneRecipe().batch_norm)
+    default = FinetuneRecipe()
     return {
         "classes": list(OBJECT_CLASSES),
         "test_frames": len(tops.test),
         "pool": len(tops.pool),
         "validation_frames": len(tops.held),
         "steps": setting.amount.finetune_steps,
-        "recipe": {name: getattr(FinetuneRecipe(), name) for name in ("clouds_per_step", "head_lr", "weight_decay")},
+        "recipe": {name: getattr(default, name) for name in ("clouds_per_step", "head_lr", "weight_decay")},
         "augmentation": _AUGMENTATION.model_dump(exclude_defaults=True),
         "choice": choice,
         "choice_frames": _CHOICE_BUDGET,
         "ceiling": journal.remember("ceiling", _ceiling, setting, tops.test),
         "budgets": _budgets(setting, journal, tops, chosen),
-        "default": {"rate": default[0], "norm": default[1]},
-        "default_budgets": _budgets(setting, journal, tops, dict.fromkeys(chosen, default)),
+        "default": {"rate": default.lr, "norm": default.batch_norm},
+        "default_budgets": _budgets(setting, journal, tops, dict.fromkeys(chosen, (default.lr, default.batch_norm))),
     }
 
 

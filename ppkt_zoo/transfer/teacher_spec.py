@@ -84,3 +84,13 @@ def _check_stage(architecture: str, stage: str) -> None:
         text = ", ".join((*names, f"features.0 to features.{last}"))
     if not known:
         raise ValueError(f"{architecture} has no feature stage {stage!r}; it has: {text}")
+
+
+VOC_SEGMENTER = TeacherSpec(
+    architecture="deeplabv3_mobilenet_v2",
+    stage="logits",
+    weights="file",
+    padding="tensorflow",
+    image_size=(385, 513),
+)
+"""The classes of Pascal VOC from the DeepLabv3 teacher, at the size that its padding fits (16k + 1)."""

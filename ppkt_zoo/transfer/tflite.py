@@ -89,10 +89,9 @@ def _layers(schema: Any, model: Any) -> list[Layer]:
 
 
 def _values(schema: Any, model: Any, tensor: Any) -> NDArray[np.float32]:
-    names = {value: name for name, value in vars(schema.TensorType).items() if isinstance(value, int)}
-    kind = names.get(tensor.Type(), "unknown")
-    if kind not in _STORED:
-        raise ValueError(f"{tensor.Name().decode()} is stored as {kind}")
+    kind = next((name for name in _STORED if getattr(schema.TensorType, name) == tensor.Type()), None)
+    if kind is None:
+        raise ValueError(f"{tensor.Name().decode()} is stored as type {tensor.Type()} of the schema")
     shape = tuple(int(size) for size in tensor.ShapeAsNumpy())
     stored = model.Buffers(tensor.Buffer()).DataAsNumpy()
     if isinstance(stored, int):

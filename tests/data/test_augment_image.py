@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from sampling import bilinear
 
 from ppkt_zoo.data.augment_image import ImageAugmentation
 from ppkt_zoo.errors import InputError
@@ -24,20 +25,9 @@ def every_pixel() -> np.ndarray:
     return np.stack([u, v], axis=-1).reshape(-1, 2)
 
 
-def read(image: np.ndarray, pixel: np.ndarray) -> np.ndarray:
-    """Bilinear values (N, 3) of an image at (u, v)."""
-    low = np.minimum(np.floor(pixel).astype(int), [WIDTH - 2, HEIGHT - 2])
-    right, down = (pixel - low).T[..., None]
-    u, v = low.T
-    value = image.astype(np.float64)
-    above = value[v, u] * (1 - right) + value[v, u + 1] * right
-    below = value[v + 1, u] * (1 - right) + value[v + 1, u + 1] * right
-    return above * (1 - down) + below * down
-
-
 def named(image: np.ndarray, pixel: np.ndarray) -> np.ndarray:
     """Which pixel of ``ramps`` is seen at each (u, v)."""
-    return (read(image, pixel)[:, :2] - 20) / [3, 4]
+    return (bilinear(image, pixel)[:, :2] - 20) / [3, 4]
 
 
 def test_off_changes_nothing() -> None:

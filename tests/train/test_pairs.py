@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import bilinear
 
 from ppkt_zoo.data.augment import CloudAugmentation
 from ppkt_zoo.data.augment_image import ImageAugmentation
@@ -32,17 +33,6 @@ class Ramps:
 
 def steps(cloud: CloudAugmentation, images: ImageAugmentation, seed: int = 0, stride: int = 1) -> StepDataset:
     return StepDataset([Ramps()], None, [stride], FrameOrder(seed, [3], [2]), cloud, 128, images, seed, 10)
-
-
-def read(image: np.ndarray, pixel: np.ndarray) -> np.ndarray:
-    """Bilinear values (N, 3) of an image at (u, v)."""
-    low = np.minimum(np.floor(pixel).astype(int), [WIDTH - 2, HEIGHT - 2])
-    right, down = (pixel - low).T[..., None]
-    u, v = low.T
-    value = image.astype(np.float64)
-    above = value[v, u] * (1 - right) + value[v, u + 1] * right
-    below = value[v + 1, u] * (1 - right) + value[v + 1, u + 1] * right
-    return above * (1 - down) + below * down
 
 
 @settings(max_examples=40, deadline=None)
@@ -89,7 +79,7 @@ def test_both_halves_of_a_pair_name_the_same_pixel(
     of_point = step.clouds.rgb.numpy()[step.point.numpy()].astype(np.float64)
     for number, image in enumerate(step.images):
         mine = step.frame.numpy() == number
-        seen = read(image, step.pixel.numpy()[mine])
+        seen = bilinear(image, step.pixel.numpy()[mine])
         # Red grows by 3 a column, green by 4 a row: within half a pixel; blue tells the frame.
         np.testing.assert_allclose(seen, of_point[mine], atol=2)
         assert mine.sum() > 10

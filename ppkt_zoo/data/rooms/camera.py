@@ -1,5 +1,7 @@
 """Cameras: intrinsics from a field of view, poses that look at things, poses sampled in a room."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -7,7 +9,9 @@ from ppkt_zoo.data.rooms.raycast import cast
 from ppkt_zoo.data.rooms.room import Room, RoomObject
 from ppkt_zoo.data.rooms.threads import one_thread
 
-_PROBE = (24, 32)  # size of the small frame that judges a pose
+PROBE = (24, 32)
+"""Height and width of the small frame that judges a pose."""
+
 # How gladly a camera aims at a thing of each class.
 _AIMS = {
     "chair": 2.0, "table": 2.0, "desk": 2.0, "sofa": 2.5, "bed": 1.5, "screen": 4.0, "plant": 1.2,
@@ -51,8 +55,14 @@ def sample_camera(room: Room, seed: int | np.random.Generator, view: float = 60.
         float64 (4, 4), camera → world.
     """
     rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
-    with one_thread():
-        return _best_camera(room, rng, view, tries)
+
+    def propose() -> np.ndarray:
+        position = _free_position(room, rng)
+        return look_at(position, _target(room, position, rng), rng.normal(0, 0.025))
+
+    best = _best_pose(room, view, tries, propose, lambda depth, instance: _judge(room, depth, instance))
+    assert best is not None
+    return best
 
 
 def sample_close_up(room: Room, seed: int | np.random.Generator, view: float = 60.0, tries: int = 30) -> np.ndarray:
@@ -68,21 +78,14 @@ def sample_close_up(room: Room, seed: int | np.random.Generator, view: float = 6
     on_tops = [item for item in room.objects if _lies_on_top(item)]
     if not on_tops:
         return sample_camera(room, rng, view, tries)
-    small = torch.from_numpy(make_intrinsics(*_PROBE, view)).float()
     numbers = torch.tensor([item.instance for item in on_tops])
-    best, best_score = None, -1.0
-    with one_thread():
-        for _ in range(tries):
-            target = on_tops[int(rng.integers(len(on_tops)))].centre + rng.normal(0, 0.08, 3) * [1, 1, 0.3]
-            pose = look_at(_hover(target, rng), target, rng.normal(0, 0.05))
-            if not _inside(room, pose[:3, 3]):
-                continue
-            hits = cast(room.solids, small, torch.from_numpy(pose).float(), *_PROBE)
-            score = _judge_close_up(hits.depth.cpu(), room.solids.instance[hits.solid].cpu(), numbers)
-            if score > best_score:
-                best, best_score = pose, score
-            if score >= 1.0:
-                break
+
+    def propose() -> np.ndarray | None:
+        target = on_tops[int(rng.integers(len(on_tops)))].centre + rng.normal(0, 0.08, 3) * [1, 1, 0.3]
+        pose = look_at(_hover(target, rng), target, rng.normal(0, 0.05))
+        return pose if _inside(room, pose[:3, 3]) else None
+
+    best = _best_pose(room, view, tries, propose, lambda depth, instance: _judge_close_up(depth, instance, numbers))
     return sample_camera(room, rng, view, tries) if best is None else best
 
 
@@ -111,20 +114,39 @@ def _judge_close_up(depth: torch.Tensor, instance: torch.Tensor, on_tops: torch.
     return (min(int((count >= 5).sum()), 2) / 2 + (1.0 if near < 0.01 else 0.0)) / 2
 
 
-def _best_camera(room: Room, rng: np.random.Generator, view: float, tries: int) -> np.ndarray:
-    small = torch.from_numpy(make_intrinsics(*_PROBE, view)).float()
+def _best_pose(
+    room: Room,
+    view: float,
+    tries: int,
+    propose: Callable[[], np.ndarray | None],
+    judge: Callable[[torch.Tensor, torch.Tensor], float],
+) -> np.ndarray | None:
+    """The first proposed pose that is judged 1 or more, else the best of all tries; None where none was proposed."""
     best, best_score = None, -1.0
-    for _ in range(tries):
-        position = _free_position(room, rng)
-        pose = look_at(position, _target(room, position, rng), rng.normal(0, 0.025))
-        hits = cast(room.solids, small, torch.from_numpy(pose).float(), *_PROBE)
-        score = _judge(room, hits.depth.cpu(), room.solids.instance[hits.solid].cpu())
-        if score > best_score:
-            best, best_score = pose, score
-        if score >= 1.0:
-            break
-    assert best is not None
+    with one_thread():
+        for _ in range(tries):
+            pose = propose()
+            if pose is None:
+                continue
+            score = judge(*probe(room, pose, view))
+            if score > best_score:
+                best, best_score = pose, score
+            if score >= 1.0:
+                break
     return best
+
+
+def probe(room: Room, pose: np.ndarray, view: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """A small frame that judges a pose: depth float32 and instance of each pixel, (H · W,) of ``PROBE``, on the CPU.
+
+    Args:
+        room: where.
+        pose: (4, 4), camera → world.
+        view: horizontal field of view in degrees.
+    """
+    small = torch.from_numpy(make_intrinsics(*PROBE, view)).float()
+    hits = cast(room.solids, small, torch.from_numpy(pose).float(), *PROBE)
+    return hits.depth.cpu(), room.solids.instance[hits.solid].cpu()
 
 
 def _judge(room: Room, depth: torch.Tensor, instance: torch.Tensor) -> float:

@@ -2,9 +2,13 @@
 
 import os
 import tempfile
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
+from ppkt_zoo.errors import FrameError
 
 
 def room_seed(world: int, number: int) -> int:
@@ -23,3 +27,16 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray], compressed: bool = F
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def read_arrays(path: Path, fields: Sequence[str], what: str) -> dict[str, np.ndarray]:
+    """The arrays of a cached file by name.
+
+    Raises:
+        FrameError: the file is damaged; ``what`` names it.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {field: stored[field] for field in fields}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise FrameError(f"cached {what} {path} is damaged ({error}): delete it, it will be made again") from error

@@ -1,18 +1,17 @@
 """RoomScenes: whole labelled rooms by number, with a cache on disk."""
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from ppkt_zoo.data.rooms.classes import CLASSES
 from ppkt_zoo.data.rooms.cloud import room_cloud
-from ppkt_zoo.data.rooms.files import room_seed, write_arrays
+from ppkt_zoo.data.rooms.files import read_arrays, room_seed, write_arrays
 from ppkt_zoo.data.rooms.make import make_room
 from ppkt_zoo.data.rooms.room import Room
 from ppkt_zoo.data.rooms.version import VERSION
 from ppkt_zoo.data.scenes import LabelledScene
-from ppkt_zoo.errors import FrameError, InputError
+from ppkt_zoo.errors import InputError
 
 BOX_CLASSES: tuple[str, ...] = (
     "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture", "counter", "desk",
@@ -61,7 +60,7 @@ class RoomScenes:
         name = f"{self.name}/{room_seed(self.seed, index)}"
         path = None if self.folder is None else self.folder / f"scene-{index:05d}.npz"
         if path is not None and path.exists():
-            return _as_scene(_read(path), name)
+            return _as_scene(read_arrays(path, _FIELDS, "scene"), name)
         found = _scan(make_room(room_seed(self.seed, index)))
         if path is not None:
             write_arrays(path, found, compressed=True)
@@ -71,20 +70,15 @@ class RoomScenes:
 def _scan(room: Room) -> dict[str, np.ndarray]:
     xyz, rgb, label, instance = room_cloud(room, noise=True)
     count = np.bincount(instance, minlength=len(room.objects) + 1)
-    kept = [item for item in room.objects if item.name in BOX_CLASSES and count[item.instance] >= _FEWEST_POINTS]
-    boxes = np.array([np.concatenate([item.centre, item.size, [item.heading]]) for item in kept]).reshape(-1, 7)
-    box_label = np.array([BOX_CLASSES.index(item.name) for item in kept], np.int16)
-    return dict(zip(_FIELDS, (xyz, rgb, label, instance, boxes, box_label), strict=True))
+    kept = [
+        row
+        for row, item in enumerate(room.objects)
+        if item.name in BOX_CLASSES and count[item.instance] >= _FEWEST_POINTS
+    ]
+    box_label = np.array([BOX_CLASSES.index(room.objects[row].name) for row in kept], np.int16)
+    return dict(zip(_FIELDS, (xyz, rgb, label, instance, room.boxes[kept], box_label), strict=True))
 
 
 def _as_scene(found: dict[str, np.ndarray], name: str) -> LabelledScene:
     xyz, rgb, label, instance, boxes, box_label = (found[field] for field in _FIELDS)
     return LabelledScene(xyz, rgb, label, instance, boxes, box_label, CLASSES, BOX_CLASSES, name)
-
-
-def _read(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {field: stored[field] for field in _FIELDS}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise FrameError(f"cached scene {path} is damaged ({error}): delete it, it will be made again") from error

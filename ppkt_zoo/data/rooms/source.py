@@ -1,7 +1,6 @@
 """RoomsFrames: an endless supply of frames by number, with a cache on disk."""
 
 import io
-import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -11,15 +10,16 @@ from PIL import Image
 
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.rooms.camera import make_intrinsics, sample_camera, sample_close_up
-from ppkt_zoo.data.rooms.files import room_seed, write_arrays
+from ppkt_zoo.data.rooms.files import read_arrays, room_seed, write_arrays
 from ppkt_zoo.data.rooms.make import make_room
 from ppkt_zoo.data.rooms.render import render
 from ppkt_zoo.data.rooms.room import Room
 from ppkt_zoo.data.rooms.version import VERSION
 from ppkt_zoo.data.rooms.walk import sample_walk
-from ppkt_zoo.errors import FrameError, InputError
+from ppkt_zoo.errors import InputError
 
 _JPEG_QUALITY = 93
+_FIELDS = ("color", "depth", "label", "instance", "intrinsics", "pose")
 
 
 class RoomsFrames:
@@ -92,7 +92,7 @@ class RoomsFrames:
             return _decode(self._encoded(index), self._frame_name(index))
         path = self._path(self.folder, index)
         if path.exists():
-            return _decode(_read(path), self._frame_name(index))
+            return _decode(read_arrays(path, _FIELDS, "frame"), self._frame_name(index))
         parts = self._encoded(index)
         write_arrays(path, parts)
         return _decode(parts, self._frame_name(index))
@@ -216,11 +216,3 @@ def _pack(image: np.ndarray, form: str, **options: int) -> np.ndarray:
 
 def _unpack(data: np.ndarray) -> np.ndarray:
     return np.array(Image.open(io.BytesIO(data.tobytes())))
-
-
-def _read(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {key: stored[key] for key in ("color", "depth", "label", "instance", "intrinsics", "pose")}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise FrameError(f"cached frame {path} is damaged ({error}): delete it, it will be rendered again") from error

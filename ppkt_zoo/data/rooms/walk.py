@@ -3,17 +3,14 @@
 from collections import deque
 
 import numpy as np
-import torch
 
-from ppkt_zoo.data.rooms.camera import look_at, make_intrinsics
-from ppkt_zoo.data.rooms.raycast import cast
+from ppkt_zoo.data.rooms.camera import PROBE, look_at, make_intrinsics, probe
 from ppkt_zoo.data.rooms.room import Room
 from ppkt_zoo.data.rooms.threads import one_thread
 from ppkt_zoo.errors import InputError
 
 _CELL = 0.1  # of the grid on which the way is found, metres
 _CLEARANCE = 0.28  # from the way to furniture and walls
-_PROBE = (24, 32)  # size of the small frame by which overlap is judged
 _SHORTEST = 0.02  # a step that is halved below this share stands still and only turns a little
 _NEIGHBOURS = ((1, 0), (-1, 0), (0, 1), (0, -1))
 
@@ -46,18 +43,19 @@ def sample_walk(
     poses, place, step = [], 0.0, 1.0
     with one_thread():
         poses.append(_pose(way, gaze, high, sway, place))
-        depth = _probe(room, poses[0], view)
+        depth = _depth(room, poses[0], view)
         while len(poses) < views:
             # The longest step that keeps enough in view; steps grow again where the room is calm.
             step = min(2 * step, 4.0)
             while True:
                 pose = _pose(way, gaze, high, sway, place + step)
-                if step < _SHORTEST or _share_seen(depth, poses[-1], pose, _probe(room, pose, view), view) >= overlap:
+                seen = _depth(room, pose, view)
+                if step < _SHORTEST or _share_seen(depth, poses[-1], pose, seen, view) >= overlap:
                     break
                 step /= 2
             place += step
             poses.append(pose)
-            depth = _probe(room, pose, view)
+            depth = seen
     return poses
 
 
@@ -70,18 +68,15 @@ def overlap_of_views(room: Room, first: np.ndarray, second: np.ndarray, view: fl
         view: horizontal field of view of both in degrees.
     """
     with one_thread():
-        return _share_seen(_probe(room, first, view), first, second, _probe(room, second, view), view)
+        return _share_seen(_depth(room, first, view), first, second, _depth(room, second, view), view)
 
 
-def _probe(room: Room, pose: np.ndarray, view: float) -> np.ndarray:
-    small = torch.from_numpy(make_intrinsics(*_PROBE, view)).float()
-    return (
-        cast(room.solids, small, torch.from_numpy(pose).float(), *_PROBE).depth.cpu().double().numpy().reshape(_PROBE)
-    )
+def _depth(room: Room, pose: np.ndarray, view: float) -> np.ndarray:
+    return probe(room, pose, view)[0].double().numpy().reshape(PROBE)
 
 
 def _share_seen(depth: np.ndarray, first: np.ndarray, second: np.ndarray, other: np.ndarray, view: float) -> float:
-    height, width = _PROBE
+    height, width = PROBE
     intrinsics = make_intrinsics(height, width, view)
     v, u = np.mgrid[:height, :width]
     rays = np.stack(
