@@ -161,3 +161,27 @@ def sr_unet14_small(*, input_spec: InputSpec, stem_kernel: int = 3, checkpointin
         stem_kernel=stem_kernel,
         checkpointing=checkpointing,
     )
+
+
+def sr_unet14_slim(*, input_spec: InputSpec, stem_kernel: int = 3, checkpointing: bool = False) -> SRUNet:
+    """The smallest: planes (24, 40, 56, 80 | 80, 56, 56, 48), one block a level; for comparisons on the CPU."""
+    return SRUNet(
+        input_spec=input_spec,
+        planes=(24, 40, 56, 80, 80, 56, 56, 48),
+        blocks=(1,) * 8,
+        stem_channels=24,
+        stem_kernel=stem_kernel,
+        checkpointing=checkpointing,
+    )
+
+
+def sr_unet18_slim(*, input_spec: InputSpec, stem_kernel: int = 3, checkpointing: bool = False) -> SRUNet:
+    """The planes of ``sr_unet14_slim``, two blocks a level."""
+    return SRUNet(
+        input_spec=input_spec,
+        planes=(24, 40, 56, 80, 80, 56, 56, 48),
+        blocks=(2,) * 8,
+        stem_channels=24,
+        stem_kernel=stem_kernel,
+        checkpointing=checkpointing,
+    )

@@ -49,10 +49,12 @@ class Step:
 
 @dataclass(frozen=True)
 class _Prepared:
+    """A frame's cloud and image, and its pairs: rows of the cloud, and where they lie in the image."""
+
     cloud: PointCloud
-    pixel: np.ndarray
-    alive: np.ndarray
     image: np.ndarray
+    rows: np.ndarray
+    pixel: np.ndarray
 
 
 class StepDataset(Dataset[Step]):
@@ -90,21 +92,24 @@ class StepDataset(Dataset[Step]):
         return self._steps
 
     def __getitem__(self, step: int) -> Step:
-        rng = np.random.default_rng([self._seed, 1, step])
         prepared: list[_Prepared] = []
         features: list[Tensor] = []
         skipped: list[str] = []
-        for source, index in self._order(step):
+        frames = self._order(step)
+        for place, (source, index) in enumerate(frames):
+            # Every frame has a random state of its own, so that a frame is the same whoever prepares the others.
+            rng = np.random.default_rng([self._seed, 1, step, place])
+            share = self._pairs // len(frames) + (place < self._pairs % len(frames))
             try:
                 frame = self._sources[source][index]
-                one = self._prepare(frame, self._strides[source], rng)
+                one = self._prepare(frame, self._strides[source], share, rng)
             except (FrameError, InputError) as error:
                 skipped.append(f"{self._sources[source].name}[{index}]: {error}")
                 continue
             prepared.append(one)
             if self._caches is not None:
                 features.append(self._caches[source].features(index, frame.color))
-        point, owner, pixel = self._sample_pairs(prepared, rng)
+        point, owner, pixel = _join_pairs(prepared)
         return Step(
             step=step,
             clouds=CloudBatch.collate([one.cloud for one in prepared]) if prepared else None,
@@ -117,26 +122,25 @@ class StepDataset(Dataset[Step]):
             skipped=skipped,
         )
 
-    def _prepare(self, frame: RGBDFrame, stride: int, rng: np.random.Generator) -> _Prepared:
+    def _prepare(self, frame: RGBDFrame, stride: int, pairs: int, rng: np.random.Generator) -> _Prepared:
         xyz, pixel = back_project(frame.depth, frame.intrinsics, frame.pose, stride=stride)
         rgb = pixel_values(frame.color, pixel)
         xyz, rgb, kept = self._augmentation(xyz, rgb, rng)
         if len(xyz) < _FEWEST_POINTS:
             raise FrameError(f"frame {frame.name}: only {len(xyz)} points are left, too few to learn from")
         image, pixel, alive = self._images(frame.color, pixel[kept], rng)
-        return _Prepared(PointCloud.from_arrays(xyz, rgb), pixel, np.flatnonzero(alive), image)
+        # The paper's sampling: uniform over the pixels with depth that the teacher sees, as many in every frame.
+        seen = np.flatnonzero(alive)
+        rows = rng.choice(seen, size=min(pairs, len(seen)), replace=False)
+        return _Prepared(PointCloud.from_arrays(xyz, rgb), image, rows, pixel[rows])
 
-    def _sample_pairs(self, prepared: list[_Prepared], rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """The paper's sampling: uniform over the pixels with depth that the teacher sees, as many in every frame."""
-        points, frames, pixels = [], [], []
-        first = 0
-        for number, one in enumerate(prepared):
-            share = self._pairs // len(prepared) + (number < self._pairs % len(prepared))
-            rows = one.alive[rng.choice(len(one.alive), size=min(share, len(one.alive)), replace=False)]
-            points.append(torch.from_numpy(rows) + first)
-            frames.append(torch.full((len(rows),), number))
-            pixels.append(torch.from_numpy(one.pixel[rows]))
-            first += len(one.cloud)
-        if not prepared:
-            return torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64), torch.empty(0, 2)
-        return torch.cat(points), torch.cat(frames), torch.cat(pixels)
+
+def _join_pairs(prepared: list[_Prepared]) -> tuple[Tensor, Tensor, Tensor]:
+    """Pairs of all frames: rows in the joined clouds, frames, and pixels."""
+    if not prepared:
+        return torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64), torch.empty(0, 2)
+    firsts = np.cumsum([0, *(len(one.cloud) for one in prepared[:-1])])
+    point = np.concatenate([one.rows + first for one, first in zip(prepared, firsts, strict=True)])
+    frame = np.repeat(np.arange(len(prepared)), [len(one.rows) for one in prepared])
+    pixel = np.concatenate([one.pixel for one in prepared])
+    return torch.from_numpy(point), torch.from_numpy(frame), torch.from_numpy(pixel)

@@ -24,7 +24,7 @@ from ppkt_zoo.train.metrics_log import MetricsLog
 from ppkt_zoo.train.optim import build_optimizer, learning_rate, set_learning_rate
 from ppkt_zoo.train.progress import TrainingProgress
 from ppkt_zoo.train.recipe import DataEntry, Recipe
-from ppkt_zoo.train.sources import FrameOrder, open_entry, open_sources
+from ppkt_zoo.train.sources import FrameOrder, open_entry, open_sources, scene_length
 from ppkt_zoo.train.teacher_cache import TeacherCache, image_tensor
 from ppkt_zoo.transfer.ppkt import PPKT, PixelPointBatch
 from ppkt_zoo.transfer.teachers import Teacher, load_teacher
@@ -222,7 +222,13 @@ class _Run:
             sources,
             caches,
             [entry.pixel_stride for entry in entries],
-            FrameOrder(seed, [len(source) for source in sources], [entry.per_step for entry in entries]),
+            FrameOrder(
+                seed,
+                [len(source) for source in sources],
+                [entry.per_step for entry in entries],
+                [entry.views for entry in entries],
+                [scene_length(entry, source) for entry, source in zip(entries, sources, strict=True)],
+            ),
             augmentation,
             self.recipe.loss.pairs,
             images,

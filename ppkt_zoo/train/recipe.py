@@ -15,6 +15,10 @@ from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.transfer.teacher_spec import TeacherSpec
 
 
+# What the same recipe file means; to be raised where a default changes or a step sees other random numbers.
+_MEANING = 2
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -30,13 +34,15 @@ class RoomsData(_Strict):
     width: int = Field(default=320, gt=0)
     sensor_noise: bool = True
     close_ups: float = Field(default=0.0, ge=0, le=1, description="share of frames that look down on a table from near")
-    per_step: int = Field(default=1, gt=0, description="frames of this source in every step")
+    walk: bool = Field(default=False, description="the frames of a room follow each other and overlap")
+    per_step: int = Field(default=1, gt=0, description="frames of this source a step, on average where views > 1")
+    views: int = Field(default=1, ge=1, description="frames in a row of one room that are always taken together")
     pixel_stride: int = Field(default=1, gt=0, description="every n-th pixel in each direction becomes a point")
 
     @property
     def name(self) -> str:
         """What reports call this source."""
-        return f"rooms-{self.seed}"
+        return f"rooms-{self.seed}-walk" if self.walk else f"rooms-{self.seed}"
 
 
 class FramesData(_Strict):
@@ -46,6 +52,7 @@ class FramesData(_Strict):
     name: str
     every: int = Field(default=1, gt=0)
     per_step: int = Field(default=1, gt=0)
+    views: int = Field(default=1, ge=1, description="frames in a row that are always taken together")
     pixel_stride: int = Field(default=2, gt=0)
     licence: str = Field(description="licence of the data, for the record of the weight")
     attribution: str = ""
@@ -149,6 +156,9 @@ class Recipe(_Strict):
         names = [entry.name for entry in self.data]
         if len(set(names)) != len(names):
             raise ValueError("two data entries have the same name")
+        for entry in self.data:
+            if isinstance(entry, RoomsData) and entry.views > entry.frames_per_room:
+                raise ValueError(f"{entry.name}: views {entry.views} in a row, but a room has {entry.frames_per_room}")
         held_out = self.validation.data.seed if self.validation else None
         if any(entry.kind == "rooms" and entry.seed == held_out for entry in self.data):
             raise ValueError("validation must use another seed than the training rooms")
@@ -157,10 +167,8 @@ class Recipe(_Strict):
     @property
     def fingerprint(self) -> str:
         """sha256 of the recipe's content; a run resumes only under the same one."""
-        content = self.model_dump(mode="json")
-        if self.teacher.image_augmentation.is_off:
-            # Recipes from before there was this field keep their fingerprint, and their runs go on.
-            del content["teacher"]["image_augmentation"]
+        # Fields at their default are left out, so that a recipe's runs go on when recipes learn new fields.
+        content = [_MEANING, self.model_dump(mode="json", exclude_defaults=True)]
         text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

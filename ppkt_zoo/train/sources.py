@@ -1,6 +1,8 @@
 """From a recipe's data entries to frame sources, and to the data part of a weight's record."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from math import floor
 from pathlib import Path
 
 import numpy as np
@@ -68,26 +70,61 @@ def open_entry(entry: DataEntry, data: Mapping[str, Path], cache: Path) -> Frame
             sensor_noise=entry.sensor_noise,
             cache=cache / "rooms",
             close_ups=entry.close_ups,
+            walk=entry.walk,
         )
     source = open_frames(data[entry.name])
     return EveryNth(source, entry.every) if entry.every > 1 else source
 
 
+def scene_length(entry: DataEntry, source: FrameSource) -> int:
+    """How many frames in a row of a source show one scene."""
+    return entry.frames_per_room if isinstance(entry, RoomsData) else len(source)
+
+
 class FrameOrder:
     """Which frames a step sees: a pure function of (seed, step), so that a resumed run sees the same.
 
-    Every source gives its ``per_step`` frames to each step, in random order without repetition within an epoch.
+    Every source gives ``per_step`` frames to each step, in random order; within an epoch no start comes twice.
+
+    Args:
+        seed: the run's seed.
+        sizes: frames of each source.
+        per_step: frames of each source a step. Where ``views`` does not divide it, on average: some steps get more.
+        views: of each source, frames in a row that are always taken together; 1 where absent.
+        scenes: of each source, frames in a row that belong to one scene, which views never leave.
     """
 
-    def __init__(self, seed: int, sizes: list[int], per_step: list[int]) -> None:
-        self._seed, self._sizes, self._per_step = seed, sizes, per_step
+    def __init__(
+        self,
+        seed: int,
+        sizes: Sequence[int],
+        per_step: Sequence[int],
+        views: Sequence[int] | None = None,
+        scenes: Sequence[int] | None = None,
+    ) -> None:
+        self._seed, self._per_step = seed, per_step
+        self._views = [1] * len(sizes) if views is None else views
+        # A frame may start a row where the row ends in the same scene.
+        self._starts = [
+            np.array([start for start in range(size - count + 1) if start % scene + count <= scene])
+            for size, count, scene in zip(sizes, self._views, scenes or sizes, strict=True)
+        ]
+        empty = [number for number, starts in enumerate(self._starts) if not len(starts)]
+        if empty:
+            raise RecipeError(f"data entry {empty[0]} has {sizes[empty[0]]} frames, too few for views in a row")
 
     def __call__(self, step: int) -> list[tuple[int, int]]:
         """The step's frames as (source, index)."""
         frames = []
-        for source, (size, count) in enumerate(zip(self._sizes, self._per_step, strict=True)):
-            for draw in range(step * count, (step + 1) * count):
-                epoch, place = divmod(draw, size)
-                order = np.random.default_rng([self._seed, source, epoch]).permutation(size)
-                frames.append((source, int(order[place])))
+        for source, (starts, views) in enumerate(zip(self._starts, self._views, strict=True)):
+            for draw in range(self._draws(source, step), self._draws(source, step + 1)):
+                epoch, place = divmod(draw, len(starts))
+                order = np.random.default_rng([self._seed, source, epoch]).permutation(len(starts))
+                first = int(starts[order[place]])
+                frames += [(source, first + view) for view in range(views)]
         return frames
+
+    def _draws(self, source: int, step: int) -> int:
+        """Rows of views that a source has given before ``step``; sources that skip steps skip different ones."""
+        count = Fraction(step * self._per_step[source], self._views[source])
+        return floor(count + Fraction(source, len(self._starts)))

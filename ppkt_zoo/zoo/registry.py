@@ -20,8 +20,10 @@ _AnyBuilder = TypeVar("_AnyBuilder", bound=Callable[..., Any])
 #: Ours: a builder, or "module:function" until someone builds it.
 _BUILDERS: dict[str, Builder | str] = {
     "sr_unet14": "ppkt_zoo.backbones.sr_unet:sr_unet14",
+    "sr_unet14_slim": "ppkt_zoo.backbones.sr_unet:sr_unet14_slim",
     "sr_unet14_small": "ppkt_zoo.backbones.sr_unet:sr_unet14_small",
     "sr_unet18": "ppkt_zoo.backbones.sr_unet:sr_unet18",
+    "sr_unet18_slim": "ppkt_zoo.backbones.sr_unet:sr_unet18_slim",
     "sr_unet34": "ppkt_zoo.backbones.sr_unet:sr_unet34",
 }
 

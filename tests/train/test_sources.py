@@ -2,6 +2,9 @@
 
 from collections import Counter
 
+import pytest
+
+from ppkt_zoo.errors import RecipeError
 from ppkt_zoo.train.sources import FrameOrder
 
 
@@ -21,3 +24,26 @@ def test_seeds_differ() -> None:
     assert [FrameOrder(0, [50], [3])(step) for step in range(5)] != [
         FrameOrder(1, [50], [3])(step) for step in range(5)
     ]
+
+
+def test_views_in_a_row_stay_together_and_in_their_scene() -> None:
+    order = FrameOrder(0, [12], [4], views=[2], scenes=[4])
+    epoch = [order(step) for step in range(4)]  # 9 starts: 0 1 2, 4 5 6, 8 9 10
+    starts = [step[place][1] for step in epoch for place in (0, 2)]
+    for step in epoch:
+        for first, second in ((step[0], step[1]), (step[2], step[3])):
+            assert second == (0, first[1] + 1)
+            assert first[1] // 4 == second[1] // 4
+    assert len(set(starts)) == 8
+
+
+def test_sources_with_fewer_frames_than_views_take_turns() -> None:
+    order = FrameOrder(0, [9, 9, 9], [2, 1, 1], views=[2, 2, 2])
+    shares = [[sum(source == one for source, _ in order(step)) for one in range(3)] for step in range(100)]
+    assert all(step[0] == 2 and step[1] + step[2] == 2 for step in shares)
+    assert sum(step[1] for step in shares) == 100
+
+
+def test_a_source_without_a_row_of_views_is_named() -> None:
+    with pytest.raises(RecipeError, match="data entry 1 has 3 frames"):
+        FrameOrder(0, [4, 3], [2, 2], views=[2, 4])

@@ -79,7 +79,7 @@ class RoomsFrames:
     @property
     def name(self) -> str:
         """What reports call this source."""
-        return f"rooms-{self.seed}"
+        return f"rooms-{self.seed}-walk" if self.walk else f"rooms-{self.seed}"
 
     def __len__(self) -> int:
         return self.rooms * self.frames_per_room
