@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -183,7 +183,14 @@ def load_recipe(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -
     Raises:
         RecipeError: no such file, not YAML, an unknown field, a wrong value; the message names the field.
     """
-    file = _find(path)
+    return read_recipe(Recipe, find_recipe(path, shipped_recipes()), overrides)
+
+
+_Kind = TypeVar("_Kind", bound=BaseModel)
+
+
+def read_recipe(kind: type[_Kind], file: Path, overrides: list[str] | tuple[str, ...]) -> _Kind:
+    """Read a recipe of any kind from a file, strictly, with overrides; errors as in :func:`load_recipe`."""
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -193,25 +200,25 @@ def load_recipe(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -
     for override in overrides:
         _override(content, override)
     try:
-        return Recipe.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
         raise RecipeError(f"recipe {file}: {problems}") from error
 
 
-def shipped_recipes() -> dict[str, Path]:
-    """The recipes that travel with the package, by name."""
+def shipped_recipes(folder: str = ".") -> dict[str, Path]:
+    """The recipes that travel with the package, by name; those of a sub-folder where one is named."""
     package = Path(__file__).resolve().parents[1]
-    folders = (package / "recipes", package.parent / "recipes")
-    folder = next((folder for folder in folders if folder.is_dir()), None)
-    return {} if folder is None else {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+    places = (package / "recipes" / folder, package.parent / "recipes" / folder)
+    place = next((place for place in places if place.is_dir()), None)
+    return {} if place is None else {file.stem: file for file in sorted(place.glob("*.yaml"))}
 
 
-def _find(path: str | Path) -> Path:
+def find_recipe(path: str | Path, shipped: dict[str, Path]) -> Path:
+    """The file itself, or the shipped recipe of that name; RecipeError lists the names where it is neither."""
     file = Path(path)
     if file.is_file():
         return file
-    shipped = shipped_recipes()
     if str(path) in shipped:
         return shipped[str(path)]
     names = ", ".join(shipped) or "none"
