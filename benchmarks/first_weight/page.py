@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from _probes.tables import compared, figure, table
 from page_probes import probe_section, probe_sentence
 from page_tabletops import tabletops_section, tabletops_sentence
-from tables import compared, figure, table
 
 Part = dict[str, Any]
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from probing import ALL, KNN, LAST, RAW, RESTORED
-from tables import compared, difference, figure, goal, table
+from _probes.probing import ALL, KNN, LAST, RAW, RESTORED
+from _probes.tables import compared, difference, figure, goal, table
 
 Part = dict[str, Any]
 

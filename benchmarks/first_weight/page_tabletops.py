@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tables import compared, difference, figure, goal, table
+from _probes.tables import compared, difference, figure, goal, table
 
 from ppkt_zoo.downstream.intervals import paired_difference
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from probing import LAST
+from _probes.probing import LAST
 
 from ppkt_zoo.downstream.intervals import Interval, mean_interval
 

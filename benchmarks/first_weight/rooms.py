@@ -1,13 +1,15 @@
 """Part (b): the class of each point of rooms that were never seen, by linear probe and kNN."""
 
 import numpy as np
-from held_out import FrameCloud, cloud_of, rooms
-from journal import Journal
-from probing import ProbeTask
+from _probes.clouds import FrameCloud, cloud_of
+from _probes.journal import Journal
+from _probes.probing import ProbeTask
+from held_out import rooms
 from setting import ROOMS_TO_FIT, ROOMS_TO_TEST, Setting
 from students import measure_students
 
 from ppkt_zoo.data.rooms import CLASSES
+from ppkt_zoo.points.cloud import PointCloud
 
 
 def measure(setting: Setting, journal: Journal) -> dict[str, object]:
@@ -16,8 +18,8 @@ def measure(setting: Setting, journal: Journal) -> dict[str, object]:
     fit = rooms(setting, ROOMS_TO_FIT, amount.rooms, amount.frames_per_room)
     test = rooms(setting, ROOMS_TO_TEST, amount.rooms_test_rooms, amount.frames_per_room)
 
-    def labelled(one: FrameCloud) -> tuple[FrameCloud, np.ndarray]:
-        return one, one.label()
+    def labelled(one: FrameCloud) -> tuple[PointCloud, np.ndarray]:
+        return one.cloud, one.label()
 
     task = ProbeTask(
         classes=CLASSES,

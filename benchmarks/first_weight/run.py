@@ -16,16 +16,17 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import _path  # noqa: F401
 import kitchen
 import pictures
 import retrieval
 import rooms
 import tabletops
 import torch
+from _probes.journal import Journal
+from _probes.machine import describe_machine
 from arguments import PARTS, read_arguments
 from held_out import refuse_seen
-from journal import Journal
-from machine import describe_machine
 from page import write_page
 from record_metrics import record_metrics
 from setting import FULL, TEACHER_FILE, TINY, Setting

@@ -5,16 +5,15 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from torch.nn.modules.batchnorm import _BatchNorm
+from _probes.untrained import make_untrained
 
 from ppkt_zoo.backbones.base import Backbone
-from ppkt_zoo.points.cloud import CloudBatch, PointCloud
+from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.train.recipe import Recipe, load_recipe
 from ppkt_zoo.transfer.teacher_spec import VOC_SEGMENTER
 from ppkt_zoo.transfer.teachers import Teacher, load_teacher
 from ppkt_zoo.zoo.folder import WeightFolder
 from ppkt_zoo.zoo.load import load_backbone, open_weight
-from ppkt_zoo.zoo.registry import create_backbone
 
 TEACHER_FILE = "teachers/deeplabv3_mobilenet_v2_voc21.safetensors"
 
@@ -126,24 +125,4 @@ class Setting:
             clouds: where given, batch-norm statistics are gathered on them, without labels. Without that, the
                 random network's activations have no common scale, and the control would be needlessly weak.
         """
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(1000 + seed)
-            config = self.folder.config
-            backbone = create_backbone(config.architecture, input_spec=config.input_spec, **config.arguments)
-        if clouds:
-            gather_statistics(backbone, clouds)
-        return backbone.eval()
-
-
-@torch.no_grad()
-def gather_statistics(backbone: Backbone, clouds: list[PointCloud]) -> None:
-    """Set every batch norm's statistics to those of all the clouds' voxels together."""
-    norms = [module for module in backbone.modules() if isinstance(module, _BatchNorm)]
-    kept = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = 1.0
-    backbone.train()
-    backbone(CloudBatch.collate(clouds))
-    for norm, momentum in zip(norms, kept, strict=True):
-        norm.momentum = momentum
+        return make_untrained(self.folder.config, seed, clouds or ())

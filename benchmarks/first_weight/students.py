@@ -1,8 +1,8 @@
 """The three that every probe compares: the pretrained student, a random one, and no network at all."""
 
 import numpy as np
-from journal import Journal
-from probing import ProbeTask, Report, of_backbone, of_raw, probe_scores
+from _probes.journal import Journal
+from _probes.probing import ProbeTask, Report, of_backbone, of_raw, probe_scores
 from setting import Setting
 
 from ppkt_zoo.points.cloud import PointCloud
@@ -34,4 +34,4 @@ def measure_students(setting: Setting, journal: Journal, task: ProbeTask) -> dic
 
 def _statistics_clouds(task: ProbeTask, seed: int) -> list[PointCloud]:
     frames = np.random.default_rng([seed, 53]).permutation(task.frames_of(seed))[:_STATISTICS_FRAMES]
-    return [task.fit(int(index))[0].cloud for index in frames]
+    return [task.fit(int(index))[0] for index in frames]

@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from held_out import FrameCloud, cloud_of, mosd
-from journal import Journal
+from _probes.clouds import FrameCloud, cloud_of
+from _probes.journal import Journal
+from held_out import mosd
 from setting import Setting
 
 from ppkt_zoo.data.augment import CloudAugmentation

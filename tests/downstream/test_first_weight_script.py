@@ -87,9 +87,9 @@ def test_every_part_runs_and_the_page_comes_from_its_figures(shared: Path, untra
             assert 0 < (tmp_path / "out" / picture["file"]).stat().st_size <= 500_000
 
 
-def module(name: str) -> ModuleType:
+def module(name: str, folder: Path = SCRIPT.parent) -> ModuleType:
     """A file of the script by itself; its folder is no package."""
-    spec = importlib.util.spec_from_file_location(f"first_weight_{name}", SCRIPT.parent / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"first_weight_{name}", folder / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     loaded = importlib.util.module_from_spec(spec)
@@ -120,15 +120,16 @@ def test_a_journal_goes_on_after_a_line_that_was_cut_short(tmp_path: Path) -> No
         asked.append(name)
         return {name: 0.5}
 
-    first = module("journal").Journal(file)
+    journal = module("journal", SCRIPT.parents[1] / "_probes").Journal
+    first = journal(file)
     assert first.remember("a", measure, "a") == first.remember("a", measure, "again") == {"a": 0.5}
     first.remember("b", measure, "b")
     whole = file.read_text()
     file.write_text(whole[:-20])
-    second = module("journal").Journal(file)
+    second = journal(file)
     assert second.remember("a", measure, "never") == {"a": 0.5}
     assert second.remember("b", measure, "b") == {"b": 0.5}
-    third = module("journal").Journal(file)
+    third = journal(file)
     assert third.remember("b", measure, "never") == {"b": 0.5}
     assert asked == ["a", "b", "b"]
     assert set(third.spent()) == {"seconds", "processor_seconds"}

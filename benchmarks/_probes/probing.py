@@ -1,19 +1,18 @@
-"""Parts (b) and (c): what simple classifiers find in frozen features, for several students at once."""
+"""What simple classifiers find in frozen features, for several seeds at once."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from held_out import FrameCloud
 
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.downstream.metrics import IGNORE, Confusion
 from ppkt_zoo.downstream.probes import KNNProbe, LinearProbe, balanced_draw
-from ppkt_zoo.points.cloud import CloudBatch
+from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 
-#: A frame's cloud and rows of it → the features of those rows under each name, float32 (R, C).
-Featurise = Callable[[FrameCloud, np.ndarray], dict[str, np.ndarray]]
+#: A cloud and rows of it → the features of those rows under each name, float32 (R, C).
+Featurise = Callable[[PointCloud, np.ndarray], dict[str, np.ndarray]]
 #: Line of the table → the scores of one seed.
 Report = dict[str, dict[str, object]]
 
@@ -21,7 +20,6 @@ Report = dict[str, dict[str, object]]
 LAST, ALL, RAW = "linear, last level", "linear, all levels", "linear, colour and position"
 KNN = "kNN, last level"
 RESTORED = ", class frequencies restored"
-_QUERIES = 500  # Points of each test frame that kNN is asked for; the linear probes are asked for every point.
 
 
 @dataclass(frozen=True)
@@ -35,16 +33,18 @@ class ProbeTask:
         fit_frames: how many of them a seed draws; all where equal to `fit_size`.
         per_frame: points of each class drawn in one frame.
         per_class: points of each class drawn in all.
+        queries: points of each test frame that kNN is asked for; the linear probes are asked for every point.
     """
 
     classes: tuple[str, ...]
-    fit: Callable[[int], tuple[FrameCloud, np.ndarray]]
-    test: Callable[[int], tuple[FrameCloud, np.ndarray]]
+    fit: Callable[[int], tuple[PointCloud, np.ndarray]]
+    test: Callable[[int], tuple[PointCloud, np.ndarray]]
     fit_size: int
     test_size: int
     fit_frames: int
     per_frame: int
     per_class: int
+    queries: int = 500
 
     def frames_of(self, seed: int) -> list[int]:
         """The frames that a seed fits on."""
@@ -52,23 +52,26 @@ class ProbeTask:
         return sorted(int(index) for index in drawn)
 
 
-def of_backbone(backbone: Backbone) -> Featurise:
-    """The last level alone, and all decoder levels side by side."""
+def of_backbone(backbone: Backbone, every_level: bool = True) -> Featurise:
+    """The last level alone and, where asked for, all decoder levels side by side."""
     last = list(backbone.level_channels)[-1]
 
     @torch.no_grad()
-    def featurise(one: FrameCloud, rows: np.ndarray) -> dict[str, np.ndarray]:
-        features = backbone(CloudBatch.collate([one.cloud]))
+    def featurise(cloud: PointCloud, rows: np.ndarray) -> dict[str, np.ndarray]:
+        features = backbone(CloudBatch.collate([cloud]))
         where = torch.from_numpy(rows)
+        if not every_level:
+            return {LAST: features.at(last, where).numpy()}
         levels = {level: features.at(level, where).numpy() for level in features}
         return {LAST: levels[last], ALL: np.concatenate(list(levels.values()), axis=1)}
 
     return featurise
 
 
-def of_raw(one: FrameCloud, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Colour and position of the points themselves."""
-    return {RAW: one.raw()[rows]}
+def of_raw(cloud: PointCloud, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Colour in [0, 1] and position in metres of the points themselves: the control that needs no network."""
+    assert cloud.rgb is not None
+    return {RAW: torch.cat([cloud.rgb.float() / 255.0, cloud.xyz], dim=1).numpy()[rows]}
 
 
 def probe_scores(task: ProbeTask, featurise: Featurise, seeds: Sequence[int]) -> list[Report]:
@@ -76,13 +79,13 @@ def probe_scores(task: ProbeTask, featurise: Featurise, seeds: Sequence[int]) ->
     fitted = _fit(task, featurise, seeds)
     scores = {seed: {line: Confusion(len(task.classes)) for line in probes} for seed, probes in fitted.items()}
     for index in range(task.test_size):
-        one, label = task.test(index)
+        cloud, label = task.test(index)
         rows = np.flatnonzero(label != IGNORE)
         if not len(rows):
             continue
-        features = featurise(one, rows)
+        features = featurise(cloud, rows)
         for seed, probes in fitted.items():
-            asked = np.random.default_rng([seed, 37, index]).permutation(len(rows))[:_QUERIES]
+            asked = np.random.default_rng([seed, 37, index]).permutation(len(rows))[: task.queries]
             for line, probe in probes.items():
                 if isinstance(probe, KNNProbe):
                     scores[seed][line].update(label[rows[asked]], probe.predict(features[LAST][asked]))
@@ -101,7 +104,7 @@ def _fit(task: ProbeTask, featurise: Featurise, seeds: Sequence[int]) -> dict[in
     counts = {seed: np.zeros(len(task.classes), dtype=np.int64) for seed in seeds}
     frames = {seed: set(task.frames_of(seed)) for seed in seeds}
     for index in sorted(set().union(*frames.values())):
-        one, label = task.fit(index)
+        cloud, label = task.fit(index)
         if not (label != IGNORE).any():
             continue
         drawn = {
@@ -110,7 +113,7 @@ def _fit(task: ProbeTask, featurise: Featurise, seeds: Sequence[int]) -> dict[in
             if index in frames[seed]
         }
         # One encoding serves every seed: all their rows in one list, then cut apart again.
-        encoded = featurise(one, np.concatenate(list(drawn.values())))
+        encoded = featurise(cloud, np.concatenate(list(drawn.values())))
         start = 0
         for seed, rows in drawn.items():
             labels[seed].append(label[rows])
