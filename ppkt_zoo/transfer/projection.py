@@ -41,7 +41,11 @@ class UPL(nn.Module):
         self.projection = nn.Conv2d(channels, dim, 1)
 
     def forward(self, features: Tensor, batch_index: Tensor, feature_xy: Tensor) -> Tensor:
-        """Pixel embeddings (N, dim), float32, of length 1.
+        """Pixel embeddings (N, dim), float32, of length 1; arguments and errors as of `raw`."""
+        return F.normalize(self.raw(features, batch_index, feature_xy), dim=1)
+
+    def raw(self, features: Tensor, batch_index: Tensor, feature_xy: Tensor) -> Tensor:
+        """Pixel embeddings (N, dim), float32, before they are brought to length 1.
 
         Args:
             features: the teacher's (B, channels, h, w).
@@ -58,8 +62,7 @@ class UPL(nn.Module):
                 f"batch_index must be (N,) and feature_xy (N, 2), "
                 f"got {tuple(batch_index.shape)} and {tuple(feature_xy.shape)}"
             )
-        maps = self.projection(features)
-        return F.normalize(sample_bilinear(maps.float(), batch_index, feature_xy), dim=1)
+        return sample_bilinear(self.projection(features).float(), batch_index, feature_xy)
 
 
 class PointHead(nn.Module):
@@ -72,6 +75,11 @@ class PointHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Point features (N, channels) → embeddings (N, dim), float32, of length 1."""
+        return F.normalize(self.raw(features), dim=1)
+
+    def raw(self, features: Tensor) -> Tensor:
+        """Point features (N, channels) → embeddings (N, dim), float32, before they are brought to length 1."""
         if features.ndim != 2 or features.shape[1] != self.channels:
             raise InputError(f"features must be (N, {self.channels}), got {tuple(features.shape)}")
-        return F.normalize(self.projection(features).float(), dim=1)
+        embeddings: Tensor = self.projection(features).float()
+        return embeddings

@@ -1,0 +1,58 @@
+"""Objective: something that a student's point features are taught, with the heads that it needs."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from ppkt_zoo.backbones.base import PointFeatures
+from ppkt_zoo.transfer.batch import TransferBatch
+from ppkt_zoo.transfer.losses import embedding_rank, retrieval_accuracy
+
+__all__ = ["Objective", "Outcome", "contrast_figures", "nothing_to_learn"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A loss (a scalar with gradient) and the figures that are worth watching."""
+
+    loss: Tensor
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+class Objective(nn.Module, ABC):
+    """One loss on a student's point features.
+
+    Attributes:
+        name: what its figures and its tensors in a weight's projection file begin with.
+    """
+
+    name: str
+
+    @abstractmethod
+    def forward(self, points: PointFeatures, batch: TransferBatch, detail: bool = False) -> Outcome:
+        """The loss of one step; ``detail`` asks for the figures that cost time."""
+
+
+def contrast_figures(anchors: Tensor, candidates: Tensor, detail: bool, prefix: str = "") -> dict[str, float]:
+    """Retrieval among a step's pairs, and, in detail, what shows a collapse.
+
+    Args:
+        anchors, candidates: (N, D) raw embeddings, before they are brought to length 1.
+        detail: norms and effective rank too.
+        prefix: of the figures' names.
+    """
+    with torch.no_grad():
+        units = [nn.functional.normalize(side.detach().float(), dim=1) for side in (anchors, candidates)]
+        figures = {f"{prefix}{name}": value for name, value in retrieval_accuracy(*units).items()}
+        if detail:
+            figures[f"{prefix}rank"] = embedding_rank(units[0])
+            figures[f"{prefix}anchor_norm"] = float(anchors.detach().float().norm(dim=1).mean())
+            figures[f"{prefix}candidate_norm"] = float(candidates.detach().float().norm(dim=1).mean())
+    return figures
+
+
+def nothing_to_learn(*embeddings: Tensor) -> Tensor:
+    """A loss of zero that still reaches every parameter, as training on several processes needs."""
+    return torch.stack([one.sum() * 0.0 for one in embeddings]).sum()
