@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.transfer.losses import embedding_rank, pixel_to_point_nce, retrieval_accuracy
+from ppkt_zoo.transfer.losses import contrast_pairs, embedding_rank, pixel_to_point_nce, retrieval_accuracy
 
 
 def _unit(n: int, d: int, seed: int) -> Tensor:
@@ -37,6 +37,73 @@ def test_one_direction() -> None:
     points, pixels = _unit(24, 16, 1), _unit(24, 16, 2)
     there, back = pixel_to_point_nce(points, pixels, 0.07), pixel_to_point_nce(pixels, points, 0.07)
     assert abs(float(there - back)) > 1e-3
+
+
+def test_symmetric_is_the_mean_of_both_directions() -> None:
+    points, pixels = _unit(24, 16, 1), _unit(24, 16, 2)
+    want = (_by_hand(points, pixels, 0.07) + _by_hand(pixels, points, 0.07)) / 2
+    assert float(pixel_to_point_nce(points.double(), pixels.double(), 0.07, symmetric=True)) == pytest.approx(
+        want, rel=1e-12
+    )
+    assert float(pixel_to_point_nce(pixels, points, 0.07, symmetric=True)) == pytest.approx(want, rel=1e-5)
+
+
+def _masked_by_hand(points: Tensor, pixels: Tensor, teacher: Tensor, threshold: float, t: float) -> tuple[float, float]:
+    """Loss and share of negatives left out, one number at a time."""
+    total, left_out, n = 0.0, 0, len(points)
+    for i in range(n):
+        scores = {i: float(points[i] @ pixels[i]) / t}
+        for j in set(range(n)) - {i}:
+            cosine = float(teacher[i] @ teacher[j] / (teacher[i].norm() * teacher[j].norm()))
+            if cosine > threshold:
+                left_out += 1
+            else:
+                scores[j] = float(points[i] @ pixels[j]) / t
+        total += math.log(sum(math.exp(score - scores[i]) for score in scores.values()))
+    return total / n, left_out / (n * (n - 1))
+
+
+@pytest.mark.parametrize("threshold", [-0.5, 0.3, 0.95])
+def test_negatives_that_look_the_same_to_the_teacher_are_left_out(threshold: float) -> None:
+    points, pixels = _unit(24, 16, 1).double(), _unit(24, 16, 2).double()
+    teacher = 3 * (_unit(4, 6, 3)[torch.arange(24) % 4] + 0.2 * _unit(24, 6, 4)).double()
+    loss, share = _masked_by_hand(points, pixels, teacher, threshold, 0.1)
+    found = contrast_pairs(points, pixels, 0.1, teacher=teacher, false_negative_similarity=threshold)
+    assert float(found.loss) == pytest.approx(loss, rel=1e-12)
+    assert float(found.masked) == pytest.approx(share)
+    assert 0 < share < 1
+    assert loss < _by_hand(points, pixels, 0.1)
+    back = _masked_by_hand(pixels, points, teacher, threshold, 0.1)[0]
+    both = pixel_to_point_nce(points, pixels, 0.1, symmetric=True, teacher=teacher, false_negative_similarity=threshold)
+    assert float(both) == pytest.approx((loss + back) / 2, rel=1e-12)
+
+
+def test_the_own_pixel_is_never_masked() -> None:
+    points, pixels = _unit(16, 8, 1).requires_grad_(), _unit(16, 8, 2)
+    alike = torch.ones(16, 5)
+    found = contrast_pairs(points, pixels, 0.1, teacher=alike, false_negative_similarity=0.5)
+    assert float(found.masked) == 1.0
+    assert float(found.loss.detach()) == 0.0  # nothing is left to be wrong about
+    found.loss.backward()
+    assert torch.equal(points.grad, torch.zeros(16, 8))
+    none = contrast_pairs(points, pixels, 0.1, teacher=alike, false_negative_similarity=1.0)
+    assert torch.equal(none.loss, pixel_to_point_nce(points, pixels, 0.1))
+    assert contrast_pairs(points, pixels, 0.1).masked == 0
+
+
+def test_no_gradient_reaches_the_masked_or_the_teacher() -> None:
+    points, pixels = _unit(4, 8, 1), _unit(4, 8, 2).requires_grad_()
+    teacher = torch.eye(4)[[0, 0, 1, 2]].requires_grad_()
+    logits = contrast_pairs(points[:2], pixels[:2], 0.1, teacher=teacher[:2], false_negative_similarity=0.9).loss
+    logits.backward()
+    assert torch.equal(pixels.grad, torch.zeros(4, 8))
+    assert teacher.grad is None
+
+
+def test_gather_in_one_process_changes_nothing() -> None:
+    points, pixels = _unit(24, 16, 1), _unit(24, 16, 2)
+    alone = pixel_to_point_nce(points, pixels, 0.07, symmetric=True)
+    assert torch.equal(pixel_to_point_nce(points, pixels, 0.07, symmetric=True, gather=True), alone)
 
 
 def test_chance_and_perfect() -> None:
@@ -101,6 +168,20 @@ def test_shapes_must_fit(points: Tensor, pixels: Tensor) -> None:
     for function in (lambda: pixel_to_point_nce(points, pixels, 0.04), lambda: retrieval_accuracy(points, pixels)):
         with pytest.raises(InputError, match=r"\(N, D\)"):
             function()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"teacher": torch.ones(4, 3)}, "one is missing"),
+        ({"false_negative_similarity": 0.5}, "one is missing"),
+        ({"teacher": torch.ones(4, 3), "false_negative_similarity": 1.5}, "cosine from -1 to 1, got 1.5"),
+        ({"teacher": torch.ones(5, 3), "false_negative_similarity": 0.5}, r"row for each of 4 pairs, got \(5, 3\)"),
+    ],
+)
+def test_masking_needs_both_its_settings(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        pixel_to_point_nce(torch.ones(4, 8), torch.ones(4, 8), 0.1, **settings)
 
 
 def test_too_few_pairs_and_bad_temperature() -> None:
