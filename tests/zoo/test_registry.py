@@ -20,10 +20,14 @@ def test_wildcards() -> None:
 @pytest.mark.parametrize("name", list_backbones())
 def test_every_backbone_is_built_and_notes_how(name: str) -> None:
     spec = InputSpec(voxel_size=0.1, channels=("ones",))
-    backbone = create_backbone(name, input_spec=spec, stem_kernel=3)
+    arguments = {"stem_kernel": 3} if name.startswith("sr_unet") else {"neighbours": [8, 8, 4, 4]}
+    backbone = create_backbone(name, input_spec=spec, **arguments)
     assert backbone.input_spec == spec
     assert backbone.out_channels == list(backbone.level_channels.values())[-1]
-    assert origin_of(backbone) == (name, {"stem_kernel": 3})
+    architecture, noted = origin_of(backbone)
+    assert architecture == name
+    assert arguments.items() <= noted.items()
+    assert origin_of(create_backbone(name, input_spec=spec, **noted)) == (name, noted)
 
 
 def test_defaults_are_noted_too() -> None:
