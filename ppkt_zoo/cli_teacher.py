@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from ppkt_zoo.cli_common import Group, say
+from ppkt_zoo.cli_common import STOPPED, DataOption, Group, name_and_path, say
 
-teacher_app = typer.Typer(cls=Group, no_args_is_help=True, help="2D teachers: bring published files into reach.")
+teacher_app = typer.Typer(cls=Group, no_args_is_help=True, help="2D teachers: import published files, train your own.")
 
 
 @teacher_app.command("import")
@@ -23,3 +23,38 @@ def import_teacher(
     done = import_tflite(source, out)
     say("written", "bold green", f"{done.file}: {done.layers} layers, dequantised")
     say("recipe", "bold green", f"architecture: {done.architecture}, weights: file, sha256: {done.sha256}")
+
+
+@teacher_app.command("train")
+def train(
+    recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a teacher's recipe that ships with us.")],
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Such as optimiser.lr=0.1")] = None,
+    data: DataOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Checkpoints, metrics, file; runs/teachers/NAME by default.")
+    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="For rendered rooms.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes that prepare crops; the numbers stay the same.", min=0)] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda, …")] = "cpu",
+    stop_after: Annotated[int | None, typer.Option(help="End with a checkpoint after so many steps.", min=1)] = None,
+) -> None:
+    """Train a 2D teacher on images alone, by MoCo v2 or with labels, as a recipe says.
+
+    The same command goes on from the newest checkpoint in --out, to the same numbers.
+    """
+    from ppkt_zoo.train.interrupt import Stopped
+    from ppkt_zoo.train.teachers import load_teacher_recipe, train_teacher
+
+    loaded = load_teacher_recipe(recipe, overrides or [])
+    target = Path("runs") / "teachers" / loaded.teacher if out is None else out
+    folders = dict(name_and_path(entry) for entry in data or [])
+    try:
+        done = train_teacher(
+            loaded, data=folders, out=target, cache=cache, workers=workers, device=device, stop_after=stop_after
+        )
+    except Stopped as stopped:
+        say("stopped", "bold yellow", stopped)
+        raise typer.Exit(STOPPED) from None
+    figures = "".join(f", {name} {figure:g}" for name, figure in done.metrics.items())
+    say("written", "bold green", f"{done.file}{figures}")
+    say("recipe", "bold green", f"architecture: {loaded.architecture}, weights: file, sha256: {done.sha256}")
