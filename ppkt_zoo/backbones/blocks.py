@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ppkt_zoo.backbones.sync_norm import SynchronisedBatchNorm, normalise_over_ranks
+from ppkt_zoo.collectives import count_of_ranks
 from ppkt_zoo.errors import InputError, TrainingError
 from ppkt_zoo.sparse import SparseTensor, StridedConv3d, SubmanifoldConv3d, TransposedConv3d, pointwise
 
@@ -15,7 +17,13 @@ Conv = SubmanifoldConv3d | StridedConv3d | TransposedConv3d
 
 
 class VoxelBatchNorm(nn.BatchNorm1d):
-    """Batch norm over all voxels of a batch, (M, C)."""
+    """Batch norm over all voxels of a batch, (M, C).
+
+    Attributes:
+        sync: in training, over the voxels of all processes' batches; see :func:`synchronise_batch_norm`.
+    """
+
+    sync = False
 
     def forward(self, feats: Tensor) -> Tensor:
         """Normalise; training needs at least two rows.
@@ -23,6 +31,8 @@ class VoxelBatchNorm(nn.BatchNorm1d):
         Raises:
             TrainingError: one voxel in training mode, where there is no variance.
         """
+        if self.training and self.sync and count_of_ranks() > 1:
+            return normalise_over_ranks(feats, self)
         if self.training and feats.shape[0] < 2:
             raise TrainingError(
                 "batch norm in training needs at least two voxels, and a level of the network has one: "
@@ -111,6 +121,24 @@ def folded(norm: _BatchNorm) -> tuple[Tensor, Tensor]:
         raise InputError("a batch norm without running statistics cannot run in eval mode")
     scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
     return scale, norm.bias - norm.running_mean * scale
+
+
+def synchronise_batch_norm(module: nn.Module) -> int:
+    """Let all batch norms of a network take the statistics of all processes' batches in training, from now on.
+
+    Names, parameters and everything in eval mode stay as they are, and so does training in one process. Other batch
+    norms than ours, such as those of a backbone of a user's own, become :class:`SynchronisedBatchNorm` in place.
+
+    Returns:
+        How many batch norms there are.
+    """
+    norms = [norm for norm in module.modules() if isinstance(norm, _BatchNorm)]
+    for norm in norms:
+        if isinstance(norm, VoxelBatchNorm):
+            norm.sync = True
+        else:
+            norm.__class__ = SynchronisedBatchNorm
+    return len(norms)
 
 
 @contextmanager
