@@ -14,7 +14,7 @@ from torch import nn
 
 from ppkt_zoo.transfer.tf_padding import SamePaddedConv2d, same_padding
 
-__all__ = ["CellGrid", "cell_grid", "main_path"]
+__all__ = ["CellGrid", "Window", "cell_grid", "main_path"]
 
 
 class CellGrid(NamedTuple):
@@ -23,6 +23,21 @@ class CellGrid(NamedTuple):
     cells: int
     stride: int
     offset: float
+
+
+class Window(NamedTuple):
+    """A sliding window as (rows, columns); ``padding`` pixels in front and behind, or None for TensorFlow's SAME."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    padding: tuple[int, int] | None
+
+    @classmethod
+    def of(cls, layer: nn.Conv2d | nn.MaxPool2d) -> "Window":
+        """The window of a convolution or pooling."""
+        kernel, stride, dilation = _pair(layer.kernel_size), _pair(layer.stride), _pair(layer.dilation)
+        return cls(kernel, stride, dilation, None if isinstance(layer, SamePaddedConv2d) else _pair(layer.padding))
 
 
 def main_path(modules: Iterable[nn.Module]) -> list[nn.Conv2d | nn.MaxPool2d]:
@@ -35,15 +50,16 @@ def main_path(modules: Iterable[nn.Module]) -> list[nn.Conv2d | nn.MaxPool2d]:
     ]
 
 
-def cell_grid(layers: Iterable[nn.Conv2d | nn.MaxPool2d], size: int, axis: int) -> CellGrid:
+def cell_grid(layers: Iterable[nn.Conv2d | nn.MaxPool2d | Window], size: int, axis: int) -> CellGrid:
     """Where the cells lie that ``layers`` make of ``size`` pixels along ``axis`` (0 = rows, 1 = columns)."""
     cells, spacing, offset = size, 1, 0.0
     for layer in layers:
-        kernel, stride, dilation = (_of_axis(v, axis) for v in (layer.kernel_size, layer.stride, layer.dilation))
-        if isinstance(layer, SamePaddedConv2d):
+        window = layer if isinstance(layer, Window) else Window.of(layer)
+        kernel, stride, dilation = window.kernel[axis], window.stride[axis], window.dilation[axis]
+        if window.padding is None:
             before, after = same_padding(cells, kernel, stride, dilation)
         else:
-            before = after = _of_axis(layer.padding, axis)
+            before = after = window.padding[axis]
         reach = dilation * (kernel - 1)
         offset += spacing * (reach / 2 - before)
         cells = (cells + before + after - reach - 1) // stride + 1
@@ -51,9 +67,9 @@ def cell_grid(layers: Iterable[nn.Conv2d | nn.MaxPool2d], size: int, axis: int) 
     return CellGrid(cells, spacing, offset)
 
 
-def _of_axis(value: object, axis: int) -> int:
-    """A layer's setting along one axis, where layers give one number or a pair."""
+def _pair(value: object) -> tuple[int, int]:
+    """A layer's setting along both axes, where layers give one number or a pair."""
     if isinstance(value, int):
-        return value
+        return value, value
     assert isinstance(value, tuple)
-    return int(value[axis])
+    return int(value[0]), int(value[1])

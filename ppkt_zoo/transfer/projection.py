@@ -1,12 +1,18 @@
 """The two trained projections of PPKT into one embedding space (arXiv 2104.04687, section 3)."""
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ppkt_zoo.errors import InputError
 
-__all__ = ["UPL", "PointHead", "sample_bilinear"]
+__all__ = ["UPL", "Order", "PointHead", "ProjectionKind", "Sampling", "sample_bilinear", "sample_nearest"]
+
+ProjectionKind = Literal["linear", "mlp"]
+Sampling = Literal["bilinear", "nearest"]
+Order = Literal["project_first", "sample_first"]
 
 
 def sample_bilinear(maps: Tensor, batch_index: Tensor, xy: Tensor) -> Tensor:
@@ -15,7 +21,7 @@ def sample_bilinear(maps: Tensor, batch_index: Tensor, xy: Tensor) -> Tensor:
     ``batch_index`` int64 (N,) chooses the map, ``xy`` float (N, 2) as (x, y) the place; cell (0, 0) has its
     centre at 0.0, 0.0. Outside the centres of the border cells the border's value holds.
     """
-    batch, _, height, width = maps.shape
+    height, width = maps.shape[-2:]
     x, y = xy.float().unbind(1)
     x, y = x.clamp(0, width - 1), y.clamp(0, height - 1)
     left, top = x.floor().long(), y.floor().long()
@@ -23,22 +29,54 @@ def sample_bilinear(maps: Tensor, batch_index: Tensor, xy: Tensor) -> Tensor:
     fx, fy = x - left, y - top
     corners = torch.stack((top * width + left, top * width + right, bottom * width + left, bottom * width + right), 1)
     shares = torch.stack(((1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx), 1).to(maps.dtype)
-    rows = maps.permute(0, 2, 3, 1).reshape(batch * height * width, -1)
-    picked = rows[corners + (batch_index * (height * width)).unsqueeze(1)]
+    picked = _cells(maps)[corners + (batch_index * (height * width)).unsqueeze(1)]
     return (picked * shares.unsqueeze(2)).sum(1)
+
+
+def sample_nearest(maps: Tensor, batch_index: Tensor, xy: Tensor) -> Tensor:
+    """Values of the cells nearest to N places → (N, D); arguments as for `sample_bilinear`, halves go up."""
+    height, width = maps.shape[-2:]
+    column, row = (xy.float() + 0.5).floor().long().unbind(1)
+    cell = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
+    return _cells(maps)[cell + batch_index * (height * width)]
+
+
+def _cells(maps: Tensor) -> Tensor:
+    """(B, D, h, w) → (B * h * w, D)."""
+    return maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
 
 
 class UPL(nn.Module):
     """Upsampling feature projection layer: 1x1 convolution, then bilinear upsampling, at sampled pixels only.
 
     Equal to upsampling the projected map to the image's size and picking pixels, without ever holding a map of
-    dim x H x W numbers.
+    dim x H x W numbers. The factor is the teacher's stride; which convention places pixels between cells is said
+    by whoever makes ``feature_xy`` (`Teacher.pixel_to_feature`; ``plain`` is the paper's to the letter).
+
+    Args:
+        channels: of the teacher's features.
+        dim: of the embedding (128 in the paper).
+        kind: ``linear``, one 1x1 convolution, as the paper has it; or ``mlp``: two, with a ReLU between.
+        sampling: ``bilinear`` as the paper has it; or ``nearest``: every pixel has its cell's embedding.
+        order: ``project_first`` as the paper has it; or ``sample_first``: the frozen features are upsampled, and
+            what is picked is projected. The same for ``linear``, another function for ``mlp``. Projecting first is
+            less work where the batch has fewer cells than four times the pairs, as it mostly has.
     """
 
-    def __init__(self, channels: int, dim: int = 128) -> None:
+    def __init__(
+        self,
+        channels: int,
+        dim: int = 128,
+        kind: ProjectionKind = "linear",
+        sampling: Sampling = "bilinear",
+        order: Order = "project_first",
+    ) -> None:
         super().__init__()
         self.channels, self.dim = channels, dim
-        self.projection = nn.Conv2d(channels, dim, 1)
+        self.sampling, self.order = sampling, order
+        hidden = [nn.Conv2d(channels, channels, 1), nn.ReLU()] if kind == "mlp" else []
+        last = nn.Conv2d(channels, dim, 1)
+        self.projection: nn.Module = nn.Sequential(*hidden, last) if hidden else last
 
     def forward(self, features: Tensor, batch_index: Tensor, feature_xy: Tensor) -> Tensor:
         """Pixel embeddings (N, dim), float32, of length 1; arguments and errors as of `raw`."""
@@ -62,16 +100,26 @@ class UPL(nn.Module):
                 f"batch_index must be (N,) and feature_xy (N, 2), "
                 f"got {tuple(batch_index.shape)} and {tuple(feature_xy.shape)}"
             )
-        return sample_bilinear(self.projection(features).float(), batch_index, feature_xy)
+        sample = sample_bilinear if self.sampling == "bilinear" else sample_nearest
+        if self.order == "project_first":
+            return sample(self.projection(features).float(), batch_index, feature_xy)
+        picked = sample(features, batch_index, feature_xy)
+        embeddings: Tensor = self.projection(picked[:, :, None, None]).flatten(1).float()
+        return embeddings
 
 
 class PointHead(nn.Module):
-    """A single linear layer on the student's point features (N, channels), then length 1."""
+    """The student's point features (N, channels) → embeddings of length 1.
 
-    def __init__(self, channels: int, dim: int = 128) -> None:
+    ``linear`` is a single layer, ``mlp`` two with a ReLU between, both without batch norm.
+    """
+
+    def __init__(self, channels: int, dim: int = 128, kind: ProjectionKind = "linear") -> None:
         super().__init__()
         self.channels, self.dim = channels, dim
-        self.projection = nn.Linear(channels, dim)
+        hidden = [nn.Linear(channels, channels), nn.ReLU()] if kind == "mlp" else []
+        last = nn.Linear(channels, dim)
+        self.projection: nn.Module = nn.Sequential(*hidden, last) if hidden else last
 
     def forward(self, features: Tensor) -> Tensor:
         """Point features (N, channels) → embeddings (N, dim), float32, of length 1."""

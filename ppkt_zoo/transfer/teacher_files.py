@@ -1,9 +1,11 @@
-"""Get a teacher's tensors: strictly from a safetensors file, or from torchvision by the name of its weights."""
+"""Get a teacher's tensors: strictly from a file, or from torchvision by the name of its weights."""
 
 import difflib
 import hashlib
 import pickle
+import re
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 import torch
@@ -14,9 +16,13 @@ from torchvision.models import get_model_weights
 
 from ppkt_zoo.errors import TeacherError
 
-__all__ = ["load_strictly", "read_safetensors", "read_torchvision", "sha256_of"]
+__all__ = ["load_strictly", "read_teacher_file", "read_torchvision", "sha256_of"]
 
 HEADS = ("fc.", "classifier.")
+
+ZIP, PICKLE = b"PK\x03\x04", b"\x80\x02"  # what torch.save writes today, and what it wrote before torch 1.6
+# what torch's unpicklers raise on bytes that are cut or changed
+UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError)
 
 
 def sha256_of(file: Path) -> str:
@@ -25,22 +31,63 @@ def sha256_of(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def read_safetensors(file: Path, sha256: str | None) -> tuple[dict[str, Tensor], str]:
-    """Tensors of a safetensors file (half precision becomes float32) and the file's sha256.
+def read_teacher_file(file: Path, sha256: str | None) -> tuple[dict[str, Tensor], str]:
+    """Tensors of a safetensors file or a torch checkpoint, and the file's sha256; half precision becomes float32.
 
-    Raises TeacherError where the file is absent, is another one than ``sha256`` names, or is cut or damaged.
+    Which of the two it is, the first bytes tell, not the name. A checkpoint is opened with ``weights_only=True``
+    alone: a dictionary of tensors, or one with such a dictionary under ``state_dict`` or ``model``.
+
+    Raises TeacherError where the file is absent, is another one than ``sha256`` names, is cut or damaged, or holds
+    objects that torch does not open safely.
     """
     if not file.is_file():
-        raise TeacherError(f"teacher file {file} does not exist: give the path of a safetensors file")
+        raise TeacherError(f"teacher file {file} does not exist: give the path of a safetensors file or checkpoint")
     found = _checked_hash(file, sha256)
+    with file.open("rb") as stream:
+        start = stream.read(4)
+    tensors = _read_checkpoint(file) if start == ZIP or start[:2] == PICKLE else _read_safetensors(file)
+    return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}, found
+
+
+def _read_safetensors(file: Path) -> dict[str, Tensor]:
     try:
-        tensors = load_file(file)
+        tensors: dict[str, Tensor] = load_file(file)
     except SafetensorError as error:
         raise TeacherError(
             f"teacher file {file} ({file.stat().st_size} bytes) is cut, damaged or no safetensors file "
             f"({error}): fetch it again, or convert it to safetensors"
         ) from error
-    return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}, found
+    return tensors
+
+
+def _read_checkpoint(file: Path) -> dict[str, Tensor]:
+    try:
+        content: Any = torch.load(file, map_location="cpu", weights_only=True)
+    except UNREADABLE as error:
+        refused = re.search(r"[Uu]nsupported (?:global: GLOBAL|class) ([\w.]+)", str(error))
+        if refused is not None:
+            raise TeacherError(
+                f"teacher file {file} holds a {refused[1]} besides its tensors, which could run code when opened, so "
+                "it was not opened. If you trust its source, keep its tensors alone: "
+                f"torch.save(torch.load({file.name!r}, weights_only=False)['state_dict'], 'tensors.pth')"
+            ) from error
+        raise TeacherError(
+            f"teacher file {file} ({file.stat().st_size} bytes) is a torch checkpoint that is cut or damaged "
+            f"({type(error).__name__}): fetch it again"
+        ) from error
+    inner = content
+    if isinstance(content, dict):
+        inner = next((content[key] for key in ("state_dict", "model") if key in content), content)
+    if not isinstance(inner, dict) or not inner:
+        kind = type(content).__name__
+        raise TeacherError(f"teacher file {file} holds a {kind} without tensors: save the network's state_dict")
+    others = [str(name) for name, value in inner.items() if not isinstance(value, Tensor)]
+    if others:
+        raise TeacherError(
+            f"teacher file {file} has neither 'state_dict' nor 'model', and not only tensors: "
+            f"{', '.join(others[:5])}{', …' if len(others) > 5 else ''}: save the network's state_dict alone"
+        )
+    return inner
 
 
 def read_torchvision(architecture: str, weights: str, sha256: str | None) -> tuple[dict[str, Tensor], str]:
@@ -68,28 +115,29 @@ def read_torchvision(architecture: str, weights: str, sha256: str | None) -> tup
         raise TeacherError(
             f"the weights {weights} of {architecture} could not be downloaded from {entry.url} ({error}). "
             f"Get that file on a machine with a network and put it into {cached.parent} under the name "
-            f"{cached.name}, or use weights='file' with a safetensors file"
+            f"{cached.name}, or use weights='file' with that file"
         ) from error
     except RuntimeError as error:  # torch's zip reader; torch.hub's own hash check after a download
         raise _damaged(cached, error) from error
     return tensors, _checked_hash(cached, sha256)
 
 
-def load_strictly(network: nn.Module, tensors: dict[str, Tensor], origin: str) -> bool:
+def load_strictly(network: nn.Module, tensors: dict[str, Tensor], origin: str, heads: tuple[str, ...] = HEADS) -> bool:
     """Fill ``network`` with exactly ``tensors``; tells whether the classifier was among them.
 
-    The one liberty: a file without any tensor of the classifier (``fc.*``, ``classifier.*``), as self-supervised
-    networks have it, fits too. Batch counters of batch norm may be absent; evaluation does not use them.
+    The one liberty: a file without any tensor of the classifier (names that begin with one of ``heads``), as
+    self-supervised networks have it, fits too. Batch counters of batch norm may be absent; evaluation does not use
+    them.
     Raises TeacherError naming what is missing, superfluous or of another shape.
     """
     expected = network.state_dict()
-    headless = not any(name.startswith(HEADS) for name in tensors)
+    headless = not any(name.startswith(heads) for name in tensors)
     missing = [
         name
         for name in expected
         if name not in tensors
         and not name.endswith("num_batches_tracked")
-        and not (headless and name.startswith(HEADS))
+        and not (headless and name.startswith(heads))
     ]
     unknown = [name for name in tensors if name not in expected]
     misshapen = [
@@ -108,7 +156,7 @@ def load_strictly(network: nn.Module, tensors: dict[str, Tensor], origin: str) -
     if broken:
         raise TeacherError(f"{origin} holds NaN or infinite numbers in {', '.join(broken[:5])}: fetch it again")
     network.load_state_dict(tensors, strict=False)
-    return not (headless and any(name.startswith(HEADS) for name in expected))
+    return not (headless and any(name.startswith(heads) for name in expected))
 
 
 def _checked_hash(file: Path, sha256: str | None) -> str:

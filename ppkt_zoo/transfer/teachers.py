@@ -1,25 +1,23 @@
 """Frozen 2D teachers: images in, a feature map out, and the exact pixel that each cell looks at."""
 
-from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models import get_model
 
 from ppkt_zoo.errors import InputError, TeacherError
-from ppkt_zoo.transfer.alignment import CellGrid, cell_grid, main_path
+from ppkt_zoo.transfer.alignment import CellGrid, Window, cell_grid, main_path
+from ppkt_zoo.transfer.checkpoint_layouts import backbone_tensors
 from ppkt_zoo.transfer.deeplab import VOC_CLASSES, DeepLabV3MobileNetV2
-from ppkt_zoo.transfer.teacher_files import load_strictly, read_safetensors, read_torchvision
-from ppkt_zoo.transfer.teacher_spec import LAST_BLOCK, TeacherSpec
+from ppkt_zoo.transfer.teacher_files import load_strictly, read_teacher_file, read_torchvision
+from ppkt_zoo.transfer.teacher_networks import empty_network, feature_path, fuse_batch_norm
+from ppkt_zoo.transfer.teacher_spec import Convention, TeacherSpec
 from ppkt_zoo.transfer.tf_padding import use_tensorflow_padding
+from ppkt_zoo.transfer.timm_network import TimmNetwork
+from ppkt_zoo.transfer.timm_teacher import load_timm
 
 __all__ = ["VOC_CLASSES", "Convention", "Teacher", "TeacherSpec", "load_teacher"]
-
-Convention = Literal["aligned", "plain"]
 
 RANGE_SLACK = 1e-3  # resizing and jitter may leave [0, 1] by rounding
 
@@ -42,12 +40,17 @@ class Teacher(nn.Module):
         self.has_head = has_head
         # channels last: less than half of the time on the CPU, and what tensor cores want
         self.network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-        self._path = _feature_path(network, spec.stage)  # a tuple: the modules are registered once, in network
-        layers = main_path(self._path)
-        heads = {"concat_projection": 256, "logits": len(VOC_CLASSES)}
-        convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
-        self.channels: int = heads.get(spec.stage, convolutions[-1].out_channels)
-        self.stride: int = cell_grid(layers, 1024, axis=0).stride
+        self._windows: list[nn.Conv2d | nn.MaxPool2d] | list[Window]
+        if isinstance(network, TimmNetwork):
+            self._path: tuple[nn.Module, ...] = (network,)
+            self._windows, self.channels = network.windows, network.channels
+        else:
+            self._path = feature_path(network, spec.stage)  # a tuple: the modules are registered once, in network
+            self._windows = layers = main_path(self._path)
+            heads = {"concat_projection": 256, "logits": len(VOC_CLASSES)}
+            convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+            self.channels = heads.get(spec.stage, convolutions[-1].out_channels)
+        self.stride: int = cell_grid(self._windows, 1024, axis=0).stride
         mean, std = spec.normalisation
         self.mean: Tensor
         self.std: Tensor
@@ -79,7 +82,10 @@ class Teacher(nn.Module):
         """
         if not self.has_head:
             raise TeacherError(f"the file of this {self.spec.architecture} held no classifier: only features here")
-        scores: Tensor = self.network(self._prepared(images))
+        if self.spec.output_stride != 32:
+            raise TeacherError("a dilated network's classifier would see another map than it learned: only features")
+        images = self._prepared(images)
+        scores: Tensor = self.network.logits(images) if isinstance(self.network, TimmNetwork) else self.network(images)
         return scores
 
     def feature_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
@@ -93,21 +99,23 @@ class Teacher(nn.Module):
         That image has the spec's ``image_size`` where there is one, else ``image_size`` (H, W) itself.
         """
         height, width = self.spec.image_size or image_size
-        layers = main_path(self._path)
-        return cell_grid(layers, height, axis=0), cell_grid(layers, width, axis=1)
+        self._check_patches(height, width)
+        return cell_grid(self._windows, height, axis=0), cell_grid(self._windows, width, axis=1)
 
     def pixel_to_feature(
-        self, pixels: Tensor, image_size: tuple[int, int], convention: Convention = "aligned"
+        self, pixels: Tensor, image_size: tuple[int, int], convention: Convention | None = None
     ) -> Tensor:
         """Pixels (N, 2) as (u, v) of the original image (H, W) → cell coordinates (N, 2) as (x, y), float32.
 
         Whole numbers are centres, of pixels as of cells: (0, 0) is the centre of the first. Coordinates may lie
         outside the map by less than a cell; whoever samples takes the nearest cell there.
 
-        ``aligned`` uses the true centres of the receptive fields (see `ppkt_zoo.transfer.alignment`) and the
-        resize; ``plain`` is what `F.interpolate(features, (H, W), mode="bilinear")` does, which lies up to
-        (stride - 1) / 2 pixels off for networks that pad symmetrically.
+        ``convention`` None means the spec's ``upsampling``. ``aligned`` uses the true centres of the receptive
+        fields (see `ppkt_zoo.transfer.alignment`) and the resize; ``plain`` is what
+        `F.interpolate(features, (H, W), mode="bilinear")` does, which lies up to (stride - 1) / 2 pixels off for
+        networks that pad symmetrically.
         """
+        convention = convention or self.spec.upsampling
         if pixels.ndim != 2 or pixels.shape[1] != 2:
             raise InputError(f"pixels must be (N, 2) as (u, v), got {tuple(pixels.shape)}")
         rows, columns = self.feature_to_pixel(image_size)
@@ -126,6 +134,11 @@ class Teacher(nn.Module):
             x = module(x)
         return x
 
+    def _check_patches(self, height: int, width: int) -> None:
+        """InputError where images of this size are not whole patches of a vision transformer."""
+        if isinstance(self.network, TimmNetwork):
+            self.network.check_size(height, width)
+
     def _prepared(self, images: Tensor) -> Tensor:
         """Check, resize and normalise."""
         if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
@@ -137,6 +150,7 @@ class Teacher(nn.Module):
             raise InputError(f"images must lie in [0, 1], got {low:.4g} to {high:.4g}: divide by 255, do not normalise")
         if self.spec.image_size is not None and images.shape[-2:] != self.spec.image_size:
             images = F.interpolate(images, self.spec.image_size, mode="bilinear", antialias=True)
+        self._check_patches(images.shape[-2], images.shape[-1])
         return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
 
@@ -145,60 +159,33 @@ def load_teacher(spec: TeacherSpec, file: Path | str | None = None, fuse: bool =
 
     Args:
         spec: architecture, stage, weights and input convention.
-        file: the safetensors file where ``spec.weights`` is ``file``; None otherwise.
-        fuse: fold batch norm into the convolutions (same numbers to rounding, less time).
+        file: the safetensors file or torch checkpoint (see `ppkt_zoo.transfer.checkpoint_layouts`) where
+            ``spec.weights`` is ``file``; None otherwise.
+        fuse: fold batch norm into the convolutions of torchvision's networks (same numbers to rounding, less time).
 
     Raises:
-        TeacherError: the file is missing, cut, changed or does not fit; torchvision's weights are unknown or
-            cannot be downloaded. Nothing is ever filled with random numbers instead.
+        TeacherError: the file is missing, cut, changed or does not fit; torchvision's or timm's weights are unknown
+            or cannot be downloaded; timm is not installed. Nothing is ever filled with random numbers instead.
     """
     if (spec.weights == "file") != (file is not None):
         raise TeacherError(
             f"weights={spec.weights!r} of {spec.architecture}: "
-            + ("give the path of its safetensors file" if file is None else "a file goes only with weights='file'")
+            + ("give the path of its file" if file is None else "a file goes only with weights='file'")
         )
+    if spec.timm_name is not None:
+        return Teacher(spec, *load_timm(spec, None if file is None else Path(file)))
+    network = empty_network(spec.architecture, spec.output_stride)
     if file is not None:
-        tensors, sha256 = read_safetensors(Path(file), spec.sha256)
+        tensors, sha256 = read_teacher_file(Path(file), spec.sha256)
         origin = f"teacher file {file}"
+        tensors, _ = backbone_tensors(tensors, network.state_dict().keys(), origin)
     else:
         tensors, sha256 = read_torchvision(spec.architecture, spec.weights, spec.sha256)
         origin = f"torchvision's {spec.weights}"
-    network = _empty_network(spec.architecture)
     has_head = load_strictly(network, tensors, origin)
     network.eval()
     if spec.padding == "tensorflow":
         use_tensorflow_padding(network)
     if fuse:
-        _fuse_batch_norm(network)
+        fuse_batch_norm(network)
     return Teacher(spec, network, sha256, has_head)
-
-
-def _empty_network(architecture: str) -> nn.Module:
-    """The architecture; its random numbers are drawn aside, so that the caller's random state stays."""
-    with torch.random.fork_rng(devices=[]):
-        if architecture == "deeplabv3_mobilenet_v2":
-            return DeepLabV3MobileNetV2()
-        network: nn.Module = get_model(architecture, weights=None)
-        return network
-
-
-def _feature_path(network: nn.Module, stage: str) -> tuple[nn.Module, ...]:
-    """Modules from the image to ``stage``, in order (for DeepLab's head: to the features it starts from)."""
-    children = dict(network.named_children())
-    if "features" not in children:
-        names = list(children)
-        return tuple(children[name] for name in names[: names.index(stage) + 1])
-    blocks = tuple(children["features"].children())
-    assert len(blocks) in {n + 1 for n in LAST_BLOCK.values()}
-    return blocks[: int(stage.removeprefix("features.")) + 1] if stage.startswith("features.") else blocks
-
-
-def _fuse_batch_norm(module: nn.Module) -> None:
-    """Fold every BatchNorm2d that directly follows a Conv2d into it, in place."""
-    children = list(module.named_children())
-    for (name, layer), (next_name, follower) in pairwise(children):
-        if isinstance(layer, nn.Conv2d) and isinstance(follower, nn.BatchNorm2d):
-            setattr(module, name, fuse_conv_bn_eval(layer, follower))
-            setattr(module, next_name, nn.Identity())
-    for _, child in children:
-        _fuse_batch_norm(child)

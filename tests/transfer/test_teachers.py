@@ -231,7 +231,7 @@ def test_file_and_weights_must_agree(deeplab_file: Path) -> None:
         ({"architecture": "resnet18"}, "it has: layer1"),
         ({"architecture": "resnet18", "stage": "layer4", "padding": "tensorflow"}, "shortcut"),
         ({"weights": "IMAGENET1K_V1"}, "use weights='file'"),
-        ({"architecture": "resnet34"}, "resnet18"),
+        ({"architecture": "resnet35"}, "resnet18"),
         ({"sha256": "abc"}, "sha256"),
         ({"std": (0.2, 0.2, 0.0)}, "positive"),
         ({"image_size": (8, 8)}, "at least 32"),
