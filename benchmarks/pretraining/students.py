@@ -1,0 +1,201 @@
+"""Who is measured: pretrained weights, the same architectures untrained, and no network at all."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import yaml
+from _probes.heads import Heads, read_heads
+from _probes.probing import LAST, Featurise, of_backbone
+from _probes.untrained import make_untrained
+from material import trained_on
+
+from ppkt_zoo.backbones.base import Backbone
+from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.transfer.teacher_spec import TeacherSpec
+from ppkt_zoo.transfer.teachers import Teacher, load_teacher
+from ppkt_zoo.zoo.config import PROJECTION, NetworkConfig
+from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
+
+
+class Student(Protocol):
+    """One line of the tables.
+
+    Attributes:
+        name: what the tables call it.
+        key: names its journal; another network has another key.
+        fixed: whether every seed looks at the same features, so that one encoding serves all of them.
+    """
+
+    name: str
+    key: str
+    fixed: bool
+
+    def featurise(self, seed: int, clouds: Sequence[PointCloud]) -> Featurise:
+        """How it sees a cloud; `clouds` are unlabelled ones, for a random network's statistics."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """What the page says about it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A weight folder."""
+
+    folder: WeightFolder
+    fixed: bool = True
+
+    @property
+    def name(self) -> str:
+        """``architecture.tag``."""
+        return self.folder.config.name
+
+    @property
+    def key(self) -> str:
+        """sha256 of the tensors."""
+        return self.folder.config.files["model.safetensors"].sha256
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The network, in eval mode."""
+        return self.folder.backbone()
+
+    @cached_property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe as it lies in the folder, unchecked: recipes of later versions have further fields."""
+        content: dict[str, Any] = yaml.safe_load(self.folder.read("recipe.yaml"))
+        return content
+
+    @property
+    def level(self) -> str:
+        """The level that training looked at; the last one where the recipe names none."""
+        return str(self.recipe.get("loss", {}).get("level") or list(self.folder.config.levels)[-1])
+
+    @cached_property
+    def heads(self) -> Heads | None:
+        """UPL and point head; None where training had no pixels."""
+        if PROJECTION not in self.folder.config.files:
+            return None
+        tensors = self.folder.projection()
+        if not {"upl.projection.weight", "head.projection.weight"} <= tensors.keys():
+            return None
+        return read_heads(tensors, self.level)
+
+    def teacher(self, files: Sequence[Path]) -> Teacher:
+        """The weight's own teacher, found among files by its sha256.
+
+        Raises:
+            FileNotFoundError: none of them is it.
+        """
+        teacher = self.folder.record().teacher
+        assert teacher is not None
+        for file in files:
+            if teacher.sha256 == hashlib.sha256(file.read_bytes()).hexdigest():
+                return load_teacher(TeacherSpec.model_validate(self.recipe["teacher"]["spec"]), file)
+        raise FileNotFoundError(
+            f"{self.name}: no file with sha256 {teacher.sha256} ({teacher.name}) is among --teachers"
+        )
+
+    def featurise(self, seed: int, clouds: Sequence[PointCloud]) -> Featurise:
+        """The trained features, whatever the seed."""
+        return of_backbone(self.backbone, every_level=False)
+
+    def facts(self) -> dict[str, Any]:
+        """Method, teacher, size, data and cost of training."""
+        record = self.folder.record()
+        return _network_facts(self.folder.config) | {
+            "kind": "weight",
+            "method": record.method,
+            "teacher": None if record.teacher is None else record.teacher.name,
+            "parameters": record.parameters,
+            "steps": record.trained.steps,
+            "hours": record.trained.hours,
+            "trained_on": trained_on(self.recipe),
+        }
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """An architecture with random parameters, other ones for every seed."""
+
+    config: NetworkConfig
+    fixed: bool = False
+
+    @property
+    def name(self) -> str:
+        """Architecture and size of voxels: the control of every weight that has both."""
+        return f"{self.config.architecture}, untrained"
+
+    @property
+    def key(self) -> str:
+        """Of what the network is built."""
+        text = json.dumps([self.config.header() | {"name": self.config.architecture}], sort_keys=True)
+        return "untrained" + hashlib.sha256(text.encode()).hexdigest()
+
+    def backbone(self, seed: int, clouds: Sequence[PointCloud]) -> Backbone:
+        """The seed's random network with the clouds' batch-norm statistics."""
+        return make_untrained(self.config, seed, clouds)
+
+    def featurise(self, seed: int, clouds: Sequence[PointCloud]) -> Featurise:
+        """The seed's random features."""
+        return of_backbone(self.backbone(seed, clouds), every_level=False)
+
+    def facts(self) -> dict[str, Any]:
+        """What it is built of."""
+        count = sum(parameter.numel() for parameter in make_untrained(self.config, 0).parameters())
+        return _network_facts(self.config) | {"kind": "untrained", "parameters": count}
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Colour and height of the points themselves."""
+
+    name: str = "colour and height"
+    key: str = "raw"
+    fixed: bool = True
+
+    def featurise(self, seed: int, clouds: Sequence[PointCloud]) -> Featurise:
+        """float32 (R, 4): colour in [-0.5, 0.5], and metres above the middle of the cloud's height."""
+
+        def of_points(cloud: PointCloud, rows: np.ndarray) -> dict[str, np.ndarray]:
+            assert cloud.rgb is not None
+            height = cloud.xyz[:, 2:] - cloud.xyz[:, 2].mean()
+            return {LAST: torch.cat([cloud.rgb.float() / 255.0 - 0.5, height], dim=1).numpy()[rows]}
+
+        return of_points
+
+    def facts(self) -> dict[str, Any]:
+        """Nothing was built."""
+        return {"kind": "raw"}
+
+
+def open_students(folders: Sequence[Path]) -> list[Student]:
+    """The weights in these folders (or in their ``weight/``), each architecture's control once, and the raw input."""
+    weights = [Pretrained(open_weight_folder(_weight_folder(folder))) for folder in folders]
+    controls = {one.key: one for one in (Untrained(weight.folder.config) for weight in weights)}
+    return [*weights, *controls.values(), Raw()]
+
+
+def control_key(weight: Pretrained) -> str:
+    """The key of the untrained network that a weight is compared with."""
+    return Untrained(weight.folder.config).key
+
+
+def _weight_folder(folder: Path) -> Path:
+    return folder / "weight" if (folder / "weight").is_dir() else folder
+
+
+def _network_facts(config: NetworkConfig) -> dict[str, Any]:
+    return {
+        "architecture": config.architecture,
+        "arguments": config.arguments,
+        "voxel_size": config.input_spec.voxel_size,
+    }
