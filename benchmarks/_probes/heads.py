@@ -36,11 +36,25 @@ def read_heads(projection: Mapping[str, Tensor], level: str) -> Heads:
         KeyError: there is no UPL or no point head among them.
     """
     dim, channels = projection["upl.projection.weight"].shape[:2]
-    upl, head = UPL(channels, dim), PointHead(projection["head.projection.weight"].shape[1], dim)
-    for prefix, module in (("upl.", upl), ("head.", head)):
-        own = {key.removeprefix(prefix): value for key, value in projection.items() if key.startswith(prefix)}
-        module.load_state_dict(own, strict=True)
-    return Heads(upl.eval(), head.eval(), level)
+    upl = UPL(channels, dim)
+    upl.load_state_dict(_under("upl.", projection), strict=True)
+    return Heads(upl.eval(), read_point_head(projection, "head."), level)
+
+
+def read_point_head(projection: Mapping[str, Tensor], prefix: str) -> PointHead:
+    """A point head from the projection tensors whose names begin with a prefix.
+
+    Raises:
+        KeyError: there are none.
+    """
+    dim, channels = projection[f"{prefix}projection.weight"].shape
+    head = PointHead(channels, dim)
+    head.load_state_dict(_under(prefix, projection), strict=True)
+    return head.eval()
+
+
+def _under(prefix: str, projection: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in projection.items() if key.startswith(prefix)}
 
 
 def draw_rows(frames: Sequence[FrameCloud], pairs: int, seed: int) -> Iterator[Tensor]:

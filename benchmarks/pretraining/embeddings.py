@@ -1,6 +1,6 @@
 """Retrieval of the right pixel, the collapse check, and the t-SNE of a student's features."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.data.rooms import CLASSES
 from ppkt_zoo.downstream.probes import balanced_draw
 from ppkt_zoo.transfer.losses import embedding_rank, retrieval_accuracy
+from ppkt_zoo.transfer.projection import PointHead
 from ppkt_zoo.transfer.teachers import Teacher
 from ppkt_zoo.view.tsne import tsne_embedding
 
@@ -34,15 +35,21 @@ def retrieval(
     return retrieval_accuracy(points, pixels)
 
 
-def collapse(backbone: Backbone, heads: Heads | None, source: FrameSource, amount: Amount, seed: int) -> dict[str, Any]:
-    """Effective rank and mean cosine of pairs, of the last level's features and of embeddings where there are any."""
+def collapse(
+    backbone: Backbone,
+    heads: Mapping[str, tuple[PointHead, str]],
+    source: FrameSource,
+    amount: Amount,
+    seed: int,
+) -> dict[str, Any]:
+    """Effective rank and mean cosine of pairs: of the last level's features, and of every head's embeddings."""
     frames = [cloud_of(source[index]) for index in pick(source, amount.retrieval_frames, seed)]
     pairs = list(zip(frames, draw_rows(frames, amount.pairs, seed), strict=True))
-    level = list(backbone.level_channels)[-1]
-    found = {"features": _spread(torch.cat([point_features(backbone, level, one, rows) for one, rows in pairs]))}
-    if heads is not None:
-        points = [heads.head(point_features(backbone, heads.level, one, rows)).detach() for one, rows in pairs]
-        found["embeddings"] = _spread(torch.cat(points))
+    last = list(backbone.level_channels)[-1]
+    found = {"features": _spread(torch.cat([point_features(backbone, last, one, rows) for one, rows in pairs]))}
+    for name, (head, level) in heads.items():
+        points = [head(point_features(backbone, level, one, rows)).detach() for one, rows in pairs]
+        found[f"{name} embeddings"] = _spread(torch.cat(points))
     return found
 
 

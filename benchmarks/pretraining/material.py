@@ -55,13 +55,13 @@ class Material:
 
     def test_scene(self, index: int) -> Labelled:
         """A test scene of rooms-bench."""
-        return _labelled(BENCH.test(cache=self.cache)[index])
+        return as_labelled(BENCH.test(cache=self.cache)[index])
 
     def _rooms(self) -> ProbeTask:
         train = BENCH.train(cache=self.cache)
         return ProbeTask(
             classes=CLASSES,
-            fit=lambda index: _labelled(train[index]),
+            fit=lambda index: as_labelled(train[index]),
             test=self.test_scene,
             fit_size=self.amount.fit_scenes,
             test_size=self.amount.test_scenes,
@@ -125,7 +125,8 @@ class Material:
         return read
 
 
-def _labelled(scene: LabelledScene) -> Labelled:
+def as_labelled(scene: LabelledScene) -> Labelled:
+    """A scene as a cloud and the class of each point, int64 (N,)."""
     return PointCloud.from_arrays(scene.xyz, scene.rgb), scene.label.astype(np.int64)
 
 

@@ -85,10 +85,10 @@ def _collapse(
 ) -> list[dict[str, Any]]:
     def one_seed(seed: int) -> dict[str, Any]:
         if isinstance(student, Pretrained):
-            return collapse(student.backbone, student.heads, source, material.amount, seed)
+            return collapse(student.backbone, student.point_heads, source, material.amount, seed)
         assert isinstance(student, Untrained)
         clouds = _statistics_clouds(material.tasks()["rooms"], seed, material)
-        return collapse(student.backbone(seed, clouds), None, source, material.amount, seed)
+        return collapse(student.backbone(seed, clouds), {}, source, material.amount, seed)
 
     return [journal.remember(f"collapse/{seed}", one_seed, seed) for seed in range(seeds)]
 

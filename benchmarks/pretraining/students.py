@@ -11,13 +11,15 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 import yaml
-from _probes.heads import Heads, read_heads
+from _probes.heads import Heads, read_heads, read_point_head
 from _probes.probing import LAST, Featurise, of_backbone
 from _probes.untrained import make_untrained
 from material import trained_on
+from torch import Tensor
 
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.transfer.projection import PointHead
 from ppkt_zoo.transfer.teacher_spec import TeacherSpec
 from ppkt_zoo.transfer.teachers import Teacher, load_teacher
 from ppkt_zoo.zoo.config import PROJECTION, NetworkConfig
@@ -74,20 +76,30 @@ class Pretrained:
         content: dict[str, Any] = yaml.safe_load(self.folder.read("recipe.yaml"))
         return content
 
-    @property
-    def level(self) -> str:
-        """The level that training looked at; the last one where the recipe names none."""
-        return str(self.recipe.get("loss", {}).get("level") or list(self.folder.config.levels)[-1])
+    @cached_property
+    def projection(self) -> dict[str, Tensor]:
+        """Tensors of the heads; none where training had none."""
+        return self.folder.projection() if PROJECTION in self.folder.config.files else {}
 
     @cached_property
     def heads(self) -> Heads | None:
-        """UPL and point head; None where training had no pixels."""
-        if PROJECTION not in self.folder.config.files:
+        """UPL and point head; None where training had no pixels to find."""
+        if not {"upl.projection.weight", "head.projection.weight"} <= self.projection.keys():
             return None
-        tensors = self.folder.projection()
-        if not {"upl.projection.weight", "head.projection.weight"} <= tensors.keys():
-            return None
-        return read_heads(tensors, self.level)
+        return read_heads(self.projection, self._level("loss"))
+
+    @cached_property
+    def point_heads(self) -> dict[str, tuple[PointHead, str]]:
+        """Every contrast's point head, and the level it belongs to."""
+        places = {"PPKT": ("head.", "loss"), "PointContrast": ("point_contrast.head.", "point_contrast")}
+        return {
+            name: (read_point_head(self.projection, prefix), self._level(section))
+            for name, (prefix, section) in places.items()
+            if f"{prefix}projection.weight" in self.projection
+        }
+
+    def _level(self, section: str) -> str:
+        return str(self.recipe[section]["level"])
 
     def teacher(self, files: Sequence[Path]) -> Teacher:
         """The weight's own teacher, found among files by its sha256.
