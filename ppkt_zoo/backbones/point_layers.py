@@ -1,23 +1,71 @@
 """The layers of PointNet++: shared MLP, set abstraction, feature propagation (Qi et al. 2017, sections 3.2 to 3.4)."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from ppkt_zoo.backbones.blocks import VoxelBatchNorm
+from ppkt_zoo.backbones.blocks import VoxelBatchNorm, folded, is_inference
+from ppkt_zoo.backbones.point_kernels import LinearNormRelu, LinearNormReluMax
+from ppkt_zoo.sparse import pointwise
+
+# Rows of neighbours that are worked on at a time in inference on the CPU.
+_ROWS = 1 << 13
 
 
-class SharedMLP(nn.Sequential):
-    """The same small network for every row: linear, batch norm, ReLU, as often as there are widths."""
+class SharedLayer(nn.Module):
+    """Linear, batch norm, ReLU, the same for every row."""
+
+    def __init__(self, in_channels: int, channels: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_channels, channels, bias=False)
+        nn.init.kaiming_normal_(self.linear.weight, nonlinearity="relu")
+        self.norm = VoxelBatchNorm(channels)
+
+    def forward(self, x: Tensor, count: int = 1) -> Tensor:
+        """Shapes: (K · count, C_in) → (K, C), the greatest of each ``count`` rows that follow each other."""
+        if is_inference(self):
+            gain, shift = folded(self.norm)
+            return _greatest(pointwise(x, self.linear.weight * gain[:, None], shift).relu_(), count)
+        if self._fuses(x):
+            return self._fused(x, count)
+        return _greatest(self.norm(self.linear(x)).relu(), count)
+
+    def _fuses(self, x: Tensor) -> bool:
+        """Whether the chunked kernels stand for the plain layers: they know one process and the CPU."""
+        return self.training and not x.is_cuda and x.shape[0] > 1 and not getattr(self.norm, "sync", False)
+
+    def _fused(self, x: Tensor, count: int) -> Tensor:
+        norm, weight, scale = self.norm, self.linear.weight, self.norm.weight
+        if torch.is_autocast_enabled("cpu"):
+            x = x.to(torch.get_autocast_dtype("cpu"))
+        with torch.autocast("cpu", enabled=False):
+            if count > 1:
+                sign = torch.where(scale.detach() < 0, -1.0, 1.0)
+                out, mean, variance = LinearNormReluMax.apply(
+                    x, weight * sign[:, None], scale * sign, norm.bias, norm.eps, count
+                )
+                mean = mean * sign
+            else:
+                out, mean, variance = LinearNormRelu.apply(x, weight, scale, norm.bias, norm.eps)
+        _track(norm, x.shape[0], mean, variance)
+        return cast(Tensor, out)
+
+
+class SharedMLP(nn.ModuleList):
+    """The same small network for every row: as many :class:`SharedLayer` as there are widths."""
 
     def __init__(self, in_channels: int, widths: Sequence[int]) -> None:
-        layers: list[nn.Module] = []
-        for before, after in zip((in_channels, *widths[:-1]), widths, strict=True):
-            linear = nn.Linear(before, after, bias=False)
-            nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
-            layers += [linear, VoxelBatchNorm(after), nn.ReLU(inplace=True)]
-        super().__init__(*layers)
+        pairs = zip((in_channels, *widths[:-1]), widths, strict=True)
+        super().__init__(SharedLayer(before, after) for before, after in pairs)
+
+    def forward(self, x: Tensor, count: int = 1) -> Tensor:
+        """Shapes: (K · count, C_in) → (K, C), the greatest of each ``count`` rows that follow each other."""
+        for layer in list(self)[:-1]:
+            x = layer(x)
+        out: Tensor = self[-1](x, count)
+        return out
 
 
 class SetAbstraction(nn.Module):
@@ -30,12 +78,18 @@ class SetAbstraction(nn.Module):
 
     def forward(self, centers: Tensor, xyz: Tensor, feats: Tensor, neighbours: Tensor) -> Tensor:
         """Shapes: centers (K, 3), xyz (M, 3), feats (M, C_in), neighbours int64 (K, n) rows of xyz → (K, C)."""
-        count = neighbours.shape[1]
-        rows = neighbours.reshape(-1)
+        if not is_inference(self) or xyz.is_cuda:
+            return self._abstract(centers, xyz, feats, neighbours)
+        step = max(1, _ROWS // neighbours.shape[1])
+        parts = zip(centers.split(step), neighbours.split(step), strict=True)
+        return torch.cat([self._abstract(some, xyz, feats, near) for some, near in parts])
+
+    def _abstract(self, centers: Tensor, xyz: Tensor, feats: Tensor, neighbours: Tensor) -> Tensor:
+        count, rows = neighbours.shape[1], neighbours.reshape(-1)
         place = xyz.index_select(0, rows).view(-1, count, 3) - centers[:, None]
         place = (place / self.radius).view(-1, 3).to(feats.dtype)
-        out: Tensor = self.mlp(torch.cat([place, feats.index_select(0, rows)], dim=1))
-        return out.view(-1, count, out.shape[1]).amax(dim=1)
+        out: Tensor = self.mlp(torch.cat([place, feats.index_select(0, rows)], dim=1), count)
+        return out
 
 
 class FeaturePropagation(nn.Module):
@@ -57,3 +111,18 @@ def interpolate(feats: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
     for column in range(rows.shape[1]):
         total = total + feats.index_select(0, rows[:, column]).float() * weights[:, column, None]
     return total
+
+
+def _greatest(rows: Tensor, count: int) -> Tensor:
+    return rows if count == 1 else rows.view(-1, count, rows.shape[1]).amax(dim=1)
+
+
+@torch.no_grad()
+def _track(norm: nn.BatchNorm1d, rows: int, mean: Tensor, variance: Tensor) -> None:
+    """Bring running statistics up to date, as batch norm does."""
+    if norm.running_mean is None or norm.running_var is None or norm.num_batches_tracked is None:
+        return
+    norm.num_batches_tracked += 1
+    share = norm.momentum if norm.momentum is not None else 1 / float(norm.num_batches_tracked)
+    norm.running_mean.lerp_(mean, share)
+    norm.running_var.lerp_(variance * (rows / (rows - 1)), share)
