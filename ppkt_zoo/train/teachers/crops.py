@@ -19,7 +19,7 @@ _DRAWS = 10
 def random_box(height: int, width: int, area: tuple[float, float], rng: np.random.Generator) -> Box:
     """A box of a random part of the image's area and a random aspect ratio, anywhere inside.
 
-    Where ten draws do not fit into the image: its largest box in the middle of an allowed aspect ratio.
+    Where ten draws do not fit into the image: the largest box of an allowed aspect ratio that does.
     """
     for _ in range(_DRAWS):
         size = height * width * rng.uniform(*area)
@@ -45,7 +45,8 @@ def random_crop(image: np.ndarray, section: CropSection, rng: np.random.Generato
     Returns:
         uint8 (size, size, 3), and the box of the image that it shows (mirrored in half of the cases).
     """
-    box = random_box(*image.shape[:2], section.area, rng)
+    height, width = image.shape[:2]
+    box = random_box(height, width, section.area, rng)
     crop = resized(image, box, section.size)
     if rng.random() < 0.5:
         crop = tv.hflip(crop)

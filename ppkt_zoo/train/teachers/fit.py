@@ -12,11 +12,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.sparse.denormals import flushed_denormals
 from ppkt_zoo.train.checkpoint import resume, save_checkpoint
 from ppkt_zoo.train.interrupt import Stopped, StopRequest, leave_signals_to_main
-from ppkt_zoo.train.metrics_log import MetricsLog
+from ppkt_zoo.train.metrics_log import MetricsLog, read_metrics
 from ppkt_zoo.train.optim import build_optimizer, learning_rate, set_learning_rate
 from ppkt_zoo.train.pretrain import default_cache
 from ppkt_zoo.train.progress import TrainingProgress
@@ -97,10 +98,10 @@ class _Run:
         progress: TrainingProgress,
         stop: StopRequest,
     ) -> None:
-        self.recipe, self.out, self.cache, self.device = recipe, out, cache, device
+        self.recipe, self.out, self.device = recipe, out, device
         self.progress, self.stop = progress, stop
-        progress.say("opens the images; renders those of the rooms that the cache lacks")
-        self.images = ImageStore(training_sources(recipe, data, cache))
+        self.images = self._read("images", training_sources(recipe, data, cache))
+        self.held_out = self._read("held-out images", held_out_sources(recipe, cache))
         torch.manual_seed(recipe.seed)  # the same first ResNet whatever the method: its weights are drawn first
         if recipe.contrast is not None:
             self.model: MoCo | Supervised = MoCo(recipe.architecture, recipe.contrast, recipe.norm_group)
@@ -114,6 +115,14 @@ class _Run:
             self.first_step, self.seconds = resumed.step, resumed.notes["seconds"]
             progress.say(f"goes on after step {resumed.step} of {recipe.steps}")
         self.log = MetricsLog(out / "metrics.jsonl", self.first_step)
+
+    def _read(self, title: str, sources: list[FrameSource]) -> ImageStore:
+        store = ImageStore(sources)
+        with self.progress.task(title, len(store)) as report:
+            store.read(report, self.stop)
+        if self.stop():
+            raise Stopped("stopped while images were read; the same command goes on")
+        return store
 
     def train(self, last_step: int, workers: int) -> None:
         """Train to ``last_step``, from wherever an earlier run stopped."""
@@ -150,23 +159,25 @@ class _Run:
 
     def finish(self) -> TrainedTeacher:
         """Measure on images that were set aside, and write the file."""
-        metrics = measure(self.model, self.recipe, held_out_sources(self.recipe, self.cache))
-        if metrics:
+        metrics = measure(self.model, self.recipe, self.held_out)
+        already = {name for line in read_metrics(self.log.file) for name in line}
+        if metrics and not set(metrics) <= already:
             self.log.write(self.recipe.steps, **metrics)
         file = self.out / f"{self.recipe.teacher}.safetensors"
         record = {
             "teacher": self.recipe.teacher,
             "method": self.recipe.method,
             "architecture": self.recipe.architecture,
-            "images": str(len(self.images)),
-            "steps": str(self.recipe.steps),
-            "seed": str(self.recipe.seed),
+            "images": len(self.images),
+            "steps": self.recipe.steps,
+            "seed": self.recipe.seed,
             "licence": self.recipe.licence,
-            "recipe": self.recipe.model_dump_json(),
-            "held_out": json.dumps(metrics),
+            "recipe": self.recipe.model_dump(mode="json"),
+            "held_out": metrics,
         }
         part = file.with_suffix(".part")
-        save_file(torchvision_tensors(self.model.resnet), part, record)
+        # One entry: safetensors writes several in random order, and the same run shall give the same sha256.
+        save_file(torchvision_tensors(self.model.resnet), part, {"ppkt_zoo": json.dumps(record)})
         os.replace(part, file)
         return TrainedTeacher(file, sha256_of(file), metrics)
 

@@ -1,12 +1,9 @@
 """How a trained teacher does on images of rooms that it never saw."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.train.teachers.batches import CropDataset, classes_in, stacked
 from ppkt_zoo.train.teachers.crops import random_box, resized
 from ppkt_zoo.train.teachers.images import ImageStore
@@ -19,9 +16,8 @@ _SEED = 20_260
 
 
 @torch.no_grad()
-def measure(model: MoCo | Supervised, recipe: TeacherRecipe, sources: Sequence[FrameSource]) -> dict[str, float]:
+def measure(model: MoCo | Supervised, recipe: TeacherRecipe, images: ImageStore) -> dict[str, float]:
     """Figures on held-out images, in eval mode; none where there are no such images."""
-    images = ImageStore(sources)
     if not len(images):
         return {}
     model.eval()
@@ -42,7 +38,8 @@ def _precision(model: Supervised, recipe: TeacherRecipe, images: ImageStore) -> 
     for number in range(len(images)):
         image, label = images[number]
         assert label is not None
-        boxes = [random_box(*image.shape[:2], recipe.crop.area, rng) for _ in range(_CROPS_PER_IMAGE)]
+        height, width = image.shape[:2]
+        boxes = [random_box(height, width, recipe.crop.area, rng) for _ in range(_CROPS_PER_IMAGE)]
         crops = stacked([np.asarray(resized(image, box, recipe.crop.size)) for box in boxes])
         scores.append(model.scores(crops.to(device)).cpu())
         targets.append(np.stack([classes_in(label, box, recipe.labels.share) for box in boxes]))

@@ -1,6 +1,6 @@
 """The images that a teacher learns from, and a memory of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,17 @@ class ImageStore:
             self._room -= size
             self._kept[number] = frame.color, label
         return frame.color, label
+
+    def read(self, report: Callable[[int, int], None], stop: Callable[[], bool]) -> None:
+        """Go through all frames in order, until ``stop()``: rooms are rendered, damage shows before training.
+
+        In order, since in any other a room would be made anew for each of its frames.
+        """
+        for number in range(len(self)):
+            if stop():
+                return
+            self[number]
+            report(number + 1, len(self))
 
 
 def training_sources(recipe: TeacherRecipe, data: Mapping[str, Path], cache: Path) -> list[FrameSource]:
@@ -91,5 +102,4 @@ def _rooms(entry: RoomsImages, cache: Path, first: int, last: int) -> FrameSourc
         )
     per_room = frames.frames_per_room
     rooms = RoomsFrames(frames.seed, last, per_room, cache=cache / "rooms")
-    rooms.fill(workers=1)  # room by room: random access would make each room anew for every frame
     return subset(rooms, slice(first * per_room, last * per_room))

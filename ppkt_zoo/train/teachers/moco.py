@@ -51,8 +51,7 @@ class MoCo(nn.Module):
             The loss, and for the log ``top1`` (how often the right key is nearest among all) and
             ``embedding_std`` (spread of the queries: 0 where all are the same, 1 where they fill the sphere).
         """
-        if batch.key is None:
-            raise ValueError("MoCo needs a batch with keys")
+        assert batch.key is not None
         momentum = self.section.momentum
         follow(self.key_resnet.parameters(), self.resnet.parameters(), momentum)
         follow(self.key_head.parameters(), self.head.parameters(), momentum)

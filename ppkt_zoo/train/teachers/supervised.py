@@ -37,8 +37,7 @@ class Supervised(nn.Module):
         They are ``top1`` (how often the class scored highest is in the crop) and ``embedding_std`` (spread of the
         normalised pooled features over the batch, times the root of their width: 0 where all are the same).
         """
-        if batch.target is None:
-            raise ValueError("a supervised teacher needs a batch with targets")
+        assert batch.target is not None
         feature = by_group(self.resnet, normalised(batch.query), self.norm_group)
         scores = self.head(feature).float()
         loss = F.binary_cross_entropy_with_logits(scores, batch.target, reduction="sum") / len(scores)
