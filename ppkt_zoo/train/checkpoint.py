@@ -20,10 +20,11 @@ _NAME = re.compile(r"step-(\d{8})\.safetensors")
 
 @dataclass(frozen=True)
 class Resumed:
-    """Where a run goes on: steps done, and whatever the trainer stored beside the tensors."""
+    """Where a run goes on: steps done, whatever the trainer stored beside the tensors, averaged parameters if any."""
 
     step: int
     notes: dict[str, Any]
+    average: dict[str, Tensor]
 
 
 def save_checkpoint(
@@ -34,12 +35,15 @@ def save_checkpoint(
     optimizer: Optimizer,
     notes: dict[str, Any],
     keep: int = 2,
+    average: dict[str, Tensor] | None = None,
 ) -> Path:
     """Write weights, optimiser and random state after ``step`` steps; the newest ``keep`` files stay.
 
     The file appears under its name only when it is complete and on the disk.
+
+    Raises:
+        TrainingError: it could not be written (a full disk); the last good checkpoint stays.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"model.{name}": tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     scalars: dict[str, Any] = {}
     for index, state in optimizer.state_dict()["state"].items():
@@ -48,14 +52,25 @@ def save_checkpoint(
                 tensors[f"optimizer.{index}.{name}"] = value.detach().cpu().contiguous()
             else:
                 scalars[f"{index}.{name}"] = value
+    tensors |= {f"average.{name}": tensor.detach().cpu().contiguous() for name, tensor in (average or {}).items()}
     tensors["random.torch"] = torch.get_rng_state()
     header = {"step": step, "fingerprint": fingerprint, "scalars": scalars, "notes": notes}
     file = folder / f"step-{step:08d}.safetensors"
     part = file.with_suffix(".part")
-    save_file({name: tensor.clone() for name, tensor in tensors.items()}, part, {"ppkt_zoo": json.dumps(header)})
-    with open(part, "rb") as written:
-        os.fsync(written.fileno())
-    os.replace(part, file)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: tensor.clone() for name, tensor in tensors.items()}, part, {"ppkt_zoo": json.dumps(header)})
+        with open(part, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(part, file)
+    except (OSError, SafetensorError) as error:
+        part.unlink(missing_ok=True)
+        good = _checkpoints(folder)
+        kept = f"the checkpoint before stays: {good[-1]}" if good else "there is no checkpoint before it"
+        raise TrainingError(
+            f"checkpoint {file} could not be written ({error}); {kept}. Make room on the disk and give the same "
+            "command again: it goes on from there"
+        ) from error
     for old in _checkpoints(folder)[:-keep]:
         old.unlink()
     return file
@@ -94,7 +109,7 @@ def resume(folder: Path, fingerprint: str, model: nn.Module, optimizer: Optimize
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     torch.set_rng_state(tensors["random.torch"])
-    return Resumed(int(header["step"]), header["notes"])
+    return Resumed(int(header["step"]), header["notes"], _strip(tensors, "average."))
 
 
 def _strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -9,14 +9,13 @@ from typing import Any
 
 import torch
 import yaml
-from torch import Tensor
 
 from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.data.rooms.version import VERSION as ROOMS_VERSION
 from ppkt_zoo.points.back_projection import back_project
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.train.recipe import FramesData, Recipe
-from ppkt_zoo.transfer.ppkt import PPKT
+from ppkt_zoo.transfer.model import TransferModel
 from ppkt_zoo.transfer.teachers import Teacher
 from ppkt_zoo.zoo.folder import write_weight_folder
 from ppkt_zoo.zoo.record import DataUsed, Licences, Training
@@ -34,16 +33,23 @@ class RunSummary:
         seconds: of training, over all its parts.
         seen_frames, skipped_frames: how many there were, and how many could not be used.
         source_sizes: frames of each source in the recipe's order.
+        processes: that learned together.
     """
 
     seconds: float
     seen_frames: int
     skipped_frames: int
     source_sizes: tuple[int, ...]
+    processes: int = 1
 
 
 def export_weight(
-    folder: Path, recipe: Recipe, model: PPKT, teacher: Teacher, summary: RunSummary, golden_source: FrameSource
+    folder: Path,
+    recipe: Recipe,
+    model: TransferModel,
+    teacher: Teacher | None,
+    summary: RunSummary,
+    golden_source: FrameSource,
 ) -> None:
     """Write a weight folder: student in half precision, heads, golden output, recipe, record and card.
 
@@ -51,15 +57,11 @@ def export_weight(
         folder: where; a weight folder that is there already is replaced.
         recipe: what was run, overrides included; a copy goes along.
         model: the trained model, on the CPU.
-        teacher: its frozen teacher.
+        teacher: its frozen teacher, if it had one.
         summary: what the run cost.
         golden_source: where the golden cloud comes from (its first frame).
     """
     text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
-    projection: dict[str, Tensor] = {
-        **{f"upl.{name}": tensor for name, tensor in model.upl.state_dict().items()},
-        **{f"head.{name}": tensor for name, tensor in model.head.state_dict().items()},
-    }
     write_weight_folder(
         folder,
         model.student,
@@ -67,13 +69,13 @@ def export_weight(
         record=_record(recipe, teacher, summary),
         golden_cloud=_golden_cloud(golden_source),
         dtype="float16",
-        projection=projection,
+        projection=model.projection() or None,
         extra_files={"recipe.yaml": text},
         overwrite=True,
     )
 
 
-def _record(recipe: Recipe, teacher: Teacher, summary: RunSummary) -> dict[str, Any]:
+def _record(recipe: Recipe, teacher: Teacher | None, summary: RunSummary) -> dict[str, Any]:
     data = tuple(
         DataUsed(
             name=entry.name,
@@ -86,19 +88,13 @@ def _record(recipe: Recipe, teacher: Teacher, summary: RunSummary) -> dict[str, 
     return {
         "description": recipe.description.strip(),
         "method": recipe.method,
-        "teacher": TeacherRecord(
-            name=recipe.teacher.name,
-            stage=recipe.teacher.spec.stage,
-            origin=recipe.teacher.origin,
-            licence=recipe.teacher.licence,
-            sha256=teacher.sha256,
-        ),
+        "teacher": _teacher(recipe, teacher),
         "data": data,
         "seed": recipe.seed,
         "trained": Training(
             steps=recipe.steps,
             hours=round(summary.seconds / 3600, 3),
-            machine=_machine(),
+            machine=_machine(summary.processes),
             versions={package: version(package) for package in ("torch", "torchvision", "accelerate", "numpy")}
             | ({"procedural rooms": str(ROOMS_VERSION)} if any(one.kind == "rooms" for one in recipe.data) else {}),
         ),
@@ -112,6 +108,19 @@ def _record(recipe: Recipe, teacher: Teacher, summary: RunSummary) -> dict[str, 
     }
 
 
+def _teacher(recipe: Recipe, teacher: Teacher | None) -> TeacherRecord | None:
+    section = recipe.teacher
+    if section is None or teacher is None:
+        return None
+    return TeacherRecord(
+        name=section.name,
+        stage=section.spec.stage,
+        origin=section.origin,
+        licence=section.licence,
+        sha256=teacher.sha256,
+    )
+
+
 def _golden_cloud(source: FrameSource) -> PointCloud:
     frame = source[0]
     xyz, pixel = back_project(frame.depth, frame.intrinsics, frame.pose)
@@ -119,7 +128,8 @@ def _golden_cloud(source: FrameSource) -> PointCloud:
     return PointCloud.from_arrays(xyz[chosen], frame.color[pixel[chosen, 1], pixel[chosen, 0]])
 
 
-def _machine() -> str:
+def _machine(processes: int) -> str:
+    shared = f", {processes} processes" if processes > 1 else ""
     if torch.cuda.is_available():
-        return f"{torch.cuda.device_count()} × {torch.cuda.get_device_name()}"
-    return f"CPU, {os.cpu_count()} cores, {platform.machine()}"
+        return f"{torch.cuda.device_count()} × {torch.cuda.get_device_name()}{shared}"
+    return f"CPU, {os.cpu_count()} cores, {platform.machine()}{shared}"

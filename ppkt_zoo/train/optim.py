@@ -19,11 +19,18 @@ def build_optimizer(section: OptimiserSection, model: nn.Module) -> Optimizer:
 
 
 def learning_rate(section: OptimiserSection, step: int, steps: int) -> float:
-    """Linear warm-up to ``lr``, then cosine to zero at the last step."""
-    warm = max(1, round(section.warmup * steps))
+    """Linear warm-up to ``lr``, then the section's schedule; cosine and polynomial reach zero at the last step."""
+    warm = max(1, round(section.warmup * steps)) if section.warmup else 0
     if step < warm:
         return section.lr * (step + 1) / warm
-    return section.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+    part = (step - warm) / max(1, steps - warm)
+    if section.schedule == "cosine":
+        return section.lr * 0.5 * (1 + math.cos(math.pi * part))
+    if section.schedule == "polynomial":
+        return section.lr * (1 - part) ** section.power
+    if section.schedule == "exponential":
+        return section.lr * section.gamma ** ((step - warm) // section.gamma_steps)
+    return section.lr
 
 
 def set_learning_rate(optimizer: Optimizer, lr: float) -> None:

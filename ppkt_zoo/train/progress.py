@@ -35,6 +35,13 @@ class TrainingProgress:
     ) -> None:
         self._progress.stop()
 
+    def show(self, shown: bool) -> None:
+        """Whether this process shows anything; of several that learn together one is enough."""
+        if not shown:
+            self._progress.stop()
+            self._progress.disable = True
+            self._progress.console.quiet = True
+
     def say(self, line: str) -> None:
         """A line above the bars."""
         self._progress.console.print(line, highlight=False, markup=False)
@@ -55,8 +62,10 @@ class TrainingProgress:
             before = self._smooth.get(name, value)
             self._smooth[name] = before + _NEWEST * (value - before)
         shown = self._smooth
+        found = next((name for name in ("top1", "view_top1", "cosine") if name in shown), None)
+        retrieval = f"{found} {shown[found]:.3f}  " if found else ""
         text = (
-            f"loss {shown['loss']:.3f}  top1 {shown['top1']:.3f}  lr {figures['lr']:.1e}  "
+            f"loss {shown['loss']:.3f}  {retrieval}lr {figures['lr']:.1e}  "
             f"{shown['step_seconds']:.2f} s (data {shown['data_seconds']:.2f})"
         )
         assert self._task is not None

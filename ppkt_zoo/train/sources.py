@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from math import floor
+from math import floor, lcm
 from pathlib import Path
 
 import numpy as np
@@ -115,14 +115,24 @@ class FrameOrder:
 
     def __call__(self, step: int) -> list[tuple[int, int]]:
         """The step's frames as (source, index)."""
-        frames = []
+        return [frame for row in self.rows(step) for frame in row]
+
+    def rows(self, step: int) -> list[list[tuple[int, int]]]:
+        """The same, with the frames that are taken together in a list of their own."""
+        rows = []
         for source, (starts, views) in enumerate(zip(self._starts, self._views, strict=True)):
             for draw in range(self._draws(source, step), self._draws(source, step + 1)):
                 epoch, place = divmod(draw, len(starts))
                 order = np.random.default_rng([self._seed, source, epoch]).permutation(len(starts))
                 first = int(starts[order[place]])
-                frames += [(source, first + view) for view in range(views)]
-        return frames
+                rows.append([(source, first + view) for view in range(views)])
+        return rows
+
+    @property
+    def fewest_rows(self) -> int:
+        """Rows of the poorest step."""
+        # What a source gives repeats after as many steps as it has views.
+        return min(len(self.rows(step)) for step in range(lcm(*self._views)))
 
     def _draws(self, source: int, step: int) -> int:
         """Rows of views that a source has given before ``step``; sources that skip steps skip different ones."""

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ppkt_zoo.backbones.base import PointFeatures
@@ -44,10 +45,13 @@ def contrast_figures(anchors: Tensor, candidates: Tensor, detail: bool, prefix: 
         prefix: of the figures' names.
     """
     with torch.no_grad():
-        units = [nn.functional.normalize(side.detach().float(), dim=1) for side in (anchors, candidates)]
-        figures = {f"{prefix}{name}": value for name, value in retrieval_accuracy(*units).items()}
+        if not (anchors.isfinite().all() and candidates.isfinite().all()):
+            return {}  # the loss is no number either, and the trainer will say so
+        units = F.normalize(anchors.detach().float(), dim=1)
+        found = retrieval_accuracy(units, F.normalize(candidates.detach().float(), dim=1))
+        figures = {f"{prefix}{name}": value for name, value in found.items()}
         if detail:
-            figures[f"{prefix}rank"] = embedding_rank(units[0])
+            figures[f"{prefix}rank"] = embedding_rank(units)
             figures[f"{prefix}anchor_norm"] = float(anchors.detach().float().norm(dim=1).mean())
             figures[f"{prefix}candidate_norm"] = float(candidates.detach().float().norm(dim=1).mean())
     return figures

@@ -8,7 +8,7 @@ from sampling import bilinear
 from ppkt_zoo.data.augment import CloudAugmentation
 from ppkt_zoo.data.augment_image import ImageAugmentation
 from ppkt_zoo.data.frames import RGBDFrame
-from ppkt_zoo.train.batches import StepDataset
+from ppkt_zoo.train.batches import Preparation, StepDataset, StepSource
 from ppkt_zoo.train.sources import FrameOrder
 
 WIDTH, HEIGHT = 64, 48
@@ -32,7 +32,9 @@ class Ramps:
 
 
 def steps(cloud: CloudAugmentation, images: ImageAugmentation, seed: int = 0, stride: int = 1) -> StepDataset:
-    return StepDataset([Ramps()], None, [stride], FrameOrder(seed, [3], [2]), cloud, 128, images, seed, 10)
+    preparation = Preparation(cloud, images, keep_images=True, pixel_pairs=128)
+    source = StepSource(Ramps(), None, stride)
+    return StepDataset([source], FrameOrder(seed, [3], [2]), preparation, seed, 10)
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,0 +1,139 @@
+"""From a recipe to its steps: sources opened, the teacher's features at hand, a loader that gives step after step."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from torch.utils.data import DataLoader
+
+from ppkt_zoo.data.augment import CloudAugmentation
+from ppkt_zoo.data.augment_image import ImageAugmentation
+from ppkt_zoo.data.frames import FrameSource
+from ppkt_zoo.errors import RecipeError
+from ppkt_zoo.train.batches import Preparation, Step, StepDataset, StepSource
+from ppkt_zoo.train.interrupt import Stopped, StopRequest, leave_signals_to_main
+from ppkt_zoo.train.progress import TrainingProgress
+from ppkt_zoo.train.recipe import DataEntry, Recipe
+from ppkt_zoo.train.sources import FrameOrder, open_entry, open_sources, scene_length
+from ppkt_zoo.train.teacher_cache import TeacherCache
+from ppkt_zoo.transfer.teachers import Teacher
+
+__all__ = ["TrainingData", "preparation"]
+
+
+def preparation(recipe: Recipe, training: bool = True) -> Preparation:
+    """What a recipe does to the frames of a step; without augmentation where it is not for training."""
+    teacher = recipe.teacher
+    online = teacher is not None and teacher.features == "online"
+    images = teacher.images if training and teacher is not None else ImageAugmentation.off()
+    pixels = {} if recipe.loss is None else recipe.loss.model_dump(include={"pair_sampling", "pair_voxel"})
+    return Preparation(
+        augmentation=recipe.augmentation if training else CloudAugmentation.off(),
+        images=images,
+        keep_images=online,
+        pixel_pairs=0 if recipe.loss is None else recipe.loss.pairs,
+        view_pairs=0 if recipe.point_contrast is None else recipe.point_contrast.pairs,
+        **pixels,
+    )
+
+
+class TrainingData:
+    """A recipe's frames.
+
+    Args:
+        recipe: the recipe.
+        folders: folder of each ``kind: frames`` entry, by the entry's name.
+        teacher: the frozen teacher, or None.
+        cache: folder for rendered rooms and the teacher's features.
+        progress, stop: where the teacher's first look is shown, and asked whether to go on.
+
+    Attributes:
+        sources: the training frames, in the recipe's order.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        folders: Mapping[str, Path],
+        teacher: Teacher | None,
+        cache: Path,
+        progress: TrainingProgress,
+        stop: StopRequest,
+    ) -> None:
+        self.recipe, self.teacher, self.cache = recipe, teacher, cache
+        self.progress, self.stop = progress, stop
+        self.sources: list[FrameSource] = open_sources(recipe, folders, cache)
+
+    def loader(
+        self, first_step: int, last_step: int, workers: int, rank: int = 0, ranks: int = 1
+    ) -> "DataLoader[Step]":
+        """Batches of the steps from ``first_step`` to before ``last_step``, ``accumulate`` for each.
+
+        Raises:
+            RecipeError: a step has fewer rows of frames than there are processes.
+        """
+        recipe = self.recipe
+        order = self._order(self.sources, recipe.data)
+        if order.fewest_rows < ranks:
+            raise RecipeError(
+                f"{ranks} processes share the frames of a step, but some steps have {order.fewest_rows} to share: "
+                "raise per_step in the recipe, or start fewer processes"
+            )
+        batches = recipe.steps * recipe.accumulate
+        dataset = StepDataset(
+            self._step_sources(self.sources, recipe.data),
+            order,
+            preparation(recipe),
+            recipe.seed,
+            batches,
+            rank,
+            ranks,
+        )
+        return DataLoader(
+            dataset,
+            batch_size=None,
+            sampler=range(first_step * recipe.accumulate, last_step * recipe.accumulate),
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+            worker_init_fn=leave_signals_to_main,
+        )
+
+    def validation(self) -> list[Step]:
+        """All batches of the held-out frames, without augmentation; none where the recipe has no validation."""
+        if self.recipe.validation is None:
+            return []
+        entry = self.recipe.validation.data
+        source = open_entry(entry, {}, self.cache)
+        steps = len(source) // entry.per_step
+        dataset = StepDataset(
+            self._step_sources([source], [entry]),
+            self._order([source], [entry]),
+            preparation(self.recipe, training=False),
+            self.recipe.seed,
+            steps,
+        )
+        return [dataset[step] for step in range(steps)]
+
+    def _order(self, sources: Sequence[FrameSource], entries: Sequence[DataEntry]) -> FrameOrder:
+        return FrameOrder(
+            self.recipe.seed,
+            [len(source) for source in sources],
+            [entry.per_step for entry in entries],
+            [entry.views for entry in entries],
+            [scene_length(entry, source) for entry, source in zip(entries, sources, strict=True)],
+        )
+
+    def _step_sources(self, sources: Sequence[FrameSource], entries: Sequence[DataEntry]) -> list[StepSource]:
+        return [
+            StepSource(source, self._filled_cache(source), entry.pixel_stride)
+            for source, entry in zip(sources, entries, strict=True)
+        ]
+
+    def _filled_cache(self, source: FrameSource) -> TeacherCache | None:
+        if self.teacher is None or self.recipe.teacher is None or self.recipe.teacher.features != "cached":
+            return None
+        cache = TeacherCache(self.cache / "teacher", self.teacher, source)
+        with self.progress.task(f"teacher looks at {source.name}", len(source)) as report:
+            cache.fill(report, self.stop)
+        if self.stop():
+            raise Stopped("stopped while the teacher was looking; the same command goes on")
+        return cache

@@ -1,0 +1,133 @@
+"""A run's parts, built in order from its recipe: processes, teacher, data, model, optimiser; and their state."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
+
+from ppkt_zoo.backbones.blocks import synchronise_batch_norm
+from ppkt_zoo.errors import RecipeError
+from ppkt_zoo.train.average import ParameterAverage
+from ppkt_zoo.train.batches import Step
+from ppkt_zoo.train.checkpoint import Resumed, resume, save_checkpoint
+from ppkt_zoo.train.data import TrainingData
+from ppkt_zoo.train.interrupt import StopRequest
+from ppkt_zoo.train.model import build_model
+from ppkt_zoo.train.optim import build_optimizer
+from ppkt_zoo.train.progress import TrainingProgress
+from ppkt_zoo.train.recipe import Recipe
+from ppkt_zoo.train.teacher_cache import image_tensor
+from ppkt_zoo.transfer.batch import PixelPairs, TransferBatch
+from ppkt_zoo.transfer.model import TransferModel
+from ppkt_zoo.transfer.teachers import Teacher, load_teacher
+
+__all__ = ["Setup"]
+
+# A teacher may look at a hundred thousand images before the first step, while the other processes wait.
+_LONGEST_WAIT = timedelta(hours=12)
+
+
+class Setup:
+    """Everything that a step needs.
+
+    Args:
+        recipe: the recipe.
+        data: folder of each ``kind: frames`` entry, by name.
+        teacher: the teacher's file where it wants one.
+        cache: folder for rendered rooms and the teacher's features.
+        progress, stop: for work before the first step.
+
+    Raises:
+        RecipeError, TeacherError, FrameError: something the recipe asks for is missing or damaged.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: Mapping[str, Path],
+        teacher: Path | None,
+        cache: Path,
+        progress: TrainingProgress,
+        stop: StopRequest,
+    ) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.progress, self.stop = recipe, progress, stop
+        self.accelerator = _accelerator(recipe)
+        progress.show(self.accelerator.is_main_process)
+        self.teacher: Teacher | None = None
+        if recipe.teacher is not None:
+            self.teacher = load_teacher(recipe.teacher.spec, teacher).to(self.accelerator.device)
+        elif teacher is not None:
+            raise RecipeError(f"method {recipe.method} has no teacher: leave out --teacher {teacher}")
+        self.data = TrainingData(recipe, data, self.teacher, cache, progress, stop)
+        model = build_model(recipe, self.teacher)
+        if self.accelerator.num_processes > 1 and recipe.sync_batch_norm:
+            synchronise_batch_norm(model)
+        self.average = None if recipe.ema is None else ParameterAverage(model.to(self.accelerator.device), recipe.ema)
+        if recipe.steps:
+            self.model, self.optimizer = self.accelerator.prepare(model, build_optimizer(recipe.optimiser, model))
+        else:  # from scratch: nothing is trained
+            self.model = model
+
+    @property
+    def plain_model(self) -> TransferModel:
+        """The model without what Accelerate wraps around it."""
+        model = self.accelerator.unwrap_model(self.model)
+        assert isinstance(model, TransferModel)
+        return model
+
+    def exported_model(self) -> TransferModel:
+        """The model that a weight is made of: the average where there is one."""
+        if self.average is None:
+            return self.plain_model
+        assert isinstance(self.average.model, TransferModel)
+        return self.average.model
+
+    def batch(self, step: Step) -> TransferBatch:
+        """A step's data on the device, with the teacher's features and where pairs lie in them."""
+        assert step.clouds is not None
+        device = self.accelerator.device
+        features, xy = step.features, step.pixel
+        if self.teacher is not None:
+            if features is None:
+                features = [self.teacher(image_tensor(image).to(device))[0] for image in step.images]
+            xy = torch.cat(
+                [
+                    self.teacher.pixel_to_feature(step.pixel[step.frame == number], size)
+                    for number, size in enumerate(step.image_sizes)
+                ]
+            )
+        return TransferBatch(step.clouds, features, PixelPairs(step.point, step.frame, xy), step.views).to(device)
+
+    def resume(self, folder: Path) -> Resumed | None:
+        """Load the newest checkpoint of a folder into model, optimiser and average."""
+        if not self.recipe.steps:
+            return None
+        resumed = resume(folder, self.recipe.fingerprint, self.plain_model, self.optimizer)
+        if resumed is None:
+            return None
+        if self.average is not None:
+            self.average.load(resumed.average)
+        if self.accelerator.scaler is not None and "scaler" in resumed.notes:
+            self.accelerator.scaler.load_state_dict(resumed.notes["scaler"])
+        return resumed
+
+    def save(self, folder: Path, done: int, notes: dict[str, Any]) -> None:
+        """Write a checkpoint after ``done`` steps."""
+        if self.accelerator.scaler is not None:
+            notes = {**notes, "scaler": self.accelerator.scaler.state_dict()}
+        average = None if self.average is None else self.average.state()
+        fingerprint = self.recipe.fingerprint
+        save_checkpoint(folder, done, fingerprint, self.plain_model, self.optimizer, notes, average=average)
+
+
+def _accelerator(recipe: Recipe) -> Accelerator:
+    if recipe.precision == "fp16" and not torch.cuda.is_available():
+        raise RecipeError("precision fp16 needs a CUDA GPU: use precision=bf16, or precision=no, on the CPU")
+    wait = InitProcessGroupKwargs(timeout=_LONGEST_WAIT)
+    # Levels finer than the one that is taught get no gradient; batch-norm statistics agree already.
+    wrapper = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=not recipe.sync_batch_norm)
+    return Accelerator(mixed_precision=recipe.precision, kwargs_handlers=[wait, wrapper])
