@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ppkt_zoo.backbones.blocks import VoxelBatchNorm, folded, is_inference
 from ppkt_zoo.backbones.point_kernels import LinearNormRelu, LinearNormReluMax
+from ppkt_zoo.collectives import count_of_ranks
 from ppkt_zoo.sparse import pointwise
 
 # Rows of neighbours that are worked on at a time in inference on the CPU.
@@ -34,7 +35,8 @@ class SharedLayer(nn.Module):
 
     def _fuses(self, x: Tensor) -> bool:
         """Whether the chunked kernels stand for the plain layers: they know one process and the CPU."""
-        return self.training and not x.is_cuda and x.shape[0] > 1 and not getattr(self.norm, "sync", False)
+        alone = not self.norm.sync or count_of_ranks() == 1
+        return self.training and not x.is_cuda and x.shape[0] > 1 and alone
 
     def _fused(self, x: Tensor, count: int) -> Tensor:
         norm, weight, scale = self.norm, self.linear.weight, self.norm.weight

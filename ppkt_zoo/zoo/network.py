@@ -49,8 +49,11 @@ def build_empty(config: NetworkConfig, where: str) -> "Backbone":
     try:
         with torch.random.fork_rng(devices=[]):
             backbone = create_backbone(config.architecture, input_spec=config.input_spec, **config.arguments)
-    except UnknownNameError:
-        raise
+    except UnknownNameError as error:
+        raise UnknownNameError(
+            f"{where}: {error} A weight never brings code along: where it is a backbone of your own or of a package, "
+            "import the module that registers it, or install the package, and load again"
+        ) from None
     except (TypeError, ValueError, LookupError, ArithmeticError, RuntimeError) as error:
         raise WeightError(f"{where}: {config.architecture} cannot be built from its arguments ({error})") from None
     if list(backbone.level_channels.items()) != list(config.levels.items()):

@@ -1,4 +1,7 @@
-"""Name → builder. The table is explicit, and nothing is imported before it is asked for."""
+"""Name → builder. The table is explicit, and nothing is imported before it is asked for.
+
+Behind it stand the backbones of installed packages (:mod:`ppkt_zoo.zoo.entry_points`).
+"""
 
 import fnmatch
 import importlib
@@ -8,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ppkt_zoo.errors import InputError, UnknownNameError
+from ppkt_zoo.zoo.entry_points import check_no_clash, installed_names, load_installed
 from ppkt_zoo.zoo.names import ARCHITECTURE, did_you_mean
 
 if TYPE_CHECKING:
@@ -36,8 +40,8 @@ DEFAULT_VOXEL_SIZE = 0.025
 
 
 def list_backbones(filter: str = "*") -> list[str]:
-    """Names of all registered backbones that match a wildcard (``"sr_*"``), sorted."""
-    return sorted(fnmatch.filter(_BUILDERS, filter))
+    """Names of all backbones that match a wildcard (``"sr_*"``), sorted: ours, registered ones, installed ones."""
+    return sorted(fnmatch.filter({*_BUILDERS, *installed_names()}, filter))
 
 
 def register_backbone(
@@ -68,18 +72,28 @@ def register_backbone(
 
 def check_architecture(name: str) -> None:
     """Raise UnknownNameError, with the nearest right spellings, where no backbone has this name."""
-    if name not in _BUILDERS:
-        raise UnknownNameError(f"no backbone is called {name!r}: {did_you_mean(name, _BUILDERS)}")
+    if name in _BUILDERS:
+        return
+    known = {*_BUILDERS, *installed_names()}
+    if name not in known:
+        raise UnknownNameError(f"no backbone is called {name!r}: {did_you_mean(name, known)}")
 
 
 def get_builder(name: str) -> Builder:
-    """The builder of a registered backbone.
+    """The builder of a backbone: registered, or offered by an installed package.
 
     Raises:
         UnknownNameError: no backbone has this name; the message lists the nearest ones.
+        InputError: an installed package offers a name that is taken, or offers it and is broken.
     """
     check_architecture(name)
+    if name not in _BUILDERS:
+        installed = load_installed(name)
+        # Importing it may have registered the name by the decorator, too.
+        if name not in _BUILDERS and installed is not None:
+            register_backbone(name, installed)
     builder = _BUILDERS[name]
+    check_no_clash(name, builder)
     if isinstance(builder, str):
         module, _, function = builder.partition(":")
         builder = getattr(importlib.import_module(module), function)
@@ -97,7 +111,8 @@ def create_backbone(name: str, *, input_spec: "InputSpec | None" = None, **argum
 
     Raises:
         UnknownNameError: no backbone has this name.
-        InputError: an argument that the builder does not know, or one that JSON cannot hold.
+        InputError: an argument that the builder does not know, or one that JSON cannot hold; or as
+            :func:`get_builder` does.
     """
     from ppkt_zoo.points.input_spec import InputSpec
 
