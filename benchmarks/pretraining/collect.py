@@ -1,0 +1,39 @@
+"""From the JSON files of evaluate.py and ablate.py to the one that is committed beside the page."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ppkt_zoo.data.rooms.version import VERSION
+
+Student = dict[str, Any]
+_ORDER = {"weight": 0, "untrained": 1, "raw": 2}
+
+
+def collect_evaluation(folder: Path, tiny: bool = False) -> list[Student]:
+    """Every student's results without what only the journals need; weights first, then controls.
+
+    Raises:
+        SystemExit: there are none, or two of them were measured by other amounts or other numbers of seeds.
+    """
+    files = sorted(file for file in folder.glob("*.json") if file.stem.endswith("-tiny") == tiny)
+    students = [json.loads(file.read_text(encoding="utf-8")) for file in files if f"-world{VERSION}-" in file.stem]
+    if not students:
+        raise SystemExit(f"{folder} holds no results for world {VERSION}: run evaluate.py first")
+    for one in students:
+        if (one["amount"], one["seeds"]) != (students[0]["amount"], students[0]["seeds"]):
+            raise SystemExit(f"{one['name']} and {students[0]['name']} were measured by different amounts")
+        for part in ("rooms", "kitchen", "mosd"):
+            reports = one["parts"][part].pop("reports")
+            one["parts"][part]["unconverged"] = sum(not line["converged"] for seed in reports for line in seed.values())
+    keys = {one["key"] for one in students}
+    for one in students:
+        if one["kind"] == "weight" and one["control"] not in keys:
+            raise SystemExit(f"the untrained control of {one['name']} was not measured: run evaluate.py on it again")
+    return sorted(students, key=lambda one: (_ORDER[one["kind"]], one.get("parameters", 0), one["name"]))
+
+
+def collect_ablation(folder: Path) -> dict[str, Any]:
+    """The ablations' results."""
+    found: dict[str, Any] = json.loads((folder / "ablation.json").read_text(encoding="utf-8"))
+    return found
