@@ -104,6 +104,11 @@ def _has_tag(timm: ModuleType, name: str) -> bool:
 
 def _published(name: str, config: Any) -> Path:
     """timm's weights from the Hugging Face Hub, or from its cache on this machine."""
+    if "." not in name:
+        raise TeacherError(
+            f"weights 'timm' of timm:{name}: say which, since timm's choice changes from version to version: "
+            f"{', '.join('timm:' + known for known in _timm(name).list_pretrained(f'{name}.*')) or 'it has none'}"
+        )
     if not config.hf_hub_id:
         where = f": get {config.url} and use weights='file'" if config.url else ""
         raise TeacherError(f"timm's {name} has no weights on the Hugging Face Hub{where}")

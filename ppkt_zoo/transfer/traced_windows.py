@@ -4,6 +4,10 @@ Every convolution or pooling that changes the size of its input is a step. Steps
 image to the map; where two lead away from one size (a shortcut beside the main branch, a thinned copy of the keys
 of an attention), the smaller stride is taken, then the larger kernel. A size that shrinks without any such layer
 was joined from patches (Swin's merging), which is a window as large as its stride.
+
+In most networks shortcut and main branch look at the same place. In ResNet-D and its kin they do not: the average
+pooling in the shortcuts lies half a cell behind the 3x3 convolutions, 14 pixels after the last stage. There the
+centres are those of the convolutions, and what a trained network looks at lies between the two.
 """
 
 from collections.abc import Callable
