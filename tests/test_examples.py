@@ -6,11 +6,15 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 from small_weight import make_folder
+from torchvision.models import resnet18
 
 from ppkt_zoo.data.rooms import make_room, room_cloud
 from ppkt_zoo.points.io import write_cloud
+from ppkt_zoo.zoo import registry
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -35,6 +39,25 @@ def test_encode_cloud(weight: str, tmp_path: Path, capsys: pytest.CaptureFixture
     assert likeness.shape == (len(xyz),)
     assert likeness.max() == pytest.approx(1, abs=1e-4)
     assert "alike by" in capsys.readouterr().out
+
+
+def test_custom_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(registry, "_BUILDERS", dict(registry._BUILDERS))
+    monkeypatch.setenv("PPKT_ZOO_CACHE", str(tmp_path / "cache"))
+    teacher = tmp_path / "resnet18.safetensors"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_file({name: tensor.contiguous() for name, tensor in resnet18(weights=None).state_dict().items()}, teacher)
+    example = load("custom_backbone")
+    spec = {"architecture": "resnet18", "stage": "layer2", "weights": "file", "image_size": [48, 64]}
+    recipe = {**example.RECIPE, "steps": 3, "teacher": {**example.RECIPE["teacher"], "spec": spec}}
+    features = example.main(str(teacher), str(tmp_path / "run"), recipe)
+    assert features.shape[1] == 24
+    assert float(features.std(axis=0).min()) > 0
+    assert "flat_net.my_first holds on cpu" in capsys.readouterr().out
+    card = (tmp_path / "run" / "weight" / "README.md").read_text()
+    assert "flat_net.my_first" in card
+    assert "my teacher" in card
 
 
 def test_encode_frame(shared: Path, weight: str, tmp_path: Path) -> None:

@@ -26,9 +26,14 @@ def installed_names() -> set[str]:
     return {entry.name for entry in entry_points(group=GROUP) if ARCHITECTURE.fullmatch(entry.name)}
 
 
+def address_of(builder: Callable[..., Any] | str) -> str:
+    """``module:function`` of a builder."""
+    return builder if isinstance(builder, str) else f"{builder.__module__}:{builder.__qualname__}"
+
+
 def check_no_clash(name: str, builder: Callable[..., Any] | str) -> None:
     """Raise InputError where an installed package offers a name that is taken by another builder."""
-    mine = builder if isinstance(builder, str) else f"{builder.__module__}:{builder.__qualname__}"
+    mine = address_of(builder)
     for entry in entry_points(group=GROUP, name=name):
         if entry.value.replace(" ", "") != mine:
             raise InputError(

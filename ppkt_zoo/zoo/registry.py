@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ppkt_zoo.errors import InputError, UnknownNameError
-from ppkt_zoo.zoo.entry_points import check_no_clash, installed_names, load_installed
+from ppkt_zoo.zoo.entry_points import address_of, check_no_clash, installed_names, load_installed
 from ppkt_zoo.zoo.names import ARCHITECTURE, did_you_mean
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def register_backbone(
 
     def register(builder: _AnyBuilder) -> _AnyBuilder:
         known = _BUILDERS.get(name)
-        if known is not None and known != builder and known != f"{builder.__module__}:{builder.__qualname__}":
+        # The same function of the same module may come again: a notebook's cell, run once more.
+        if known is not None and address_of(known) != address_of(builder):
             raise InputError(f"backbone name {name!r} is taken already: choose another one")
         _BUILDERS[name] = builder
         return builder

@@ -69,6 +69,12 @@ def test_register(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "my_net" in list_backbones("my_*")
     assert origin_of(create_backbone("my_net", width=4)) == ("my_net", {"width": 4})
     register_backbone("my_net", build)  # the same one again is no clash
+    again = lambda *, input_spec: tiny_net(input_spec=input_spec)  # noqa: E731
+    again.__module__, again.__qualname__ = build.__module__, build.__qualname__
+    register_backbone("my_net", again)  # nor is it after its cell ran again
+    assert registry.get_builder("my_net") is again
+    with pytest.raises(InputError, match="taken"):
+        register_backbone("my_net", tiny_net)
     with pytest.raises(InputError, match="taken"):
         register_backbone("sr_unet14", build)
     with pytest.raises(InputError, match="lower case"):
