@@ -36,8 +36,8 @@ def _head(results: Results) -> str:
         [
             "# The family of weights",
             "",
-            f"{_count(len(weights(students)), 'weight')}, each against the same architecture untrained and against colour and "
-            "height without any network. Nothing below was measured on frames of any weight's training. "
+            f"{_count(len(weights(students)), 'weight')}, each against the same architecture untrained and against "
+            "colour and height without any network. Nothing below was measured on frames of any weight's training. "
             f"Figures are the mean over {len(seeds)} seeds with its 95 % interval (Student's t); differences are "
             "paired by seed. Every figure and every verdict comes from the JSON beside this page.",
             "",
@@ -195,17 +195,16 @@ def _ablations(ablation: Mapping[str, Any]) -> str:
         "## Ablations",
         f"Runs of {recipe['steps']} steps of `{recipe['backbone']['name']}` on voxels of "
         f"{recipe['backbone']['input_spec']['voxel_size'] * 100:g} cm, {len(ablation['seeds'])} seeds each, that "
-        "differ from the base in one value ([variants.py](../../benchmarks/pretraining/variants.py)). Each is measured by a "
-        f"linear probe on {scenes['test']} validation scenes of rooms-bench, fitted on {scenes['fit']} training scenes "
-        f"that the seed draws of {scenes['fit_of']}. So short a run shows what helps early; it does not show where "
-        "long training ends. Retrieval is shown where its task is the base's.",
+        "differ from the base in one value ([variants.py](../../benchmarks/pretraining/variants.py)). Each is measured "
+        f"by a linear probe on {scenes['test']} validation scenes of rooms-bench, fitted on {scenes['fit']} training "
+        f"scenes that the seed draws of {scenes['fit_of']}. So short a run shows what helps early; it does not show "
+        "where long training ends. Retrieval is shown where its task is the base's.",
         table(head, [_ablation_row(base, base)]),
     ]
     for name, variants in ablation["groups"].items():
-        verdicts = [f"{one['name']} is {compared(one['miou'], base['miou'])} the base" for one in variants]
-        told = "; ".join(verdicts)
         lines += [f"### {name[:1].upper()}{name[1:]}", table(head, [_ablation_row(one, base) for one in variants])]
-        lines.append(f"{told[:1].upper()}{told[1:]} (linear probe).")
+        verdicts = [f"**{one['name']}** is {compared(one['miou'], base['miou'])} the base" for one in variants]
+        lines.append(f"By the linear probe, {'; '.join(verdicts)}.")
     return "\n\n".join(lines)
 
 

@@ -112,9 +112,7 @@ class Pretrained:
         for file in files:
             if teacher.sha256 == hashlib.sha256(file.read_bytes()).hexdigest():
                 return load_teacher(TeacherSpec.model_validate(self.recipe["teacher"]["spec"]), file)
-        raise FileNotFoundError(
-            f"{self.name}: no file with sha256 {teacher.sha256} ({teacher.name}) is among --teachers"
-        )
+        raise FileNotFoundError(f"no file among --teachers has sha256 {teacher.sha256} ({teacher.name})")
 
     def featurise(self, seed: int, clouds: Sequence[PointCloud]) -> Featurise:
         """The trained features, whatever the seed."""
