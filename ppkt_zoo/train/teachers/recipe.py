@@ -5,18 +5,15 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from ppkt_zoo.train.recipe import OptimiserSection, find_recipe, read_recipe, shipped_recipes
+from ppkt_zoo.train.recipe_files import find_recipe, read_recipe, shipped_recipes
+from ppkt_zoo.train.recipe_sections import OptimiserSection, Strict
 
 _FOLDER = "teachers"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RoomsImages(_Strict):
+class RoomsImages(Strict):
     """Images of a version of rooms-bench that are set aside for teachers: its first rooms, four frames each."""
 
     kind: Literal["rooms"]
@@ -25,7 +22,7 @@ class RoomsImages(_Strict):
     held_out: int = Field(default=0, ge=0, description="rooms after those, to measure on at the end")
 
 
-class FramesImages(_Strict):
+class FramesImages(Strict):
     """Images of frames in a folder, given on the command line as ``--data NAME=PATH``."""
 
     kind: Literal["frames"]
@@ -38,7 +35,7 @@ class FramesImages(_Strict):
 ImagesEntry = Annotated[RoomsImages | FramesImages, Field(discriminator="kind")]
 
 
-class CropSection(_Strict):
+class CropSection(Strict):
     """Random crops and what happens to their colours (MoCo v2, arXiv 2003.04297, section 3 and its code)."""
 
     size: int = Field(default=224, ge=16, description="pixels, both ways")
@@ -73,7 +70,7 @@ class CropSection(_Strict):
         return given
 
 
-class ContrastSection(_Strict):
+class ContrastSection(Strict):
     """What MoCo v2 compares (arXiv 1911.05722, section 3; arXiv 2003.04297)."""
 
     dim: int = Field(default=128, gt=1)
@@ -82,13 +79,13 @@ class ContrastSection(_Strict):
     temperature: float = Field(default=0.2, gt=0)
 
 
-class LabelsSection(_Strict):
+class LabelsSection(Strict):
     """What the supervised teacher is told about a crop: which classes are in it."""
 
     share: float = Field(default=0.02, gt=0, lt=1, description="a class is there when it covers this part of the crop")
 
 
-class TeacherRecipe(_Strict):
+class TeacherRecipe(Strict):
     """One complete description of how a teacher is trained; nothing is inherited from elsewhere."""
 
     teacher: str = Field(pattern=r"^[a-z0-9_]+$", description="its name, and that of its file")
