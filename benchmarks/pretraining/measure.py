@@ -10,7 +10,7 @@ from _probes.journal import Journal
 from _probes.probing import ProbeTask, Report, probe_scores
 from embeddings import collapse, retrieval, tsne
 from material import Material
-from students import Pretrained, Student, Untrained, control_key
+from students import Pretrained, Raw, Student, Untrained, control_key
 
 from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.data.rooms.version import VERSION
@@ -25,7 +25,7 @@ def measure(
     parts: dict[str, Any] = {}
     for name, task in material.tasks().items():
         parts[name] = _probe(student, name, task, seeds, journal, material)
-    if not student.name.startswith("colour"):
+    if not isinstance(student, Raw):
         frames = material.retrieval_sets()
         parts["collapse"] = _collapse(student, frames["unseen rooms"], seeds, journal, material)
         parts["tsne"] = journal.remember("tsne", _tsne, student, material)
