@@ -14,18 +14,16 @@ from rich.text import Text
 
 from ppkt_zoo.cli_common import (
     FAILED,
-    STOPPED,
-    DataOption,
     Group,
     IntrinsicsOption,
-    name_and_path,
     new_console,
     numbers,
     say,
 )
 from ppkt_zoo.cli_data import data_app
+from ppkt_zoo.cli_pretrain import pretrain
 from ppkt_zoo.cli_teacher import teacher_app
-from ppkt_zoo.errors import PPKTZooError, RecipeError, UnknownNameError
+from ppkt_zoo.errors import PPKTZooError, UnknownNameError
 
 app = typer.Typer(
     cls=Group,
@@ -168,49 +166,7 @@ def verify(
         raise typer.Exit(FAILED)
 
 
-@app.command()
-def pretrain(
-    recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a recipe that ships with the package.")],
-    overrides: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Such as optimiser.lr=0.1")] = None,
-    data: DataOption = None,
-    teacher: Annotated[Path | None, typer.Option("--teacher", "-t", help="The teacher's safetensors file.")] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Checkpoints, metrics, weight; runs/WEIGHT by default.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Refuse to begin anew where --out holds no checkpoint.")
-    ] = False,
-    cache: Annotated[Path | None, typer.Option(help="For rendered rooms and teacher features.")] = None,
-    workers: Annotated[int, typer.Option(help="Processes that prepare data; the numbers stay the same.", min=0)] = 1,
-    stop_after: Annotated[int | None, typer.Option(help="End with a checkpoint after so many steps.", min=1)] = None,
-) -> None:
-    """Teach a backbone from RGB-D frames and a 2D teacher, as a recipe says, into a weight folder.
-
-    The same command goes on from the newest checkpoint in --out, to the same numbers.
-    """
-    from ppkt_zoo.train.interrupt import Stopped
-    from ppkt_zoo.train.pretrain import pretrain as run
-    from ppkt_zoo.train.recipe import load_recipe
-
-    loaded = load_recipe(recipe, overrides or [])
-    target = Path("runs") / loaded.weight if out is None else out
-    if resume and not any((target / "checkpoints").glob("step-*.safetensors")):
-        raise RecipeError(
-            f"{target} holds no checkpoint to go on from: give the --out of the earlier run, or leave out --resume"
-        )
-    folders = dict(name_and_path(entry) for entry in data or [])
-    try:
-        folder = run(
-            loaded, data=folders, teacher=teacher, out=target, cache=cache, workers=workers, stop_after=stop_after
-        )
-    except Stopped as stopped:
-        say("stopped", "bold yellow", stopped)
-        raise typer.Exit(STOPPED) from None
-    console = new_console()
-    console.print(Text.assemble("wrote ", (str(folder), "bold cyan"), ", the weight, with its card and golden output"))
-    console.print(f"next: ppkt-zoo demo --weight local-dir:{folder}", markup=False, soft_wrap=True)
-
-
+app.command()(pretrain)
 app.add_typer(data_app, name="data")
 app.add_typer(teacher_app, name="teacher")
 

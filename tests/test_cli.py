@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made_up_dry_run import RUN
 from small_weight import NAME, make_folder, make_manifest
 from typer.testing import CliRunner, Result
 
@@ -244,6 +246,32 @@ def test_pretrain_passes_everything_on(tmp_path: Path, monkeypatch: pytest.Monke
     assert seen["teacher"] == Path("t.safetensors")
     assert seen["out"] == tmp_path / "run"
     assert seen["workers"] == 0
+    assert (seen["tensorboard"], seen["watch"]) == (False, None)
     assert f"local-dir:{tmp_path / 'run' / 'weight'}" in said
     stopped = run(*command, "--out", tmp_path / "run", "--stop-after", 5, code=3)
     assert stopped.stderr.startswith("stopped: ")
+    run(*command, "watch={every: 9, rooms: 2}", "--out", tmp_path / "run", "--tensorboard", "--cache", tmp_path)
+    assert seen["tensorboard"] is True
+    assert callable(seen["watch"])
+    assert seen["cache"] == tmp_path
+
+
+def test_pretrain_dry_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ppkt_zoo.train import dry_run as module
+
+    recipe = next((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
+    seen: dict[str, object] = {}
+
+    def stand_in(recipe: object, **rest: object) -> object:
+        seen.update(rest)
+        return replace(RUN, cores=1)
+
+    monkeypatch.setattr(module, "dry_run", stand_in)
+    command = ("pretrain", recipe, "--dry-run", "--out", tmp_path / "run", "-d", "icl=a/b", "--workers", 2)
+    done = run(*command)
+    assert "1.50 s a step: data 0.50, student 1.00" in done.stdout
+    assert done.stderr.startswith("warning: 33 % of a step is waiting for data")
+    assert (seen["data"], seen["workers"], seen["out"]) == ({"icl": Path("a/b")}, 2, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    monkeypatch.setenv("RANK", "1")
+    assert run(*command).output == ""

@@ -115,7 +115,15 @@ class Recipe(Strict):
         held_out = self.validation.data.seed if self.validation else None
         if any(entry.kind == "rooms" and entry.seed == held_out for entry in self.data):
             raise ValueError("validation must use another seed than the training rooms")
+        seen = [*self.data, *([self.validation.data] if self.validation else [])]
+        if self.watch and any(entry.kind == "rooms" and entry.seed == self.watch.seed for entry in seen):
+            raise ValueError(f"watch.seed {self.watch.seed} is that of rooms for training or validation: give another")
         return self
+
+    @property
+    def levels(self) -> set[str]:
+        """The student's levels that are taught."""
+        return {section.level for section in (self.loss, self.point_contrast, self.global_loss) if section is not None}
 
     @property
     def fingerprint(self) -> str:

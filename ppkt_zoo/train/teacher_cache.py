@@ -47,6 +47,11 @@ class TeacherCache:
         self._map: np.ndarray | None = None
         self._state = _State()
 
+    @property
+    def done(self) -> int:
+        """How many of the source's frames the teacher has looked at already."""
+        return self._read_state().done
+
     def fill(self, progress: Callable[[int, int], None], stop: Callable[[], bool]) -> None:
         """Compute what is missing; a frame that cannot be read leaves a map of zeros that nobody asks for.
 

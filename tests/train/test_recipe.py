@@ -1,7 +1,5 @@
 """Recipes are complete, strict, and the shipped ones are valid."""
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +49,7 @@ def test_fingerprint_follows_the_content(recipe_file: Path) -> None:
         ("teacher.image_augmentation={hue: 0.5}", "image_augmentation.hue"),
         ("loss.temperature=-1", "loss.temperature"),
         ("steps=[", "not valid YAML"),
+        ("watch={every: 5, seed: 11}", "watch.seed 11 is that of rooms for training"),
     ],
 )
 def test_wrong_overrides_are_named(recipe_file: Path, override: str, message: str) -> None:

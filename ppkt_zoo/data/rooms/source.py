@@ -105,6 +105,11 @@ class RoomsFrames:
             kept = self._room = (number, make_room(self.room_seed(number), self.device))
         return kept[1]
 
+    def cached_file(self, index: int) -> Path | None:
+        """The file of frame ``index`` in the cache; None where it was not rendered yet, or there is no cache."""
+        path = None if self.folder is None else self._path(self.folder, index)
+        return path if path is not None and path.exists() else None
+
     def room_seed(self, number: int) -> int:
         """The seed of room ``number``, to make it again with make_room."""
         return room_seed(self.seed, number)
