@@ -63,25 +63,24 @@ class TrainingData:
         self.progress, self.stop = progress, stop
         self.sources: list[FrameSource] = open_sources(recipe, folders, cache)
 
+    def check_shares(self, ranks: int) -> None:
+        """Raise RecipeError where some step has nothing for one of so many processes."""
+        rows = self._order(self.sources, self.recipe.data).fewest_rows
+        if rows < ranks:
+            raise RecipeError(
+                f"{ranks} processes share the frames of a step, but some steps have {rows} to share: "
+                "raise per_step in the recipe, or start fewer processes"
+            )
+
     def loader(
         self, first_step: int, last_step: int, workers: int, rank: int = 0, ranks: int = 1
     ) -> "DataLoader[Step]":
-        """Batches of the steps from ``first_step`` to before ``last_step``, ``accumulate`` for each.
-
-        Raises:
-            RecipeError: a step has fewer rows of frames than there are processes.
-        """
+        """Batches of the steps from ``first_step`` to before ``last_step``, ``accumulate`` for each."""
         recipe = self.recipe
-        order = self._order(self.sources, recipe.data)
-        if order.fewest_rows < ranks:
-            raise RecipeError(
-                f"{ranks} processes share the frames of a step, but some steps have {order.fewest_rows} to share: "
-                "raise per_step in the recipe, or start fewer processes"
-            )
         batches = recipe.steps * recipe.accumulate
         dataset = StepDataset(
             self._step_sources(self.sources, recipe.data),
-            order,
+            self._order(self.sources, recipe.data),
             preparation(recipe),
             recipe.seed,
             batches,

@@ -35,13 +35,12 @@ def build_student(recipe: Recipe) -> Backbone:
     return create_backbone(section.name, input_spec=section.input_spec, **section.arguments)
 
 
-def build_model(recipe: Recipe, teacher: Teacher | None) -> TransferModel:
-    """The recipe's student and what it is taught, with random parameters.
+def build_model(recipe: Recipe, student: Backbone, teacher: Teacher | None) -> TransferModel:
+    """A student and what the recipe teaches it, with random heads.
 
     Raises:
         RecipeError: a loss names a level that the student does not have.
     """
-    student = build_student(recipe)
     objectives: list[tuple[Objective, float]] = []
     if recipe.loss is not None:
         loss, channels = recipe.loss, _channels(student, recipe.loss.level, "loss")

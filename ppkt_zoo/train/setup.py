@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
+from accelerate.state import AcceleratorState
 
 from ppkt_zoo.backbones.blocks import synchronise_batch_norm
 from ppkt_zoo.errors import RecipeError
@@ -15,7 +16,7 @@ from ppkt_zoo.train.batches import Step
 from ppkt_zoo.train.checkpoint import Resumed, resume, save_checkpoint
 from ppkt_zoo.train.data import TrainingData
 from ppkt_zoo.train.interrupt import StopRequest
-from ppkt_zoo.train.model import build_model
+from ppkt_zoo.train.model import build_model, build_student
 from ppkt_zoo.train.optim import build_optimizer
 from ppkt_zoo.train.progress import TrainingProgress
 from ppkt_zoo.train.recipe import Recipe
@@ -54,8 +55,9 @@ class Setup:
         stop: StopRequest,
     ) -> None:
         torch.manual_seed(recipe.seed)
+        student = build_student(recipe)
         self.recipe, self.progress, self.stop = recipe, progress, stop
-        self.accelerator = _accelerator(recipe)
+        self.accelerator = _accelerator(recipe, list(student.level_channels)[-1] in recipe.levels)
         progress.show(self.accelerator.is_main_process)
         self.teacher: Teacher | None = None
         if recipe.teacher is not None:
@@ -63,7 +65,8 @@ class Setup:
         elif teacher is not None:
             raise RecipeError(f"method {recipe.method} has no teacher: leave out --teacher {teacher}")
         self.data = TrainingData(recipe, data, self.teacher, cache, progress, stop)
-        model = build_model(recipe, self.teacher)
+        self.data.check_shares(self.accelerator.num_processes)
+        model = build_model(recipe, student, self.teacher)
         if self.accelerator.num_processes > 1 and recipe.sync_batch_norm:
             synchronise_batch_norm(model)
         self.average = None if recipe.ema is None else ParameterAverage(model.to(self.accelerator.device), recipe.ema)
@@ -124,10 +127,12 @@ class Setup:
         save_checkpoint(folder, done, fingerprint, self.plain_model, self.optimizer, notes, average=average)
 
 
-def _accelerator(recipe: Recipe) -> Accelerator:
+def _accelerator(recipe: Recipe, teaches_finest: bool) -> Accelerator:
     if recipe.precision == "fp16" and not torch.cuda.is_available():
         raise RecipeError("precision fp16 needs a CUDA GPU: use precision=bf16, or precision=no, on the CPU")
+    # Accelerate keeps one state a process; an earlier run in this one may have had another precision.
+    AcceleratorState._reset_state()
     wait = InitProcessGroupKwargs(timeout=_LONGEST_WAIT)
-    # Levels finer than the one that is taught get no gradient; batch-norm statistics agree already.
-    wrapper = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=not recipe.sync_batch_norm)
+    # Levels finer than those that are taught get no gradient; who asks for them pays a walk through the graph.
+    wrapper = DistributedDataParallelKwargs(find_unused_parameters=not teaches_finest)
     return Accelerator(mixed_precision=recipe.precision, kwargs_handlers=[wait, wrapper])

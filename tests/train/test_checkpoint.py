@@ -1,11 +1,13 @@
 """Checkpoints: exact, atomic, strict."""
 
+import resource
+import signal
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
-from torch.optim import AdamW
+from torch.optim import SGD, AdamW
 
 from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.train.checkpoint import resume, save_checkpoint
@@ -69,3 +71,21 @@ def test_only_the_newest_stay_and_parts_are_ignored(tmp_path: Path) -> None:
     resumed = resume(tmp_path, "recipe", model, optimizer)
     assert resumed is not None
     assert resumed.step == 3
+
+
+def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path) -> None:
+    model = nn.Linear(300, 300)
+    optimizer = SGD(model.parameters(), lr=0.1)
+    good = save_checkpoint(tmp_path, 1, "recipe", model, optimizer, {})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A file may grow to 100 kB, the checkpoint is larger: writing ends as on a full disk, in the middle.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        with pytest.raises(TrainingError, match=r"could not be written .* stays: .*step-00000001"):
+            save_checkpoint(tmp_path, 2, "recipe", model, optimizer, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert [file.name for file in tmp_path.iterdir()] == [good.name]
+    assert resume(tmp_path, "recipe", model, optimizer).step == 1

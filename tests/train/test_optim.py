@@ -1,5 +1,6 @@
 """The learning rate is a pure function of the step."""
 
+import math
 from itertools import pairwise
 
 import pytest
@@ -31,3 +32,14 @@ def test_only_matrices_decay() -> None:
     assert decayed["weight_decay"] == 0.01
     assert len(plain["params"]) == 3
     assert plain["weight_decay"] == 0.0
+
+
+def test_schedules() -> None:
+    def rates(**changes: object) -> list[float]:
+        section = OptimiserSection(name="sgd", lr=0.5, warmup=0, **changes)  # type: ignore[arg-type]
+        return [learning_rate(section, step, 100) for step in (0, 50, 99)]
+
+    assert rates(schedule="polynomial") == pytest.approx([0.5, 0.5 * 0.5**0.9, 0.5 * 0.01**0.9])
+    assert rates(schedule="exponential", gamma=0.9, gamma_steps=20) == pytest.approx([0.5, 0.5 * 0.9**2, 0.5 * 0.9**4])
+    assert rates(schedule="constant") == [0.5] * 3
+    assert rates() == pytest.approx([0.5, 0.25, 0.5 * 0.5 * (1 + math.cos(math.pi * 0.99))])
