@@ -55,6 +55,9 @@ def build_model(recipe: Recipe, student: Backbone, teacher: Teacher | None) -> T
                 symmetric=loss.symmetric,
                 false_negative_similarity=loss.false_negative_similarity,
                 gather=loss.gather,
+                upl=loss.upl,
+                sampling=loss.upl_sampling,
+                point_head=loss.point_head,
             )
             objectives.append((pixel_to_point, loss.weight))
         else:

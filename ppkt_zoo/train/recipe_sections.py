@@ -9,6 +9,7 @@ from ppkt_zoo.data.augment_image import ImageAugmentation
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.points.pair_sampling import PairSampling
 from ppkt_zoo.transfer.losses import DistillationKind
+from ppkt_zoo.transfer.projection import ProjectionKind, Sampling
 from ppkt_zoo.transfer.teacher_spec import TeacherSpec
 
 
@@ -120,6 +121,9 @@ class LossSection(Strict):
         default=None, ge=-1, le=1, description="pairs whose teacher features have a cosine above it are no negatives"
     )
     gather: bool = Field(default=True, description="negatives come from all processes; NCE only")
+    upl: ProjectionKind = Field(default="linear", description="the pixels' projection: 1×1 as in the paper, or an MLP")
+    upl_sampling: Sampling = Field(default="bilinear", description="how the pixels' embeddings are upsampled")
+    point_head: ProjectionKind = "linear"
     weight: float = Field(default=1.0, gt=0, description="in the sum of all losses")
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from ppkt_zoo.backbones.base import PointFeatures
 from ppkt_zoo.transfer.batch import TransferBatch
 from ppkt_zoo.transfer.losses import contrast_pairs
 from ppkt_zoo.transfer.objective import Objective, Outcome, contrast_figures
-from ppkt_zoo.transfer.projection import UPL, PointHead
+from ppkt_zoo.transfer.projection import UPL, PointHead, ProjectionKind, Sampling
 
 __all__ = ["PixelToPoint"]
 
@@ -24,6 +24,8 @@ class PixelToPoint(Objective):
         symmetric: pixels must find their points too.
         false_negative_similarity: pairs whose teacher features have a cosine above this are no negatives.
         gather: in training on several processes, negatives come from all of them.
+        upl, sampling: kind of the pixels' projection and how it is upsampled, see :class:`UPL`.
+        point_head: kind of the points' projection.
     """
 
     name = "ppkt"
@@ -38,10 +40,13 @@ class PixelToPoint(Objective):
         symmetric: bool = False,
         false_negative_similarity: float | None = None,
         gather: bool = True,
+        upl: ProjectionKind = "linear",
+        sampling: Sampling = "bilinear",
+        point_head: ProjectionKind = "linear",
     ) -> None:
         super().__init__()
-        self.upl = UPL(teacher_channels, dim)
-        self.head = PointHead(channels, dim)
+        self.upl = UPL(teacher_channels, dim, upl, sampling)
+        self.head = PointHead(channels, dim, point_head)
         self.level, self.temperature, self.symmetric = level, temperature, symmetric
         self.false_negative_similarity, self.gather = false_negative_similarity, gather
 

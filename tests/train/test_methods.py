@@ -66,13 +66,16 @@ METHODS = {
                 "pair_sampling": "voxel",
                 "pair_voxel": 0.2,
                 "level": "stride2",
+                "upl": "mlp",
+                "upl_sampling": "nearest",
+                "point_head": "mlp",
             },
             ema=0.9,
             accumulate=2,
             precision="bf16",
         ),
         {"top1", "masked", "rank"},
-        {"upl.projection.weight", "head.projection.weight"},
+        {"upl.projection.2.weight", "head.projection.2.weight"},
     ),
 }
 
