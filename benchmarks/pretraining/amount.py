@@ -1,5 +1,8 @@
 """How much the comparison measures; it stands in every result, so that figures of other amounts never mix."""
 
+import dataclasses
+import hashlib
+import json
 from dataclasses import dataclass
 
 # Seeds of frames for retrieval, far from those of any recipe.
@@ -36,6 +39,12 @@ class Amount:
     tsne_scenes: int = 6
     tsne_points: int = 100
     statistics_clouds: int = 2
+
+    @property
+    def name(self) -> str:
+        """For file names: ``full`` or ``tiny``, and eight digits of what the amount is."""
+        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return f"{'tiny' if self == TINY else 'full'}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 FULL = Amount()

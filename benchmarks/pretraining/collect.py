@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from amount import FULL, TINY
+
 from ppkt_zoo.data.rooms.version import VERSION
 
 Student = dict[str, Any]
@@ -14,15 +16,16 @@ def collect_evaluation(folder: Path, tiny: bool = False) -> list[Student]:
     """Every student's results without what only the journals need; weights first, then controls.
 
     Raises:
-        SystemExit: there are none, or two of them were measured by other amounts or other numbers of seeds.
+        SystemExit: there are none, or two of them were measured under other numbers of seeds.
     """
-    files = sorted(file for file in folder.glob("*.json") if file.stem.endswith("-tiny") == tiny)
-    students = [json.loads(file.read_text(encoding="utf-8")) for file in files if f"-world{VERSION}-" in file.stem]
+    wanted = (TINY if tiny else FULL).name
+    files = sorted(file for file in folder.glob("*.json") if f"-world{VERSION}-" in file.stem)
+    students = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.stem.endswith(wanted)]
     if not students:
-        raise SystemExit(f"{folder} holds no results for world {VERSION}: run evaluate.py first")
+        raise SystemExit(f"{folder} holds no {wanted} results for world {VERSION}: run evaluate.py first")
     for one in students:
-        if (one["amount"], one["seeds"]) != (students[0]["amount"], students[0]["seeds"]):
-            raise SystemExit(f"{one['name']} and {students[0]['name']} were measured by different amounts")
+        if one["seeds"] != students[0]["seeds"]:
+            raise SystemExit(f"{one['name']} and {students[0]['name']} were measured under different seeds")
         for part in ("rooms", "kitchen", "mosd"):
             reports = one["parts"][part].pop("reports")
             one["parts"][part]["unconverged"] = sum(not line["converged"] for seed in reports for line in seed.values())

@@ -33,8 +33,8 @@ def main(words: Sequence[str] | None = None) -> None:
     torch.set_flush_denormal(True)
     material = Material(asked.shared, asked.cache, TINY if asked.tiny else FULL)
     teachers = [file for folder in (asked.shared / "teachers", *asked.teachers) for file in _teacher_files(folder)]
-    # The same folder name for the same amounts: figures of other worlds, seeds or amounts stand elsewhere.
-    amount = f"world{VERSION}-seeds{asked.seeds}{'-tiny' if asked.tiny else ''}"
+    # Figures of other worlds, seeds or amounts stand in other files.
+    amount = f"world{VERSION}-seeds{asked.seeds}-{material.amount.name}"
     for student in open_students(asked.folders):
         began = time.perf_counter()
         journal = Journal(asked.out / "journal" / f"{student.key[:21]}-{amount}.jsonl")

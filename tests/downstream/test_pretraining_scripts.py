@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from ppkt_zoo.data.rooms.version import VERSION
 from ppkt_zoo.train.recipe import load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,9 +92,9 @@ def family() -> list[dict[str, Any]]:
 
 def written(folder: Path, students: list[dict[str, Any]]) -> Path:
     folder.mkdir(exist_ok=True)
-    version = importlib.import_module("ppkt_zoo.data.rooms.version").VERSION
+    amount = script("amount").FULL.name
     for number, one in enumerate(students):
-        (folder / f"{number}-world{version}-seeds3.json").write_text(json.dumps(one))
+        (folder / f"{number}-world{VERSION}-seeds3-{amount}.json").write_text(json.dumps(one))
     return folder
 
 
@@ -147,13 +148,15 @@ def test_results_of_different_amounts_never_mix(tmp_path: Path) -> None:
     assert all("reports" not in one["parts"]["rooms"] for one in found)
 
     other = family()
-    other[1]["amount"] = other[1]["amount"] | {"statistics_clouds": 5}
-    with pytest.raises(SystemExit, match="measured by different amounts"):
+    other[1]["seeds"] = [0, 1, 2, 3]
+    with pytest.raises(SystemExit, match="measured under different seeds"):
         collect(written(tmp_path / "b", other))
     with pytest.raises(SystemExit, match=r"control of sr_unet14_slim\.\w+ was not measured"):
         collect(written(tmp_path / "c", [one for one in family() if one["kind"] != "untrained"]))
-    with pytest.raises(SystemExit, match=r"run evaluate\.py first"):
+    with pytest.raises(SystemExit, match=r"holds no full-\w+ results .* run evaluate\.py first"):
         collect(tmp_path)
+    with pytest.raises(SystemExit, match=r"holds no tiny-\w+ results"):
+        collect(tmp_path / "a", tiny=True)
 
 
 def test_the_page_says_what_the_figures_say(tmp_path: Path) -> None:
