@@ -27,7 +27,7 @@ def pretrain(
         bool, typer.Option("--resume", help="Refuse to begin anew where --out holds no checkpoint.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Time five steps; tell sizes, memory, time and disk space; write nothing.")
+        bool, typer.Option("--dry-run", help="Time five steps; tell sizes, memory, time and disk space; train nothing.")
     ] = False,
     cache: Annotated[Path | None, typer.Option(help="For rendered rooms and teacher features.")] = None,
     workers: Annotated[int, typer.Option(help="Processes that prepare data; the numbers stay the same.", min=0)] = 1,

@@ -162,7 +162,7 @@ class DryRun:
         share = f"{100 * self.data_seconds / self.step_seconds:.0f} % of a step is waiting for data"
         wanted = math.ceil(self.step.prepare / self.compute_seconds)
         if wanted + self.threads > self.cores:
-            few = f"{share}, and {self.cores} CPU cores are too few to prepare it meanwhile"
+            few = f"{share}, and no CPU core is free to prepare it meanwhile ({self.cores} in all)"
             return f"{few}: raise pixel_stride in the recipe, or use a machine with more cores"
         return f"{share}: raise --workers to {wanted}"
 

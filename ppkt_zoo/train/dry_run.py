@@ -2,34 +2,26 @@
 
 import os
 import shutil
-import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from ppkt_zoo.errors import TrainingError
-from ppkt_zoo.points.voxelize import voxelize
 from ppkt_zoo.sparse.denormals import flushed_denormals
-from ppkt_zoo.train.batches import Step
 from ppkt_zoo.train.cost import Disk, DryRun, OnceWork, SourceShare, StepCost
-from ppkt_zoo.train.interrupt import Stopped, StopRequest
-from ppkt_zoo.train.optim import learning_rate, set_learning_rate
+from ppkt_zoo.train.interrupt import StopRequest
 from ppkt_zoo.train.pretrain import default_cache
 from ppkt_zoo.train.progress import TrainingProgress
 from ppkt_zoo.train.recipe import Recipe
 from ppkt_zoo.train.setup import Setup
-from ppkt_zoo.train.teacher_cache import TeacherCache, image_tensor
+from ppkt_zoo.train.step_timing import time_steps
+from ppkt_zoo.train.teacher_cache import TeacherCache
 from ppkt_zoo.train.timed_source import TimedSource
 from ppkt_zoo.zoo.tensors import to_storage
 
 __all__ = ["dry_run"]
-
-_TIMED_STEPS = 5
 
 
 def dry_run(
@@ -60,7 +52,7 @@ def dry_run(
         setup = Setup(_online(recipe), data, teacher, cache, progress, stop)
         sources = [TimedSource(source) for source in setup.data.sources]
         setup.data.sources[:] = sources
-        step = _time_steps(setup, sources) if recipe.steps else None
+        step = time_steps(setup, sources) if recipe.steps else None
     return _gather(recipe, setup, sources, step, cache, out, workers)
 
 
@@ -68,108 +60,6 @@ def _online(recipe: Recipe) -> Recipe:
     if recipe.teacher is None:
         return recipe
     return recipe.model_copy(update={"teacher": recipe.teacher.model_copy(update={"features": "online"})})
-
-
-@dataclass
-class _Clock:
-    """Seconds of the parts of a step, the GPU's work included."""
-
-    device: torch.device
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        began = self._now()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + self._now() - began
-
-    def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter()
-
-
-def _time_steps(setup: Setup, sources: Sequence[TimedSource]) -> StepCost:
-    accelerator = setup.accelerator
-    ranks = accelerator.process_index, accelerator.num_processes
-    batches = iter(setup.data.loader(0, _TIMED_STEPS + 1, 0, *ranks))
-    setup.model.train()
-    costs: list[StepCost] = []
-    with setup.progress.task("times steps", _TIMED_STEPS + 1) as report:
-        for number in range(_TIMED_STEPS + 1):
-            costs.append(_time_step(setup, sources, number, batches))
-            report(number + 1, _TIMED_STEPS + 1)
-            if setup.stop():
-                raise Stopped("stopped in the dry run: nothing was trained")
-    timed = costs[1:]
-    skipped = tuple(line for cost in timed for line in cost.skipped)
-    if not any(cost.frames for cost in timed):
-        raise TrainingError(f"not one frame of {_TIMED_STEPS} steps can be used, the last: {', '.join(skipped[-1:])}")
-    means = {
-        name: sum(getattr(cost, name) for cost in timed) / len(timed)
-        for name in ("frames", "points", "voxels", "pixel_pairs", "view_pairs", "prepare", "teacher", "student")
-    }
-    return StepCost(**means, memory=_peak_memory(accelerator.device), skipped=skipped)
-
-
-def _time_step(setup: Setup, sources: Sequence[TimedSource], number: int, batches: Iterator[Step]) -> StepCost:
-    """A step as ``pretrain`` takes it, its parts timed; ``memory`` is left out."""
-    recipe, accelerator = setup.recipe, setup.accelerator
-    clock = _Clock(accelerator.device, dict.fromkeys(("prepare", "teacher", "student"), 0.0))
-    rendered = sum(source.rendered.seconds for source in sources)
-    seen: list[Step] = []
-    skipped: list[str] = []
-    voxels = 0
-    set_learning_rate(setup.optimizer, learning_rate(recipe.optimiser, number, recipe.steps))
-    setup.optimizer.zero_grad(set_to_none=True)
-    for _ in range(recipe.accumulate):
-        with clock.part("prepare"):
-            step = next(batches)
-        skipped += step.skipped
-        if step.clouds is None:
-            continue
-        seen.append(step)
-        voxels += len(voxelize(step.clouds, setup.plain_model.student.input_spec).coords)
-        if setup.teacher is not None:
-            with clock.part("teacher"):
-                device = setup.accelerator.device
-                looks = [setup.teacher(image_tensor(image).to(device))[0] for image in step.images]
-            step = replace(step, features=looks)
-        with clock.part("student"):
-            outcome = setup.model(setup.batch(step), False)
-            accelerator.backward(outcome.loss / recipe.accumulate)
-    with clock.part("student"):
-        if recipe.optimiser.clip_norm is not None:
-            accelerator.clip_grad_norm_(setup.model.parameters(), recipe.optimiser.clip_norm)
-        setup.optimizer.step()
-        if setup.average is not None:
-            setup.average.update(setup.plain_model)
-    return StepCost(
-        frames=sum(len(step.image_sizes) for step in seen),
-        points=sum(len(step.clouds.xyz) for step in seen if step.clouds is not None),
-        voxels=voxels,
-        pixel_pairs=sum(len(step.point) for step in seen),
-        view_pairs=sum(len(step.views.first) for step in seen),
-        # Rendering is done once; a step of a run that has settled reads.
-        prepare=clock.seconds["prepare"] - (sum(source.rendered.seconds for source in sources) - rendered),
-        teacher=clock.seconds["teacher"],
-        student=clock.seconds["student"],
-        memory=0,
-        skipped=tuple(skipped),
-    )
-
-
-def _peak_memory(device: torch.device) -> int:
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device))
-    if sys.platform == "win32":
-        import psutil  # comes with Accelerate
-
-        return int(psutil.Process().memory_info().peak_wset)
-    import resource
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else 1024 * most  # macOS counts bytes, others kilobytes
 
 
 def _gather(
@@ -258,7 +148,9 @@ def _parameters(module: nn.Module) -> int:
 
 
 def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores of the CPU for each of the processes that a launcher started on this machine."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, there // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def _disks(needed: Mapping[Path, int]) -> tuple[Disk, ...]:

@@ -77,10 +77,9 @@ def _content(step: StepCost, processes: int) -> str:
 
 def _times(run: DryRun, step: StepCost) -> list[str]:
     teacher = f"teacher {step.teacher:.2f}, " if run.teacher_online else ""
-    workers = "no worker" if run.workers == 0 else "1 worker" if run.workers == 1 else f"{run.workers} workers"
     return [
         f"{run.step_seconds:.2f} s a step: data {run.data_seconds:.2f}, {teacher}student {step.student:.2f}",
-        f"to prepare its data takes {step.prepare:.2f} s of one core; {workers}, {run.cores} cores",
+        f"to prepare its data takes one core {step.prepare:.2f} s; workers: {run.workers}, CPU cores: {run.cores}",
     ]
 
 

@@ -41,7 +41,10 @@ def test_a_step_waits_for_what_is_slowest() -> None:
     ("changes", "warning"),
     [
         ({"step": replace(STEP, prepare=2.5)}, "60 % of a step is waiting for data: raise --workers to 3"),
-        ({"cores": 1}, "33 % of a step is waiting for data, and 1 CPU cores are too few"),
+        (
+            {"cores": 1},
+            "33 % of a step is waiting for data, and no CPU core is free to prepare it",
+        ),
         ({"steps": 700_000}, "the run would take 8.1 days"),
         ({"disks": (Disk(Path("here"), 10**9, 3 * 10**9),)}, "needs 3.0 GB on the disk of here, where 1.0 GB are free"),
         ({"wanted_pixel_pairs": 128}, "a step has 64 pixel pairs where the recipe asks for 128"),
