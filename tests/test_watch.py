@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from made_up_scene import scene
 from PIL import Image
 
 from ppkt_zoo.backbones.base import Backbone
@@ -29,15 +30,6 @@ class Told(Backbone):
         self.asked.append(levels)
         noise = np.random.default_rng(0).normal(0, 0.01, (len(xyz), len(CLASSES)))
         return (np.eye(len(CLASSES))[rgb[:, 0]] + noise).astype(np.float32)
-
-
-def scene(number: int) -> LabelledScene:
-    """Three classes, one of them rare, and points of no class."""
-    rng = np.random.default_rng(number)
-    label = rng.choice([0, 1, 7, -1], 3000, p=[0.6, 0.28, 0.02, 0.1]).astype(np.int16)
-    xyz = rng.uniform(0, 2, (3000, 3)).astype(np.float32)
-    rgb = np.repeat(np.maximum(label, 0).astype(np.uint8)[:, None], 3, axis=1)
-    return LabelledScene(xyz, rgb, label, None, None, None, CLASSES, (), f"scene {number}")
 
 
 @pytest.fixture
