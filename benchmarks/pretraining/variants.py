@@ -61,6 +61,12 @@ GROUPS: dict[str, tuple[Variant, ...]] = {
     ),
     "objective": (
         Variant(
+            "untrained",
+            ("method=scratch", "steps=0", "loss=null", "teacher=null", "validation=null"),
+            teacher=None,
+            fair_top1=False,
+        ),
+        Variant(
             "pixelwise cosine, no contrast",
             ("method=pixel_regression", "loss.kind=cosine"),
             fair_top1=False,
