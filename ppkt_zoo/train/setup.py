@@ -5,9 +5,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
 from accelerate.state import AcceleratorState
+from torch import Tensor
 
 from ppkt_zoo.backbones.blocks import synchronise_batch_norm
 from ppkt_zoo.errors import RecipeError
@@ -96,7 +98,7 @@ class Setup:
         features, xy = step.features, step.pixel
         if self.teacher is not None:
             if features is None:
-                features = [self.teacher(image_tensor(image).to(device))[0] for image in step.images]
+                features = self._look(step.images)
             xy = torch.cat(
                 [
                     self.teacher.pixel_to_feature(step.pixel[step.frame == number], size)
@@ -104,6 +106,16 @@ class Setup:
                 ]
             )
         return TransferBatch(step.clouds, features, PixelPairs(step.point, step.frame, xy), step.views).to(device)
+
+    def _look(self, images: list[np.ndarray]) -> list[Tensor]:
+        """The teacher's maps of images, those of one size at once."""
+        assert self.teacher is not None
+        maps: dict[int, Tensor] = {}
+        for size in {image.shape for image in images}:
+            places = [place for place, image in enumerate(images) if image.shape == size]
+            batch = torch.cat([image_tensor(images[place]) for place in places]).to(self.accelerator.device)
+            maps |= dict(zip(places, self.teacher(batch), strict=True))
+        return [maps[place] for place in range(len(images))]
 
     def resume(self, folder: Path) -> Resumed | None:
         """Load the newest checkpoint of a folder into model, optimiser and average."""

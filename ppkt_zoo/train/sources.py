@@ -27,6 +27,11 @@ class EveryNth:
         step = self._indices.step
         return self._source.name if step == 1 else f"{self._source.name}-every{step}"
 
+    @property
+    def identity(self) -> str:
+        """What decides its frames: those of the source, and the step."""
+        return f"{getattr(self._source, 'identity', self._source.name)}-every{self._indices.step}"
+
     def __len__(self) -> int:
         return len(self._indices)
 

@@ -39,8 +39,10 @@ class TeacherCache:
 
     def __init__(self, folder: Path, teacher: Teacher, source: FrameSource) -> None:
         self._teacher, self._source = teacher, source
+        # A name may stand for other frames tomorrow (another size, a newer world); a source that knows says so.
+        frames = getattr(source, "identity", source.name)
         identity = json.dumps(
-            [teacher.spec.model_dump(mode="json"), teacher.sha256, source.name, len(source)], sort_keys=True
+            [teacher.spec.model_dump(mode="json"), teacher.sha256, frames, len(source)], sort_keys=True
         )
         self._file = folder / f"{source.name}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.f16"
         self._state_file = self._file.with_suffix(".json")

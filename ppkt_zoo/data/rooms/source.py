@@ -25,6 +25,9 @@ _FIELDS = ("color", "depth", "label", "instance", "intrinsics", "pose")
 class RoomsFrames:
     """Frames of many rooms; frame i is a pure function of (seed, i) and the size.
 
+    Attributes:
+        identity: all that decides what a frame is, version of the world included: the name of the cache's folder.
+
     Colour always goes through JPEG and depth through whole millimetres, as with a real camera's files, so a
     frame is the same whether it was rendered now or read from the cache.
 
@@ -74,6 +77,7 @@ class RoomsFrames:
             folder += f"-close{close_ups:g}"
         if walk:
             folder += "-walk"
+        self.identity = folder
         self.folder = None if cache is None else Path(cache) / folder
 
     @property
