@@ -1,4 +1,4 @@
-"""Write the tables of README.md and docs/rooms.md from the manifest, the proof and the benchmarks' results.
+"""Write the tables of README.md and docs/ from the manifest, the recipes and the benchmarks' results.
 
 python tools/update_docs.py            # write
 python tools/update_docs.py --check    # fail where a page differs from what would be written
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ppkt_zoo.train.recipe import load_recipe, shipped_recipes
 from ppkt_zoo.zoo.manifest import WeightSpec, load_manifest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -131,9 +132,26 @@ def realism_table() -> str:
     return "\n".join(lines)
 
 
+def recipes_table() -> str:
+    """One row for each recipe that ships."""
+    rows = ["| recipe | method | student | teacher | data | steps × frames |", "| --- " * 6 + "|"]
+    for name in shipped_recipes():
+        recipe = load_recipe(name)
+        teacher = "–" if recipe.teacher is None else recipe.teacher.name
+        data = ", ".join(entry.name for entry in recipe.data)
+        frames = sum(entry.per_step for entry in recipe.data) * recipe.accumulate
+        voxel = f"{recipe.backbone.input_spec.voxel_size * 100:g} cm"
+        rows.append(
+            f"| [`{name}`](../recipes/{name}.yaml) | `{recipe.method}` | `{recipe.backbone.name}`, {voxel} | {teacher} "
+            f"| {data} | {recipe.steps} × {frames} |"
+        )
+    return "\n".join(rows)
+
+
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"weights": weights_table, "proof": proof_table, "speed": speed_table},
     "docs/rooms.md": {"realism": realism_table},
+    "docs/training.md": {"recipes": recipes_table},
 }
 
 

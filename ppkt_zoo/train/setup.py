@@ -98,7 +98,7 @@ class Setup:
         features, xy = step.features, step.pixel
         if self.teacher is not None:
             if features is None:
-                features = self._look(step.images)
+                features = self.look(step.images)
             xy = torch.cat(
                 [
                     self.teacher.pixel_to_feature(step.pixel[step.frame == number], size)
@@ -107,7 +107,7 @@ class Setup:
             )
         return TransferBatch(step.clouds, features, PixelPairs(step.point, step.frame, xy), step.views).to(device)
 
-    def _look(self, images: list[np.ndarray]) -> list[Tensor]:
+    def look(self, images: list[np.ndarray]) -> list[Tensor]:
         """The teacher's maps of images, those of one size at once."""
         assert self.teacher is not None
         maps: dict[int, Tensor] = {}

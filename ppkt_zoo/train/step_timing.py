@@ -16,7 +16,6 @@ from ppkt_zoo.train.interrupt import Stopped
 from ppkt_zoo.train.optim import learning_rate, set_learning_rate
 from ppkt_zoo.train.processes import agree_to_stop, everyone_has
 from ppkt_zoo.train.setup import Setup
-from ppkt_zoo.train.teacher_cache import image_tensor
 from ppkt_zoo.train.timed_source import TimedSource
 
 __all__ = ["time_steps"]
@@ -77,8 +76,7 @@ def _time_step(setup: Setup, sources: Sequence[TimedSource], number: int, batche
         voxels += len(voxelize(step.clouds, setup.plain_model.student.input_spec).coords)
         if setup.teacher is not None:
             with clock.part("teacher"):
-                device = setup.accelerator.device
-                looks = [setup.teacher(image_tensor(image).to(device))[0] for image in step.images]
+                looks = setup.look(step.images)
             step = replace(step, features=looks)
         with clock.part("student"):
             outcome = setup.model(setup.batch(step), False)
