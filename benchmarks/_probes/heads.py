@@ -10,7 +10,7 @@ from torch import Tensor
 from _probes.clouds import FrameCloud
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.points.cloud import CloudBatch
-from ppkt_zoo.transfer.projection import UPL, PointHead
+from ppkt_zoo.transfer.projection import UPL, PointHead, ProjectionKind, Sampling
 from ppkt_zoo.transfer.teachers import Teacher
 
 
@@ -29,14 +29,14 @@ class Heads:
             return Heads(self.upl, PointHead(self.head.channels, self.head.dim).eval(), self.level)
 
 
-def read_heads(projection: Mapping[str, Tensor], level: str) -> Heads:
-    """UPL and point head from a weight's projection tensors; their shapes say how wide they are.
+def read_heads(projection: Mapping[str, Tensor], level: str, sampling: Sampling = "bilinear") -> Heads:
+    """UPL and point head from a weight's projection tensors; their names and shapes say what they are.
 
     Raises:
         KeyError: there is no UPL or no point head among them.
     """
-    dim, channels = projection["upl.projection.weight"].shape[:2]
-    upl = UPL(channels, dim)
+    channels, dim, kind = _shape(projection, "upl.")
+    upl = UPL(channels, dim, kind, sampling)
     upl.load_state_dict(_under("upl.", projection), strict=True)
     return Heads(upl.eval(), read_point_head(projection, "head."), level)
 
@@ -47,10 +47,26 @@ def read_point_head(projection: Mapping[str, Tensor], prefix: str) -> PointHead:
     Raises:
         KeyError: there are none.
     """
-    dim, channels = projection[f"{prefix}projection.weight"].shape
-    head = PointHead(channels, dim)
+    head = PointHead(*_shape(projection, prefix))
     head.load_state_dict(_under(prefix, projection), strict=True)
     return head.eval()
+
+
+def has_head(projection: Mapping[str, Tensor], prefix: str) -> bool:
+    """Whether there is a projection of that prefix."""
+    return any(key.startswith(f"{prefix}projection.") for key in projection)
+
+
+def _shape(projection: Mapping[str, Tensor], prefix: str) -> tuple[int, int, ProjectionKind]:
+    """Channels, dimensions and kind: one layer, or the first and the last of an MLP."""
+    if f"{prefix}projection.weight" in projection:
+        dim, channels = projection[f"{prefix}projection.weight"].shape[:2]
+        return channels, dim, "linear"
+    return (
+        projection[f"{prefix}projection.0.weight"].shape[1],
+        projection[f"{prefix}projection.2.weight"].shape[0],
+        "mlp",
+    )
 
 
 def _under(prefix: str, projection: Mapping[str, Tensor]) -> dict[str, Tensor]:

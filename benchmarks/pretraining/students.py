@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 import yaml
-from _probes.heads import Heads, read_heads, read_point_head
+from _probes.heads import Heads, has_head, read_heads, read_point_head
 from _probes.probing import LAST, Featurise, of_backbone
 from _probes.untrained import make_untrained
 from material import trained_on
@@ -84,9 +84,9 @@ class Pretrained:
     @cached_property
     def heads(self) -> Heads | None:
         """UPL and point head; None where training had no pixels to find."""
-        if not {"upl.projection.weight", "head.projection.weight"} <= self.projection.keys():
+        if not (has_head(self.projection, "upl.") and has_head(self.projection, "head.")):
             return None
-        return read_heads(self.projection, self._level("loss"))
+        return read_heads(self.projection, self._level("loss"), self.recipe["loss"].get("upl_sampling", "bilinear"))
 
     @cached_property
     def point_heads(self) -> dict[str, tuple[PointHead, str]]:
@@ -95,7 +95,7 @@ class Pretrained:
         return {
             name: (read_point_head(self.projection, prefix), self._level(section))
             for name, (prefix, section) in places.items()
-            if f"{prefix}projection.weight" in self.projection
+            if has_head(self.projection, prefix)
         }
 
     def _level(self, section: str) -> str:

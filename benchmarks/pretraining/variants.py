@@ -50,6 +50,8 @@ GROUPS: dict[str, tuple[Variant, ...]] = {
     ),
     "UPL": (
         Variant("plain bilinear, as the paper has it", ("teacher.spec.upsampling=plain",)),
+        Variant("nearest cell, no interpolation", ("loss.upl_sampling=nearest",)),
+        Variant("two layers on both sides", ("loss.upl=mlp", "loss.point_head=mlp")),
         Variant("before the head: 320 channels, stride 16", ("teacher.spec.stage=features",)),
         Variant("ImageNet teacher: 1280 channels, stride 32", _IMAGENET, teacher="imagenet"),
     ),

@@ -240,3 +240,21 @@ def test_a_missing_teacher_is_named(tmp_path: Path) -> None:
     other.write_bytes(b"another file")
     with pytest.raises(FileNotFoundError, match=r"no file among --teachers has sha256 ec13ee5d.*DeepLab"):
         one[0].teacher([other])
+
+
+def test_heads_are_built_as_their_tensors_say() -> None:
+    heads = script("_probes.heads")
+    projection = importlib.import_module("ppkt_zoo.transfer.projection")
+    for kind in ("linear", "mlp"):
+        upl, head = projection.UPL(6, 4, kind, "nearest"), projection.PointHead(5, 4, kind)
+        tensors = {f"upl.{name}": tensor for name, tensor in upl.state_dict().items()}
+        tensors |= {f"head.{name}": tensor for name, tensor in head.state_dict().items()}
+        tensors |= {f"point_contrast.head.{name}": 2 * tensor for name, tensor in head.state_dict().items()}
+        read = heads.read_heads(tensors, "stride1", "nearest")
+        rows, maps, xy = torch.randn(7, 5), torch.randn(1, 6, 3, 3), 2 * torch.rand(7, 2)
+        torch.testing.assert_close(read.head(rows), head(rows))
+        frame = torch.zeros(7, dtype=torch.int64)
+        torch.testing.assert_close(read.upl(maps, frame, xy), upl(maps, frame, xy))
+        other = heads.read_point_head(tensors, "point_contrast.head.")
+        assert not torch.equal(other.raw(rows), head.raw(rows))
+    assert not heads.has_head({"point_contrast.head.projection.weight": torch.ones(2, 2)}, "head.")
