@@ -11,6 +11,7 @@ from tiny_recipe import tiny_recipe
 
 from ppkt_zoo import load_backbone, verify
 from ppkt_zoo.errors import RecipeError
+from ppkt_zoo.train.interrupt import Stopped
 from ppkt_zoo.train.metrics_log import read_metrics
 from ppkt_zoo.train.pretrain import pretrain
 from ppkt_zoo.train.recipe import load_recipe
@@ -81,6 +82,7 @@ METHODS = {
 
 
 def run(tmp_path: Path, content: dict[str, Any], teacher: Path | None, cache: Path, **options: Any) -> Path:
+    tmp_path.mkdir(exist_ok=True)
     file = tmp_path / "recipe.yaml"
     file.write_text(yaml.safe_dump(content))
     return pretrain(
@@ -115,6 +117,32 @@ def test_scratch_is_the_untrained_backbone(tmp_path: Path, frame_cache: Path) ->
     for key, tensor in untrained.state_dict().items():
         torch.testing.assert_close(stored[key], tensor.to(stored[key].dtype))
     assert not (folder / "projection.safetensors").exists()
+
+
+def test_a_stopped_run_with_every_part_goes_on_to_the_same_numbers(
+    tmp_path: Path, teacher_file: Path, frame_cache: Path
+) -> None:
+    content = walk(method="ppkt_point_contrast", point_contrast=VIEWS, accumulate=2, ema=0.8)
+    content |= {"steps": 5, "checkpoint_every": 2}
+    whole = run(tmp_path / "whole", content, teacher_file, frame_cache)
+    with pytest.raises(Stopped, match="after 3 of 5 steps"):
+        run(tmp_path / "parts", content, teacher_file, frame_cache, stop_after=3)
+    parts = run(tmp_path / "parts", content, teacher_file, frame_cache)
+    for name in ("model.safetensors", "projection.safetensors"):
+        one, two = load_file(whole / name), load_file(parts / name)
+        assert one.keys() == two.keys()
+        assert all(torch.equal(one[key], two[key]) for key in one), name
+    logged = [read_metrics(tmp_path / part / "run" / "metrics.jsonl") for part in ("whole", "parts")]
+    assert [line["loss"] for line in logged[0]] == [line["loss"] for line in logged[1]]
+
+
+def test_averaged_parameters_are_exported(tmp_path: Path, teacher_file: Path, frame_cache: Path) -> None:
+    folder = run(tmp_path, tiny_recipe(steps=3, ema=0.9), teacher_file, frame_cache)
+    state = load_file(tmp_path / "run" / "checkpoints" / "step-00000003.safetensors")
+    stored = load_file(folder / "model.safetensors")
+    for key, tensor in stored.items():
+        torch.testing.assert_close(tensor, state[f"average.student.{key}"].to(tensor.dtype))
+    assert any(not torch.equal(state[f"average.student.{key}"], state[f"model.student.{key}"]) for key in stored)
 
 
 def test_tensorboard_holds_the_figures(tmp_path: Path, teacher_file: Path, frame_cache: Path) -> None:
