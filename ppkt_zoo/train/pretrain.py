@@ -137,7 +137,7 @@ class _Run:
         recipe = self.recipe
         began, before = time.perf_counter(), self.seconds
         for step in range(self.first_step, last_step):
-            metrics = self._step(step, batches)
+            metrics = self._step(step, batches, detail=(step + 1) % recipe.log_every == 0 or step + 1 == last_step)
             done = step + 1
             self.seconds = before + time.perf_counter() - began
             if metrics:
@@ -161,11 +161,12 @@ class _Run:
         model = self.setup.plain_model
         model.eval()
         with torch.no_grad():
-            outcomes = [model(self.setup.batch(step)) for step in self.validation]
+            outcomes = [model(self.setup.batch(step), True) for step in self.validation]
         model.train()
         figures: dict[str, float] = {"validation_loss": _mean([float(outcome.loss) for outcome in outcomes])}
-        for name in outcomes[0].figures:
-            figures[f"validation_{name}"] = _mean([outcome.figures[name] for outcome in outcomes])
+        for name in sorted({name for outcome in outcomes for name in outcome.figures}):
+            values = [outcome.figures[name] for outcome in outcomes if name in outcome.figures]
+            figures[f"validation_{name}"] = _mean(values)
         return figures
 
     def export(self) -> Path:
@@ -184,13 +185,12 @@ class _Run:
         self.accelerator.wait_for_everyone()
         return folder
 
-    def _step(self, step: int, batches: Iterator[Step]) -> dict[str, float]:
+    def _step(self, step: int, batches: Iterator[Step], detail: bool) -> dict[str, float]:
         """One step of the optimiser; no figures where there was nothing to learn from."""
         section, accumulate = self.recipe.optimiser, self.recipe.accumulate
         lr = learning_rate(section, step, self.recipe.steps)
         set_learning_rate(self.setup.optimizer, lr)
         self.setup.optimizer.zero_grad(set_to_none=True)
-        detail = (step + 1) % self.recipe.log_every == 0
         began, waited, learned = time.perf_counter(), 0.0, 0
         figures: list[dict[str, float]] = []
         for number in range(accumulate):

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 # Weight of the newest step in the figures shown, so that they can be read.
 _NEWEST = 0.05
+_EVERY_STEP = frozenset({"loss", "data_seconds", "step_seconds"})
 
 
 class TrainingProgress:
@@ -57,10 +58,10 @@ class TrainingProgress:
         self._task = self._progress.add_task("pretrain", total=steps, completed=first, figures="")
 
     def advance(self, done: int, **figures: float) -> None:
-        """One step is done; ``figures`` are smoothed and shown."""
+        """One step is done; what every step has is smoothed and shown, what only some have is shown until the next."""
         for name, value in figures.items():
             before = self._smooth.get(name, value)
-            self._smooth[name] = before + _NEWEST * (value - before)
+            self._smooth[name] = before + (_NEWEST if name in _EVERY_STEP else 1) * (value - before)
         shown = self._smooth
         found = next((name for name in ("top1", "view_top1", "cosine") if name in shown), None)
         retrieval = f"{found} {shown[found]:.3f}  " if found else ""

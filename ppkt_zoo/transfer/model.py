@@ -31,11 +31,11 @@ class TransferModel(nn.Module):
         self.weights = {objective.name: weight for objective, weight in objectives}
 
     def forward(self, batch: TransferBatch, detail: bool = False) -> Outcome:
-        """The weighted sum of the objectives' losses, and all their figures.
+        """The weighted sum of the objectives' losses, and their figures where asked for.
 
         Args:
             batch: the step's data.
-            detail: figures that cost time too: norms and rank of the embeddings.
+            detail: the figures too: retrieval among the step's pairs, norms and rank of the embeddings.
         """
         points = self.student(batch.clouds)
         losses: list[Tensor] = []
@@ -44,7 +44,7 @@ class TransferModel(nn.Module):
             outcome: Outcome = objective(points, batch, detail)
             losses.append(self.weights[name] * outcome.loss)
             figures |= outcome.figures
-            if len(self.objectives) > 1:
+            if detail and len(self.objectives) > 1:
                 figures[f"{name}_loss"] = float(outcome.loss.detach())
         total = losses[0]
         for loss in losses[1:]:

@@ -41,5 +41,5 @@ class PointContrast(Objective):
         contrast = contrast_pairs(
             F.normalize(first, dim=1), F.normalize(second, dim=1), self.temperature, gather=gather
         )
-        figures = contrast_figures(first, second, detail, "view_") if len(first) > 1 else {}
+        figures = contrast_figures(first, second, "view_") if detail and len(first) > 1 else {}
         return Outcome(contrast.loss, figures)

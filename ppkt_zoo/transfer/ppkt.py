@@ -76,7 +76,7 @@ class PixelToPoint(Objective):
             false_negative_similarity=threshold,
             gather=self.gather and self.training,
         )
-        figures = contrast_figures(of_points, of_pixels, detail)
-        if threshold is not None:
+        figures = contrast_figures(of_points, of_pixels) if detail else {}
+        if detail and threshold is not None:
             figures["masked"] = float(contrast.masked)
         return Outcome(contrast.loss, figures)
