@@ -1,12 +1,14 @@
 """Take a trained weight folder, with the figures of its proof, into the package and the manifest.
 
 python tools/bundle_weight.py runs/first_weight/weight --results docs/results/first_weight.json
+python tools/bundle_weight.py runs/family/NAME/weight --results docs/results/pretraining.json
 """
 
 import argparse
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from ppkt_zoo.zoo.folder import open_weight_folder, update_record, weight_spec
 from ppkt_zoo.zoo.load import verify
@@ -23,20 +25,29 @@ def main() -> None:
     asked = parser.parse_args()
     trained = open_weight_folder(asked.folder)
     results = json.loads(asked.results.read_text(encoding="utf-8"))
-    proven = results["weight"]["sha256"]
-    if proven != trained.config.files["model.safetensors"].sha256:
-        raise SystemExit(f"{asked.results} speaks of another weight (sha256 {proven}): run the proof on this one")
+    metrics = _metrics(results, trained.config.files["model.safetensors"].sha256)
+    if metrics is None:
+        raise SystemExit(f"{asked.results} does not speak of {asked.folder}: measure exactly this weight first")
     target = ROOT / "ppkt_zoo" / "weights" / trained.config.name
     if target.exists():
         shutil.rmtree(target)
     shutil.copytree(asked.folder, target)
-    record = trained.record().model_dump(mode="json") | {"metrics": results["metrics"]}
+    record = trained.record().model_dump(mode="json") | {"metrics": metrics}
     bundled = update_record(target, record)
     print(verify(target))
     manifest_file = ROOT / "weights_manifest.json"
     spec = weight_spec(bundled, BundledSource(folder=target.name))
     write_manifest(with_weight(load_manifest(manifest_file), spec), manifest_file)
     print(f"{spec.name} is bundled: {sum(entry.size for entry in spec.files.values()) / 1e6:.1f} MB")
+
+
+def _metrics(results: dict[str, Any], sha256: str) -> list[dict[str, Any]] | None:
+    """The metrics of exactly this weight, from the proof of one weight or of a family."""
+    if "records" in results:
+        family: list[dict[str, Any]] | None = results["records"].get(sha256)
+        return family
+    proof: list[dict[str, Any]] = results["metrics"]
+    return proof if results["weight"]["sha256"] == sha256 else None
 
 
 if __name__ == "__main__":

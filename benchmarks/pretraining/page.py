@@ -17,6 +17,7 @@ from typing import Any
 import _path  # noqa: F401
 from collect import collect_ablation, collect_evaluation
 from pictures import draw_curves, draw_tsne
+from record_metrics import records
 from sections import page_text
 from thin import copy_thinned
 
@@ -44,6 +45,7 @@ def main(words: Sequence[str] | None = None) -> None:
         *draw_curves({log.stem: read_metrics(log) for log in sorted(logs.glob("*.jsonl"))}, asked.out),
         *draw_tsne(results["students"], asked.out),
     ]
+    results["records"] = records(results["students"])
     draft = file.with_suffix(".part")
     draft.write_text(json.dumps(results, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(draft, file)

@@ -15,6 +15,7 @@ import torch
 
 from ppkt_zoo.data.rooms.version import VERSION
 from ppkt_zoo.train.recipe import load_recipe
+from ppkt_zoo.zoo.record import Metric
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "benchmarks" / "pretraining"
@@ -46,7 +47,7 @@ def student(name: str, kind: str, level: float, **more: Any) -> dict[str, Any]:
 
     def part(classes: list[str]) -> dict[str, Any]:
         values = [level + 0.001 * seed for seed in range(3)]
-        report = {line: {"miou": 0.5, "converged": True} for line in (LINEAR, KNN)}
+        report = {line: {"miou": 0.5, "converged": True, "points": 1000} for line in (LINEAR, KNN)}
         return {
             "classes": classes,
             "fit_frames": 2,
@@ -157,6 +158,21 @@ def test_results_of_different_amounts_never_mix(tmp_path: Path) -> None:
         collect(tmp_path)
     with pytest.raises(SystemExit, match=r"holds no tiny-\w+ results"):
         collect(tmp_path / "a", tiny=True)
+
+
+def test_records_are_metrics_of_each_weight_beside_its_control() -> None:
+    students = [weight("net.a", 0.5), student("net, untrained", "untrained", 0.1)]
+    for one in students:
+        for part in ("rooms", "kitchen", "mosd"):
+            one["parts"][part]["points"] = 1000
+    students[0]["parts"]["retrieval"] = {"pairs": 64, "sets": {"unseen rooms": {"top1": {"values": [0.1, 0.2, 0.3]}}}}
+    (found,) = script("record_metrics").records(students).values()
+    metrics = [Metric.model_validate(one) for one in found]
+    assert len(metrics) == 7
+    assert metrics[0].value == pytest.approx(0.501)
+    assert metrics[0].control.value == pytest.approx(0.101)
+    assert metrics[6].value == pytest.approx(0.2)
+    assert metrics[6].control.value == 1 / 64
 
 
 def test_the_page_says_what_the_figures_say(tmp_path: Path) -> None:
