@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -59,8 +59,10 @@ def save_checkpoint(
     part = file.with_suffix(".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({name: tensor.clone() for name, tensor in tensors.items()}, part, {"ppkt_zoo": json.dumps(header)})
-        with open(part, "rb") as written:
+        content = save({name: tensor.clone() for name, tensor in tensors.items()}, {"ppkt_zoo": json.dumps(header)})
+        with open(part, "wb") as written:  # save_file would make a file for the owner's eyes alone
+            written.write(content)
+            written.flush()
             os.fsync(written.fileno())
         os.replace(part, file)
     except (OSError, SafetensorError) as error:

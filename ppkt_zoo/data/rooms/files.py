@@ -1,7 +1,7 @@
 """What frames and scenes share: seeds of rooms by number, and files that are whole or not there."""
 
 import os
-import tempfile
+import secrets
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +19,14 @@ def room_seed(world: int, number: int) -> int:
 def write_arrays(path: Path, arrays: dict[str, np.ndarray], compressed: bool = False) -> None:
     """Write so that a reader, in this process or another, finds the whole file or none."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    # No other process or thread has this name; mkstemp would make a cache for its owner's eyes alone.
+    temporary = path.parent / f"{path.stem}-{os.getpid()}-{secrets.token_hex(4)}.part"
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with open(temporary, "xb") as stream:
             (np.savez_compressed if compressed else np.savez)(stream, **arrays)  # type: ignore[arg-type]
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
