@@ -19,7 +19,10 @@ def pretrain(
     recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a recipe that ships with the package.")],
     overrides: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Such as optimiser.lr=0.1")] = None,
     data: DataOption = None,
-    teacher: Annotated[Path | None, typer.Option("--teacher", "-t", help="The teacher's safetensors file.")] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option("--teacher", "-t", help="The teacher's file: safetensors, or a checkpoint as published."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Checkpoints, metrics, weight; runs/WEIGHT by default.")
     ] = None,

@@ -1,6 +1,6 @@
 """From a recipe to its steps: sources opened, the teacher's features at hand, a loader that gives step after step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch.utils.data import DataLoader
@@ -13,7 +13,7 @@ from ppkt_zoo.train.batches import Preparation, Step, StepDataset, StepSource
 from ppkt_zoo.train.interrupt import Stopped, StopRequest, leave_signals_to_main
 from ppkt_zoo.train.progress import TrainingProgress
 from ppkt_zoo.train.recipe import DataEntry, Recipe
-from ppkt_zoo.train.sources import FrameOrder, open_entry, open_sources, scene_length
+from ppkt_zoo.train.sources import FrameOrder, open_entry, scene_length
 from ppkt_zoo.train.teacher_cache import TeacherCache
 from ppkt_zoo.transfer.teachers import Teacher
 
@@ -41,7 +41,7 @@ class TrainingData:
 
     Args:
         recipe: the recipe.
-        folders: folder of each ``kind: frames`` entry, by the entry's name.
+        sources: the frames of its data entries, in its order.
         teacher: the frozen teacher, or None.
         cache: folder for rendered rooms and the teacher's features.
         progress, stop: where the teacher's first look is shown, and asked whether to go on.
@@ -53,7 +53,7 @@ class TrainingData:
     def __init__(
         self,
         recipe: Recipe,
-        folders: Mapping[str, Path],
+        sources: list[FrameSource],
         teacher: Teacher | None,
         cache: Path,
         progress: TrainingProgress,
@@ -61,7 +61,7 @@ class TrainingData:
     ) -> None:
         self.recipe, self.teacher, self.cache = recipe, teacher, cache
         self.progress, self.stop = progress, stop
-        self.sources: list[FrameSource] = open_sources(recipe, folders, cache)
+        self.sources = sources
 
     def check_shares(self, ranks: int) -> None:
         """Raise RecipeError where some step has nothing for one of so many processes."""

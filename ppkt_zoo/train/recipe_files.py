@@ -1,5 +1,6 @@
 """Recipes as files: found by path or name, read strictly, with overrides."""
 
+import difflib
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,8 +46,10 @@ def find_recipe(path: str | Path, shipped: dict[str, Path]) -> Path:
         return file
     if str(path) in shipped:
         return shipped[str(path)]
+    near = difflib.get_close_matches(str(path), shipped, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
     names = ", ".join(shipped) or "none"
-    raise RecipeError(f"no recipe {str(path)!r}: give a YAML file, or one that ships with the package ({names})")
+    raise RecipeError(f"no recipe {str(path)!r}: {hint}Give a YAML file, or one that ships with the package ({names})")
 
 
 def _override(content: dict[str, Any], override: str) -> None:

@@ -22,6 +22,7 @@ from ppkt_zoo.train.model import build_model, build_student
 from ppkt_zoo.train.optim import build_optimizer
 from ppkt_zoo.train.progress import TrainingProgress
 from ppkt_zoo.train.recipe import Recipe
+from ppkt_zoo.train.sources import open_sources
 from ppkt_zoo.train.teacher_cache import image_tensor
 from ppkt_zoo.transfer.batch import PixelPairs, TransferBatch
 from ppkt_zoo.transfer.model import TransferModel
@@ -61,12 +62,10 @@ class Setup:
         self.recipe, self.progress, self.stop = recipe, progress, stop
         self.accelerator = _accelerator(recipe, list(student.level_channels)[-1] in recipe.levels)
         progress.show(self.accelerator.is_main_process)
-        self.teacher: Teacher | None = None
-        if recipe.teacher is not None:
-            self.teacher = load_teacher(recipe.teacher.spec, teacher).to(self.accelerator.device)
-        elif teacher is not None:
-            raise RecipeError(f"method {recipe.method} has no teacher: leave out --teacher {teacher}")
-        self.data = TrainingData(recipe, data, self.teacher, cache, progress, stop)
+        # What is missing is told before a teacher is fetched.
+        sources = open_sources(recipe, data, cache)
+        self.teacher = _teacher(recipe, teacher, self.accelerator.device)
+        self.data = TrainingData(recipe, sources, self.teacher, cache, progress, stop)
         self.data.check_shares(self.accelerator.num_processes)
         model = build_model(recipe, student, self.teacher)
         if self.accelerator.num_processes > 1 and recipe.sync_batch_norm:
@@ -137,6 +136,20 @@ class Setup:
         average = None if self.average is None else self.average.state()
         fingerprint = self.recipe.fingerprint
         save_checkpoint(folder, done, fingerprint, self.plain_model, self.optimizer, notes, average=average)
+
+
+def _teacher(recipe: Recipe, file: Path | None, device: torch.device) -> Teacher | None:
+    section = recipe.teacher
+    if section is None:
+        if file is not None:
+            raise RecipeError(f"method {recipe.method} has no teacher: leave out --teacher {file}")
+        return None
+    if section.spec.weights == "file" and file is None:
+        raise RecipeError(
+            f"the recipe's teacher, {section.name}, comes from a file: "
+            f"give it by --teacher FILE (from {section.origin})"
+        )
+    return load_teacher(section.spec, file).to(device)
 
 
 def _accelerator(recipe: Recipe, teaches_finest: bool) -> Accelerator:
