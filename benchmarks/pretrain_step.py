@@ -19,11 +19,11 @@ from _machine import SHARED, keep, machine, table
 from torch import Tensor
 
 from ppkt_zoo.backbones.base import PointFeatures
+from ppkt_zoo.running.cache import default_cache
+from ppkt_zoo.running.interrupt import StopRequest
+from ppkt_zoo.running.metrics_log import read_metrics
+from ppkt_zoo.running.progress import TrainingProgress
 from ppkt_zoo.sparse.denormals import flushed_denormals
-from ppkt_zoo.train.interrupt import StopRequest
-from ppkt_zoo.train.metrics_log import read_metrics
-from ppkt_zoo.train.pretrain import default_cache
-from ppkt_zoo.train.progress import TrainingProgress
 from ppkt_zoo.train.recipe import Recipe, load_recipe
 from ppkt_zoo.train.setup import Setup
 from ppkt_zoo.transfer.batch import TransferBatch

@@ -43,8 +43,8 @@ def pretrain(
 
     The same command goes on from the newest checkpoint in --out, to the same numbers.
     """
-    from ppkt_zoo.train.interrupt import Stopped
-    from ppkt_zoo.train.pretrain import default_cache
+    from ppkt_zoo.running.cache import default_cache
+    from ppkt_zoo.running.interrupt import Stopped
     from ppkt_zoo.train.pretrain import pretrain as run
     from ppkt_zoo.train.recipe import load_recipe
 

@@ -42,7 +42,7 @@ def train(
 
     The same command goes on from the newest checkpoint in --out, to the same numbers.
     """
-    from ppkt_zoo.train.interrupt import Stopped
+    from ppkt_zoo.running.interrupt import Stopped
     from ppkt_zoo.train.teachers import load_teacher_recipe, train_teacher
 
     loaded = load_teacher_recipe(recipe, overrides or [])

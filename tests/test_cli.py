@@ -226,8 +226,8 @@ def test_pretrain_refuses(tmp_path: Path) -> None:
 
 
 def test_pretrain_passes_everything_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ppkt_zoo.running.interrupt import Stopped
     from ppkt_zoo.train import pretrain as module
-    from ppkt_zoo.train.interrupt import Stopped
 
     recipe = next((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
     seen: dict[str, object] = {}

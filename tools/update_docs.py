@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ppkt_zoo.train.recipe import load_recipe, shipped_recipes
+from ppkt_zoo.running.recipe_files import shipped_recipes
+from ppkt_zoo.train.recipe import load_recipe
 from ppkt_zoo.zoo.manifest import WeightSpec, load_manifest
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -25,7 +25,7 @@ from material import BENCH, as_labelled
 from variants import BASE, GROUPS, TEACHER_FILES, Variant
 
 from ppkt_zoo.data.rooms import CLASSES
-from ppkt_zoo.train.metrics_log import read_metrics
+from ppkt_zoo.running.metrics_log import read_metrics
 from ppkt_zoo.train.pretrain import pretrain
 from ppkt_zoo.train.recipe import Recipe, load_recipe
 from ppkt_zoo.zoo.folder import open_weight_folder

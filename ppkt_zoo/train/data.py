@@ -9,9 +9,9 @@ from ppkt_zoo.data.augment import CloudAugmentation
 from ppkt_zoo.data.augment_image import ImageAugmentation
 from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.errors import RecipeError
+from ppkt_zoo.running.interrupt import Stopped, StopRequest, leave_signals_to_main
+from ppkt_zoo.running.progress import TrainingProgress
 from ppkt_zoo.train.batches import Preparation, Step, StepDataset, StepSource
-from ppkt_zoo.train.interrupt import Stopped, StopRequest, leave_signals_to_main
-from ppkt_zoo.train.progress import TrainingProgress
 from ppkt_zoo.train.recipe import DataEntry, Recipe
 from ppkt_zoo.train.sources import FrameOrder, open_entry, scene_length
 from ppkt_zoo.train.teacher_cache import TeacherCache

@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ppkt_zoo.running.cache import default_cache
+from ppkt_zoo.running.interrupt import StopRequest
+from ppkt_zoo.running.progress import TrainingProgress
 from ppkt_zoo.sparse.denormals import flushed_denormals
 from ppkt_zoo.train.cost import Disk, DryRun, OnceWork, SourceShare, StepCost
-from ppkt_zoo.train.interrupt import StopRequest
-from ppkt_zoo.train.pretrain import default_cache
-from ppkt_zoo.train.progress import TrainingProgress
 from ppkt_zoo.train.recipe import Recipe
 from ppkt_zoo.train.setup import Setup
 from ppkt_zoo.train.step_timing import time_steps

@@ -1,6 +1,5 @@
 """`pretrain`: from a recipe to a weight folder, on Hugging Face Accelerate."""
 
-import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, nullcontext
@@ -13,31 +12,27 @@ from torch.utils.data import DataLoader
 
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.errors import TrainingError
+from ppkt_zoo.running.cache import default_cache
+from ppkt_zoo.running.interrupt import Stopped, StopRequest
+from ppkt_zoo.running.metrics_log import MetricsLog
+from ppkt_zoo.running.optim import learning_rate, set_learning_rate
+from ppkt_zoo.running.progress import TrainingProgress
 from ppkt_zoo.sparse.denormals import flushed_denormals
 from ppkt_zoo.train.batches import Step
 from ppkt_zoo.train.export import RunSummary, export_weight
 from ppkt_zoo.train.failure import save_for_study
-from ppkt_zoo.train.interrupt import Stopped, StopRequest
-from ppkt_zoo.train.metrics_log import MetricsLog
-from ppkt_zoo.train.optim import learning_rate, set_learning_rate
 from ppkt_zoo.train.processes import agree_to_stop, everyone_has, mean_over_ranks
-from ppkt_zoo.train.progress import TrainingProgress
 from ppkt_zoo.train.recipe import Recipe
 from ppkt_zoo.train.setup import Setup
 from ppkt_zoo.transfer.objective import Outcome
 
-__all__ = ["Watch", "default_cache", "pretrain"]
+__all__ = ["Watch", "pretrain"]
 
 # More skipped frames than this part of all frames seen so far: the data is not what the recipe thinks.
 _MOST_SKIPPED = 0.2
 
 Watch = Callable[[Backbone, int], dict[str, float]]
 """Looks at the student after a step and gives figures for the log; may write pictures of its own."""
-
-
-def default_cache() -> Path:
-    """Where rendered rooms and teacher features are kept: ``PPKT_ZOO_CACHE``, else ``~/.cache/ppkt-zoo``."""
-    return Path(os.environ.get("PPKT_ZOO_CACHE") or Path.home() / ".cache" / "ppkt-zoo")
 
 
 def pretrain(

@@ -8,34 +8,22 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from ppkt_zoo.data.augment import CloudAugmentation
-from ppkt_zoo.train.recipe_files import find_recipe, read_recipe, shipped_recipes
+from ppkt_zoo.running.recipe_files import find_recipe, read_recipe, shipped_recipes
+from ppkt_zoo.running.sections import OptimiserSection, Strict
 from ppkt_zoo.train.recipe_sections import (
     BackboneSection,
     DataEntry,
     FramesData,
     GlobalSection,
     LossSection,
-    OptimiserSection,
     PointContrastSection,
     RoomsData,
-    Strict,
     TeacherSection,
     ValidationSection,
     WatchSection,
 )
 
-__all__ = [
-    "DataEntry",
-    "FramesData",
-    "Method",
-    "OptimiserSection",
-    "Recipe",
-    "RoomsData",
-    "find_recipe",
-    "load_recipe",
-    "read_recipe",
-    "shipped_recipes",
-]
+__all__ = ["DataEntry", "FramesData", "Method", "Recipe", "RoomsData", "load_recipe"]
 
 # What the same recipe file means; to be raised where a default changes or a step sees other random numbers.
 _MEANING = 2

@@ -3,20 +3,15 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ppkt_zoo.data.augment_image import ImageAugmentation
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.points.pair_sampling import PairSampling
+from ppkt_zoo.running.sections import Strict
 from ppkt_zoo.transfer.losses import DistillationKind
 from ppkt_zoo.transfer.projection import ProjectionKind, Sampling
 from ppkt_zoo.transfer.teacher_spec import TeacherSpec
-
-
-class Strict(BaseModel):
-    """No field beyond the known ones, and no change after the check."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class RoomsData(Strict):
@@ -151,21 +146,6 @@ class GlobalSection(Strict):
     level: str = "stride1"
     temperature: float = Field(default=1.0, gt=0, description="of kl")
     weight: float = Field(default=1.0, gt=0, description="in the sum of all losses")
-
-
-class OptimiserSection(Strict):
-    """Optimiser and learning-rate schedule: linear warm-up, then the schedule."""
-
-    name: Literal["sgd", "adamw"]
-    lr: float = Field(gt=0)
-    weight_decay: float = Field(default=1e-4, ge=0)
-    momentum: float = Field(default=0.9, ge=0, lt=1, description="SGD only")
-    warmup: float = Field(default=0.05, ge=0, lt=1, description="part of the steps")
-    schedule: Literal["cosine", "polynomial", "exponential", "constant"] = "cosine"
-    power: float = Field(default=0.9, gt=0, description="of the polynomial schedule")
-    gamma: float = Field(default=0.99, gt=0, le=1, description="of the exponential one, every gamma_steps")
-    gamma_steps: int = Field(default=250, gt=0)
-    clip_norm: float | None = Field(default=None, gt=0)
 
 
 class WatchSection(Strict):

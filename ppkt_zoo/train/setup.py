@@ -13,14 +13,14 @@ from torch import Tensor
 
 from ppkt_zoo.backbones.blocks import synchronise_batch_norm
 from ppkt_zoo.errors import RecipeError
+from ppkt_zoo.running.checkpoint import Resumed, resume, save_checkpoint
+from ppkt_zoo.running.interrupt import StopRequest
+from ppkt_zoo.running.optim import build_optimizer
+from ppkt_zoo.running.progress import TrainingProgress
 from ppkt_zoo.train.average import ParameterAverage
 from ppkt_zoo.train.batches import Step
-from ppkt_zoo.train.checkpoint import Resumed, resume, save_checkpoint
 from ppkt_zoo.train.data import TrainingData
-from ppkt_zoo.train.interrupt import StopRequest
 from ppkt_zoo.train.model import build_model, build_student
-from ppkt_zoo.train.optim import build_optimizer
-from ppkt_zoo.train.progress import TrainingProgress
 from ppkt_zoo.train.recipe import Recipe
 from ppkt_zoo.train.sources import open_sources
 from ppkt_zoo.train.teacher_cache import image_tensor

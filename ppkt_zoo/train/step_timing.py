@@ -10,10 +10,10 @@ import torch
 
 from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.points.voxelize import voxelize
+from ppkt_zoo.running.interrupt import Stopped
+from ppkt_zoo.running.optim import learning_rate, set_learning_rate
 from ppkt_zoo.train.batches import Step
 from ppkt_zoo.train.cost import StepCost
-from ppkt_zoo.train.interrupt import Stopped
-from ppkt_zoo.train.optim import learning_rate, set_learning_rate
 from ppkt_zoo.train.processes import agree_to_stop, everyone_has
 from ppkt_zoo.train.setup import Setup
 from ppkt_zoo.train.timed_source import TimedSource

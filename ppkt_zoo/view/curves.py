@@ -54,7 +54,7 @@ def curves_picture(
     """Curves of several runs over their steps; a run that did not measure a panel's field is missing there.
 
     Args:
-        runs: name → lines of its ``metrics.jsonl``, as :func:`ppkt_zoo.train.metrics_log.read_metrics` reads them.
+        runs: name → lines of its ``metrics.jsonl``, as :func:`ppkt_zoo.running.metrics_log.read_metrics` reads them.
         panels: what to show.
         columns: panels in a row.
 

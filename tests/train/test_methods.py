@@ -11,8 +11,8 @@ from tiny_recipe import tiny_recipe
 
 from ppkt_zoo import load_backbone, verify
 from ppkt_zoo.errors import RecipeError
-from ppkt_zoo.train.interrupt import Stopped
-from ppkt_zoo.train.metrics_log import read_metrics
+from ppkt_zoo.running.interrupt import Stopped
+from ppkt_zoo.running.metrics_log import read_metrics
 from ppkt_zoo.train.pretrain import pretrain
 from ppkt_zoo.train.recipe import load_recipe
 

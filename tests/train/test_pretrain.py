@@ -17,8 +17,8 @@ from ppkt_zoo import load_backbone, verify
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.rooms import RoomsFrames
 from ppkt_zoo.errors import FrameError, RecipeError, TrainingError
-from ppkt_zoo.train.interrupt import Stopped
-from ppkt_zoo.train.metrics_log import read_metrics
+from ppkt_zoo.running.interrupt import Stopped
+from ppkt_zoo.running.metrics_log import read_metrics
 from ppkt_zoo.train.pretrain import pretrain
 from ppkt_zoo.train.recipe import load_recipe
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from tiny_recipe import tiny_recipe
 from torch import Tensor
 
-from ppkt_zoo.train.metrics_log import read_metrics
+from ppkt_zoo.running.metrics_log import read_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 

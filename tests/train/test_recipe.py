@@ -9,7 +9,8 @@ from tiny_recipe import tiny_recipe
 
 from ppkt_zoo.data.augment_image import ImageAugmentation
 from ppkt_zoo.errors import RecipeError
-from ppkt_zoo.train.recipe import load_recipe, shipped_recipes
+from ppkt_zoo.running.recipe_files import shipped_recipes
+from ppkt_zoo.train.recipe import load_recipe
 
 
 def _write(tmp_path: Path, content: Any) -> Path:

@@ -10,7 +10,7 @@ from tiny_recipe import tiny_recipe
 
 from ppkt_zoo.data.rooms import RoomsFrames
 from ppkt_zoo.data.shard_writer import pack_frames
-from ppkt_zoo.train.interrupt import Stopped
+from ppkt_zoo.running.interrupt import Stopped
 from ppkt_zoo.train.pretrain import pretrain
 from ppkt_zoo.train.recipe import load_recipe
 

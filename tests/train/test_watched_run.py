@@ -7,7 +7,7 @@ import yaml
 from made_up_scene import scene
 from tiny_recipe import tiny_recipe
 
-from ppkt_zoo.train.metrics_log import read_metrics
+from ppkt_zoo.running.metrics_log import read_metrics
 from ppkt_zoo.train.pretrain import pretrain
 from ppkt_zoo.train.recipe import load_recipe
 from ppkt_zoo.watch import RoomWatch

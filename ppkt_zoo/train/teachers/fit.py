@@ -14,13 +14,13 @@ from torch.utils.data import DataLoader
 
 from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.errors import TrainingError
+from ppkt_zoo.running.cache import default_cache
+from ppkt_zoo.running.checkpoint import resume, save_checkpoint
+from ppkt_zoo.running.interrupt import Stopped, StopRequest, leave_signals_to_main
+from ppkt_zoo.running.metrics_log import MetricsLog, read_metrics
+from ppkt_zoo.running.optim import build_optimizer, learning_rate, set_learning_rate
+from ppkt_zoo.running.progress import TrainingProgress
 from ppkt_zoo.sparse.denormals import flushed_denormals
-from ppkt_zoo.train.checkpoint import resume, save_checkpoint
-from ppkt_zoo.train.interrupt import Stopped, StopRequest, leave_signals_to_main
-from ppkt_zoo.train.metrics_log import MetricsLog, read_metrics
-from ppkt_zoo.train.optim import build_optimizer, learning_rate, set_learning_rate
-from ppkt_zoo.train.pretrain import default_cache
-from ppkt_zoo.train.progress import TrainingProgress
 from ppkt_zoo.train.teachers.batches import CropBatch, CropDataset
 from ppkt_zoo.train.teachers.encoder import torchvision_tensors
 from ppkt_zoo.train.teachers.held_out import measure

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ppkt_zoo.train.recipe_files import find_recipe, read_recipe, shipped_recipes
-from ppkt_zoo.train.recipe_sections import OptimiserSection, Strict
+from ppkt_zoo.running.recipe_files import find_recipe, read_recipe, shipped_recipes
+from ppkt_zoo.running.sections import OptimiserSection, Strict
 
 _FOLDER = "teachers"
 

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from ppkt_zoo.cli import app
 from ppkt_zoo.errors import RecipeError, TrainingError
-from ppkt_zoo.train.interrupt import Stopped
-from ppkt_zoo.train.metrics_log import read_metrics
+from ppkt_zoo.running.interrupt import Stopped
+from ppkt_zoo.running.metrics_log import read_metrics
 from ppkt_zoo.train.teachers import TeacherRecipe, TrainedTeacher, train_teacher
 from ppkt_zoo.transfer.teachers import TeacherSpec, load_teacher
 

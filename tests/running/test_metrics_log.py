@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ppkt_zoo.train.metrics_log import MetricsLog, read_metrics
+from ppkt_zoo.running.metrics_log import MetricsLog, read_metrics
 
 
 def test_lines_after_the_checkpoint_are_dropped(tmp_path: Path) -> None:

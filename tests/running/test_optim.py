@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 from torch import nn
 
-from ppkt_zoo.train.optim import build_optimizer, learning_rate
-from ppkt_zoo.train.recipe import OptimiserSection
+from ppkt_zoo.running.optim import build_optimizer, learning_rate
+from ppkt_zoo.running.sections import OptimiserSection
 
 SECTION = OptimiserSection(name="adamw", lr=0.1, weight_decay=0.01, warmup=0.1)
 

@@ -53,9 +53,9 @@ class TrainingProgress:
         task = self._progress.add_task(title, total=total, figures="")
         yield lambda done, total: self._progress.update(task, completed=done, total=total)
 
-    def start(self, first: int, steps: int) -> None:
+    def start(self, first: int, steps: int, title: str = "pretrain") -> None:
         """Show the training bar."""
-        self._task = self._progress.add_task("pretrain", total=steps, completed=first, figures="")
+        self._task = self._progress.add_task(title, total=steps, completed=first, figures="")
 
     def advance(self, done: int, **figures: float) -> None:
         """One step is done; what every step has is smoothed and shown, what only some have is shown until the next."""

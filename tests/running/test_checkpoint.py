@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim import SGD, AdamW
 
 from ppkt_zoo.errors import TrainingError
-from ppkt_zoo.train.checkpoint import resume, save_checkpoint
+from ppkt_zoo.running.checkpoint import resume, save_checkpoint
 
 
 def _trained(steps: int) -> tuple[nn.Module, AdamW]:

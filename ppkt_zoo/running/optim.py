@@ -5,7 +5,7 @@ import math
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from ppkt_zoo.train.recipe import OptimiserSection
+from ppkt_zoo.running.sections import OptimiserSection
 
 
 def build_optimizer(section: OptimiserSection, model: nn.Module) -> Optimizer:
