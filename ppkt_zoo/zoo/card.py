@@ -5,6 +5,7 @@ import re
 
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.zoo.config import PROJECTION, RECIPE, WeightConfig
+from ppkt_zoo.zoo.head import HEAD, HEAD_CONFIG
 from ppkt_zoo.zoo.record import Estimate, Metric, WeightRecord
 
 _SPDX = re.compile(r"[A-Za-z0-9.+-]+")
@@ -101,6 +102,8 @@ def _origin(config: WeightConfig, record: WeightRecord) -> str:
             f"- training: {cost.steps} steps in {cost.hours:.1f} h on {_plain(cost.machine)}"
             f"{f' ({versions})' if versions else ''}"
         )
+    if HEAD in config.files:
+        lines.append(f"- `{HEAD}`, `{HEAD_CONFIG}`: a linear head, `load_segmentation(…)` gives backbone and head")
     if PROJECTION in config.files:
         lines.append(f"- `{PROJECTION}`: the projections of the transfer, `load_projection(…)` gives them")
     lines.append(f"- created: {record.created.isoformat()}")

@@ -20,7 +20,15 @@ RECIPE: Final = "recipe.yaml"
 CARD: Final = "README.md"
 
 #: The files that config.json vouches for; no other file is ever read from a folder.
-FileName = Literal["model.safetensors", "golden.safetensors", "projection.safetensors", "record.json", "recipe.yaml"]
+FileName = Literal[
+    "model.safetensors",
+    "golden.safetensors",
+    "projection.safetensors",
+    "head.safetensors",
+    "head.json",
+    "record.json",
+    "recipe.yaml",
+]
 
 
 class NetworkConfig(Model):
@@ -82,4 +90,6 @@ class WeightConfig(NetworkConfig):
         missing = [name for name in (MODEL, GOLDEN, RECORD) if name not in files]
         if missing:
             raise ValueError(f"lists no {', '.join(missing)}: every weight has them")
+        if ("head.safetensors" in files) != ("head.json" in files):
+            raise ValueError("lists only one of head.safetensors and head.json: a fine-tuned weight has both")
         return files

@@ -29,6 +29,7 @@ from ppkt_zoo.zoo.config import (
     WeightConfig,
 )
 from ppkt_zoo.zoo.golden import Golden, make_golden
+from ppkt_zoo.zoo.head import HEAD, HEAD_CONFIG, Head
 from ppkt_zoo.zoo.manifest import BundledSource, HubSource, WeightSpec, to_json
 from ppkt_zoo.zoo.network import build_network
 from ppkt_zoo.zoo.record import WeightRecord
@@ -89,6 +90,20 @@ class WeightFolder:
             check_finite(key, tensor, where)
         return {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in tensors.items()}
 
+    def head(self) -> Head:
+        """The head of a fine-tuned weight.
+
+        Raises:
+            WeightError: this weight has none, or its files do not fit.
+        """
+        if HEAD not in self.config.files:
+            raise WeightError(
+                f"{self.config.name} is a backbone without a head: fine-tune one first, "
+                "ppkt-zoo segmentation train RECIPE"
+            )
+        where = str(self.path / HEAD)
+        return Head.from_files(self.read(HEAD_CONFIG), self.read(HEAD), self.config.levels, where)
+
     def record(self) -> WeightRecord:
         """How the weight came to be."""
         return parse_json(WeightRecord, self.read(RECORD), str(self.path / RECORD), WeightError)
@@ -121,6 +136,7 @@ def write_weight_folder(
     golden_cloud: PointCloud,
     dtype: StorageDtype | torch.dtype = "float16",
     projection: Mapping[str, Tensor] | None = None,
+    head: Head | None = None,
     extra_files: Mapping[str, str | bytes] | None = None,
     overwrite: bool = False,
 ) -> WeightFolder:
@@ -136,6 +152,7 @@ def write_weight_folder(
             as they were stored, become the golden output.
         dtype: float16 stores tensors of two or more axes in half precision, the others in float32.
         projection: tensors of UPL and point head, to be had again by ``load_projection``.
+        head: of a fine-tuned weight; it is stored in float32, with what it gives for the golden features.
         extra_files: name → content of what goes along: ``recipe.yaml`` (hashed in config.json), a picture.
         overwrite: put the new folder in the place of an old one.
 
@@ -162,6 +179,8 @@ def write_weight_folder(
     files[GOLDEN] = encode_tensors(golden.to_tensors(), {"torch": str(torch.__version__), "device": "cpu"})
     if projection is not None:
         files[PROJECTION] = encode_tensors(to_storage(projection, network.dtype), None)
+    if head is not None:
+        files |= head.files(golden)
     return _install(Path(folder), network, record, files, overwrite)
 
 

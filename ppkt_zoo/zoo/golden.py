@@ -12,6 +12,7 @@ from ppkt_zoo.points.cloud import PointCloud
 
 if TYPE_CHECKING:
     from ppkt_zoo.backbones.base import Backbone
+    from ppkt_zoo.zoo.head import Head
 
 #: Rows of the cloud whose features are kept; a few hundred find any change.
 GOLDEN_ROWS = 256
@@ -120,10 +121,13 @@ class VerifyReport:
         )
 
 
-def golden_errors(backbone: "Backbone", golden: Golden) -> dict[str, float]:
-    """Level → largest absolute difference to the golden features over the level's largest absolute value."""
+def golden_errors(backbone: "Backbone", golden: Golden, head: "Head | None" = None) -> dict[str, float]:
+    """Level → largest absolute difference to the golden features over the level's largest absolute value.
+
+    With a ``head``, ``"head"`` → the same for its scores.
+    """
     found = _encode_rows(backbone, golden.cloud, golden.rows)
-    errors = {}
+    errors = {} if head is None else {"head": head.error(found)}
     for level, expected in golden.features.items():
         scale = float(expected.abs().max().clamp_min(torch.finfo(torch.float32).tiny))
         difference = (found[level] - expected).abs().max()

@@ -13,6 +13,7 @@ from ppkt_zoo.sparse import get_engine
 from ppkt_zoo.zoo.config import CONFIG
 from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
 from ppkt_zoo.zoo.golden import VerifyReport, golden_errors
+from ppkt_zoo.zoo.head import HEAD
 from ppkt_zoo.zoo.hub import fetch_listed, fetch_named
 from ppkt_zoo.zoo.manifest import load_manifest
 from ppkt_zoo.zoo.names import ListedName, parse_name
@@ -136,7 +137,7 @@ def verify(
     backbone = _finish(folder.backbone(), engine, target)
     golden = folder.golden()
     begin = time.perf_counter()
-    errors = golden_errors(backbone, golden)
+    errors = golden_errors(backbone, golden, folder.head() if HEAD in folder.config.files else None)
     seconds = time.perf_counter() - begin
     report = VerifyReport(folder.config.name, chosen.name, str(target), len(golden.cloud), errors, tolerance, seconds)
     if not report.ok:

@@ -1,0 +1,113 @@
+"""The linear head that a fine-tuned weight carries: what each channel of it means, and a golden output of its own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from ppkt_zoo.errors import WeightError
+from ppkt_zoo.zoo.golden import Golden
+from ppkt_zoo.zoo.record import Model, Text
+from ppkt_zoo.zoo.tensors import check_finite, decode_tensors, encode_tensors
+from ppkt_zoo.zoo.validation import parse_json
+
+HEAD: Final = "head.safetensors"
+HEAD_CONFIG: Final = "head.json"
+
+
+class HeadConfig(Model):
+    """The whole of head.json; the header of ``head.safetensors`` repeats it."""
+
+    format: Literal[1] = 1
+    task: Literal["segmentation"] = "segmentation"
+    level: Text = Field(description="the backbone's level that the head reads")
+    classes: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=2, description="a name each output")
+
+    @field_validator("classes")
+    @classmethod
+    def _classes_are_distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(classes)) != len(classes):
+            raise ValueError("names no class twice")
+        return classes
+
+
+@dataclass(frozen=True)
+class Head:
+    """A linear layer on one level's features.
+
+    Attributes:
+        config: level and classes.
+        weight: float32 (K, C).
+        bias: float32 (K,).
+        golden: float32 (rows, K), what it gives for the golden features; None before it was written.
+    """
+
+    config: HeadConfig
+    weight: Tensor
+    bias: Tensor
+    golden: Tensor | None = None
+
+    def scores(self, features: Tensor) -> Tensor:
+        """Features float32 (N, C) → scores (N, K)."""
+        return torch.nn.functional.linear(features, self.weight.to(features.device), self.bias.to(features.device))
+
+    def error(self, features: Mapping[str, Tensor]) -> float:
+        """Largest difference to the golden scores for these features of the golden rows, over the largest score."""
+        assert self.golden is not None
+        difference = (self.scores(features[self.config.level]) - self.golden).abs().max()
+        scale = float(self.golden.abs().max().clamp_min(torch.finfo(torch.float32).tiny))
+        return float(difference) / scale if bool(torch.isfinite(difference)) else float("inf")
+
+    def files(self, golden: Golden) -> dict[str, bytes]:
+        """The head's two files, for a weight folder with this golden output.
+
+        Raises:
+            WeightError: the head does not fit the backbone's level, or holds NaN.
+        """
+        features = golden.features.get(self.config.level)
+        _check(self, None if features is None else features.shape[1], "the head")
+        assert features is not None
+        tensors = {"weight": self.weight, "bias": self.bias, "golden": self.scores(features)}
+        content = self.config.model_dump(mode="json")
+        return {HEAD: encode_tensors(tensors, content), HEAD_CONFIG: self.config.model_dump_json(indent=2).encode()}
+
+    @classmethod
+    def from_files(cls, config: bytes, tensors: bytes, levels: Mapping[str, int], where: str) -> "Head":
+        """Read the two files strictly.
+
+        Args:
+            config, tensors: the bytes of head.json and head.safetensors.
+            levels: of the backbone, name → channels.
+            where: path of head.safetensors, for messages.
+
+        Raises:
+            WeightError: they do not fit each other or the backbone.
+        """
+        parsed = parse_json(HeadConfig, config, f"{where.removesuffix(HEAD)}{HEAD_CONFIG}", WeightError)
+        found, header = decode_tensors(tensors, where)
+        if header != parsed.model_dump(mode="json"):
+            raise WeightError(f"{where} and {HEAD_CONFIG} disagree on level or classes: get the folder again")
+        if set(found) != {"weight", "bias", "golden"}:
+            raise WeightError(f"{where} must hold bias, golden, weight, it holds {', '.join(sorted(found))}")
+        head = cls(parsed, found["weight"], found["bias"], found["golden"])
+        _check(head, levels.get(parsed.level), where)
+        if found["golden"].ndim != 2 or found["golden"].shape[1] != len(parsed.classes):
+            raise WeightError(f"{where}: golden must have {len(parsed.classes)} columns, one a class")
+        return head
+
+
+def _check(head: Head, channels: int | None, where: str) -> None:
+    if channels is None:
+        raise WeightError(f"{where} reads the level {head.config.level!r}, which the backbone does not have")
+    shapes = {"weight": (len(head.config.classes), channels), "bias": (len(head.config.classes),)}
+    for key, shape in shapes.items():
+        tensor: Tensor = getattr(head, key)
+        if tensor.shape != shape or tensor.dtype != torch.float32:
+            raise WeightError(
+                f"{where}: {key} is {tensor.dtype} {tuple(tensor.shape)}, must be float32 {shape}: "
+                "it belongs to other classes or another backbone"
+            )
+        check_finite(key, tensor, where)
