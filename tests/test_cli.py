@@ -219,7 +219,7 @@ def test_debug_lets_errors_through(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_pretrain_refuses(tmp_path: Path) -> None:
     assert "no recipe 'nothing'" in error_line("pretrain", "nothing")
-    recipe = next((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
+    recipe = Path(__file__).parents[1] / "recipes" / "sr_unet14_slim_ppkt_voc.yaml"
     assert "NAME=PATH" in error_line("pretrain", recipe, "--data", "icl", "--out", tmp_path / "run")
     assert "no checkpoint" in error_line("pretrain", recipe, "--resume", "--out", tmp_path / "run")
     assert "stepz" in error_line("pretrain", recipe, "stepz=3", "--out", tmp_path / "run")
@@ -229,7 +229,7 @@ def test_pretrain_passes_everything_on(tmp_path: Path, monkeypatch: pytest.Monke
     from ppkt_zoo.running.interrupt import Stopped
     from ppkt_zoo.train import pretrain as module
 
-    recipe = next((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
+    recipe = Path(__file__).parents[1] / "recipes" / "sr_unet14_slim_ppkt_voc.yaml"
     seen: dict[str, object] = {}
 
     def stand_in(recipe: object, **rest: object) -> Path:
@@ -259,7 +259,7 @@ def test_pretrain_passes_everything_on(tmp_path: Path, monkeypatch: pytest.Monke
 def test_pretrain_dry_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ppkt_zoo.train import dry_run as module
 
-    recipe = next((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
+    recipe = Path(__file__).parents[1] / "recipes" / "sr_unet14_slim_ppkt_voc.yaml"
     seen: dict[str, object] = {}
 
     def stand_in(recipe: object, **rest: object) -> object:
