@@ -136,7 +136,7 @@ class _Run:
             num_workers=workers,
             worker_init_fn=leave_signals_to_main,
         )
-        self.progress.start(self.first_step, recipe.steps)
+        self.progress.start(self.first_step, recipe.steps, "teacher")
         self.model.train()
         began = waited_from = time.perf_counter()
         before = self.seconds
