@@ -54,7 +54,7 @@ def test_a_head_of_another_backbone_is_not_written(tmp_path: Path, level: str, c
 
 def test_damage_that_no_hash_shows(with_head: WeightFolder) -> None:
     rewrite_tensors(with_head.path, "head.safetensors", lambda tensors: tensors["weight"].add_(1))
-    with pytest.raises(WeightError, match="DOES NOT HOLD.*head"):
+    with pytest.raises(WeightError, match=r"DOES NOT HOLD.*head"):
         verify(with_head.path)
     rewrite_tensors(with_head.path, "head.safetensors", lambda tensors: tensors["bias"].fill_(torch.nan))
     with pytest.raises(WeightError, match="NaN"):
@@ -65,7 +65,7 @@ def test_other_classes_in_the_config_are_refused(with_head: WeightFolder) -> Non
     file = with_head.path / "head.json"
     content = json.dumps({**json.loads(file.read_text()), "classes": ["wall", "floor", "table"]}).encode()
     file.write_bytes(content)
-    with pytest.raises(WeightError, match="not the recorded file|bytes"):
+    with pytest.raises(WeightError, match=r"not the recorded file|bytes"):
         open_weight_folder(with_head.path).head()
     files = json.loads((with_head.path / "config.json").read_text())["files"]
     edit_config(with_head.path, files={**files, "head.json": file_entry(content).model_dump()})
