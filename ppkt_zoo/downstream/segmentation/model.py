@@ -1,0 +1,109 @@
+"""SegmentationModel: a backbone and one linear layer; a class for every point of a whole cloud."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ppkt_zoo.backbones.base import Backbone
+from ppkt_zoo.errors import InputError, WeightError
+from ppkt_zoo.points.cloud import CloudBatch, PointCloud
+
+__all__ = ["Prediction", "SegmentationModel"]
+
+# Rows whose scores are computed at once: the probabilities of a large cloud are held, its scores never are.
+_CHUNK = 1 << 18
+
+
+class Prediction(NamedTuple):
+    """What a model says of a cloud, in the points' order; numpy arrays for numpy input, else tensors.
+
+    Attributes:
+        labels: int64 (N,), index into the model's classes.
+        probabilities: float32 (N, K), rows that sum to 1; the mean over the votes.
+    """
+
+    labels: Any
+    probabilities: Any
+
+
+class SegmentationModel(nn.Module):
+    """A linear head on one level of any backbone.
+
+    Args:
+        backbone: pretrained or random; it is trained along.
+        classes: a name for each output, at least two, none twice.
+        level: of the backbone, or "last".
+
+    Raises:
+        InputError: the classes do not fit, or there is no such level.
+    """
+
+    def __init__(self, backbone: Backbone, classes: Sequence[str], level: str = "last") -> None:
+        super().__init__()
+        if len(classes) < 2 or len(set(classes)) != len(classes):
+            raise InputError(f"segmentation needs at least two classes and no name twice, got {list(classes)}")
+        known = list(backbone.level_channels)
+        if level != "last" and level not in known:
+            raise InputError(f"level {level!r}: this backbone has {', '.join(known)}, or 'last'")
+        self.backbone = backbone
+        self.classes = tuple(classes)
+        self.level = known[-1] if level == "last" else level
+        self.head = nn.Linear(backbone.level_channels[self.level], len(classes))
+
+    def forward(self, batch: CloudBatch, rows: Tensor | None = None) -> Tensor:
+        """Class scores (N, K) of all points of a batch, or of the ``rows`` alone; this is what trains."""
+        scores: Tensor = self.head(self.backbone(batch).at(self.level, rows))
+        return scores
+
+    def predict(
+        self, xyz: Any, rgb: Any = None, *, voting: int = 1, flips: bool = False, tile: float | None = None
+    ) -> Prediction:
+        """The class of every point of a whole cloud, in eval mode and without gradients.
+
+        Args:
+            xyz, rgb: one cloud, as :meth:`ppkt_zoo.backbones.base.Backbone.encode` takes it.
+            voting: the cloud is looked at after so many turns about z, evenly spread over a circle, and the
+                probabilities are averaged; 1 looks at it as it stands.
+            flips: each of these views is looked at mirrored in x too, which doubles their number.
+            tile: edge in metres of square columns that are looked at one after another, for huge clouds.
+
+        Raises:
+            InputError: an argument does not fit.
+            WeightError: the model gives NaN or infinity.
+        """
+        if voting < 1:
+            raise InputError(f"voting is the number of turns and must be at least 1, got {voting}")
+        cloud = PointCloud.from_arrays(xyz, rgb)
+        middle = cloud.xyz.mean(dim=0)
+        total = torch.zeros((len(cloud), len(self.classes)), device=cloud.xyz.device)
+        views = [(turn, mirror) for turn in range(voting) for mirror in ((False, True) if flips else (False,))]
+        for turn, mirror in views:
+            seen = cloud.xyz
+            if turn or mirror:
+                seen = (cloud.xyz - middle) @ _seen_from(2 * np.pi * turn / voting, mirror).to(middle).T
+            total += self._probabilities(seen, cloud.rgb, tile)
+        total /= len(views)
+        if not bool(torch.isfinite(total).all()):
+            raise WeightError(
+                "the segmentation model gives NaN or infinity: take an earlier checkpoint of its training"
+            )
+        labels = total.argmax(dim=1)
+        if isinstance(xyz, np.ndarray):
+            return Prediction(labels.numpy(), total.numpy())
+        return Prediction(labels, total)
+
+    @torch.no_grad()
+    def _probabilities(self, xyz: Tensor, rgb: Tensor | None, tile: float | None) -> Tensor:
+        features = self.backbone.encode(xyz, rgb, levels=self.level, tile=tile)
+        device = self.head.weight.device
+        parts = [self.head(rows.to(device)).softmax(dim=1).to(xyz.device) for rows in features.split(_CHUNK)]
+        return torch.cat(parts)
+
+
+def _seen_from(angle: float, mirror: bool) -> Tensor:
+    """Turn about z, after mirroring x: float64 (3, 3)."""
+    cos, sin, side = np.cos(angle), np.sin(angle), -1.0 if mirror else 1.0
+    return torch.tensor([[side * cos, -sin, 0.0], [side * sin, cos, 0.0], [0.0, 0.0, 1.0]], dtype=torch.float64)

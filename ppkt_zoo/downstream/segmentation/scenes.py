@@ -1,0 +1,100 @@
+"""From a recipe's data section to scenes: those to train on, to watch, and to report on."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ppkt_zoo.data.rooms.bench import rooms_bench
+from ppkt_zoo.data.s3dis import S3DIS
+from ppkt_zoo.data.scannet.scenes import ScanNetScenes
+from ppkt_zoo.data.scenes import LabelledScene, SceneSource
+from ppkt_zoo.downstream.segmentation.recipe import RoomsBenchData, S3DISData, SegmentationRecipe
+from ppkt_zoo.errors import InputError, RecipeError
+
+# Which scenes a part of a data set holds must not change with a run's own seed: runs are compared on equal data.
+_FRACTION_SEED = 20_104
+
+
+class SomeScenes:
+    """Some scenes of a source, by their numbers. A SceneSource."""
+
+    def __init__(self, source: SceneSource, numbers: Sequence[int]) -> None:
+        if not numbers:
+            raise InputError(f"{source.name}: no scene was chosen")
+        self._source, self._numbers = source, tuple(numbers)
+        self.name, self.classes, self.box_classes = source.name, source.classes, source.box_classes
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, index: int) -> LabelledScene:
+        return self._source[self._numbers[index]]
+
+
+class Splits(NamedTuple):
+    """A data set as a protocol divides it.
+
+    Attributes:
+        train: scenes to learn from, the recipe's fraction of them.
+        validation: to choose by, or None where the protocol has none apart from the test.
+        test: to report on.
+    """
+
+    train: SceneSource
+    validation: SceneSource | None
+    test: SceneSource
+
+
+def open_splits(recipe: SegmentationRecipe, folders: Mapping[str, Path], cache: Path) -> Splits:
+    """The scenes that a recipe names.
+
+    Args:
+        recipe: its ``data`` and ``fraction`` are looked at.
+        folders: ``s3dis`` or ``scannet`` → the folder, where the recipe wants one.
+        cache: for the scans of rooms.
+
+    Raises:
+        RecipeError: a folder is missing, or one is given that nobody wants.
+        FrameError, InputError: as the readers do.
+    """
+    section = recipe.data
+    wanted: set[str] = set() if isinstance(section, RoomsBenchData) else {section.kind}
+    _check_folders(set(folders), wanted)
+    if isinstance(section, RoomsBenchData):
+        bench = rooms_bench(section.version)
+        train: SceneSource = bench.train(recipe.fraction, cache)
+        return Splits(
+            _first(train, section.train),
+            _first(bench.validation(cache), section.validation),
+            _first(bench.test(cache), section.test),
+        )
+    folder = folders[section.kind]
+    if isinstance(section, S3DISData):
+        train, test = S3DIS(folder, section.train_areas), S3DIS(folder, section.test_areas)
+        return Splits(fraction_of(train, recipe.fraction), None, test)
+    lists = [folder / name for name in (section.train_list, section.test_list)]
+    annotated = [ScanNetScenes(folder, scenes=names, boxes=False) for names in lists]
+    return Splits(fraction_of(annotated[0], recipe.fraction), None, annotated[1])
+
+
+def fraction_of(source: SceneSource, fraction: float) -> SceneSource:
+    """A fixed part of a source, at least one scene; a smaller part lies in every larger one."""
+    if fraction == 1:
+        return source
+    order = np.random.default_rng(_FRACTION_SEED).permutation(len(source))
+    return SomeScenes(source, sorted(order[: math.ceil(fraction * len(source))].tolist()))
+
+
+def _first(source: SceneSource, count: int | None) -> SceneSource:
+    return source if count is None else SomeScenes(source, range(min(count, len(source))))
+
+
+def _check_folders(given: set[str], wanted: set[str]) -> None:
+    if missing := wanted - given:
+        name = min(missing)
+        raise RecipeError(f"the recipe's data needs a folder: give --data {name}=PATH")
+    if superfluous := given - wanted:
+        raise RecipeError(f"the recipe's data has no use for the folder of {', '.join(sorted(superfluous))}")
