@@ -1,0 +1,87 @@
+"""Boxes in a cloud, and a detector's score on labelled scenes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ppkt_zoo.downstream.detection.average_precision import DetectionScore
+from ppkt_zoo.downstream.detection.coding import scene_boxes
+from ppkt_zoo.downstream.detection.decode import Detections, decode
+from ppkt_zoo.downstream.detection.training import Scenes, drawn
+from ppkt_zoo.downstream.detection.votenet import VoteNet
+from ppkt_zoo.errors import InputError
+from ppkt_zoo.points.cloud import CloudBatch, PointCloud
+from ppkt_zoo.sparse.denormals import flushed_denormals
+
+__all__ = ["detect", "evaluate_detector"]
+
+
+def detect(model: VoteNet, xyz: Any, rgb: Any = None) -> Detections:
+    """Boxes in one cloud, in eval mode and without gradients; the modes are restored afterwards.
+
+    Args:
+        model: a trained detector.
+        xyz: numpy array or tensor (N, 3), float32 or float64, metres, z up.
+        rgb: uint8 (N, 3), floats in [0, 1], or None.
+
+    Returns:
+        Boxes in the frame of ``xyz``, the surest first.
+
+    Raises:
+        InputError: an argument does not fit.
+        TrainingError: the model's answer has NaN.
+    """
+    cloud = PointCloud.from_arrays(xyz, rgb)
+    batch = CloudBatch.collate([cloud]).to(model.mean_sizes.device)
+    with _in_eval_mode(model), torch.no_grad(), flushed_denormals():
+        found = decode(model, model(batch), batch.xyz, batch.sizes)[0]
+    found.boxes[:, :3] += _moved_by(xyz)
+    return found
+
+
+def evaluate_detector(model: VoteNet, scenes: Scenes, points: int | None = None, seed: int = 0) -> DetectionScore:
+    """Average precision over labelled scenes; each box counts for every class with its probability.
+
+    Args:
+        model: a trained detector.
+        scenes: with boxes of its classes; where it knows no headings, the upright boxes around them are the truth.
+        points: drawn from each scene, as in training; None for all.
+        seed: which points.
+
+    Raises:
+        InputError: no scenes, a scene without known boxes, other classes, a box of size 0.
+        TrainingError: the model's answer has NaN.
+    """
+    if len(scenes) == 0:
+        raise InputError("a detector's score needs at least one scene")
+    score = DetectionScore(len(model.classes))
+    for index in range(len(scenes)):
+        scene = scenes[index]
+        truth, label = scene_boxes(scene, model.classes, model.turned)
+        rows = drawn(scene, points, np.random.default_rng((seed, index)))
+        found = detect(model, scene.xyz[rows], None if scene.rgb is None else scene.rgb[rows])
+        score.update(truth, label, *found.of_every_class())
+    return score
+
+
+@contextmanager
+def _in_eval_mode(model: VoteNet) -> Iterator[None]:
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _moved_by(xyz: Any) -> np.ndarray:
+    """How far PointCloud moved a cloud: map coordinates (float64) begin at their smallest corner."""
+    if isinstance(xyz, Tensor):
+        xyz = xyz.detach().cpu().numpy()
+    corner: np.ndarray = xyz.min(axis=0) if xyz.dtype == np.float64 else np.zeros(3)
+    return corner

@@ -1,0 +1,99 @@
+"""What VoteNet's seeds and proposals should have said (Qi et al. 2019, arXiv 1904.09664, sections 4.1 and 4.2)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ppkt_zoo.errors import InputError
+
+__all__ = ["Assignment", "TrueBoxes", "assign", "inside"]
+
+#: A cluster so near to a true centre is an object, one farther than the other is none; metres, between counts not.
+NEAR, FAR = 0.3, 0.6
+
+
+@dataclass(frozen=True)
+class TrueBoxes:
+    """The true boxes of a batch, all clouds end to end.
+
+    Attributes:
+        boxes: float32 (K, 7): centre, full size, heading.
+        label: int64 (K,).
+        sizes: boxes of each cloud; 0 is allowed.
+    """
+
+    boxes: Tensor
+    label: Tensor
+    sizes: tuple[int, ...]
+
+    @classmethod
+    def collate(cls, scenes: Sequence[tuple[np.ndarray, np.ndarray]]) -> "TrueBoxes":
+        """Join (boxes (K, 7), label (K,)) of several clouds."""
+        if any(len(boxes) != len(label) for boxes, label in scenes):
+            raise InputError("every box needs one label")
+        boxes = np.concatenate([np.empty((0, 7)), *(boxes for boxes, _ in scenes)])
+        label = np.concatenate([np.empty(0, np.int64), *(label.astype(np.int64) for _, label in scenes)])
+        return cls(torch.from_numpy(boxes).float(), torch.from_numpy(label), tuple(len(boxes) for boxes, _ in scenes))
+
+    def to(self, device: torch.device | str) -> "TrueBoxes":
+        """The same boxes on another device."""
+        return TrueBoxes(self.boxes.to(device), self.label.to(device), self.sizes)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What each proposal stands for.
+
+    Attributes:
+        near: bool (P,), it is an object.
+        far: bool (P,), it is none; neither where it is neither near nor far.
+        box: int64 (P,), row of the true box whose centre is nearest; −1 where the cloud has no box.
+    """
+
+    near: Tensor
+    far: Tensor
+    box: Tensor
+
+
+def inside(xyz: Tensor, boxes: Tensor, margin: float = 0.0) -> Tensor:
+    """Which points lie in which boxes, faces included: (N, 3), (K, 7) → bool (N, K).
+
+    Args:
+        xyz: metres.
+        boxes: centre, full size, heading.
+        margin: metres by which every face is moved outwards.
+    """
+    x, y, z = (xyz[:, None, axis] - boxes[None, :, axis] for axis in range(3))
+    cosine, sine = boxes[:, 6].cos(), boxes[:, 6].sin()
+    half = boxes[:, 3:6] / 2 + margin
+    along, across = x * cosine + y * sine, y * cosine - x * sine
+    return (along.abs() <= half[:, 0]) & (across.abs() <= half[:, 1]) & (z.abs() <= half[:, 2])
+
+
+@torch.no_grad()
+def assign(clusters: Tensor, sizes: Sequence[int], truth: TrueBoxes) -> Assignment:
+    """Tell by the distance to the nearest true centre what each cluster stands for.
+
+    Args:
+        clusters: float32 (P, 3), all clouds end to end.
+        sizes: clusters of each cloud.
+        truth: the true boxes of the same clouds.
+    """
+    box = torch.full((len(clusters),), -1, dtype=torch.int64, device=clusters.device)
+    distance = torch.full((len(clusters),), torch.inf, device=clusters.device)
+    begin = start = 0
+    for count, boxes in zip(sizes, truth.sizes, strict=True):
+        if boxes and count:
+            table = distances(clusters[begin : begin + count], truth.boxes[start : start + boxes, :3]).sqrt()
+            distance[begin : begin + count], nearest = table.min(dim=1)
+            box[begin : begin + count] = nearest + start
+        begin, start = begin + count, start + boxes
+    return Assignment(near=distance < NEAR, far=distance > FAR, box=box)
+
+
+def distances(first: Tensor, second: Tensor) -> Tensor:
+    """Squared distances: (A, 3), (B, 3) → (A, B)."""
+    return (first[:, None] - second[None]).square().sum(dim=2)
