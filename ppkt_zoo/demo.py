@@ -16,6 +16,7 @@ from ppkt_zoo.view.steps import Steps, thousands
 from ppkt_zoo.zoo.load import load_backbone
 from ppkt_zoo.zoo.manifest import BundledSource, load_manifest
 
+_LONGEST_TRAINED = "sr_unet14_small.ppkt_voc_rooms"
 #: A room with much in it.
 SEED = 7
 # From fewer cameras, what stands behind the furniture stays unseen.
@@ -32,14 +33,14 @@ class DemoFiles:
 
 
 def default_weight() -> str:
-    """The first weight of the manifest that travels with the package.
+    """The weight that is taken where none is named: the one trained longest, or another that travels along.
 
     Raises:
         WeightError: none does yet.
     """
-    for weight in load_manifest().weights:
-        if isinstance(weight.source, BundledSource):
-            return weight.name
+    bundled = [weight.name for weight in load_manifest().weights if isinstance(weight.source, BundledSource)]
+    if bundled:
+        return _LONGEST_TRAINED if _LONGEST_TRAINED in bundled else bundled[0]
     raise WeightError(
         "no weight travels with this ppkt-zoo yet, and random features would show nothing: "
         "make one with 'ppkt-zoo pretrain', then give it by --weight local-dir:PATH"

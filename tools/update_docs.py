@@ -15,6 +15,7 @@ from typing import Any
 from ppkt_zoo.running.recipe_files import shipped_recipes
 from ppkt_zoo.train.recipe import load_recipe
 from ppkt_zoo.zoo.manifest import WeightSpec, load_manifest
+from ppkt_zoo.zoo.record import Metric
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -39,16 +40,24 @@ def _weight_row(spec: WeightSpec) -> str:
 
 
 def proof_table() -> str:
-    """The metrics of every weight's record, each with its control."""
+    """Linear probes of every weight that was measured, above the untrained network of the same architecture."""
+    results = json.loads((ROOT / "docs" / "results" / "pretraining.json").read_text(encoding="utf-8"))
+    records: dict[str, list[dict[str, Any]]] = results["records"]
+    names = {one["key"]: one["name"] for one in results["students"]}
     rows = []
-    for spec in load_manifest(ROOT / "weights_manifest.json").weights:
-        rows += [f"`{spec.name}`, on frames it never saw, mean over seeds and 95 % interval:", ""]
-        rows += ["| measured | on | pretrained | control | seeds |", "| --- " * 5 + "|"]
-        for metric in spec.record.metrics:
-            control = metric.control
-            against = "–" if control is None else f"{_figure(control)} ({control.name})"
-            rows.append(f"| {metric.name} | {metric.data} | {_figure(metric)} | {against} | {len(metric.seeds)} |")
-    return "\n".join(rows)
+    for key, metrics in records.items():
+        probes = [Metric.model_validate(one) for one in metrics if one["name"] == "linear probe mIoU"]
+        if not rows:
+            heads = [probe.data.removesuffix(", unseen") for probe in probes]
+            rows += [f"| weight | {' | '.join(heads)} |", "| --- " * (1 + len(heads)) + "|"]
+        cells = (f"**{_figure(probe)}**, untrained {_figure(probe.control)}" for probe in probes)
+        rows.append(f"| `{names[key]}` | {' | '.join(cells)} |")
+    for raw in (one for one in results["students"] if one["kind"] == "raw"):
+        found = [raw["parts"][part]["miou"]["linear, last level"] for part in ("rooms", "kitchen", "mosd")]
+        cells = (f"{one['mean']:.3f} [{one['low']:.3f}, {one['high']:.3f}]" for one in found)
+        rows.append(f"| {raw['name']}, no network | {' | '.join(cells)} |")
+    seeds = len(next(iter(records.values()))[0]["seeds"])
+    return "\n".join([f"mIoU of a linear probe on frozen features, mean over {seeds} seeds and 95 % interval:", "", *rows])
 
 
 def _figure(estimate: Any) -> str:
