@@ -22,6 +22,7 @@ from ppkt_zoo.cli_common import (
 )
 from ppkt_zoo.cli_data import data_app
 from ppkt_zoo.cli_pretrain import pretrain
+from ppkt_zoo.cli_segment import segment, segmentation_app
 from ppkt_zoo.cli_teacher import teacher_app
 from ppkt_zoo.errors import PPKTZooError, UnknownNameError
 
@@ -169,6 +170,8 @@ def verify(
 app.command()(pretrain)
 app.add_typer(data_app, name="data")
 app.add_typer(teacher_app, name="teacher")
+app.command()(segment)
+app.add_typer(segmentation_app, name="segmentation")
 
 
 @app.command()

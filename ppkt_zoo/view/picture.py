@@ -108,7 +108,7 @@ def feature_picture(
     """
     if len(features) != len(xyz):
         raise InputError(f"features must have one row for each of the {len(xyz)} points, got {len(features)}")
-    above = ("height (the cloud has no colour)", _height_grey(xyz)) if rgb is None else ("colour", rgb)
+    above = ("height (the cloud has no colour)", height_grey(xyz)) if rgb is None else ("colour", rgb)
     cameras = views(xyz, seen_from=seen_from)
     return compare_picture(xyz, [above, (title, pca_colors(features))], cameras, height)
 
@@ -151,7 +151,8 @@ def _lay_out(titles: Sequence[str], columns: Sequence[Sequence[np.ndarray]], hei
     return page
 
 
-def _height_grey(xyz: np.ndarray) -> np.ndarray:
+def height_grey(xyz: np.ndarray) -> np.ndarray:
+    """Colours for a cloud that has none: darker grey below, lighter above; uint8 (N, 3)."""
     low, high = np.percentile(xyz[:, 2], (1, 99))
     level = np.clip((xyz[:, 2] - low) / max(float(high - low), 1e-6), 0, 1)
     return np.repeat((90 + 140 * level).astype(np.uint8)[:, None], 3, axis=1)
