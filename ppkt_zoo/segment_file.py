@@ -86,7 +86,7 @@ def segment_source(
             # Map coordinates were moved to the origin; the place they were seen from moves along.
             sensor = None if points.sensor is None else points.sensor + (shown[0] - points.xyz[0])
             votes = voting * (2 if flips else 1)
-            title = f"classes named by {Path(model).name}" + (f", {votes} votes" if votes > 1 else "")
+            title = "predicted classes" + (f", mean of {votes} views" if votes > 1 else "")
             page = segmentation_picture(shown, rgb, found.labels, network.classes, title=title, seen_from=sensor)
             save_picture(page, picture)
             step.text = f"{picture}: a colour each class, the shares of points below"

@@ -15,7 +15,7 @@ __all__ = ["class_colors", "segmentation_picture"]
 _NO_CLASS = (205, 205, 205)
 _INK = (32, 36, 44)
 # In OKLab: neither so light that paper swallows it nor so dark that shading does, and no colour that shouts.
-_LIGHTNESS, _CHROMA = (0.42, 0.88), (0.04, 0.19)
+_LIGHTNESS, _CHROMA = (0.42, 0.88), (0.04, 0.16)
 _FIRST = (0.62, -0.03, -0.10)  # a calm blue
 
 
@@ -73,9 +73,8 @@ def segmentation_picture(
     if truth is not None:
         there |= np.bincount(truth[truth >= 0], minlength=len(classes)) > 0
     order = [number for number in np.argsort(-counted, kind="stable") if there[number]]
-    entries = [
-        (f"{classes[number]} {counted[number] / len(xyz):.1%}", class_colors(len(classes))[number]) for number in order
-    ]
+    colors = class_colors(len(classes))
+    entries = [(f"{classes[number]} {_share(counted[number] / len(xyz))}", colors[number]) for number in order]
     return _with_legend(page, entries, height)
 
 
@@ -86,6 +85,10 @@ def _colored(labels: np.ndarray, points: int, classes: Sequence[str], what: str)
         raise InputError(f"{what} must lie between -1 and {len(classes) - 1}, found {labels.min()} to {labels.max()}")
     colors = np.concatenate([class_colors(len(classes)), np.array([_NO_CLASS], np.uint8)])
     return colors[labels]  # −1 is the last
+
+
+def _share(part: float) -> str:
+    return "< 0.1%" if 0 < part < 0.0005 else f"{part:.1%}"
 
 
 def _with_legend(page: Image.Image, entries: Sequence[tuple[str, np.ndarray]], height: int) -> Image.Image:

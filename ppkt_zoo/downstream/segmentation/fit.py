@@ -109,7 +109,9 @@ class _Run:
         self.model = start_model(recipe, tuple(train.classes)).to(device)
         self.optimizer = build_optimizer(recipe.optimiser, self.model)
         self.first_step, self.seconds = 0, 0.0
-        resumed = resume(out / "checkpoints", recipe.fingerprint, self.model, self.optimizer)
+        # The same recipe on other scenes is another run.
+        self.fingerprint = "|".join((recipe.fingerprint, train.name, str(len(train)), *train.classes))
+        resumed = resume(out / "checkpoints", self.fingerprint, self.model, self.optimizer)
         if resumed is not None:
             self.first_step, self.seconds = resumed.step, resumed.notes["seconds"]
             progress.say(f"goes on after step {resumed.step} of {recipe.steps}")
@@ -208,7 +210,7 @@ class _Run:
 
     def _save(self, done: int) -> None:
         notes = {"seconds": self.seconds}
-        save_checkpoint(self.out / "checkpoints", done, self.recipe.fingerprint, self.model, self.optimizer, notes)
+        save_checkpoint(self.out / "checkpoints", done, self.fingerprint, self.model, self.optimizer, notes)
 
     def _save_for_study(self, batch: SegmentationBatch) -> Path:
         file = self.out / f"failed-step-{batch.step + 1:08d}.safetensors"

@@ -77,6 +77,8 @@ def test_another_recipe_does_not_go_on(tmp_path: Path) -> None:
         fit_segmentation(tiny_recipe(), TRAIN, None, tmp_path, stop_after=1)
     with pytest.raises(TrainingError, match="another recipe"):
         fit_segmentation(tiny_recipe(seed=1), TRAIN, None, tmp_path)
+    with pytest.raises(TrainingError, match="another recipe"):
+        fit_segmentation(tiny_recipe(), TinyScenes(0, 1, 2, classes=("wall", "floor", "chair", "x")), None, tmp_path)
 
 
 def test_a_weight_begins_with_its_numbers_at_the_recipes_voxels(tmp_path: Path) -> None:
@@ -133,3 +135,9 @@ def test_a_loss_that_is_no_number_keeps_its_batch(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"the loss of step \d is .*its batch was saved to .*failed-step"):
         fit_segmentation(recipe, TRAIN, None, tmp_path)
     assert len(list(tmp_path.glob("failed-step-*.safetensors"))) == 1
+
+
+def test_bf16_learns_too(tmp_path: Path) -> None:
+    done = fit_segmentation(tiny_recipe(steps=1, precision="bf16"), TRAIN, None, tmp_path)
+    assert done.model.head.weight.dtype == torch.float32
+    assert np.isfinite(lines(tmp_path)[0]["loss"])
