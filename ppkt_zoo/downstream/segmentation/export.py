@@ -33,6 +33,7 @@ def export_segmentation(
     model: SegmentationModel,
     train: SceneSource,
     seconds: float,
+    device: torch.device,
     score: SegmentationScore | None,
     tested_on: str,
 ) -> None:
@@ -44,6 +45,7 @@ def export_segmentation(
         model: on the CPU.
         train: what it learned from; its first scene gives the golden cloud.
         seconds: of training.
+        device: that it was trained on.
         score: on scenes that training never saw, if there are any.
         tested_on: what those scenes are called.
     """
@@ -58,7 +60,7 @@ def export_segmentation(
         "trained": Training(
             steps=recipe.steps,
             hours=round(seconds / 3600, 3),
-            machine=f"{platform.machine()}, {os.cpu_count()} cores",
+            machine=_machine(device),
             versions={package: version(package) for package in ("torch", "numpy")},
         ),
         "metrics": () if score is None else _metrics(recipe, score, tested_on),
@@ -109,6 +111,12 @@ def _metrics(recipe: SegmentationRecipe, score: SegmentationScore, tested_on: st
         for prefix, where in (("", "full cloud"), ("voxel_", "voxels"))
         for key in _NAMES
     )
+
+
+def _machine(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type.upper()}, {os.cpu_count()} cores, {platform.machine()}"
 
 
 def _golden_cloud(train: SceneSource) -> PointCloud:

@@ -167,7 +167,9 @@ class _Run:
                 )
             write_scores(self.out / "scores.json", self.recipe, score, tested_on)
         folder, model = self.out / "model", self.model.cpu()
-        export_segmentation(folder, self.recipe, model, self.dataset.scenes, self.seconds, score, tested_on)
+        export_segmentation(
+            folder, self.recipe, model, self.dataset.scenes, self.seconds, self.device, score, tested_on
+        )
         return FittedSegmentation(model, folder, score)
 
     def _step(self, batch: SegmentationBatch) -> dict[str, float]:
