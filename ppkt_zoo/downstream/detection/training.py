@@ -26,6 +26,8 @@ __all__ = ["DetectorRecipe", "FittedDetector", "Scenes", "fit_detector"]
 Scenes = Sequence[LabelledScene] | SceneSource
 
 _LEAST_MOMENTUM = 0.001
+# Running statistics that look back over more than this part of a run would be those of a network long gone.
+_LONGEST_MEMORY = 0.1
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class DetectorRecipe:
         decay_at: parts of the run after which the rates fall to ``decay`` of what they were.
         decay: see there.
         momentum: of all batch norms that train, at first.
-        momentum_halved_every: part of the run after which it is halved, again and again, down to 0.001.
+        momentum_halved_every: part of the run after which it is halved, again and again, down to 0.001, or to
+            10 / steps in a short run.
         batch_norm: "frozen" keeps the backbone's running statistics and normalises by them.
         margin: metres around a box in which a point still votes for it; the scan's noise on the box's faces.
         shape: sizes of the network; one heading bin trains and tests on the upright boxes around turned ones.
@@ -87,7 +90,8 @@ class DetectorRecipe:
 
     def momentum_at(self, step: int) -> float:
         """Batch-norm momentum at a step."""
-        return max(_LEAST_MOMENTUM, self.momentum * 0.5 ** int(step / self.steps / self.momentum_halved_every + 1e-9))
+        least = max(_LEAST_MOMENTUM, min(self.momentum, 1 / (_LONGEST_MEMORY * self.steps)))
+        return max(least, self.momentum * 0.5 ** int(step / self.steps / self.momentum_halved_every + 1e-9))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ from ppkt_zoo.points.sampling import farthest_points
 
 __all__ = ["Proposals", "VoteNet", "VoteNetShape"]
 
+#: Standard deviation of the last layers' first weights.
+_FIRST_WEIGHTS = 0.01
+
 
 @dataclass(frozen=True)
 class VoteNetShape:
@@ -120,6 +123,10 @@ class VoteNet(nn.Module):
         self.proposal = SharedMLP(half, (half, half))
         self._parts = (2, 3, bins, bins, count, 3 * count, count)
         self.box = nn.Linear(half, sum(self._parts))
+        # A new head votes for where each seed is, and proposes where the votes are: nearer than a random guess.
+        for layer in (self.vote, self.box):
+            nn.init.normal_(layer.weight, std=_FIRST_WEIGHTS)
+            nn.init.zeros_(layer.bias)
 
     @property
     def turned(self) -> bool:

@@ -69,6 +69,28 @@ def test_a_small_cloud_has_fewer_seeds_and_neighbours_in_the_batch_change_nothin
     torch.testing.assert_close(both.semantic[7:], alone.semantic, rtol=0, atol=1e-4)
 
 
+def test_the_order_of_the_points_does_not_matter() -> None:
+    torch.manual_seed(0)
+    model, one = VoteNet(small("sr_unet"), CLASSES, MEAN, SHAPE).eval(), two_scenes(True)[0]
+    order = np.random.default_rng(0).permutation(len(one.xyz))
+    with torch.no_grad():
+        found, again = (
+            model(CloudBatch.collate([PointCloud.from_arrays(one.xyz[rows], one.rgb[rows])]))
+            for rows in (np.arange(len(order)), order)
+        )
+    torch.testing.assert_close(found.center, again.center, rtol=0, atol=1e-5)
+    torch.testing.assert_close(found.size_residual, again.size_residual, rtol=0, atol=1e-5)
+
+
+def test_a_new_head_begins_at_its_seeds() -> None:
+    torch.manual_seed(0)
+    model = VoteNet(PlaceAndColor(), CLASSES, MEAN, VoteNetShape(seeds=50, proposals=20))
+    found = model(two_clouds())
+    assert (found.votes - found.seeds).abs().mean() < 0.2
+    assert (found.center - found.clusters).abs().mean() < 0.2
+    assert not torch.equal(found.votes, found.seeds)
+
+
 def test_a_vote_is_its_seed_and_an_offset_and_a_box_its_cluster_and_an_offset() -> None:
     model = VoteNet(PlaceAndColor(), CLASSES, MEAN, SHAPE).eval()
     for layer in (model.vote, model.box):
