@@ -176,3 +176,15 @@ def test_sizes_that_cannot_be_are_told() -> None:
         VoteNet(PlaceAndColor(), CLASSES, torch.zeros(2, 3), SHAPE)
     with pytest.raises(InputError, match="all positive"):
         VoteNetShape(seeds=0)
+
+
+def test_half_precision_inside_and_float32_outside() -> None:
+    torch.manual_seed(0)
+    model = VoteNet(small("pointnet2"), CLASSES, MEAN, SHAPE).train()
+    truth = TrueBoxes.collate([(one.boxes, one.box_label) for one in two_scenes(True)])
+    with torch.autocast("cpu", torch.bfloat16):
+        found = model(two_clouds())
+        loss = detection_loss(found, truth, model.mean_sizes).total
+    assert {value.dtype for value in vars(found).values() if isinstance(value, torch.Tensor)} == {torch.float32}
+    loss.backward()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters())
