@@ -57,7 +57,8 @@ def proof_table() -> str:
         cells = (f"{one['mean']:.3f} [{one['low']:.3f}, {one['high']:.3f}]" for one in found)
         rows.append(f"| {raw['name']}, no network | {' | '.join(cells)} |")
     seeds = len(next(iter(records.values()))[0]["seeds"])
-    return "\n".join([f"mIoU of a linear probe on frozen features, mean over {seeds} seeds and 95 % interval:", "", *rows])
+    head = f"mIoU of a linear probe on frozen features, mean over {seeds} seeds and 95 % interval:"
+    return "\n".join([head, "", *rows])
 
 
 def _figure(estimate: Any) -> str:
