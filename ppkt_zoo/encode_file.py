@@ -121,8 +121,9 @@ def encode_source(
     """Encode every point of a file or folder; write ``xyz``, ``rgb`` and ``features`` (N, C) as .npz or .ply.
 
     With ``levels="all"`` every level is written too, as ``features.<level>``. For ``reading`` see
-    :func:`read_points`, for ``tile`` :meth:`ppkt_zoo.backbones.base.Backbone.encode`, for ``weight`` (the first
-    bundled one where not given), ``device`` and ``engine`` :func:`ppkt_zoo.load_backbone`.
+    :func:`read_points`, for ``tile`` :meth:`ppkt_zoo.backbones.base.Backbone.encode`, for ``weight``
+    :func:`ppkt_zoo.demo.default_weight` where none is given, for ``device`` and ``engine``
+    :func:`ppkt_zoo.load_backbone`.
 
     Raises:
         InputError: something about the source or the paths does not fit.

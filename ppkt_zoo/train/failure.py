@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from ppkt_zoo.transfer.batch import TransferBatch
@@ -24,5 +24,5 @@ def save_for_study(batch: TransferBatch, file: Path) -> Path:
     }
     if batch.clouds.rgb is not None:
         tensors["rgb"] = batch.clouds.rgb
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, file)
+    file.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}))
     return file

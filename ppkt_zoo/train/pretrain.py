@@ -1,5 +1,6 @@
 """`pretrain`: from a recipe to a weight folder, on Hugging Face Accelerate."""
 
+import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, nullcontext
@@ -186,22 +187,20 @@ class _Run:
         lr = learning_rate(section, step, self.recipe.steps)
         set_learning_rate(self.setup.optimizer, lr)
         self.setup.optimizer.zero_grad(set_to_none=True)
-        began, waited, learned = time.perf_counter(), 0.0, 0
-        figures: list[dict[str, float]] = []
-        for number in range(accumulate):
-            waited_from = time.perf_counter()
-            (data,) = islice(batches, 1)
-            waited += time.perf_counter() - waited_from
+        began = time.perf_counter()
+        taken = list(islice(batches, accumulate))
+        waited = time.perf_counter() - began
+        for data in taken:
             self._count_frames(data)
-            if not everyone_has(data.clouds is not None, self.accelerator):
-                continue
+        usable = [data for data in taken if everyone_has(data.clouds is not None, self.accelerator)]
+        figures: list[dict[str, float]] = []
+        for number, data in enumerate(usable, start=1):
             # Gradients travel between processes with the last batch of a step only.
-            quiet = number < accumulate - 1
+            quiet = number < len(usable)
             with self.accelerator.no_sync(self.setup.model) if quiet else nullcontext():
-                outcome, loss = self._backward(step, data, detail)
+                outcome, loss = self._backward(step, data, len(usable), detail)
             figures.append({"loss": loss, **outcome.figures})
-            learned += 1
-        if not learned:
+        if not figures:
             return {}
         if section.clip_norm is not None:
             self.accelerator.clip_grad_norm_(self.setup.model.parameters(), section.clip_norm)
@@ -212,18 +211,18 @@ class _Run:
         seconds = {"data_seconds": round(waited, 4), "step_seconds": round(time.perf_counter() - began, 4)}
         return {**means, "lr": round(lr, 8), **seconds}
 
-    def _backward(self, step: int, data: Step, detail: bool) -> tuple[Outcome, float]:
+    def _backward(self, step: int, data: Step, share: int, detail: bool) -> tuple[Outcome, float]:
         batch = self.setup.batch(data)
         outcome: Outcome = self.setup.model(batch, detail)
         loss = mean_over_ranks(outcome.loss.detach())
-        if not torch.isfinite(torch.tensor(loss)):
+        if not math.isfinite(loss):
             rank = f"-process-{self.accelerator.process_index}" if self.accelerator.num_processes > 1 else ""
             file = save_for_study(batch, self.out / f"failed-step-{step + 1:08d}{rank}.safetensors")
             raise TrainingError(
                 f"the loss of step {step + 1} is {loss}: its batch was saved to {file}; "
                 "lower optimiser.lr or set optimiser.clip_norm"
             )
-        self.accelerator.backward(outcome.loss / self.recipe.accumulate)
+        self.accelerator.backward(outcome.loss / share)
         return outcome, loss
 
     def _watched(self, done: int) -> dict[str, float]:

@@ -37,7 +37,7 @@ class Objective(nn.Module, ABC):
 
 
 def contrast_figures(anchors: Tensor, candidates: Tensor, prefix: str = "") -> dict[str, float]:
-    """Retrieval among a step's pairs, and what shows a collapse: effective rank and norms. A sixth of a step's time.
+    """Retrieval among a step's pairs, and what shows a collapse: effective rank and norms. They cost time.
 
     Args:
         anchors, candidates: (N, D) raw embeddings, before they are brought to length 1.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save, save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -211,5 +211,6 @@ class _Run:
     def _save_for_study(self, batch: CropBatch) -> Path:
         tensors: dict[str, Tensor | None] = {"query": batch.query, "key": batch.key, "target": batch.target}
         file = self.out / f"failed-step-{batch.step + 1:08d}.safetensors"
-        save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items() if tensor is not None}, file)
+        given = {name: tensor.cpu().contiguous() for name, tensor in tensors.items() if tensor is not None}
+        file.write_bytes(save(given))
         return file
