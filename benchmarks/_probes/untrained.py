@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import torch
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from ppkt_zoo.backbones.base import Backbone
+from ppkt_zoo.backbones.modes import batch_norms
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.zoo.config import NetworkConfig
 from ppkt_zoo.zoo.registry import create_backbone
@@ -31,7 +31,7 @@ def make_untrained(config: NetworkConfig, seed: int, clouds: Sequence[PointCloud
 @torch.no_grad()
 def gather_statistics(backbone: Backbone, clouds: Sequence[PointCloud]) -> None:
     """Set every batch norm's statistics to those of all the clouds' voxels together."""
-    norms = [module for module in backbone.modules() if isinstance(module, _BatchNorm)]
+    norms = batch_norms(backbone)
     kept = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ppkt_zoo.backbones.modes import eval_mode
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
@@ -120,14 +121,8 @@ class Backbone(nn.Module, ABC):
             raise InputError(f"tile is the edge of a column in metres and must be positive, got {tile}")
         cloud = PointCloud.from_arrays(xyz, rgb)
         device = next(self.parameters()).device
-        modes = [(module, module.training) for module in self.modules()]
-        self.eval()
-        try:
-            with torch.no_grad(), flushed_denormals():
-                features = self._encode(cloud.to(device), names, tile)
-        finally:
-            for module, training in modes:
-                module.training = training
+        with eval_mode(self), torch.no_grad(), flushed_denormals():
+            features = self._encode(cloud.to(device), names, tile)
         answer = {name: self._like(feature.float(), xyz) for name, feature in features.items()}
         return answer[names[0]] if isinstance(levels, str) and levels != "all" else answer
 

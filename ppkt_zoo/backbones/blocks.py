@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ppkt_zoo.backbones.modes import batch_norms
 from ppkt_zoo.backbones.sync_norm import SynchronisedBatchNorm, normalise_over_ranks
 from ppkt_zoo.collectives import count_of_ranks
 from ppkt_zoo.errors import InputError, TrainingError
@@ -132,7 +133,7 @@ def synchronise_batch_norm(module: nn.Module) -> int:
     Returns:
         How many batch norms there are.
     """
-    norms = [norm for norm in module.modules() if isinstance(norm, _BatchNorm)]
+    norms = batch_norms(module)
     for norm in norms:
         if isinstance(norm, VoxelBatchNorm):
             norm.sync = True
@@ -149,7 +150,7 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
     The running statistics are stood in for by copies rather than taken away, since autograd expects the
     recomputation to save exactly what the forward pass saved.
     """
-    norms = [norm for norm in module.modules() if isinstance(norm, _BatchNorm)]
+    norms = batch_norms(module)
     kept = [dict(norm._buffers) for norm in norms]
     for norm in norms:
         for name, buffer in norm._buffers.items():

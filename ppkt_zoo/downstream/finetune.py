@@ -10,9 +10,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from ppkt_zoo.backbones.base import Backbone
+from ppkt_zoo.backbones.modes import eval_mode, freeze_batch_norm
 from ppkt_zoo.downstream.metrics import IGNORE, Confusion
 from ppkt_zoo.errors import InputError, TrainingError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
@@ -97,13 +97,8 @@ class Segmenter(nn.Module):
     @torch.no_grad()
     def predict(self, cloud: PointCloud) -> Tensor:
         """The class of each point, int64 (N,), in eval mode; the mode is restored afterwards."""
-        training = self.training
-        self.eval()
-        try:
-            with flushed_denormals():
-                found: Tensor = self(CloudBatch.collate([cloud])).argmax(dim=1)
-        finally:
-            self.train(training)
+        with eval_mode(self), flushed_denormals():
+            found: Tensor = self(CloudBatch.collate([cloud])).argmax(dim=1)
         return found
 
 
@@ -146,9 +141,7 @@ def finetune(
         model = Segmenter(copy.deepcopy(backbone), classes)
     model.to(next(backbone.parameters()).device).train()
     if recipe.batch_norm == "frozen":
-        for norm in model.backbone.modules():
-            if isinstance(norm, _BatchNorm):
-                norm.eval()
+        freeze_batch_norm(model.backbone)
     generator = np.random.default_rng(seed)
     optimiser = torch.optim.AdamW(
         [

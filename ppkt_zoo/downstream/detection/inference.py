@@ -1,13 +1,12 @@
 """Boxes in a cloud, and a detector's score on labelled scenes."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ppkt_zoo.backbones.modes import eval_mode
 from ppkt_zoo.downstream.detection.average_precision import DetectionScore
 from ppkt_zoo.downstream.detection.coding import scene_boxes
 from ppkt_zoo.downstream.detection.decode import Detections, decode
@@ -37,7 +36,7 @@ def detect(model: VoteNet, xyz: Any, rgb: Any = None) -> Detections:
     """
     cloud = PointCloud.from_arrays(xyz, rgb)
     batch = CloudBatch.collate([cloud]).to(model.mean_sizes.device)
-    with _in_eval_mode(model), torch.no_grad(), flushed_denormals():
+    with eval_mode(model), torch.no_grad(), flushed_denormals():
         found = decode(model, model(batch), batch.xyz, batch.sizes)[0]
     found.boxes[:, :3] += _moved_by(xyz)
     return found
@@ -66,17 +65,6 @@ def evaluate_detector(model: VoteNet, scenes: Scenes, points: int | None = None,
         found = detect(model, scene.xyz[rows], None if scene.rgb is None else scene.rgb[rows])
         score.update(truth, label, *found.of_every_class())
     return score
-
-
-@contextmanager
-def _in_eval_mode(model: VoteNet) -> Iterator[None]:
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def _moved_by(xyz: Any) -> np.ndarray:

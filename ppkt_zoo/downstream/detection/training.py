@@ -10,6 +10,7 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ppkt_zoo.backbones.base import Backbone
+from ppkt_zoo.backbones.modes import batch_norms, freeze_batch_norm
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
 from ppkt_zoo.downstream.detection.augment import SceneAugmentation
 from ppkt_zoo.downstream.detection.boxes import upright
@@ -199,10 +200,8 @@ def _prepare(model: VoteNet, frozen: bool) -> list[_BatchNorm]:
     """Training mode; returns the batch norms that train."""
     model.train()
     if frozen:
-        for module in model.backbone.modules():
-            if isinstance(module, _BatchNorm):
-                module.eval()
-    return [module for module in model.modules() if isinstance(module, _BatchNorm) and module.training]
+        freeze_batch_norm(model.backbone)
+    return [norm for norm in batch_norms(model) if norm.training]
 
 
 def _epochs(epochs: int, scenes: int, batch: int) -> int:

@@ -1,11 +1,10 @@
 """A run's model and optimiser before its first step."""
 
 import torch
-from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import SGD, AdamW, Optimizer
 
 from ppkt_zoo.backbones.base import Backbone
+from ppkt_zoo.backbones.modes import batch_norms, freeze_batch_norm
 from ppkt_zoo.downstream.segmentation.model import SegmentationModel
 from ppkt_zoo.downstream.segmentation.recipe import SegmentationOptimiser, SegmentationRecipe
 from ppkt_zoo.errors import RecipeError
@@ -34,7 +33,7 @@ def start_model(recipe: SegmentationRecipe, classes: tuple[str, ...]) -> Segment
             backbone.input_spec = section.input_spec
         torch.manual_seed(recipe.seed)  # the same head whatever the backbone began with
         model = SegmentationModel(backbone, classes, recipe.level)
-    for norm in _norms(model):
+    for norm in batch_norms(model):
         norm.momentum = recipe.batch_norm_momentum
     return model
 
@@ -43,8 +42,7 @@ def set_training_mode(model: SegmentationModel, recipe: SegmentationRecipe) -> N
     """Training mode, but for batch norm that is frozen: it goes on with the weight's statistics."""
     model.train()
     if recipe.batch_norm == "frozen":
-        for norm in _norms(model.backbone):
-            norm.eval()
+        freeze_batch_norm(model.backbone)
 
 
 def build_optimizer(section: SegmentationOptimiser, model: SegmentationModel) -> Optimizer:
@@ -84,7 +82,3 @@ def _check_weight(backbone: Backbone, recipe: SegmentationRecipe) -> None:
                 f"init {recipe.init} wants {field} {getattr(theirs, field)!r}, backbone.input_spec.{field} is "
                 f"{getattr(ours, field)!r}: only voxel_size may differ from a weight's"
             )
-
-
-def _norms(model: nn.Module) -> list[_BatchNorm]:
-    return [module for module in model.modules() if isinstance(module, _BatchNorm)]
