@@ -1,7 +1,6 @@
 """Checkpoints: one safetensors file a step, written atomically, read strictly. No pickle."""
 
 import json
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +8,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ppkt_zoo.errors import TrainingError
+from ppkt_zoo.running.tensor_files import HEADER, write_tensors
 
 _NAME = re.compile(r"step-(\d{8})\.safetensors")
 
@@ -44,29 +43,21 @@ def save_checkpoint(
     Raises:
         TrainingError: it could not be written (a full disk); the last good checkpoint stays.
     """
-    tensors = {f"model.{name}": tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     scalars: dict[str, Any] = {}
     for index, state in optimizer.state_dict()["state"].items():
         for name, value in state.items():
             if isinstance(value, Tensor):
-                tensors[f"optimizer.{index}.{name}"] = value.detach().cpu().contiguous()
+                tensors[f"optimizer.{index}.{name}"] = value
             else:
                 scalars[f"{index}.{name}"] = value
-    tensors |= {f"average.{name}": tensor.detach().cpu().contiguous() for name, tensor in (average or {}).items()}
+    tensors |= {f"average.{name}": tensor for name, tensor in (average or {}).items()}
     tensors["random.torch"] = torch.get_rng_state()
     header = {"step": step, "fingerprint": fingerprint, "scalars": scalars, "notes": notes}
     file = folder / f"step-{step:08d}.safetensors"
-    part = file.with_suffix(".part")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        content = save({name: tensor.clone() for name, tensor in tensors.items()}, {"ppkt_zoo": json.dumps(header)})
-        with open(part, "wb") as written:  # save_file would make a file for the owner's eyes alone
-            written.write(content)
-            written.flush()
-            os.fsync(written.fileno())
-        os.replace(part, file)
+        write_tensors(file, tensors, header)
     except (OSError, SafetensorError) as error:
-        part.unlink(missing_ok=True)
         good = _checkpoints(folder)
         kept = f"the checkpoint before stays: {good[-1]}" if good else "there is no checkpoint before it"
         raise TrainingError(
@@ -90,7 +81,7 @@ def resume(folder: Path, fingerprint: str, model: nn.Module, optimizer: Optimize
     file = files[-1]
     try:
         with safe_open(file, "pt") as opened:
-            header = json.loads((opened.metadata() or {})["ppkt_zoo"])
+            header = json.loads((opened.metadata() or {})[HEADER])
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, json.JSONDecodeError, OSError) as error:
         raise TrainingError(

@@ -10,6 +10,21 @@ class Stopped(TrainingError):  # noqa: N818 — it is a request that was honoure
     """The run was asked to stop and has written its checkpoint; the same command goes on from there."""
 
 
+def stopped_after(step: int, steps: int) -> Stopped:
+    """What a run raises that was asked to stop and has written a checkpoint after ``step`` of its ``steps``."""
+    return Stopped(f"stopped after step {step} of {steps} with a checkpoint; the same command goes on")
+
+
+def check_whole(stop_after: int | None, steps: int) -> None:
+    """Go on to a run's last work only where ``stop_after`` did not end it early.
+
+    Raises:
+        Stopped: it did.
+    """
+    if stop_after is not None and stop_after < steps:
+        raise Stopped(f"stopped after {stop_after} of {steps} steps, as asked; the same command goes on")
+
+
 class StopRequest:
     """Context in which SIGTERM and SIGINT only raise a flag. A second SIGINT interrupts at once."""
 

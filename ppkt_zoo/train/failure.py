@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from safetensors.torch import save
-from torch import Tensor
-
+from ppkt_zoo.running.tensor_files import write_tensors
 from ppkt_zoo.transfer.batch import TransferBatch
 
 __all__ = ["save_for_study"]
@@ -12,8 +10,9 @@ __all__ = ["save_for_study"]
 
 def save_for_study(batch: TransferBatch, file: Path) -> Path:
     """Write a batch as safetensors: xyz, rgb, cloud, pixel pairs, view pairs, and the teacher's map of each frame."""
-    tensors: dict[str, Tensor] = {
+    tensors = {
         "xyz": batch.clouds.xyz,
+        "rgb": batch.clouds.rgb,
         "cloud": batch.clouds.cloud,
         "point": batch.pixels.point,
         "frame": batch.pixels.frame,
@@ -22,7 +21,5 @@ def save_for_study(batch: TransferBatch, file: Path) -> Path:
         "views.second": batch.views.second,
         **{f"features.{index}": features for index, features in enumerate(batch.features or [])},
     }
-    if batch.clouds.rgb is not None:
-        tensors["rgb"] = batch.clouds.rgb
-    file.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}))
+    write_tensors(file, tensors)
     return file

@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.running.cache import default_cache
-from ppkt_zoo.running.interrupt import Stopped, StopRequest
+from ppkt_zoo.running.interrupt import StopRequest, check_whole, stopped_after
+from ppkt_zoo.running.loop import not_finite
 from ppkt_zoo.running.metrics_log import MetricsLog
 from ppkt_zoo.running.optim import learning_rate, set_learning_rate
 from ppkt_zoo.running.progress import TrainingProgress
@@ -81,8 +82,7 @@ def pretrain(
         run = _Run(Setup(recipe, data, teacher, cache, progress, stop), out, workers, watch)
         run.begin(tensorboard)
         run.train(recipe.steps if stop_after is None else min(stop_after, recipe.steps))
-        if stop_after is not None and stop_after < recipe.steps:
-            raise Stopped(f"stopped after {stop_after} of {recipe.steps} steps, as asked; the same command goes on")
+        check_whole(stop_after, recipe.steps)
         return run.export()
 
 
@@ -148,9 +148,7 @@ class _Run:
             if self._main(done % recipe.checkpoint_every == 0 or done == last_step or stop):
                 self.setup.save(self.out / "checkpoints", done, self._notes())
             if stop:
-                raise Stopped(
-                    f"stopped after step {done} of {recipe.steps} with a checkpoint; the same command goes on"
-                )
+                raise stopped_after(done, recipe.steps)
 
     def validate(self) -> dict[str, float]:
         """Loss and figures on the held-out frames, in eval mode, averaged over their batches."""
@@ -218,10 +216,7 @@ class _Run:
         if not math.isfinite(loss):
             rank = f"-process-{self.accelerator.process_index}" if self.accelerator.num_processes > 1 else ""
             file = save_for_study(batch, self.out / f"failed-step-{step + 1:08d}{rank}.safetensors")
-            raise TrainingError(
-                f"the loss of step {step + 1} is {loss}: its batch was saved to {file}; "
-                "lower optimiser.lr or set optimiser.clip_norm"
-            )
+            raise not_finite(loss, step, file)
         self.accelerator.backward(outcome.loss / share)
         return outcome, loss
 

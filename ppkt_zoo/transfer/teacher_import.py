@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
 from torchvision.models import mobilenet_v2
 
 from ppkt_zoo.errors import TeacherError
+from ppkt_zoo.running.tensor_files import write_tensors
 from ppkt_zoo.transfer.deeplab import DeepLabV3MobileNetV2
 from ppkt_zoo.transfer.teacher_files import sha256_of
 from ppkt_zoo.transfer.tflite import Layer, read_layers
@@ -54,11 +54,8 @@ def import_tflite(source: Path | str, target: Path | str) -> ImportedTeacher:
     layers = read_layers(source)
     architecture, network = _network(layers, source)
     tensors = dict(_filled(network, layers, source))
-    metadata = {"architecture": architecture, "source": f"{source.name}, sha256 {sha256_of(source)}, dequantised"}
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(target.name + ".part")
-    draft.write_bytes(save(tensors, metadata))  # save_file would make a file for the owner's eyes alone
-    draft.replace(target)
+    record = {"architecture": architecture, "source": f"{source.name}, sha256 {sha256_of(source)}, dequantised"}
+    write_tensors(target, tensors, record)
     return ImportedTeacher(target, architecture, sha256_of(target), len(layers))
 
 

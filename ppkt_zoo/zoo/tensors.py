@@ -12,11 +12,11 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ppkt_zoo.errors import WeightError
+from ppkt_zoo.running.tensor_files import HEADER
 from ppkt_zoo.zoo.record import FileEntry
 
 StorageDtype = Literal["float16", "float32"]
 
-_HEADER = "ppkt_zoo"
 _MEND = "it is damaged or cut short, get it again"
 
 
@@ -54,8 +54,7 @@ def read_bytes(path: Path) -> bytes:
 def encode_tensors(tensors: Mapping[str, Tensor], header: object) -> bytes:
     """Tensors and a JSON value as the bytes of a safetensors file; the same input gives the same bytes."""
     plain = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
-    # One entry only: safetensors writes several in no fixed order.
-    return save(plain, metadata={_HEADER: json.dumps(header, sort_keys=True, allow_nan=False)})
+    return save(plain, metadata={HEADER: json.dumps(header, sort_keys=True, allow_nan=False)})
 
 
 def decode_tensors(data: bytes, where: str) -> tuple[dict[str, Tensor], object]:
@@ -69,7 +68,7 @@ def decode_tensors(data: bytes, where: str) -> tuple[dict[str, Tensor], object]:
     try:
         tensors = load(data)
         length = int.from_bytes(data[:8], "little")
-        text = json.loads(data[8 : 8 + length]).get("__metadata__", {}).get(_HEADER)
+        text = json.loads(data[8 : 8 + length]).get("__metadata__", {}).get(HEADER)
         return tensors, None if text is None else json.loads(text)
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

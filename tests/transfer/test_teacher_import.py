@@ -68,3 +68,10 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setattr(tflite.importlib, "import_module", absent)
     with pytest.raises(TeacherError, match=r"ppkt-zoo\[teachers\]"):
         import_tflite(tmp_path / "a.tflite", tmp_path / "b.safetensors")
+
+
+def test_importing_again_gives_the_same_file(shared: Path, tmp_path: Path) -> None:
+    """Recipes name a teacher's file by its hash."""
+    source = shared / "teachers" / f"{PAIRS[1][0]}.tflite"
+    hashes = {import_tflite(source, tmp_path / f"{number}.safetensors").sha256 for number in range(5)}
+    assert len(hashes) == 1
