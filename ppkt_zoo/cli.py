@@ -14,8 +14,15 @@ from rich.text import Text
 
 from ppkt_zoo.cli_common import (
     FAILED,
+    DeviceOption,
+    EngineOption,
+    EveryOption,
+    FrameOption,
     Group,
     IntrinsicsOption,
+    SourceArgument,
+    TileOption,
+    UpOption,
     new_console,
     numbers,
     say,
@@ -62,7 +69,7 @@ def demo(
 
 @app.command()
 def encode(
-    source: Annotated[Path, typer.Argument(help="A point file (ply, pcd, npz, …), or a folder of RGB-D frames.")],
+    source: SourceArgument,
     weight: WeightOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="A .npz or .ply; SOURCE_features.npz by default.")
@@ -73,20 +80,13 @@ def encode(
     levels: Annotated[
         bool, typer.Option("--levels", help="Write the features of every level, not only the finest.")
     ] = False,
-    every: Annotated[
-        int | None, typer.Option(help="Of a folder: every n-th frame; by default about 40 of them.", min=1)
-    ] = None,
-    frame: Annotated[int | None, typer.Option(help="Of a folder: this frame alone, from 0.", min=0)] = None,
-    up: Annotated[
-        str | None,
-        typer.Option(help="Of a file: the axis that points up, z, y, -y, …  Of frames: gravity, camera-y, world-z."),
-    ] = None,
+    every: EveryOption = None,
+    frame: FrameOption = None,
+    up: UpOption = None,
     intrinsics: IntrinsicsOption = None,
-    tile: Annotated[
-        float | None, typer.Option(help="Encode in square columns of so many metres, for huge clouds.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
-    engine: Annotated[str, typer.Option(help="Who does the sparse convolutions: auto, torch, spconv, …")] = "auto",
+    tile: TileOption = None,
+    device: DeviceOption = "cpu",
+    engine: EngineOption = "auto",
 ) -> None:
     """Give every point of a cloud a feature: xyz, rgb and features into one file."""
     from ppkt_zoo.encode_file import encode_source
@@ -140,8 +140,8 @@ def verify(
         str | None, typer.Argument(help="A weight; all that travel with the package where not given.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every listed weight; fetches those on the Hub.")] = False,
-    device: Annotated[str, typer.Option(help="cpu, cuda, …")] = "cpu",
-    engine: Annotated[str, typer.Option(help="auto, torch, spconv, …")] = "auto",
+    device: DeviceOption = "cpu",
+    engine: EngineOption = "auto",
 ) -> None:
     """Prove that a weight still gives its recorded features on this machine."""
     from ppkt_zoo.zoo.load import verify as verify_weight

@@ -17,6 +17,18 @@ STOPPED = 3
 # Where output goes to a file, tables may be wider than the 80 columns that are assumed there.
 _FILE_WIDTH = 160
 
+SourceArgument = Annotated[Path, typer.Argument(help="A point file (ply, pcd, npz, …), or a folder of RGB-D frames.")]
+EveryOption = Annotated[
+    int | None, typer.Option(help="Of a folder: every n-th frame; by default about 40 of them.", min=1)
+]
+FrameOption = Annotated[int | None, typer.Option(help="Of a folder: this frame alone, from 0.", min=0)]
+UpOption = Annotated[
+    str | None,
+    typer.Option(help="Of a file: the axis that points up, z, y, -y, …  Of frames: gravity, camera-y, world-z."),
+]
+TileOption = Annotated[float | None, typer.Option(help="Go in square columns of so many metres, for huge clouds.")]
+DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")]
+EngineOption = Annotated[str, typer.Option(help="Who does the sparse convolutions: auto, torch, spconv, …")]
 IntrinsicsOption = Annotated[
     str | None, typer.Option(metavar="FX,FY,CX,CY", help="Of a folder of frames without its own.")
 ]

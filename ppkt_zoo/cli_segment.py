@@ -5,7 +5,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ppkt_zoo.cli_common import STOPPED, DataOption, Group, IntrinsicsOption, name_and_path, new_console, numbers, say
+from ppkt_zoo.cli_common import (
+    STOPPED,
+    DataOption,
+    DeviceOption,
+    EngineOption,
+    EveryOption,
+    FrameOption,
+    Group,
+    IntrinsicsOption,
+    SourceArgument,
+    TileOption,
+    UpOption,
+    name_and_path,
+    new_console,
+    numbers,
+    say,
+)
 
 if TYPE_CHECKING:
     from ppkt_zoo.downstream.segmentation.evaluation import SegmentationScore
@@ -21,12 +37,11 @@ ModelOption = Annotated[
     str,
     typer.Option("--model", "-m", help="Folder of a fine-tuned model, or hf-hub:OWNER/REPO@COMMIT."),
 ]
-DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")]
 CacheOption = Annotated[Path | None, typer.Option(help="For the scans of rooms.")]
 
 
 def segment(
-    source: Annotated[Path, typer.Argument(help="A point file (ply, pcd, npz, …), or a folder of RGB-D frames.")],
+    source: SourceArgument,
     model: ModelOption,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="A .npz or .ply; SOURCE_labels.ply by default.")
@@ -39,18 +54,13 @@ def segment(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write the probability of every class, not only of the likeliest.")
     ] = False,
-    every: Annotated[
-        int | None, typer.Option(help="Of a folder: every n-th frame; by default about 40 of them.", min=1)
-    ] = None,
-    frame: Annotated[int | None, typer.Option(help="Of a folder: this frame alone, from 0.", min=0)] = None,
-    up: Annotated[
-        str | None,
-        typer.Option(help="Of a file: the axis that points up, z, y, -y, …  Of frames: gravity, camera-y, world-z."),
-    ] = None,
+    every: EveryOption = None,
+    frame: FrameOption = None,
+    up: UpOption = None,
     intrinsics: IntrinsicsOption = None,
-    tile: Annotated[float | None, typer.Option(help="Go in square columns of so many metres, for huge clouds.")] = None,
+    tile: TileOption = None,
     device: DeviceOption = "cpu",
-    engine: Annotated[str, typer.Option(help="Who does the sparse convolutions: auto, torch, spconv, …")] = "auto",
+    engine: EngineOption = "auto",
 ) -> None:
     """Name the class of every point of a cloud with a fine-tuned model."""
     from ppkt_zoo.segment_file import segment_source

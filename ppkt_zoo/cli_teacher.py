@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ppkt_zoo.cli_common import STOPPED, DataOption, Group, name_and_path, say
+from ppkt_zoo.cli_common import STOPPED, DataOption, DeviceOption, Group, name_and_path, say
 
 teacher_app = typer.Typer(cls=Group, no_args_is_help=True, help="2D teachers: import published files, train your own.")
 
@@ -35,7 +35,7 @@ def train(
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="For rendered rooms.")] = None,
     workers: Annotated[int, typer.Option(help="Processes that prepare crops; the numbers stay the same.", min=0)] = 0,
-    device: Annotated[str, typer.Option(help="cpu, cuda, …")] = "cpu",
+    device: DeviceOption = "cpu",
     stop_after: Annotated[int | None, typer.Option(help="End with a checkpoint after so many steps.", min=1)] = None,
 ) -> None:
     """Train a 2D teacher on images alone, by MoCo v2 or with labels, as a recipe says.

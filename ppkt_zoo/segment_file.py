@@ -10,10 +10,8 @@ from rich.console import Console
 
 from ppkt_zoo.downstream.segmentation.folder import load_segmentation
 from ppkt_zoo.downstream.segmentation.model import SegmentationModel
-from ppkt_zoo.encode_file import read_points
-from ppkt_zoo.errors import InputError
-from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.io import write_cloud
+from ppkt_zoo.source_points import check_targets, read_points
 from ppkt_zoo.view.classes import class_colors, segmentation_picture
 from ppkt_zoo.view.picture import save_picture
 from ppkt_zoo.view.steps import Steps, thousands
@@ -44,7 +42,7 @@ def segment_source(
     viewer shows them. ``OUT.classes.json`` beside it tells what each label is called, and its colour.
 
     Args:
-        source, reading: see :func:`ppkt_zoo.encode_file.read_points`.
+        source, reading: see :func:`ppkt_zoo.source_points.read_points`.
         out: .npz or .ply.
         model, device, engine: see :func:`ppkt_zoo.downstream.segmentation.folder.load_segmentation`.
         picture: a .png.
@@ -54,10 +52,7 @@ def segment_source(
         InputError: something about the source or the paths does not fit.
         UnknownNameError, WeightError: as ``load_segmentation`` does.
     """
-    if out.suffix.lower() not in (".npz", ".ply"):
-        raise InputError(f"labels are written as .npz or .ply: give an --out that ends so, not {out.name!r}")
-    if picture is not None and picture.suffix.lower() != ".png":
-        raise InputError(f"pictures are written as .png: give a --picture that ends so, not {picture.name!r}")
+    check_targets("labels", out, picture)
     steps = Steps(Console() if console is None else console)
     with steps.step("model", "loading the model") as step:
         network: SegmentationModel = load_segmentation(model, device=device, engine=engine)
@@ -65,7 +60,7 @@ def segment_source(
         step.text = f"{model}: {len(network.classes)} classes, voxels of {size:g} cm"
     with steps.step("points", f"reading {source}") as step:
         points = read_points(source, **reading)
-        cloud = PointCloud.from_arrays(points.xyz, points.rgb)
+        cloud, sensor = points.cloud()
         color = "without" if cloud.rgb is None else "with"
         step.text = f"{points.told}: {thousands(len(cloud))} points {color} colour"
     shown, rgb = cloud.xyz.numpy(), None if cloud.rgb is None else cloud.rgb.numpy()
@@ -83,8 +78,6 @@ def segment_source(
         step.text = f"{out}: xyz, {', '.join(arrays)}; {names.name}: what the labels are called"
     if picture is not None:
         with steps.step("picture", "drawing") as step:
-            # Map coordinates were moved to the origin; the place they were seen from moves along.
-            sensor = None if points.sensor is None else points.sensor + (shown[0] - points.xyz[0])
             votes = voting * (2 if flips else 1)
             title = "predicted classes" + (f", mean of {votes} views" if votes > 1 else "")
             page = segmentation_picture(shown, rgb, found.labels, network.classes, title=title, seen_from=sensor)

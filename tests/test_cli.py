@@ -154,7 +154,7 @@ def test_encode_every_level(folder: Path, cloud: Path, tmp_path: Path) -> None:
 
 
 def test_encode_turns_a_file_upright(folder: Path, cloud: Path, tmp_path: Path) -> None:
-    from ppkt_zoo.encode_file import UP_AXES, read_points
+    from ppkt_zoo.source_points import UP_AXES, read_points
 
     rng = np.random.default_rng(0)
     for axis, rotation in UP_AXES.items():
