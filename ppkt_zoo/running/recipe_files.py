@@ -1,6 +1,8 @@
 """Recipes as files: found by path or name, read strictly, with overrides."""
 
 import difflib
+import hashlib
+import json
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from ppkt_zoo.errors import RecipeError
 
-__all__ = ["find_recipe", "read_recipe", "shipped_recipes"]
+__all__ = ["find_recipe", "fingerprint_of", "read_recipe", "shipped_recipes"]
 
 _Kind = TypeVar("_Kind", bound=BaseModel)
 
@@ -29,6 +31,15 @@ def read_recipe(kind: type[_Kind], file: Path, overrides: list[str] | tuple[str,
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
         raise RecipeError(f"recipe {file}: {problems}") from error
+
+
+def fingerprint_of(recipe: BaseModel, meaning: int) -> str:
+    """sha256 of a recipe's content and of what its kind means today; a run resumes only under the same one.
+
+    Fields at their default are left out, so that runs go on when recipes learn new fields.
+    """
+    content = [meaning, recipe.model_dump(mode="json", exclude_defaults=True)]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def shipped_recipes(folder: str = ".") -> dict[str, Path]:

@@ -1,7 +1,5 @@
 """From a finished run to a weight folder with its complete record."""
 
-import os
-import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +12,7 @@ from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.data.rooms.version import VERSION as ROOMS_VERSION
 from ppkt_zoo.points.back_projection import back_project
 from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.running.machine import describe_machine
 from ppkt_zoo.train.recipe import FramesData, Recipe
 from ppkt_zoo.transfer.model import TransferModel
 from ppkt_zoo.transfer.teachers import Teacher
@@ -33,6 +32,7 @@ class RunSummary:
         seconds: of training, over all its parts.
         seen_frames, skipped_frames: how many there were, and how many could not be used.
         source_sizes: frames of each source in the recipe's order.
+        device: that the main process learned on.
         processes: that learned together.
     """
 
@@ -40,6 +40,7 @@ class RunSummary:
     seen_frames: int
     skipped_frames: int
     source_sizes: tuple[int, ...]
+    device: torch.device
     processes: int = 1
 
 
@@ -94,7 +95,7 @@ def _record(recipe: Recipe, teacher: Teacher | None, summary: RunSummary) -> dic
         "trained": Training(
             steps=recipe.steps,
             hours=round(summary.seconds / 3600, 3),
-            machine=_machine(summary.processes),
+            machine=describe_machine(summary.device, summary.processes),
             versions={package: version(package) for package in ("torch", "torchvision", "accelerate", "numpy")}
             | ({"procedural rooms": str(ROOMS_VERSION)} if any(one.kind == "rooms" for one in recipe.data) else {}),
         ),
@@ -126,10 +127,3 @@ def _golden_cloud(source: FrameSource) -> PointCloud:
     xyz, pixel = back_project(frame.depth, frame.intrinsics, frame.pose)
     chosen = torch.linspace(0, len(xyz) - 1, min(_GOLDEN_POINTS, len(xyz))).long().numpy()
     return PointCloud.from_arrays(xyz[chosen], frame.color[pixel[chosen, 1], pixel[chosen, 0]])
-
-
-def _machine(processes: int) -> str:
-    shared = f", {processes} processes" if processes > 1 else ""
-    if torch.cuda.is_available():
-        return f"{torch.cuda.device_count()} × {torch.cuda.get_device_name()}{shared}"
-    return f"CPU, {os.cpu_count()} cores, {platform.machine()}{shared}"

@@ -23,7 +23,7 @@ from ppkt_zoo.sparse.denormals import flushed_denormals
 from ppkt_zoo.train.batches import Step
 from ppkt_zoo.train.export import RunSummary, export_weight
 from ppkt_zoo.train.failure import save_for_study
-from ppkt_zoo.train.processes import agree_to_stop, everyone_has, mean_over_ranks
+from ppkt_zoo.train.processes import agree_to_stop, mean_over_ranks, sum_counts
 from ppkt_zoo.train.recipe import Recipe
 from ppkt_zoo.train.setup import Setup
 from ppkt_zoo.transfer.objective import Outcome
@@ -172,6 +172,7 @@ class _Run:
                 seen_frames=self.seen_frames,
                 skipped_frames=self.skipped_frames,
                 source_sizes=tuple(len(source) for source in self.setup.data.sources),
+                device=self.accelerator.device,
                 processes=self.accelerator.num_processes,
             )
             model = self.setup.exported_model().cpu()
@@ -188,9 +189,7 @@ class _Run:
         began = time.perf_counter()
         taken = list(islice(batches, accumulate))
         waited = time.perf_counter() - began
-        for data in taken:
-            self._count_frames(data)
-        usable = [data for data in taken if everyone_has(data.clouds is not None, self.accelerator)]
+        usable = [data for data in taken if self._count_frames(data)]
         figures: list[dict[str, float]] = []
         for number, data in enumerate(usable, start=1):
             # Gradients travel between processes with the last batch of a step only.
@@ -241,16 +240,21 @@ class _Run:
             "seconds": self.seconds,
         }
 
-    def _count_frames(self, data: Step) -> None:
-        self.seen_frames += len(data.image_sizes) + len(data.skipped)
-        self.skipped_frames += len(data.skipped)
+    def _count_frames(self, data: Step) -> bool:
+        """Count a batch's frames over all processes; whether every one of them has something to learn from."""
         for line in data.skipped:
             self.progress.say(f"skipped {line}")
+        seen = len(data.image_sizes) + len(data.skipped)
+        counts = sum_counts([seen, len(data.skipped), data.clouds is None], self.accelerator)
+        self.seen_frames += counts[0]
+        self.skipped_frames += counts[1]
         if self.skipped_frames > max(10, _MOST_SKIPPED * self.seen_frames):
+            last = f", the last: {data.skipped[-1]}" if data.skipped else ""
             raise TrainingError(
-                f"{self.skipped_frames} of {self.seen_frames} frames could not be used, the last: {data.skipped[-1:]}: "
+                f"{self.skipped_frames} of {self.seen_frames} frames could not be used{last}: "
                 "look at the data before going on"
             )
+        return counts[2] == 0
 
 
 def _each(loader: DataLoader[Step]) -> Generator[Step, None, None]:

@@ -1,5 +1,7 @@
 """What the processes of a run must agree on: whether a step can be taken, what its loss was, whether to stop."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.distributed as dist
 from accelerate import Accelerator
@@ -7,15 +9,12 @@ from torch import Tensor
 
 from ppkt_zoo.collectives import count_of_ranks, sum_over_ranks
 
-__all__ = ["agree_to_stop", "everyone_has", "mean_over_ranks"]
+__all__ = ["agree_to_stop", "mean_over_ranks", "sum_counts"]
 
 
-def everyone_has(own: bool, accelerator: Accelerator) -> bool:
-    """Whether all processes have something to learn from; else none may take the step, or the others would wait."""
-    if count_of_ranks() == 1:
-        return own
-    missing = torch.tensor(float(not own), device=accelerator.device)
-    return float(sum_over_ranks(missing)) == 0
+def sum_counts(own: Sequence[int], accelerator: Accelerator) -> list[int]:
+    """Each count summed over all processes, the same for all: what one of them decides by it, all decide."""
+    return [int(count) for count in sum_over_ranks(torch.tensor(own, device=accelerator.device)).tolist()]
 
 
 def mean_over_ranks(own: Tensor) -> float:

@@ -1,14 +1,12 @@
 """Recipe: everything that makes a weight, in one complete YAML file, read strictly."""
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from ppkt_zoo.data.augment import CloudAugmentation
-from ppkt_zoo.running.recipe_files import find_recipe, read_recipe, shipped_recipes
+from ppkt_zoo.running.recipe_files import find_recipe, fingerprint_of, read_recipe, shipped_recipes
 from ppkt_zoo.running.sections import OptimiserSection, Strict
 from ppkt_zoo.train.recipe_sections import (
     BackboneSection,
@@ -116,10 +114,7 @@ class Recipe(Strict):
     @property
     def fingerprint(self) -> str:
         """sha256 of the recipe's content; a run resumes only under the same one."""
-        # Fields at their default are left out, so that a recipe's runs go on when recipes learn new fields.
-        content = [_MEANING, self.model_dump(mode="json", exclude_defaults=True)]
-        text = json.dumps(content, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return fingerprint_of(self, _MEANING)
 
 
 def load_recipe(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Recipe:

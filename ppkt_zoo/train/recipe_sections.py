@@ -1,7 +1,7 @@
 """The sections of a pretraining recipe, each checked on its own."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -161,3 +161,10 @@ class ValidationSection(Strict):
 
     data: RoomsData
     every: int = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _check_a_whole_batch(self) -> Self:
+        frames = self.data.rooms * self.data.frames_per_room
+        if frames < self.data.per_step:
+            raise ValueError(f"data.per_step is {self.data.per_step}, but there are {frames} frames: not one batch")
+        return self

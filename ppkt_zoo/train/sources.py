@@ -108,6 +108,7 @@ class FrameOrder:
         scenes: Sequence[int] | None = None,
     ) -> None:
         self._seed, self._per_step = seed, per_step
+        self._orders: dict[int, tuple[int, np.ndarray]] = {}
         self._views = [1] * len(sizes) if views is None else views
         # A frame may start a row where the row ends in the same scene.
         self._starts = [
@@ -128,10 +129,17 @@ class FrameOrder:
         for source, (starts, views) in enumerate(zip(self._starts, self._views, strict=True)):
             for draw in range(self._draws(source, step), self._draws(source, step + 1)):
                 epoch, place = divmod(draw, len(starts))
-                order = np.random.default_rng([self._seed, source, epoch]).permutation(len(starts))
-                first = int(starts[order[place]])
+                first = int(starts[self._shuffled(source, epoch)[place]])
                 rows.append([(source, first + view) for view in range(views)])
         return rows
+
+    def _shuffled(self, source: int, epoch: int) -> np.ndarray:
+        """The order of a source's starts in an epoch; the last one asked for is kept."""
+        kept = self._orders.get(source)
+        if kept is None or kept[0] != epoch:
+            rng = np.random.default_rng([self._seed, source, epoch])
+            kept = self._orders[source] = (epoch, rng.permutation(len(self._starts[source])))
+        return kept[1]
 
     @property
     def fewest_rows(self) -> int:

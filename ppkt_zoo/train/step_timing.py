@@ -14,7 +14,7 @@ from ppkt_zoo.running.interrupt import Stopped
 from ppkt_zoo.running.optim import learning_rate, set_learning_rate
 from ppkt_zoo.train.batches import Step
 from ppkt_zoo.train.cost import StepCost
-from ppkt_zoo.train.processes import agree_to_stop, everyone_has
+from ppkt_zoo.train.processes import agree_to_stop, sum_counts
 from ppkt_zoo.train.setup import Setup
 from ppkt_zoo.train.timed_source import TimedSource
 
@@ -70,7 +70,7 @@ def _time_step(setup: Setup, sources: Sequence[TimedSource], number: int, batche
         with clock.part("prepare"):
             step = next(batches)
         skipped += step.skipped
-        if not everyone_has(step.clouds is not None, accelerator) or step.clouds is None:
+        if any(sum_counts([step.clouds is None], accelerator)) or step.clouds is None:
             continue
         seen.append(step)
         voxels += len(voxelize(step.clouds, setup.plain_model.student.input_spec).coords)

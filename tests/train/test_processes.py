@@ -1,5 +1,6 @@
 """Two processes that share each step's frames learn what one process learns from all of them."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from safetensors import safe_open
 from safetensors.torch import load_file
 from tiny_recipe import tiny_recipe
 from torch import Tensor
 
 from ppkt_zoo.running.metrics_log import read_metrics
+from ppkt_zoo.running.tensor_files import HEADER
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,6 +52,9 @@ def test_two_processes_learn_what_one_does(tmp_path: Path, teacher_file: Path) -
         _train(processes, recipe, teacher_file, tmp_path / str(processes), tmp_path / "cache")
     one, two = (read_metrics(tmp_path / str(processes) / "metrics.jsonl") for processes in (1, 2))
     assert two[0]["loss"] == pytest.approx(one[0]["loss"], rel=1e-5)
+    # Frames are counted over both processes.
+    notes = [_notes(tmp_path / str(processes) / "checkpoints") for processes in (1, 2)]
+    assert notes[0]["seen_frames"] == notes[1]["seen_frames"] == 16
     assert two[1]["loss"] == pytest.approx(one[1]["loss"], rel=1e-3)
     alone, together = (
         load_file(tmp_path / str(processes) / "checkpoints" / "step-00000001.safetensors") for processes in (1, 2)
@@ -58,6 +64,12 @@ def test_two_processes_learn_what_one_does(tmp_path: Path, teacher_file: Path) -
     assert _distance(alone, together, "optimizer.") < 5e-3
     for part in ("model.", "average."):
         assert _distance(alone, together, part) < 1e-4
+
+
+def _notes(checkpoints: Path) -> dict[str, int]:
+    with safe_open(sorted(checkpoints.iterdir())[-1], "pt") as opened:
+        notes: dict[str, int] = json.loads(opened.metadata()[HEADER])["notes"]
+    return notes
 
 
 def _distance(one: dict[str, Tensor], two: dict[str, Tensor], prefix: str) -> float:

@@ -112,3 +112,9 @@ def test_validation_rooms_must_differ(tmp_path: Path) -> None:
     rooms = tiny_recipe()["data"][0]
     with pytest.raises(RecipeError, match="another seed"):
         load_recipe(_write(tmp_path, tiny_recipe(validation={"every": 2, "data": rooms})))
+
+
+def test_validation_needs_a_whole_batch(tmp_path: Path) -> None:
+    rooms = {**tiny_recipe()["data"][0], "seed": 77, "rooms": 1, "frames_per_room": 2, "per_step": 3}
+    with pytest.raises(RecipeError, match="per_step is 3, but there are 2 frames"):
+        load_recipe(_write(tmp_path, tiny_recipe(validation={"every": 2, "data": rooms})))

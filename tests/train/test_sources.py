@@ -13,6 +13,13 @@ def test_same_step_same_frames() -> None:
     assert [first(step) for step in range(20)] == [second(step) for step in reversed(range(20))][::-1]
 
 
+def test_steps_may_be_asked_in_any_order() -> None:
+    """Accumulation, workers and resuming jump about, and an epoch's order is kept between two questions."""
+    order = FrameOrder(3, [7, 5], [2, 1])
+    wanted = {step: FrameOrder(3, [7, 5], [2, 1])(step) for step in (0, 9, 1, 4, 5, 8)}
+    assert {step: order(step) for step in wanted} == wanted
+
+
 def test_an_epoch_shows_every_frame_once() -> None:
     order = FrameOrder(0, [6], [2])
     epoch = [frame for step in range(3) for frame in order(step)]

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import platform
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from ppkt_zoo.downstream.segmentation.folder import save_segmentation
 from ppkt_zoo.downstream.segmentation.model import SegmentationModel
 from ppkt_zoo.downstream.segmentation.recipe import CropSection, SegmentationRecipe
 from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.running.machine import describe_machine
 from ppkt_zoo.zoo.record import DataUsed, Licences, Metric, Training
 
 # Enough for a network's coarsest level, little enough for a folder.
@@ -60,7 +60,7 @@ def export_segmentation(
         "trained": Training(
             steps=recipe.steps,
             hours=round(seconds / 3600, 3),
-            machine=_machine(device),
+            machine=describe_machine(device),
             versions={package: version(package) for package in ("torch", "numpy")},
         ),
         "metrics": () if score is None else _metrics(recipe, score, tested_on),
@@ -111,12 +111,6 @@ def _metrics(recipe: SegmentationRecipe, score: SegmentationScore, tested_on: st
         for prefix, where in (("", "full cloud"), ("voxel_", "voxels"))
         for key in _NAMES
     )
-
-
-def _machine(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{device.type.upper()}, {os.cpu_count()} cores, {platform.machine()}"
 
 
 def _golden_cloud(train: SceneSource) -> PointCloud:

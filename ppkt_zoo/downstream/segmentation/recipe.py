@@ -1,7 +1,5 @@
 """SegmentationRecipe: everything that makes a fine-tuned segmentation model, in one complete YAML file."""
 
-import hashlib
-import json
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ppkt_zoo.data.augment import CloudAugmentation
 from ppkt_zoo.points.input_spec import InputSpec
-from ppkt_zoo.running.recipe_files import find_recipe, read_recipe, shipped_recipes
+from ppkt_zoo.running.recipe_files import find_recipe, fingerprint_of, read_recipe, shipped_recipes
 from ppkt_zoo.running.sections import OptimiserSection, Strict
 
 __all__ = [
@@ -139,8 +137,7 @@ class SegmentationRecipe(Strict):
     @property
     def fingerprint(self) -> str:
         """sha256 of the recipe's content; a run resumes only under the same one."""
-        content = [_MEANING, self.model_dump(mode="json", exclude_defaults=True)]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return fingerprint_of(self, _MEANING)
 
 
 def load_segmentation_recipe(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> SegmentationRecipe:

@@ -1,16 +1,16 @@
 """The recipe of a 2D teacher: everything that makes its file, in one complete YAML file, read strictly."""
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ppkt_zoo.running.recipe_files import find_recipe, read_recipe, shipped_recipes
+from ppkt_zoo.running.recipe_files import find_recipe, fingerprint_of, read_recipe, shipped_recipes
 from ppkt_zoo.running.sections import OptimiserSection, Strict
 
 _FOLDER = "teachers"
+# What the same recipe means; to be raised where a default changes or a step sees other random numbers.
+_MEANING = 1
 
 
 class RoomsImages(Strict):
@@ -129,7 +129,7 @@ class TeacherRecipe(Strict):
     @property
     def fingerprint(self) -> str:
         """sha256 of the recipe's content; a run resumes only under the same one."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+        return fingerprint_of(self, _MEANING)
 
 
 def load_teacher_recipe(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> TeacherRecipe:
