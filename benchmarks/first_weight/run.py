@@ -9,7 +9,6 @@ was, and parts can run one by one. The page is written from them at the end, and
 import argparse
 import dataclasses
 import json
-import os
 import time
 from collections.abc import Callable
 from datetime import date
@@ -23,6 +22,7 @@ import retrieval
 import rooms
 import tabletops
 import torch
+from _probes.files import write_json
 from _probes.journal import Journal
 from _probes.machine import describe_machine
 from arguments import PARTS, read_arguments
@@ -58,11 +58,11 @@ def main() -> None:
     done = asked.runs / f"{setting.sha256[:12]}-world{VERSION}-seeds{asked.seeds}{tiny}"
     for part in asked.parts:
         began = time.perf_counter()
-        _write_json(done / f"{part}.json", _measure(part, setting, done, asked))
+        write_json(done / f"{part}.json", _measure(part, setting, done, asked))
         print(f"{part}: {time.perf_counter() - began:.0f} s", flush=True)
     results = _collect(setting, done, trained_on)
     results["command"] = _command(asked)
-    _write_json(asked.out / "first_weight.json", results)
+    write_json(asked.out / "first_weight.json", results)
     write_page(results, asked.out / "first_weight.md")
     print(f"wrote {asked.out / 'first_weight.md'}")
 
@@ -106,13 +106,6 @@ def _collect(setting: Setting, done: Path, trained_on: list[str]) -> dict[str, A
         "parts": parts,
         "metrics": record_metrics(parts, setting.seeds),
     }
-
-
-def _write_json(file: Path, content: dict[str, Any]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".part")
-    draft.write_text(json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(draft, file)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ rooms-bench's validation set, which no table of weights looks at, and by retriev
 """
 
 import argparse
-import json
 import os
 import shutil
 import time
@@ -18,6 +17,7 @@ from typing import Any
 
 import _path  # noqa: F401
 import torch
+from _probes.files import write_json
 from _probes.journal import Journal
 from _probes.machine import describe_machine
 from _probes.probing import LAST, ProbeTask, of_backbone, probe_scores
@@ -52,8 +52,8 @@ def main(words: Sequence[str] | None = None) -> None:
         if asked.only and name not in asked.only:
             continue
         result["groups"][name] = [_variant(variant, asked, journal) for variant in variants]
-        _write(asked.out / "ablation.json", result | {"spent": journal.spent()})
-    _write(asked.out / "ablation.json", result | {"spent": journal.spent()})
+        write_json(asked.out / "ablation.json", result | {"spent": journal.spent()})
+    write_json(asked.out / "ablation.json", result | {"spent": journal.spent()})
 
 
 def read_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -123,13 +123,6 @@ def _task(cache: Path) -> ProbeTask:
         per_class=200,
         queries=500,
     )
-
-
-def _write(file: Path, content: object) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".part")
-    draft.write_text(json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(draft, file)
 
 
 if __name__ == "__main__":

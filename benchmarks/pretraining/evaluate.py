@@ -7,7 +7,6 @@ measured stands in a journal beside it, keyed by the sha256 of the tensors, and 
 """
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import _path  # noqa: F401
 import torch
+from _probes.files import write_json
 from _probes.journal import Journal
 from _probes.machine import describe_machine
 from amount import FULL, TINY
@@ -40,7 +40,7 @@ def main(words: Sequence[str] | None = None) -> None:
         journal = Journal(asked.out / "journal" / f"{student.key[:21]}-{amount}.jsonl")
         found = measure(student, material, asked.seeds, journal, teachers) | {"machine": describe_machine()}
         file = asked.out / f"{student.name.replace(', ', '-').replace(' ', '_')}-{student.key[:21]}-{amount}.json"
-        _write(file, found)
+        write_json(file, found)
         for line in found["missing"]:
             print(f"  not measured: {line}", flush=True)
         print(f"{student.name}: {time.perf_counter() - began:.0f} s → {file}", flush=True)
@@ -70,13 +70,6 @@ def _seeds(text: str) -> int:
 
 def _teacher_files(place: Path) -> list[Path]:
     return sorted(place.rglob("*.safetensors")) if place.is_dir() else [place]
-
-
-def _write(file: Path, content: object) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".part")
-    draft.write_text(json.dumps(content, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(draft, file)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,10 @@ from ppkt_zoo.sparse import SparseTensor, StridedConv3d, SubmanifoldConv3d, Tran
 
 _LEVELS = ("stride16", "stride8", "stride4", "stride2", "stride1")
 
+# Widths of the four levels down and the four levels up; A as Choy et al. name them.
+_PLANES_A = (32, 64, 128, 256, 128, 128, 96, 96)
+_PLANES_SLIM = (24, 40, 56, 80, 80, 56, 56, 48)
+
 
 class DownStage(nn.Module):
     """One level down: 2×2×2 stride-2 convolution of the same width, then residual blocks."""
@@ -120,7 +124,7 @@ def sr_unet14(*, input_spec: InputSpec, stem_kernel: int = 5, checkpointing: boo
     """Res16UNet14A: planes (32, 64, 128, 256 | 128, 128, 96, 96), one block a level."""
     return SRUNet(
         input_spec=input_spec,
-        planes=(32, 64, 128, 256, 128, 128, 96, 96),
+        planes=_PLANES_A,
         blocks=(1,) * 8,
         stem_kernel=stem_kernel,
         checkpointing=checkpointing,
@@ -131,7 +135,7 @@ def sr_unet18(*, input_spec: InputSpec, stem_kernel: int = 5, checkpointing: boo
     """Res16UNet18A: the planes of 14A, two blocks a level."""
     return SRUNet(
         input_spec=input_spec,
-        planes=(32, 64, 128, 256, 128, 128, 96, 96),
+        planes=_PLANES_A,
         blocks=(2,) * 8,
         stem_kernel=stem_kernel,
         checkpointing=checkpointing,
@@ -167,7 +171,7 @@ def sr_unet14_slim(*, input_spec: InputSpec, stem_kernel: int = 3, checkpointing
     """The smallest: planes (24, 40, 56, 80 | 80, 56, 56, 48), one block a level; for comparisons on the CPU."""
     return SRUNet(
         input_spec=input_spec,
-        planes=(24, 40, 56, 80, 80, 56, 56, 48),
+        planes=_PLANES_SLIM,
         blocks=(1,) * 8,
         stem_channels=24,
         stem_kernel=stem_kernel,
@@ -179,7 +183,7 @@ def sr_unet18_slim(*, input_spec: InputSpec, stem_kernel: int = 3, checkpointing
     """The planes of ``sr_unet14_slim``, two blocks a level."""
     return SRUNet(
         input_spec=input_spec,
-        planes=(24, 40, 56, 80, 80, 56, 56, 48),
+        planes=_PLANES_SLIM,
         blocks=(2,) * 8,
         stem_channels=24,
         stem_kernel=stem_kernel,
