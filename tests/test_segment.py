@@ -95,7 +95,7 @@ def test_endings_are_checked_first(model: Path, cloud: Path, tmp_path: Path, opt
 def test_a_recipe_is_trained_stopped_and_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import ppkt_zoo.downstream.segmentation as room
     from ppkt_zoo.data.scenes import LabelledScene
-    from ppkt_zoo.downstream.segmentation.scenes import Splits
+    from ppkt_zoo.downstream.splits import Splits
 
     class Scenes:
         name, classes, box_classes = "two", ROOM_CLASSES[:3], ()

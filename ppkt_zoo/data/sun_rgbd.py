@@ -82,8 +82,12 @@ class SunRGBD:
             depth=self._depth(place),
             intrinsics=self._read_intrinsics(place),
             pose=_read_tilt(place / "extrinsics") if self._posed else None,
-            name=f"{self.name}/{place.relative_to(self.folder).as_posix()}".removesuffix("/."),
+            name=f"{self.name}/{self.path(index)}".removesuffix("/."),
         )
+
+    def path(self, index: int) -> str:
+        """A frame's path below the folder, with forward slashes."""
+        return self._frames[index].relative_to(self.folder).as_posix()
 
     def boxes(self, index: int) -> Boxes:
         """The labelled boxes of a frame, in the world that its pose leads to.

@@ -5,7 +5,7 @@ from ppkt_zoo.downstream.segmentation.fit import FittedSegmentation, fit_segment
 from ppkt_zoo.downstream.segmentation.folder import load_segmentation, save_segmentation
 from ppkt_zoo.downstream.segmentation.model import Prediction, SegmentationModel
 from ppkt_zoo.downstream.segmentation.recipe import SegmentationRecipe, load_segmentation_recipe
-from ppkt_zoo.downstream.segmentation.scenes import open_splits
+from ppkt_zoo.downstream.splits import open_splits
 
 __all__ = [
     "FittedSegmentation",

@@ -1,73 +1,24 @@
 """SegmentationRecipe: everything that makes a fine-tuned segmentation model, in one complete YAML file."""
 
-import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from ppkt_zoo.data.augment import CloudAugmentation
-from ppkt_zoo.points.input_spec import InputSpec
-from ppkt_zoo.running.recipe_files import find_recipe, fingerprint_of, read_recipe, shipped_recipes
+from ppkt_zoo.downstream.recipe import DownstreamRecipe, RoomsBenchData, S3DISData, ScanNetData
+from ppkt_zoo.running.recipe_files import find_recipe, read_recipe, shipped_recipes
 from ppkt_zoo.running.sections import OptimiserSection, Strict
 
 __all__ = [
     "CropSection",
-    "RoomsBenchData",
-    "S3DISData",
-    "ScanNetData",
     "SegmentationOptimiser",
     "SegmentationRecipe",
     "load_segmentation_recipe",
     "shipped_segmentation_recipes",
 ]
 
-# What the same recipe means; to be raised where a default changes or a step sees other random numbers.
-_MEANING = 1
 _FOLDER = "segmentation"
-
-
-class RoomsBenchData(Strict):
-    """Labelled rooms of rooms-bench; made on the spot, needs no files."""
-
-    kind: Literal["rooms_bench"]
-    version: str = "v1"
-    train: int | None = Field(default=None, gt=0, description="only the first so many scenes; all where absent")
-    validation: int | None = Field(default=None, gt=0)
-    test: int | None = Field(default=None, gt=0)
-
-
-class S3DISData(Strict):
-    """S3DIS by areas; its folder is given as ``--data s3dis=PATH``."""
-
-    kind: Literal["s3dis"]
-    train_areas: tuple[int, ...] = (1, 2, 3, 4, 6)
-    test_areas: tuple[int, ...] = (5,)
-
-    @model_validator(mode="after")
-    def _areas_are_apart(self) -> "S3DISData":
-        if set(self.train_areas) & set(self.test_areas):
-            raise ValueError("an area stands in train_areas and in test_areas: a model is tested on what it never saw")
-        return self
-
-
-class ScanNetData(Strict):
-    """ScanNet's annotated scans; their folder is given as ``--data scannet=PATH``, the lists lie in it."""
-
-    kind: Literal["scannet"]
-    train_list: str = "scannetv2_train.txt"
-    test_list: str = "scannetv2_val.txt"
-
-
-DataSection = Annotated[RoomsBenchData | S3DISData | ScanNetData, Field(discriminator="kind")]
-
-
-class BackboneSection(Strict):
-    """The architecture, and how the points are prepared for it."""
-
-    name: str
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    input_spec: InputSpec
 
 
 class CropSection(Strict):
@@ -84,60 +35,23 @@ class SegmentationOptimiser(OptimiserSection):
     head_lr: float = Field(default=1.0, gt=0, description="the head's rate over the backbone's")
 
 
-class SegmentationRecipe(Strict):
-    """One complete description of a fine-tuning; nothing is inherited from elsewhere."""
+class SegmentationRecipe(DownstreamRecipe):
+    """One complete description of a fine-tuning for segmentation."""
 
-    model: str = Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$", description="architecture.tag of the model it makes")
-    description: str
-    init: str = Field(description="'random', or a weight as load_backbone names it")
-    backbone: BackboneSection
     level: str = "last"
-    data: DataSection
-    fraction: float = Field(default=1.0, gt=0, le=1, description="of the training scenes; each part lies in the next")
-    seed: int = Field(default=0, ge=0)
-    steps: int = Field(gt=0)
-    batch: int = Field(gt=0, description="scenes, or crops of them, a step")
+    data: Annotated[RoomsBenchData | S3DISData | ScanNetData, Field(discriminator="kind")]
     crop: CropSection = CropSection()
     loss_on: Literal["voxels", "points"] = Field(default="voxels", description="one labelled point a voxel, or all")
-    batch_norm: Literal["train", "frozen"] = "train"
     batch_norm_momentum: float = Field(default=0.02, gt=0, le=1)
     precision: Literal["no", "bf16"] = "no"
     optimiser: SegmentationOptimiser
     augmentation: CloudAugmentation
     voting: int = Field(default=1, gt=0, description="turns at the test at the end")
-    validate_every: int | None = Field(default=None, gt=0, description="steps; never where absent")
-    checkpoint_every: int = Field(default=500, gt=0)
-    log_every: int = Field(default=20, gt=0)
-    data_licence: str
-    attribution: str
-    model_licence: str
-    citation: str
-    deviations: tuple[str, ...] = Field(default=(), description="where this recipe differs from the protocol, and why")
 
     @field_validator("precision", mode="before")
     @classmethod
     def _yaml_says_no(cls, given: object) -> object:
         return "no" if given is False else given  # YAML reads a bare `no` as false
-
-    @field_validator("init")
-    @classmethod
-    def _init_is_named(cls, given: str) -> str:
-        if given != "random" and not re.search(r"[.:]", given):
-            raise ValueError(f"must be 'random', or a weight such as sr_unet14_small.ppkt_voc_rooms, got {given!r}")
-        return given
-
-    @model_validator(mode="after")
-    def _names_agree(self) -> "SegmentationRecipe":
-        if self.model.split(".")[0] != self.backbone.name:
-            raise ValueError(f"model {self.model!r} must begin with the backbone's name {self.backbone.name!r}")
-        if self.init == "random" and self.batch_norm == "frozen":
-            raise ValueError("a random backbone has no statistics to keep: batch_norm frozen needs a weight as init")
-        return self
-
-    @property
-    def fingerprint(self) -> str:
-        """sha256 of the recipe's content; a run resumes only under the same one."""
-        return fingerprint_of(self, _MEANING)
 
 
 def load_segmentation_recipe(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> SegmentationRecipe:

@@ -8,7 +8,7 @@ from tiny_scenes import TinyScenes, tiny_recipe, tiny_scene
 from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.downstream.segmentation.batches import SegmentationDataset, crop_rows
 from ppkt_zoo.downstream.segmentation.recipe import CropSection
-from ppkt_zoo.downstream.segmentation.scenes import fraction_of
+from ppkt_zoo.downstream.splits import fraction_of
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.voxelize import voxelize
 

@@ -6,7 +6,7 @@ import pytest
 from tiny_scenes import tiny_recipe
 
 from ppkt_zoo.downstream.segmentation.recipe import load_segmentation_recipe, shipped_segmentation_recipes
-from ppkt_zoo.downstream.segmentation.scenes import open_splits
+from ppkt_zoo.downstream.splits import open_splits
 from ppkt_zoo.errors import RecipeError
 from ppkt_zoo.running.recipe_files import shipped_recipes
 

@@ -11,7 +11,8 @@ from ppkt_zoo.data.rooms.bench import rooms_bench
 from ppkt_zoo.data.s3dis import S3DIS
 from ppkt_zoo.data.scannet.scenes import ScanNetScenes
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
-from ppkt_zoo.downstream.segmentation.recipe import RoomsBenchData, S3DISData, SegmentationRecipe
+from ppkt_zoo.data.sun_scenes import SunScenes
+from ppkt_zoo.downstream.recipe import DownstreamRecipe, RoomsBenchData, S3DISData, ScanNetData
 from ppkt_zoo.errors import InputError, RecipeError
 
 # Which scenes a part of a data set holds must not change with a run's own seed: runs are compared on equal data.
@@ -48,13 +49,14 @@ class Splits(NamedTuple):
     test: SceneSource
 
 
-def open_splits(recipe: SegmentationRecipe, folders: Mapping[str, Path], cache: Path) -> Splits:
+def open_splits(recipe: DownstreamRecipe, folders: Mapping[str, Path], cache: Path, boxes: bool = False) -> Splits:
     """The scenes that a recipe names.
 
     Args:
         recipe: its ``data`` and ``fraction`` are looked at.
-        folders: ``s3dis`` or ``scannet`` → the folder, where the recipe wants one.
+        folders: ``s3dis``, ``scannet`` or ``sun_rgbd`` → the folder, where the recipe wants one.
         cache: for the scans of rooms.
+        boxes: whether the scenes must come with their boxes.
 
     Raises:
         RecipeError: a folder is missing, or one is given that nobody wants.
@@ -73,11 +75,14 @@ def open_splits(recipe: SegmentationRecipe, folders: Mapping[str, Path], cache: 
         )
     folder = folders[section.kind]
     if isinstance(section, S3DISData):
-        train, test = S3DIS(folder, section.train_areas), S3DIS(folder, section.test_areas)
-        return Splits(fraction_of(train, recipe.fraction), None, test)
-    lists = [folder / name for name in (section.train_list, section.test_list)]
-    annotated = [ScanNetScenes(folder, scenes=names, boxes=False) for names in lists]
-    return Splits(fraction_of(annotated[0], recipe.fraction), None, annotated[1])
+        both: list[SceneSource] = [S3DIS(folder, areas) for areas in (section.train_areas, section.test_areas)]
+    else:
+        lists = [folder / name for name in (section.train_list, section.test_list)]
+        if isinstance(section, ScanNetData):
+            both = [ScanNetScenes(folder, scenes=names, boxes=boxes) for names in lists]
+        else:
+            both = [_listed(SunScenes(folder), names) for names in lists]
+    return Splits(fraction_of(both[0], recipe.fraction), None, both[1])
 
 
 def fraction_of(source: SceneSource, fraction: float) -> SceneSource:
@@ -86,6 +91,18 @@ def fraction_of(source: SceneSource, fraction: float) -> SceneSource:
         return source
     order = np.random.default_rng(_FRACTION_SEED).permutation(len(source))
     return SomeScenes(source, sorted(order[: math.ceil(fraction * len(source))].tolist()))
+
+
+def _listed(source: SunScenes, file: Path) -> SceneSource:
+    """The frames of SUN RGB-D that a list names by their paths."""
+    try:
+        wanted = file.read_text(encoding="utf-8").split()
+    except FileNotFoundError:
+        raise RecipeError(f"{file} is missing: write the paths of the split's frames into it, one a line") from None
+    numbers = {source.frames.path(number): number for number in range(len(source))}
+    if unknown := [path for path in wanted if path.strip("/") not in numbers]:
+        raise RecipeError(f"{file} names {unknown[0]}, which is no frame below {source.frames.folder}")
+    return SomeScenes(source, [numbers[path.strip("/")] for path in wanted])
 
 
 def _first(source: SceneSource, count: int | None) -> SceneSource:

@@ -8,7 +8,7 @@ from data.scannet_files import annotated
 from tiny_scenes import tiny_recipe
 
 from ppkt_zoo.downstream.segmentation.recipe import load_segmentation_recipe
-from ppkt_zoo.downstream.segmentation.scenes import open_splits
+from ppkt_zoo.downstream.splits import open_splits
 from ppkt_zoo.errors import FrameError
 
 

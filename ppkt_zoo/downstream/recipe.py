@@ -1,0 +1,120 @@
+"""What the recipes of all fine-tunings share: the backbone and its start, the data and how it is divided."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from ppkt_zoo.points.input_spec import InputSpec
+from ppkt_zoo.running.recipe_files import fingerprint_of
+from ppkt_zoo.running.sections import Strict
+
+__all__ = [
+    "BackboneSection",
+    "DataSection",
+    "DownstreamRecipe",
+    "RoomsBenchData",
+    "S3DISData",
+    "ScanNetData",
+    "SunRGBDData",
+]
+
+# What the same recipe means; to be raised where a default changes or a step sees other random numbers.
+_MEANING = 1
+
+
+class RoomsBenchData(Strict):
+    """Labelled rooms of rooms-bench; made on the spot, needs no files."""
+
+    kind: Literal["rooms_bench"]
+    version: str = "v1"
+    train: int | None = Field(default=None, gt=0, description="only the first so many scenes; all where absent")
+    validation: int | None = Field(default=None, gt=0)
+    test: int | None = Field(default=None, gt=0)
+
+
+class S3DISData(Strict):
+    """S3DIS by areas; its folder is given as ``--data s3dis=PATH``."""
+
+    kind: Literal["s3dis"]
+    train_areas: tuple[int, ...] = (1, 2, 3, 4, 6)
+    test_areas: tuple[int, ...] = (5,)
+
+    @model_validator(mode="after")
+    def _areas_are_apart(self) -> "S3DISData":
+        if set(self.train_areas) & set(self.test_areas):
+            raise ValueError("an area stands in train_areas and in test_areas: a model is tested on what it never saw")
+        return self
+
+
+class ScanNetData(Strict):
+    """ScanNet's annotated scans; their folder is given as ``--data scannet=PATH``, the lists lie in it."""
+
+    kind: Literal["scannet"]
+    train_list: str = "scannetv2_train.txt"
+    test_list: str = "scannetv2_val.txt"
+
+
+class SunRGBDData(Strict):
+    """SUN RGB-D's frames with their boxes; the folder is given as ``--data sun_rgbd=PATH``, the lists lie in it.
+
+    A list names frames by their paths below the folder, one a line.
+    """
+
+    kind: Literal["sun_rgbd"]
+    train_list: str = "train.txt"
+    test_list: str = "test.txt"
+
+
+DataSection = Annotated[RoomsBenchData | S3DISData | ScanNetData | SunRGBDData, Field(discriminator="kind")]
+
+
+class BackboneSection(Strict):
+    """The architecture, and how the points are prepared for it."""
+
+    name: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    input_spec: InputSpec
+
+
+class DownstreamRecipe(Strict):
+    """One complete description of a fine-tuning; nothing is inherited from elsewhere."""
+
+    model: str = Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$", description="architecture.tag of the model it makes")
+    description: str
+    init: str = Field(description="'random', or a weight as load_backbone names it")
+    backbone: BackboneSection
+    data: DataSection
+    fraction: float = Field(default=1.0, gt=0, le=1, description="of the training scenes; each part lies in the next")
+    seed: int = Field(default=0, ge=0)
+    steps: int = Field(gt=0)
+    batch: int = Field(gt=0, description="scenes, or crops of them, a step")
+    batch_norm: Literal["train", "frozen"] = "train"
+    validate_every: int | None = Field(default=None, gt=0, description="steps; never where absent")
+    checkpoint_every: int = Field(default=500, gt=0)
+    log_every: int = Field(default=20, gt=0)
+    data_licence: str
+    attribution: str
+    model_licence: str
+    citation: str
+    deviations: tuple[str, ...] = Field(default=(), description="where this recipe differs from the protocol, and why")
+
+    @field_validator("init")
+    @classmethod
+    def _init_is_named(cls, given: str) -> str:
+        if given != "random" and not re.search(r"[.:]", given):
+            raise ValueError(f"must be 'random', or a weight such as sr_unet14_small.ppkt_voc_rooms, got {given!r}")
+        return given
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> "DownstreamRecipe":
+        if self.model.split(".")[0] != self.backbone.name:
+            raise ValueError(f"model {self.model!r} must begin with the backbone's name {self.backbone.name!r}")
+        if self.init == "random" and self.batch_norm == "frozen":
+            raise ValueError("a random backbone has no statistics to keep: batch_norm frozen needs a weight as init")
+        return self
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of the recipe's content; a run resumes only under the same one."""
+        return fingerprint_of(self, _MEANING)
