@@ -26,6 +26,8 @@ FileName = Literal[
     "projection.safetensors",
     "head.safetensors",
     "head.json",
+    "detector.safetensors",
+    "detector.json",
     "record.json",
     "recipe.yaml",
 ]

@@ -29,7 +29,7 @@ from ppkt_zoo.zoo.config import (
     WeightConfig,
 )
 from ppkt_zoo.zoo.golden import Golden, make_golden
-from ppkt_zoo.zoo.head import HEAD, HEAD_CONFIG, Head
+from ppkt_zoo.zoo.head import HEAD, HEAD_CONFIG, Head, HeadFiles
 from ppkt_zoo.zoo.manifest import BundledSource, HubSource, WeightSpec, to_json
 from ppkt_zoo.zoo.network import build_network
 from ppkt_zoo.zoo.record import WeightRecord
@@ -136,7 +136,7 @@ def write_weight_folder(
     golden_cloud: PointCloud,
     dtype: StorageDtype | torch.dtype = "float16",
     projection: Mapping[str, Tensor] | None = None,
-    head: Head | None = None,
+    head: HeadFiles | None = None,
     extra_files: Mapping[str, str | bytes] | None = None,
     overwrite: bool = False,
 ) -> WeightFolder:
@@ -152,7 +152,7 @@ def write_weight_folder(
             as they were stored, become the golden output.
         dtype: float16 stores tensors of two or more axes in half precision, the others in float32.
         projection: tensors of UPL and point head, to be had again by ``load_projection``.
-        head: of a fine-tuned weight; it is stored in float32, with what it gives for the golden features.
+        head: of a fine-tuned weight; it is stored in float32, with what it gives for the golden cloud.
         extra_files: name → content of what goes along: ``recipe.yaml`` (hashed in config.json), a picture.
         overwrite: put the new folder in the place of an old one.
 
@@ -175,12 +175,13 @@ def write_weight_folder(
     record = _complete_record(record, backbone, files.get(RECIPE))
     files[MODEL] = encode_tensors(to_storage(backbone.state_dict(), network.dtype), network.header())
     # What is proven is the file, not the network in memory: half precision has been rounded.
-    golden = make_golden(build_network(network, files[MODEL], MODEL), golden_cloud.to("cpu"))
+    rounded = build_network(network, files[MODEL], MODEL)
+    golden = make_golden(rounded, golden_cloud.to("cpu"))
     files[GOLDEN] = encode_tensors(golden.to_tensors(), {"torch": str(torch.__version__), "device": "cpu"})
     if projection is not None:
         files[PROJECTION] = encode_tensors(to_storage(projection, network.dtype), None)
     if head is not None:
-        files |= head.files(golden)
+        files |= head.files(rounded, golden)
     return _install(Path(folder), network, record, files, overwrite)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Protocol
 
 import torch
 from pydantic import Field, field_validator
@@ -13,6 +13,9 @@ from ppkt_zoo.zoo.golden import Golden
 from ppkt_zoo.zoo.record import Model, Text
 from ppkt_zoo.zoo.tensors import check_finite, decode_tensors, encode_tensors
 from ppkt_zoo.zoo.validation import parse_json
+
+if TYPE_CHECKING:
+    from ppkt_zoo.backbones.base import Backbone
 
 HEAD: Final = "head.safetensors"
 HEAD_CONFIG: Final = "head.json"
@@ -32,6 +35,19 @@ class HeadConfig(Model):
         if len(set(classes)) != len(classes):
             raise ValueError("names no class twice")
         return classes
+
+
+class HeadFiles(Protocol):
+    """What a weight folder carries beside its backbone for one task."""
+
+    def files(self, backbone: "Backbone", golden: Golden) -> dict[str, bytes]:
+        """Name → content of the files that config.json shall vouch for.
+
+        Args:
+            backbone: as the folder stores it, rounded, on the CPU.
+            golden: the folder's golden output.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -61,8 +77,8 @@ class Head:
         scale = float(self.golden.abs().max().clamp_min(torch.finfo(torch.float32).tiny))
         return float(difference) / scale if bool(torch.isfinite(difference)) else float("inf")
 
-    def files(self, golden: Golden) -> dict[str, bytes]:
-        """The head's two files, for a weight folder with this golden output.
+    def files(self, backbone: "Backbone", golden: Golden) -> dict[str, bytes]:
+        """The head's two files, for a weight folder with this golden output; see :class:`HeadFiles`.
 
         Raises:
             WeightError: the head does not fit the backbone's level, or holds NaN.

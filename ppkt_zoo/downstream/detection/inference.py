@@ -1,5 +1,6 @@
 """Boxes in a cloud, and a detector's score on labelled scenes."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -7,10 +8,11 @@ import torch
 from torch import Tensor
 
 from ppkt_zoo.backbones.modes import eval_mode
+from ppkt_zoo.data.scenes import LabelledScene, SceneSource
 from ppkt_zoo.downstream.detection.average_precision import DetectionScore
+from ppkt_zoo.downstream.detection.batches import drawn
 from ppkt_zoo.downstream.detection.coding import scene_boxes
 from ppkt_zoo.downstream.detection.decode import Detections, decode
-from ppkt_zoo.downstream.detection.training import Scenes, drawn
 from ppkt_zoo.downstream.detection.votenet import VoteNet
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
@@ -42,7 +44,13 @@ def detect(model: VoteNet, xyz: Any, rgb: Any = None) -> Detections:
     return found
 
 
-def evaluate_detector(model: VoteNet, scenes: Scenes, points: int | None = None, seed: int = 0) -> DetectionScore:
+def evaluate_detector(
+    model: VoteNet,
+    scenes: Sequence[LabelledScene] | SceneSource,
+    points: int | None = None,
+    seed: int = 0,
+    report: Callable[[int, int], None] | None = None,
+) -> DetectionScore:
     """Average precision over labelled scenes; each box counts for every class with its probability.
 
     Args:
@@ -50,6 +58,7 @@ def evaluate_detector(model: VoteNet, scenes: Scenes, points: int | None = None,
         scenes: with boxes of its classes; where it knows no headings, the upright boxes around them are the truth.
         points: drawn from each scene, as in training; None for all.
         seed: which points.
+        report: told (scenes done, of how many) after each; what it raises ends the evaluation.
 
     Raises:
         InputError: no scenes, a scene without known boxes, other classes, a box of size 0.
@@ -64,6 +73,8 @@ def evaluate_detector(model: VoteNet, scenes: Scenes, points: int | None = None,
         rows = drawn(scene, points, np.random.default_rng((seed, index)))
         found = detect(model, scene.xyz[rows], None if scene.rgb is None else scene.rgb[rows])
         score.update(truth, label, *found.of_every_class())
+        if report is not None:
+            report(index + 1, len(scenes))
     return score
 
 

@@ -9,16 +9,15 @@ from torch.utils.data import Dataset
 
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
 from ppkt_zoo.downstream.metrics import IGNORE
+from ppkt_zoo.downstream.scene_draw import SceneDraw
 from ppkt_zoo.downstream.segmentation.recipe import CropSection, SegmentationRecipe
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.points.voxelize import voxelize
 
-# Scenes that were read stay in memory up to this; those beyond are read again each time.
-_MOST_BYTES = 2 << 30
-# Purposes of random numbers; one seed must not serve two of them.
-_ORDER, _CROP = 1, 2
+# Purpose of these random numbers; one seed must not serve another one.
+_CROP = 2
 
 
 @dataclass(frozen=True)
@@ -51,18 +50,15 @@ class SegmentationDataset(Dataset[SegmentationBatch]):
     """
 
     def __init__(self, scenes: SceneSource, recipe: SegmentationRecipe) -> None:
-        if len(scenes) == 0:
-            raise InputError(f"{scenes.name}: no scene to fine-tune on")
         self.scenes, self.recipe = scenes, recipe
-        self._kept: dict[int, LabelledScene] = {}
-        self._bytes = 0
+        self._draw = SceneDraw(scenes, recipe.seed)
 
     def __getitem__(self, step: int) -> SegmentationBatch:
         recipe = self.recipe
         clouds, labels = [], []
         for place in range(recipe.batch):
-            number = self._number(step * recipe.batch + place)
-            cloud, label = self._sample(number, np.random.default_rng([recipe.seed, _CROP, step, place]))
+            scene = self._draw(step * recipe.batch + place)
+            cloud, label = self._sample(scene, np.random.default_rng([recipe.seed, _CROP, step, place]))
             clouds.append(cloud)
             labels.append(label)
         batch, truth = CloudBatch.collate(clouds), torch.from_numpy(np.concatenate(labels).astype(np.int64))
@@ -76,14 +72,7 @@ class SegmentationDataset(Dataset[SegmentationBatch]):
             rows = shuffled[torch.from_numpy(first)]
         return SegmentationBatch(step, batch, rows, truth[rows])
 
-    def _number(self, position: int) -> int:
-        """Which scene: all of them in a random order, then all in another."""
-        epoch, place = divmod(position, len(self.scenes))
-        order = np.random.default_rng([self.recipe.seed, _ORDER, epoch]).permutation(len(self.scenes))
-        return int(order[place])
-
-    def _sample(self, number: int, rng: np.random.Generator) -> tuple[PointCloud, np.ndarray]:
-        scene = self._scene(number)
+    def _sample(self, scene: LabelledScene, rng: np.random.Generator) -> tuple[PointCloud, np.ndarray]:
         if not (scene.label != IGNORE).any():
             raise InputError(f"scene {scene.name} has no labelled point: leave it out")
         rows = crop_rows(scene.xyz, scene.label, self.recipe.crop, rng)
@@ -94,16 +83,6 @@ class SegmentationDataset(Dataset[SegmentationBatch]):
         if (label[kept] != IGNORE).any():
             xyz, rgb, label = moved, colors, label[kept]
         return PointCloud.from_arrays(xyz, rgb), label
-
-    def _scene(self, number: int) -> LabelledScene:
-        if number in self._kept:
-            return self._kept[number]
-        scene = self.scenes[number]
-        size = sum(array.nbytes for array in (scene.xyz, scene.rgb, scene.label) if array is not None)
-        if self._bytes + size <= _MOST_BYTES:
-            self._kept[number] = scene
-            self._bytes += size
-        return scene
 
 
 def crop_rows(xyz: np.ndarray, label: np.ndarray, section: CropSection, rng: np.random.Generator) -> np.ndarray:

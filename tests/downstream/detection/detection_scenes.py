@@ -1,4 +1,7 @@
-"""Small scenes of boxes made of points, and a backbone that learns them in seconds."""
+"""Small scenes of boxes made of points, and a backbone and a recipe that learn them in seconds."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -6,19 +9,22 @@ from torch import nn
 
 from ppkt_zoo.backbones.base import Backbone, PointFeatures
 from ppkt_zoo.data.scenes import LabelledScene
+from ppkt_zoo.downstream.detection.recipe import DetectionRecipe
 from ppkt_zoo.points.cloud import CloudBatch
 from ppkt_zoo.points.input_spec import InputSpec
+from ppkt_zoo.zoo.registry import register_backbone
 
 CLASSES = ("crate", "plank")
 SIZES = np.array([[0.6, 0.4, 0.5], [1.2, 0.3, 0.2]])
 COLORS = np.array([[200, 40, 40], [40, 40, 200]], np.uint8)
 
 
+@register_backbone("place_and_color")
 class PlaceAndColor(Backbone):
     """One layer on waves over place and on colour: enough to know a handful of scenes by heart."""
 
-    def __init__(self, channels: int = 64, seed: int = 0) -> None:
-        super().__init__(InputSpec(voxel_size=0.1), {"points": channels})
+    def __init__(self, *, input_spec: InputSpec | None = None, channels: int = 64, seed: int = 0) -> None:
+        super().__init__(input_spec or InputSpec(voxel_size=0.1), {"points": channels})
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.register_buffer("waves", 1.5 * torch.randn(3, 96))
@@ -65,3 +71,42 @@ def two_scenes(turned: bool) -> list[LabelledScene]:
         boxes = [[*at, *SIZES[one], angle] for at, one, angle in zip(centers, label, heading, strict=True)]
         found.append(scene(np.array(boxes), label, seed))
     return found
+
+
+class Scenes:
+    """Some scenes as a SceneSource."""
+
+    def __init__(self, scenes: Sequence[LabelledScene], box_classes: tuple[str, ...] = CLASSES) -> None:
+        self.name, self.classes, self.box_classes = "detection-scenes", (), box_classes
+        self._scenes = scenes
+
+    def __len__(self) -> int:
+        return len(self._scenes)
+
+    def __getitem__(self, index: int) -> LabelledScene:
+        return self._scenes[index]
+
+
+def quick_recipe(**changes: Any) -> DetectionRecipe:
+    """A recipe that runs in seconds; ``changes`` may name parts of ``optimiser`` and ``shape`` too."""
+    optimiser = {"lr": 7e-3, "decay_at": [0.6, 0.85], "momentum": 0.3, "momentum_halved_every": 0.25}
+    shape = {"heading_bins": 12, "seeds": 128, "proposals": 64, "width": 64}
+    fields: dict[str, Any] = {
+        "model": "place_and_color.tiny",
+        "description": "A detector for a test.",
+        "init": "random",
+        "backbone": {"name": "place_and_color", "input_spec": {"voxel_size": 0.1}},
+        "data": {"kind": "rooms_bench"},
+        "steps": 3,
+        "batch": 2,
+        "margin": 0.02,
+        "log_every": 1,
+        "checkpoint_every": 2,
+        "data_licence": "Apache-2.0",
+        "attribution": "the tests",
+        "model_licence": "Apache-2.0",
+        "citation": "none",
+    }
+    optimiser |= changes.pop("optimiser", {})
+    shape |= changes.pop("shape", {})
+    return DetectionRecipe.model_validate({**fields, "optimiser": optimiser, "shape": shape, **changes})

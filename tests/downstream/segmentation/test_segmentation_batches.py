@@ -6,6 +6,7 @@ import torch
 from tiny_scenes import TinyScenes, tiny_recipe, tiny_scene
 
 from ppkt_zoo.data.scenes import LabelledScene
+from ppkt_zoo.downstream.scene_draw import SceneDraw
 from ppkt_zoo.downstream.segmentation.batches import SegmentationDataset, crop_rows
 from ppkt_zoo.downstream.segmentation.recipe import CropSection
 from ppkt_zoo.downstream.splits import fraction_of
@@ -26,10 +27,10 @@ def test_a_step_does_not_depend_on_those_before() -> None:
 
 
 def test_all_scenes_come_before_any_comes_again() -> None:
-    data = SegmentationDataset(TinyScenes(0, 1, 2, 3), tiny_recipe())
-    numbers = [data._number(position) for position in range(40)]
-    assert all(sorted(numbers[start : start + 4]) == [0, 1, 2, 3] for start in range(0, 40, 4))
-    assert len({tuple(numbers[start : start + 4]) for start in range(0, 40, 4)}) > 3
+    draw = SceneDraw(TinyScenes(0, 1, 2, 3), seed=0)
+    names = [draw(position).name for position in range(40)]
+    assert all(len(set(names[start : start + 4])) == 4 for start in range(0, 40, 4))
+    assert len({tuple(names[start : start + 4]) for start in range(0, 40, 4)}) > 3
 
 
 def test_one_labelled_point_of_each_voxel_is_asked() -> None:

@@ -1,0 +1,169 @@
+"""`fit_detection`: from a recipe and scenes with boxes to a detector's folder and its scores."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ppkt_zoo.data.scenes import SceneSource
+from ppkt_zoo.downstream.detection.average_precision import DetectionScore
+from ppkt_zoo.downstream.detection.batches import DetectionBatch, DetectionDataset
+from ppkt_zoo.downstream.detection.export import export_detector, figures_of, write_scores
+from ppkt_zoo.downstream.detection.inference import evaluate_detector
+from ppkt_zoo.downstream.detection.losses import detection_loss
+from ppkt_zoo.downstream.detection.recipe import DetectionRecipe
+from ppkt_zoo.downstream.detection.start import build_optimizer, set_rates, set_training_mode, start_detector
+from ppkt_zoo.downstream.detection.votenet import VoteNet
+from ppkt_zoo.errors import InputError
+from ppkt_zoo.running.interrupt import Stopped, StopRequest, check_whole
+from ppkt_zoo.running.loop import TrainingLoop, descend
+from ppkt_zoo.running.metrics_log import read_metrics
+from ppkt_zoo.running.progress import TrainingProgress
+from ppkt_zoo.sparse.denormals import flushed_denormals
+
+__all__ = ["FittedDetection", "fit_detection"]
+
+
+@dataclass(frozen=True)
+class FittedDetection:
+    """What a run gives.
+
+    Attributes:
+        model: on the CPU, in eval mode.
+        folder: its weight folder.
+        score: on the test scenes, if there were any; ``scores.json`` beside the folder holds it too.
+    """
+
+    model: VoteNet
+    folder: Path
+    score: DetectionScore | None
+
+
+def fit_detection(
+    recipe: DetectionRecipe,
+    train: SceneSource,
+    validation: SceneSource | None,
+    out: Path,
+    *,
+    test: SceneSource | None = None,
+    workers: int = 0,
+    device: str = "cpu",
+    stop_after: int | None = None,
+) -> FittedDetection:
+    """Fine-tune a backbone as VoteNet on scenes with boxes, test it, and write it as a folder.
+
+    The same call goes on from the newest checkpoint in ``out``, to the same numbers on the same machine as a run
+    that was never interrupted.
+
+    Args:
+        recipe: the complete recipe; its ``data`` is not opened here, see ``splits.open_splits``.
+        train: scenes to learn from.
+        validation: looked at every ``recipe.validate_every`` steps, if both are given.
+        out: checkpoints, ``metrics.jsonl`` and, at the end, ``scores.json`` and the folder ``model``.
+        test: scenes to report on.
+        workers: processes that prepare batches; any number gives the same ones.
+        device: cpu, cuda, …
+        stop_after: end after this many steps with a checkpoint, without a model.
+
+    Raises:
+        InputError, RecipeError, WeightError: scenes without boxes, other classes, a box of size 0, a weight that does
+            not fit.
+        TrainingError: votes or a loss that are no number (the batch is saved for study where it is the loss), or a
+            checkpoint of another recipe.
+        Stopped: SIGTERM, Ctrl-C or ``stop_after``; a checkpoint was written.
+    """
+    for scenes in (validation, test):
+        if scenes is not None and tuple(scenes.box_classes) != tuple(train.box_classes):
+            raise InputError(
+                f"{scenes.name} has boxes of other classes ({', '.join(scenes.box_classes)}) than {train.name} "
+                f"({', '.join(train.box_classes)}): a detector is tested on what it learned"
+            )
+    out.mkdir(parents=True, exist_ok=True)
+    with flushed_denormals(), StopRequest() as stop, TrainingProgress() as progress:
+        run = _Run(recipe, train, validation, out, torch.device(device), progress, stop)
+        run.train(recipe.steps if stop_after is None else min(stop_after, recipe.steps), workers)
+        check_whole(stop_after, recipe.steps)
+        return run.finish(test)
+
+
+class _Run:
+    """One run: its parts, where an earlier one stopped, and the loop from there."""
+
+    def __init__(
+        self,
+        recipe: DetectionRecipe,
+        train: SceneSource,
+        validation: SceneSource | None,
+        out: Path,
+        device: torch.device,
+        progress: TrainingProgress,
+        stop: StopRequest,
+    ) -> None:
+        self.recipe, self.out, self.device, self.progress, self.stop = recipe, out, device, progress, stop
+        self.validation, self.dataset = validation, DetectionDataset(train, recipe)
+        self.model = start_detector(recipe, train).to(device)
+        self.optimizer = build_optimizer(recipe.optimiser, self.model)
+        self.loop = TrainingLoop(
+            out,
+            # The same recipe on other scenes is another run.
+            "|".join((recipe.fingerprint, train.name, str(len(train)), *train.box_classes)),
+            self.model,
+            self.optimizer,
+            recipe.steps,
+            recipe.log_every,
+            recipe.checkpoint_every,
+            progress,
+            stop,
+        )
+
+    def train(self, last_step: int, workers: int) -> None:
+        """Train to ``last_step``, from wherever an earlier run stopped."""
+        first, lines = self.loop.first_step, read_metrics(self.loop.log.file)
+        if not any(line["step"] == first and "validation_map25" in line for line in lines):
+            self._validate(first)  # the earlier run may have ended before it
+        self.norms = set_training_mode(self.model, self.recipe)
+        self.loop.run("detector", self.dataset, last_step, workers, self._step, self._validate)
+
+    def finish(self, test: SceneSource | None) -> FittedDetection:
+        """Test on scenes that training never saw, write the scores and the folder."""
+        self.model.eval()
+        score, tested_on = None, ""
+        if test is not None:
+            tested_on = f"{test.name}, {len(test)} scenes"
+            with self.progress.task("test", len(test)) as report:
+                score = self._score(test, report)
+            write_scores(self.out / "scores.json", self.recipe, self.model.classes, score, tested_on)
+        folder, model = self.out / "model", self.model.cpu()
+        scenes, seconds = self.dataset.scenes, self.loop.seconds
+        export_detector(folder, self.recipe, model, scenes, seconds, self.device, score, tested_on)
+        return FittedDetection(model, folder, score)
+
+    def _step(self, batch: DetectionBatch) -> dict[str, float]:
+        lr = set_rates(self.optimizer, self.norms, self.recipe, batch.step)
+        there = batch.to(self.device)
+        loss = detection_loss(self.model(there.clouds), there.truth, self.model.mean_sizes, self.recipe.margin)
+        clouds, truth = batch.clouds, batch.truth
+        tensors = {"xyz": clouds.xyz, "rgb": clouds.rgb, "cloud": clouds.cloud, "boxes": truth.boxes}
+        self.loop.check_loss(loss.total, batch.step, {**tensors, "label": truth.label})
+        descend(loss.total, self.model, self.optimizer, self.recipe.optimiser.clip_norm)
+        parts = {name: round(value, 6) for name, value in loss.figures().items() if name != "total"}
+        return {"loss": round(float(loss.total.detach()), 6), **parts, "lr": round(lr, 8)}
+
+    def _validate(self, done: int) -> None:
+        """Look at the validation scenes where that is due after ``done`` steps."""
+        every = self.recipe.validate_every
+        if self.validation is None or every is None or done == 0 or done % every:
+            return
+        figures = figures_of(self._score(self.validation, None))
+        self.loop.log.write(done, **{f"validation_{name}": round(value, 5) for name, value in figures.items()})
+
+    def _score(self, scenes: SceneSource, report: Callable[[int, int], None] | None) -> DetectionScore:
+        def seen(done: int, total: int) -> None:
+            if report is not None:
+                report(done, total)
+            if self.stop():
+                raise Stopped("stopped while scenes were tested; the same command goes on from the last checkpoint")
+
+        points = self.recipe.points if self.recipe.test_points is None else self.recipe.test_points
+        return evaluate_detector(self.model, scenes, points=points, report=seen)

@@ -1,0 +1,48 @@
+"""`SceneDraw`: which scene a step sees, and scenes that were read once kept in memory."""
+
+import numpy as np
+
+from ppkt_zoo.data.scenes import LabelledScene, SceneSource
+from ppkt_zoo.errors import InputError
+
+__all__ = ["SceneDraw"]
+
+# Scenes that were read stay in memory up to this; those beyond are read again each time.
+_MOST_BYTES = 2 << 30
+# Purpose of these random numbers; one seed must not serve another one.
+_ORDER = 1
+
+
+class SceneDraw:
+    """Scenes by their position in an endless row: all of them in a random order, then all in another.
+
+    Args:
+        scenes: what is drawn from.
+        seed: of the order.
+
+    Raises:
+        InputError: there is no scene.
+    """
+
+    def __init__(self, scenes: SceneSource, seed: int) -> None:
+        if len(scenes) == 0:
+            raise InputError(f"{scenes.name}: no scene to fine-tune on")
+        self._scenes, self._seed = scenes, seed
+        self._kept: dict[int, LabelledScene] = {}
+        self._bytes = 0
+
+    def __call__(self, position: int) -> LabelledScene:
+        """The scene at a position from 0; a pure function of the seed and the position."""
+        epoch, place = divmod(position, len(self._scenes))
+        order = np.random.default_rng([self._seed, _ORDER, epoch]).permutation(len(self._scenes))
+        return self._scene(int(order[place]))
+
+    def _scene(self, number: int) -> LabelledScene:
+        if number in self._kept:
+            return self._kept[number]
+        scene = self._scenes[number]
+        size = sum(array.nbytes for array in (scene.xyz, scene.rgb, scene.label) if array is not None)
+        if self._bytes + size <= _MOST_BYTES:
+            self._kept[number] = scene
+            self._bytes += size
+        return scene
