@@ -28,6 +28,7 @@ from ppkt_zoo.cli_common import (
     say,
 )
 from ppkt_zoo.cli_data import data_app
+from ppkt_zoo.cli_detect import detect, detection_app
 from ppkt_zoo.cli_pretrain import pretrain
 from ppkt_zoo.cli_segment import segment, segmentation_app
 from ppkt_zoo.cli_teacher import teacher_app
@@ -144,6 +145,8 @@ def verify(
     engine: EngineOption = "auto",
 ) -> None:
     """Prove that a weight still gives its recorded features on this machine."""
+    from ppkt_zoo.downstream.detection.folder import is_detector, verify_detector
+    from ppkt_zoo.zoo.load import open_weight
     from ppkt_zoo.zoo.load import verify as verify_weight
     from ppkt_zoo.zoo.manifest import BundledSource, load_manifest
 
@@ -156,6 +159,9 @@ def verify(
     for one in names:
         try:
             console.print(Text.assemble(("✓ ", "bold green"), str(verify_weight(one, engine=engine, device=device))))
+            if is_detector(open_weight(one)):
+                error = verify_detector(one, engine=engine, device=device)
+                console.print(Text.assemble(("✓ ", "bold green"), f"the detector's votes: relative error {error:.1e}"))
         except PPKTZooError as error:
             if name is not None:
                 raise
@@ -172,6 +178,8 @@ app.add_typer(data_app, name="data")
 app.add_typer(teacher_app, name="teacher")
 app.command()(segment)
 app.add_typer(segmentation_app, name="segmentation")
+app.command()(detect)
+app.add_typer(detection_app, name="detection")
 
 
 @app.command()

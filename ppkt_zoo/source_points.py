@@ -114,5 +114,10 @@ def check_targets(what: str, out: Path, picture: Path | None) -> None:
     """
     if out.suffix.lower() not in (".npz", ".ply"):
         raise InputError(f"{what} are written as .npz or .ply: give an --out that ends so, not {out.name!r}")
+    check_picture(picture)
+
+
+def check_picture(picture: Path | None) -> None:
+    """Raise InputError where a picture is asked for that is no .png."""
     if picture is not None and picture.suffix.lower() != ".png":
         raise InputError(f"pictures are written as .png: give a --picture that ends so, not {picture.name!r}")

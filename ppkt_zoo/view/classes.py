@@ -10,7 +10,7 @@ from ppkt_zoo.errors import InputError
 from ppkt_zoo.view.camera import views
 from ppkt_zoo.view.picture import compare_picture, height_grey
 
-__all__ = ["class_colors", "segmentation_picture"]
+__all__ = ["class_colors", "segmentation_picture", "with_legend"]
 
 _NO_CLASS = (205, 205, 205)
 _INK = (32, 36, 44)
@@ -75,7 +75,7 @@ def segmentation_picture(
     order = [number for number in np.argsort(-counted, kind="stable") if there[number]]
     colors = class_colors(len(classes))
     entries = [(f"{classes[number]} {_share(counted[number] / len(xyz))}", colors[number]) for number in order]
-    return _with_legend(page, entries, height)
+    return with_legend(page, entries, height)
 
 
 def _colored(labels: np.ndarray, points: int, classes: Sequence[str], what: str) -> np.ndarray:
@@ -91,7 +91,7 @@ def _share(part: float) -> str:
     return "< 0.1%" if 0 < part < 0.0005 else f"{part:.1%}"
 
 
-def _with_legend(page: Image.Image, entries: Sequence[tuple[str, np.ndarray]], height: int) -> Image.Image:
+def with_legend(page: Image.Image, entries: Sequence[tuple[str, np.ndarray]], height: int) -> Image.Image:
     """The page, and below it a swatch with a name for each entry, in columns of one width."""
     edge, size = round(0.07 * height), round(0.05 * height)
     font = ImageFont.load_default(size=size)

@@ -165,5 +165,4 @@ class _Run:
             if self.stop():
                 raise Stopped("stopped while scenes were tested; the same command goes on from the last checkpoint")
 
-        points = self.recipe.points if self.recipe.test_points is None else self.recipe.test_points
-        return evaluate_detector(self.model, scenes, points=points, report=seen)
+        return evaluate_detector(self.model, scenes, points=self.recipe.points_at_test, report=seen)

@@ -24,7 +24,7 @@ from ppkt_zoo.zoo.record import Model, WeightRecord
 from ppkt_zoo.zoo.tensors import check_finite, decode_tensors, encode_tensors
 from ppkt_zoo.zoo.validation import parse_json
 
-__all__ = ["load_detector", "save_detector", "verify_detector"]
+__all__ = ["is_detector", "load_detector", "save_detector", "verify_detector"]
 
 _TENSORS: Final = "detector.safetensors"
 _CONFIG: Final = "detector.json"

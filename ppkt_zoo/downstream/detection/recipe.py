@@ -80,6 +80,11 @@ class DetectionRecipe(DownstreamRecipe):
         return given
 
     @property
+    def points_at_test(self) -> int:
+        """How many points a test scene is drawn down to."""
+        return self.points if self.test_points is None else self.test_points
+
+    @property
     def turned(self) -> bool:
         """Whether boxes have headings."""
         return self.shape.heading_bins > 1
