@@ -68,3 +68,21 @@ def test_encode_frame(shared: Path, weight: str, tmp_path: Path) -> None:
     assert 0.2 < np.isfinite(image[..., 0]).mean() < 1
     with Image.open(out) as picture:
         assert picture.size == (1280, 480)
+
+
+def test_finetune_segmentation(weight: str, capsys: pytest.CaptureFixture[str]) -> None:
+    miou = load("finetune_segmentation").main(weight, steps=3, scenes=1)
+    assert 0 < miou < 1
+    told = capsys.readouterr().out
+    losses = [float(line.split("loss ")[1]) for line in told.splitlines() if line.startswith("step")]
+    assert losses[-1] < losses[0]
+    assert f"mIoU {miou:.3f} on a room that was never seen" in told
+
+
+def test_finetune_detection(weight: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = load("finetune_detection").main(weight, steps=3, scenes=1, points=4000)
+    assert 0 <= found <= 1
+    told = capsys.readouterr().out
+    losses = [float(line.split("loss ")[1]) for line in told.splitlines() if line.startswith("step")]
+    assert losses[-1] < losses[0]
+    assert f"mAP@0.25 {found:.3f} on the 1 rooms it learned" in told
