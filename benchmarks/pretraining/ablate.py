@@ -90,8 +90,9 @@ def _variant(variant: Variant, asked: argparse.Namespace, journal: Journal) -> d
 
 def _run(variant: Variant, recipe: Recipe, asked: argparse.Namespace) -> dict[str, Any]:
     """Train one variant under one seed, and measure what it learned."""
-    out = asked.out / "run"
-    shutil.rmtree(out, ignore_errors=True)  # a run that was stopped begins again: it is short
+    # A folder of its own for each process, so that several can share the work by --only; the last call finds all
+    # that they measured in the journal.
+    out = asked.out / f"run-{os.getpid()}"
     teacher = None if variant.teacher is None else asked.shared / TEACHER_FILES[variant.teacher]
     began = time.perf_counter()
     folder = pretrain(recipe, data={}, teacher=teacher, out=out, cache=asked.cache, workers=asked.workers)
@@ -99,6 +100,7 @@ def _run(variant: Variant, recipe: Recipe, asked: argparse.Namespace) -> dict[st
     backbone = open_weight_folder(folder).backbone()
     report = probe_scores(_task(asked.cache), of_backbone(backbone, every_level=False), [recipe.seed])[0]
     lines = read_metrics(out / "metrics.jsonl")
+    shutil.rmtree(out)
     # The last line that holds each figure.
     wanted = ("loss", "top1", "top5")
     validation = {name: line[f"validation_{name}"] for line in lines for name in wanted if f"validation_{name}" in line}
