@@ -29,6 +29,7 @@ from ppkt_zoo.cli_common import (
 )
 from ppkt_zoo.cli_data import data_app
 from ppkt_zoo.cli_detect import detect, detection_app
+from ppkt_zoo.cli_grid import grid
 from ppkt_zoo.cli_pretrain import pretrain
 from ppkt_zoo.cli_segment import segment, segmentation_app
 from ppkt_zoo.cli_teacher import teacher_app
@@ -180,6 +181,7 @@ app.command()(segment)
 app.add_typer(segmentation_app, name="segmentation")
 app.command()(detect)
 app.add_typer(detection_app, name="detection")
+app.command()(grid)
 
 
 @app.command()

@@ -1,0 +1,111 @@
+"""``ppkt-zoo grid``: several starts, parts of the labels and seeds from one command, into one table and one plot."""
+
+import json
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ppkt_zoo.cli_common import STOPPED, DataOption, DeviceOption, name_and_path, new_console, say
+from ppkt_zoo.cli_downstream import CacheOption, OverridesArgument, RecipeArgument, WorkersOption
+from ppkt_zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from ppkt_zoo.downstream.grid import Cell, Grid
+
+
+class Task(StrEnum):
+    """What is learned."""
+
+    segmentation = "segmentation"
+    detection = "detection"
+
+
+def grid(
+    task: Annotated[Task, typer.Argument(help="What is learned.")],
+    recipe: RecipeArgument,
+    overrides: OverridesArgument = None,
+    init: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--init", "-i", metavar="NAME=WEIGHT", help="A start, e.g. scratch=random; the first is the base."
+        ),
+    ] = None,
+    fraction: Annotated[
+        list[float] | None, typer.Option("--fraction", "-f", help="Of the labelled scenes; may be repeated.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many: 0, 1, …", min=1)] = 5,
+    data: DataOption = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Of the whole grid.")] = Path("runs") / "grid",
+    cache: CacheOption = None,
+    workers: WorkersOption = 0,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Compare starts at parts of the labels: every run that has no scores yet, then grid.md, grid.png and grid.json.
+
+    The same command goes on where it stopped. Several processes or machines share the runs by `accelerate launch -m
+    ppkt_zoo grid …` with --out on a disk that all of them see.
+    """
+    from accelerate import PartialState
+
+    from ppkt_zoo.downstream.grid import Grid, run_grid
+    from ppkt_zoo.running.cache import default_cache
+    from ppkt_zoo.running.interrupt import Stopped
+
+    asked = Grid(task.value, recipe, tuple(overrides or ()), _starts(init or []), tuple(fraction or (1.0,)), seeds)
+    state = PartialState(cpu=device == "cpu")
+
+    def report(cell: "Cell", done: int, total: int) -> None:
+        say(f"{done + 1} of {total}", "bold cyan", f"{cell.start}, {cell.fraction:.0%} of the labels, seed {cell.seed}")
+
+    try:
+        run_grid(
+            asked,
+            out,
+            folders=dict(name_and_path(entry) for entry in data or []),
+            cache=default_cache() if cache is None else cache,
+            rank=state.process_index,
+            ranks=state.num_processes,
+            workers=workers,
+            device=device,
+            report=report,
+        )
+    except Stopped as stopped:
+        say("stopped", "bold yellow", stopped)
+        raise typer.Exit(STOPPED) from None
+    state.wait_for_everyone()
+    if state.is_main_process:
+        _write(asked, out)
+
+
+def _starts(entries: list[str]) -> dict[str, str]:
+    starts: dict[str, str] = {}
+    for entry in entries:
+        name, equals, weight = entry.partition("=")
+        if not equals or not name or not weight or name in starts:
+            raise InputError(f"--init {entry!r} must be NAME=WEIGHT, each name once, e.g. --init scratch=random")
+        starts[name] = weight
+    if not starts:
+        raise InputError("a grid compares starts: give --init NAME=WEIGHT, e.g. --init scratch=random")
+    return starts
+
+
+def _write(grid: "Grid", out: Path) -> None:
+    from ppkt_zoo.downstream.grid import read_grid
+    from ppkt_zoo.view.grid_report import grid_picture, grid_table
+    from ppkt_zoo.view.picture import save_picture
+
+    scores = read_grid(grid, out)
+    rows = [{**asdict(cell), "scores": figures} for cell, figures in scores.items()]
+    (out / "grid.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    console = new_console()
+    if grid.seeds < 2:
+        console.print(f"wrote {out / 'grid.json'}; a table with intervals needs two seeds", markup=False)
+        return
+    table = grid_table(grid, scores)
+    (out / "grid.md").write_text(table + "\n", encoding="utf-8")
+    save_picture(grid_picture(grid, scores), out / "grid.png")
+    console.print(table, markup=False, soft_wrap=True)
+    console.print(f"wrote {out}: grid.md, grid.png, grid.json", markup=False, soft_wrap=True)

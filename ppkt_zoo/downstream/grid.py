@@ -1,0 +1,174 @@
+"""`run_grid`: a fine-tuning from several starts, with several parts of the labels, under several seeds."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ppkt_zoo.downstream.recipe import DownstreamRecipe
+from ppkt_zoo.downstream.splits import open_splits
+from ppkt_zoo.errors import InputError, TrainingError
+
+__all__ = ["Cell", "Grid", "TaskName", "read_grid", "run_grid"]
+
+TaskName = Literal["segmentation", "detection"]
+
+_SCORES = "scores.json"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a grid.
+
+    Attributes:
+        start: what the table calls its beginning.
+        fraction: of the training scenes.
+        seed: of the run.
+    """
+
+    start: str
+    fraction: float
+    seed: int
+
+    def folder(self, out: Path) -> Path:
+        """Where the run lies below a grid's folder."""
+        return out / "cells" / self.start / f"{self.fraction:g}" / str(self.seed)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is compared.
+
+    Attributes:
+        task: what is learned.
+        recipe: a YAML file, or the name of one that ships.
+        overrides: ``key=value`` of every run.
+        starts: name in the table → ``init`` of the recipe.
+        fractions: of the training scenes.
+        seeds: how many; 0, 1, …
+
+    Raises:
+        InputError: nothing to compare, or a name that makes no folder.
+    """
+
+    task: TaskName
+    recipe: str
+    overrides: tuple[str, ...]
+    starts: Mapping[str, str]
+    fractions: tuple[float, ...]
+    seeds: int
+
+    def __post_init__(self) -> None:
+        if not self.starts or not self.fractions or self.seeds < 1:
+            raise InputError("a grid needs at least one start, one fraction and one seed")
+        wrong = [name for name in self.starts if not name.replace("-", "").replace("_", "").replace(".", "").isalnum()]
+        if wrong:
+            raise InputError(f"start {wrong[0]!r}: give a name of letters, digits, '.', '-' and '_'")
+
+    def cells(self) -> list[Cell]:
+        """All runs: seeds outermost, so that a grid that was stopped has compared like with like."""
+        return [
+            Cell(start, fraction, seed)
+            for seed in range(self.seeds)
+            for fraction in self.fractions
+            for start in self.starts
+        ]
+
+    def load(self, cell: Cell) -> DownstreamRecipe:
+        """The recipe of one run.
+
+        Raises:
+            RecipeError: as reading it does.
+        """
+        load = _task(self.task)[0]
+        own = (f"init={self.starts[cell.start]}", f"fraction={cell.fraction:g}", f"seed={cell.seed}")
+        return load(self.recipe, (*self.overrides, *own))
+
+
+def run_grid(
+    grid: Grid,
+    out: Path,
+    *,
+    folders: Mapping[str, Path],
+    cache: Path,
+    rank: int = 0,
+    ranks: int = 1,
+    workers: int = 0,
+    device: str = "cpu",
+    report: Callable[[Cell, int, int], None] | None = None,
+) -> None:
+    """Do the runs that have no scores yet; one that was stopped goes on from its checkpoint.
+
+    Each run lies in a folder of its own, and only its ``scores.json`` and ``metrics.jsonl`` stay: a grid's models
+    would fill a disk.
+
+    Args:
+        grid: what is compared.
+        out: of the whole grid.
+        folders: ``--data`` of the recipe, by name.
+        cache: for the scans of rooms.
+        rank, ranks: of several processes or machines that share the runs, which one this is.
+        workers, device: as for ``fit_segmentation`` and ``fit_detection``.
+        report: told (cell, runs of this process done, of how many) before each run.
+
+    Raises:
+        TrainingError: a run's folder holds the scores of another recipe.
+        Stopped: a stop was asked for; the same call goes on.
+        RecipeError, InputError, WeightError: as the runs do.
+    """
+    _, fit, boxes = _task(grid.task)
+    mine = grid.cells()[rank::ranks]
+    for number, cell in enumerate(mine):
+        recipe, folder = grid.load(cell), cell.folder(out)
+        if report is not None:
+            report(cell, number, len(mine))
+        if _scores(folder, recipe) is not None:
+            continue
+        splits = open_splits(recipe, folders, cache, boxes)
+        folder.mkdir(parents=True, exist_ok=True)
+        fit(recipe, splits.train, splits.validation, folder, test=splits.test, workers=workers, device=device)
+        _keep_the_figures(folder, recipe)
+
+
+def read_grid(grid: Grid, out: Path) -> dict[Cell, dict[str, Any]]:
+    """The scores of every run that is done.
+
+    Raises:
+        TrainingError: a run's folder holds the scores of another recipe.
+    """
+    found = {cell: _scores(cell.folder(out), grid.load(cell)) for cell in grid.cells()}
+    return {cell: scores for cell, scores in found.items() if scores is not None}
+
+
+def _scores(folder: Path, recipe: DownstreamRecipe) -> dict[str, Any] | None:
+    """The scores in a run's folder; None before they are there."""
+    stamp = folder / "fingerprint.txt"
+    if not stamp.exists():
+        return None
+    if stamp.read_text(encoding="utf-8") != recipe.fingerprint:
+        raise TrainingError(
+            f"{folder} holds the scores of another recipe or other overrides: give the same ones, or another --out"
+        )
+    scores: dict[str, Any] = json.loads((folder / _SCORES).read_text(encoding="utf-8"))
+    return scores
+
+
+def _keep_the_figures(folder: Path, recipe: DownstreamRecipe) -> None:
+    """Take model and checkpoints away, then say whose figures these are: that is what makes a run done."""
+    for place in ("model", "checkpoints"):
+        for file in sorted((folder / place).glob("*")):
+            file.unlink()
+        (folder / place).rmdir()
+    (folder / "fingerprint.txt").write_text(recipe.fingerprint, encoding="utf-8")
+
+
+def _task(name: TaskName) -> tuple[Callable[..., DownstreamRecipe], Callable[..., Any], bool]:
+    """How a task's recipe is read and run, and whether its scenes must have boxes."""
+    if name == "segmentation":
+        from ppkt_zoo.downstream.segmentation import fit_segmentation, load_segmentation_recipe
+
+        return load_segmentation_recipe, fit_segmentation, False
+    from ppkt_zoo.downstream.detection import fit_detection, load_detection_recipe
+
+    return load_detection_recipe, fit_detection, True

@@ -1,0 +1,118 @@
+"""A grid does each run once, goes on where it stopped, shares its runs, and compares seed by seed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from ppkt_zoo.cli import app
+from ppkt_zoo.data.rooms.scenes import BOX_CLASSES
+from ppkt_zoo.data.scenes import LabelledScene
+from ppkt_zoo.downstream import grid as room
+from ppkt_zoo.downstream.grid import Cell, Grid, read_grid, run_grid
+from ppkt_zoo.downstream.splits import Splits
+from ppkt_zoo.errors import InputError, TrainingError
+from ppkt_zoo.view.grid_report import grid_picture, grid_table
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+
+
+class Scenes:
+    """Two clouds whose halves are two classes."""
+
+    name, classes, box_classes = "two", ("left", "right", "none"), BOX_CLASSES[:2]
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> LabelledScene:
+        rng = np.random.default_rng(index)
+        xyz = rng.uniform(0, 2, (300, 3)).astype(np.float32)
+        rgb = rng.integers(0, 256, (300, 3)).astype(np.uint8)
+        label = (xyz[:, 0] > 1).astype(np.int16)
+        boxes = np.array([[1.0, 1, 1, 0.8, 0.8, 0.8, 0]])
+        return LabelledScene(
+            xyz, rgb, label, None, boxes, np.array([1], np.int16), self.classes, self.box_classes, f"scene {index}"
+        )
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    monkeypatch.setattr(room, "open_splits", lambda *_: Splits(Scenes(), None, Scenes()))
+    files = {}
+    for task in ("segmentation", "detection"):
+        content = yaml.safe_load((RECIPES / task / "rooms_bench.yaml").read_text())
+        content["backbone"]["input_spec"]["voxel_size"] = 0.1
+        files[task] = tmp_path / f"{task}.yaml"
+        files[task].write_text(yaml.safe_dump({**content, "steps": 1, "batch": 1, "validate_every": None}))
+    return files
+
+
+def a_grid(recipe: dict[str, Path], **changes: Any) -> Grid:
+    fields: dict[str, Any] = {
+        "task": "segmentation",
+        "recipe": str(recipe["segmentation"]),
+        "overrides": (),
+        "starts": {"scratch": "random", "again": "random"},
+        "fractions": (1.0,),
+        "seeds": 2,
+    }
+    return Grid(**{**fields, **changes})
+
+
+def test_each_run_is_done_once_and_shared(recipe: dict[str, Path], tmp_path: Path) -> None:
+    grid, out = a_grid(recipe), tmp_path / "grid"
+    run_grid(grid, out, folders={}, cache=tmp_path, rank=1, ranks=2)
+    assert {cell.start for cell in read_grid(grid, out)} == {"again"}
+    told: list[Cell] = []
+    run_grid(grid, out, folders={}, cache=tmp_path, report=lambda cell, done, total: told.append(cell))
+    assert told == grid.cells()
+    scores = read_grid(grid, out)
+    assert set(scores) == set(grid.cells())
+    assert scores[Cell("scratch", 1.0, 0)]["miou"] == scores[Cell("again", 1.0, 0)]["miou"], "equal starts, equal ends"
+    kept = {file.name for file in Cell("scratch", 1.0, 0).folder(out).iterdir()}
+    assert kept == {"scores.json", "metrics.jsonl", "fingerprint.txt"}
+    with pytest.raises(TrainingError, match="scores of another recipe"):
+        read_grid(a_grid(recipe, overrides=("steps=2",)), out)
+
+
+def test_the_table_pairs_seeds_and_the_plot_shows_starts(recipe: dict[str, Path]) -> None:
+    grid = a_grid(recipe, starts={"scratch": "random", "ppkt": "a.b"}, fractions=(0.1, 1.0), seeds=3)
+    scores = {
+        cell: {"miou": 0.1 * cell.seed + (0.05 if cell.start == "ppkt" else 0), "macc": 0.5} for cell in grid.cells()
+    }
+    rows = grid_table(grid, scores).splitlines()
+    assert len(rows) == 2 + 4
+    # The seeds are far apart, the pairs are not.
+    assert rows[3].endswith("| +0.050 [+0.050, +0.050] |")
+    assert "| 10% | scratch | 3 | 0.100 [-0.148, 0.348] |" in rows[2]
+    assert grid_picture(grid, scores).width > 300
+    with pytest.raises(InputError, match="needs two seeds"):
+        grid_table(grid, {cell: one for cell, one in scores.items() if cell.seed == 0})
+
+
+@pytest.mark.parametrize("task", ["segmentation", "detection"])
+def test_the_command_writes_table_and_plot(recipe: dict[str, Path], tmp_path: Path, task: str) -> None:
+    out = tmp_path / "out"
+    command = ["grid", task, str(recipe[task]), "--init", "scratch=random", "--seeds", "2", "--out", str(out)]
+    command += ["shape.seeds=32", "shape.proposals=8"] if task == "detection" else []
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert "| 100% | scratch | 2 |" in done.output
+    assert {file.name for file in out.iterdir()} == {"cells", "grid.json", "grid.md", "grid.png"}
+    assert len(json.loads((out / "grid.json").read_text())) == 2
+
+
+def test_what_cannot_be_compared_is_told(recipe: dict[str, Path]) -> None:
+    with pytest.raises(InputError, match="at least one start"):
+        a_grid(recipe, starts={})
+    with pytest.raises(InputError, match="name of letters"):
+        a_grid(recipe, starts={"../up": "random"})
+    for entry in ("random", "a=", "=b"):
+        failed = CliRunner().invoke(app, ["grid", "segmentation", "rooms_bench", "--init", entry])
+        assert failed.exit_code == 2
+        assert "must be NAME=WEIGHT" in failed.output
