@@ -13,6 +13,7 @@ __all__ = [
     "BackboneSection",
     "DataSection",
     "DownstreamRecipe",
+    "LabelledFramesData",
     "RoomsBenchData",
     "S3DISData",
     "ScanNetData",
@@ -66,7 +67,26 @@ class SunRGBDData(Strict):
     test_list: str = "test.txt"
 
 
-DataSection = Annotated[RoomsBenchData | S3DISData | ScanNetData | SunRGBDData, Field(discriminator="kind")]
+class LabelledFramesData(Strict):
+    """Single frames of a plain folder, with ``NAME.object.png`` beside them: table against objects.
+
+    The folder is given as ``--data labelled_frames=PATH``. The last frames by name are the test, those before them
+    the validation; of the others a fixed choice is labelled.
+    """
+
+    kind: Literal["labelled_frames"]
+    intrinsics: tuple[float, float, float, float] | None = Field(
+        default=None, description="fx, fy, cx, cy in pixels; the folder's own file where absent"
+    )
+    train: int = Field(gt=0, description="labelled frames where fraction is 1")
+    validation: int = Field(default=0, ge=0)
+    test: int = Field(gt=0)
+    pixel_stride: int = Field(default=2, gt=0)
+
+
+DataSection = Annotated[
+    LabelledFramesData | RoomsBenchData | S3DISData | ScanNetData | SunRGBDData, Field(discriminator="kind")
+]
 
 
 class BackboneSection(Strict):

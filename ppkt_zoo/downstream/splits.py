@@ -7,16 +7,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ppkt_zoo.data.frame_scenes import FrameScenes
+from ppkt_zoo.data.open_frames import open_frames
 from ppkt_zoo.data.rooms.bench import rooms_bench
 from ppkt_zoo.data.s3dis import S3DIS
 from ppkt_zoo.data.scannet.scenes import ScanNetScenes
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
 from ppkt_zoo.data.sun_scenes import SunScenes
-from ppkt_zoo.downstream.recipe import DownstreamRecipe, RoomsBenchData, S3DISData, ScanNetData
+from ppkt_zoo.downstream.recipe import DownstreamRecipe, LabelledFramesData, RoomsBenchData, S3DISData, ScanNetData
 from ppkt_zoo.errors import InputError, RecipeError
 
 # Which scenes a part of a data set holds must not change with a run's own seed: runs are compared on equal data.
 _FRACTION_SEED = 20_104
+_ROUNDING = 0.05
 
 
 class SomeScenes:
@@ -74,6 +77,10 @@ def open_splits(recipe: DownstreamRecipe, folders: Mapping[str, Path], cache: Pa
             _first(bench.test(cache), section.test),
         )
     folder = folders[section.kind]
+    if isinstance(section, LabelledFramesData):
+        return _framed(
+            section, FrameScenes(open_frames(folder, section.intrinsics), pixel_stride=section.pixel_stride), recipe
+        )
     if isinstance(section, S3DISData):
         both: list[SceneSource] = [S3DIS(folder, areas) for areas in (section.train_areas, section.test_areas)]
     else:
@@ -90,7 +97,27 @@ def fraction_of(source: SceneSource, fraction: float) -> SceneSource:
     if fraction == 1:
         return source
     order = np.random.default_rng(_FRACTION_SEED).permutation(len(source))
-    return SomeScenes(source, sorted(order[: math.ceil(fraction * len(source))].tolist()))
+    # A fraction written with few digits, such as 0.0167 for 1 of 60, is not to give a scene more.
+    count = max(1, math.ceil(fraction * len(source) - _ROUNDING))
+    return SomeScenes(source, sorted(order[:count].tolist()))
+
+
+def _framed(section: LabelledFramesData, frames: FrameScenes, recipe: DownstreamRecipe) -> Splits:
+    """The last frames by name to test on, some before them to choose by, a fixed choice of the others to learn from."""
+    pool = len(frames) - section.test - section.validation
+    if pool < section.train:
+        raise RecipeError(
+            f"{frames.name} has {len(frames)} frames: {section.test} for the test and {section.validation} for "
+            f"validation leave {max(pool, 0)}, fewer than the {section.train} to learn from"
+        )
+    order = np.random.default_rng(_FRACTION_SEED).permutation(pool)[: section.train]
+    labelled = SomeScenes(frames, order.tolist())
+    watched = range(pool, pool + section.validation)
+    return Splits(
+        fraction_of(labelled, recipe.fraction),
+        SomeScenes(frames, watched) if section.validation else None,
+        SomeScenes(frames, range(pool + section.validation, len(frames))),
+    )
 
 
 def _listed(source: SunScenes, file: Path) -> SceneSource:

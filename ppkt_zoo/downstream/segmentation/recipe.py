@@ -6,7 +6,13 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from ppkt_zoo.data.augment import CloudAugmentation
-from ppkt_zoo.downstream.recipe import DownstreamRecipe, RoomsBenchData, S3DISData, ScanNetData
+from ppkt_zoo.downstream.recipe import (
+    DownstreamRecipe,
+    LabelledFramesData,
+    RoomsBenchData,
+    S3DISData,
+    ScanNetData,
+)
 from ppkt_zoo.running.recipe_files import find_recipe, read_recipe, shipped_recipes
 from ppkt_zoo.running.sections import OptimiserSection, Strict
 
@@ -39,7 +45,7 @@ class SegmentationRecipe(DownstreamRecipe):
     """One complete description of a fine-tuning for segmentation."""
 
     level: str = "last"
-    data: Annotated[RoomsBenchData | S3DISData | ScanNetData, Field(discriminator="kind")]
+    data: Annotated[LabelledFramesData | RoomsBenchData | S3DISData | ScanNetData, Field(discriminator="kind")]
     crop: CropSection = CropSection()
     loss_on: Literal["voxels", "points"] = Field(default="voxels", description="one labelled point a voxel, or all")
     batch_norm_momentum: float = Field(default=0.02, gt=0, le=1)

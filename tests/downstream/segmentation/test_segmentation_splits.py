@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from data.s3dis_files import room
 from data.scannet_files import annotated
 from tiny_scenes import tiny_recipe
 
+from ppkt_zoo.data import sun_rgbd
+from ppkt_zoo.downstream.detection.recipe import load_detection_recipe
 from ppkt_zoo.downstream.segmentation.recipe import load_segmentation_recipe
 from ppkt_zoo.downstream.splits import open_splits
-from ppkt_zoo.errors import FrameError
+from ppkt_zoo.errors import FrameError, RecipeError
 
 
 def test_area_5_of_s3dis_is_tested_on_and_never_trained_on(tmp_path: Path) -> None:
@@ -45,3 +48,37 @@ def test_only_the_first_rooms_where_asked(tmp_path: Path) -> None:
     splits = open_splits(recipe, {}, tmp_path)
     assert splits.validation is not None
     assert [len(one) for one in splits] == [2, 1, 50]
+
+
+def test_labelled_frames_are_split_by_name_and_fractions_are_nested(shared: Path, tmp_path: Path) -> None:
+    folders = {"labelled_frames": shared / "frames" / "mosd"}
+    found = {}
+    for count, fraction in ((1, 0.0167), (5, 0.0833), (20, 0.3333), (60, 1.0)):
+        splits = open_splits(load_segmentation_recipe("table_tops", [f"fraction={fraction}"]), folders, tmp_path)
+        assert len(splits.train) == count
+        found[count] = {splits.train[number].name for number in range(min(count, 5))}
+    assert splits.validation is not None
+    assert (len(splits.validation), len(splits.test)) == (19, 20)
+    assert found[1] < found[5]
+    scene = splits.test[19]
+    assert scene.name == "mosd/test54", "the last frame by name"
+    assert splits.test.classes == ("table", "object")
+    assert set(np.unique(scene.label)) <= {-1, 0, 1}
+    with pytest.raises(RecipeError, match="leave 60, fewer than the 70"):
+        open_splits(load_segmentation_recipe("table_tops", ["data.train=70"]), folders, tmp_path)
+
+
+def test_sun_rgbd_is_split_by_lists_of_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = [tmp_path / "kv1" / f"f{number}" for number in range(3)]
+    monkeypatch.setattr(sun_rgbd, "_list_frames", lambda folder: frames)
+    recipe = load_detection_recipe("sun_rgbd")
+    with pytest.raises(RecipeError, match=r"train\.txt is missing"):
+        open_splits(recipe, {"sun_rgbd": tmp_path}, tmp_path, boxes=True)
+    (tmp_path / "train.txt").write_text("kv1/f2\nkv1/f0/\n")
+    (tmp_path / "test.txt").write_text("kv1/f1\n")
+    splits = open_splits(recipe, {"sun_rgbd": tmp_path}, tmp_path, boxes=True)
+    assert (len(splits.train), len(splits.test), splits.validation) == (2, 1, None)
+    assert len(splits.train.box_classes) == 10
+    (tmp_path / "test.txt").write_text("kv1/f9\n")
+    with pytest.raises(RecipeError, match=r"names kv1/f9, which is no frame"):
+        open_splits(recipe, {"sun_rgbd": tmp_path}, tmp_path, boxes=True)
