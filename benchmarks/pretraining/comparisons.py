@@ -97,6 +97,8 @@ COMPARISONS = (
         "The same recipe with twice the blocks, and with another kind of network.",
         (
             Pair((_WIDE, "ppkt_voc"), (_SLIM, "ppkt_voc")),
+            Pair((_WIDE, "ppkt_imagenet"), (_SLIM, "ppkt_imagenet")),
+            Pair((_WIDE, "ppkt_moco_rooms"), (_SLIM, "ppkt_moco_rooms")),
             Pair(("pointnet2", "ppkt_voc"), (_SLIM, "ppkt_voc")),
         ),
     ),

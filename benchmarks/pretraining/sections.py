@@ -42,8 +42,12 @@ def _head(results: Results) -> str:
             "paired by seed. Every figure and every verdict comes from the JSON beside this page.",
             "",
             "```",
-            "python benchmarks/pretraining/evaluate.py runs/family/*",
-            "python benchmarks/pretraining/ablate.py",
+            "python benchmarks/pretraining/evaluate.py runs/family/* --teachers runs/teachers",
+            *(
+                [f"python benchmarks/pretraining/ablate.py steps={results['ablation']['recipe']['steps']}"]
+                if "ablation" in results
+                else []
+            ),
             "python benchmarks/pretraining/page.py --evaluation runs/evaluation --ablation runs/ablation "
             "--runs runs/family",
             "```",
