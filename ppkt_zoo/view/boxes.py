@@ -68,7 +68,7 @@ def detection_picture(
         strips.append(compare_picture(joined, [(heading, np.concatenate([pale, colors]))], seen, height))
     counted = np.bincount(label, minlength=len(classes))
     order = [number for number in np.argsort(-counted, kind="stable") if counted[number]]
-    entries = [(f"{counted[number]} × {classes[number]}", class_colors(len(classes))[number]) for number in order]
+    entries = [(f"{classes[number]} ({counted[number]})", class_colors(len(classes))[number]) for number in order]
     return with_legend(_stacked(strips), entries, height)
 
 
