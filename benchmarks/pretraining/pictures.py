@@ -16,7 +16,7 @@ _PANELS = (
     CurvePanel("validation_loss", "Loss on unseen rooms"),
     CurvePanel("validation_top1", "Retrieval top-1 on unseen rooms"),
 )
-_MOST_PANELS = 8
+_MOST_PANELS = 12
 
 
 def draw_curves(logs: Mapping[str, Sequence[Mapping[str, Any]]], folder: Path) -> list[str]:

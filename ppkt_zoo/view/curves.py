@@ -12,6 +12,8 @@ from ppkt_zoo.errors import InputError
 from ppkt_zoo.view.plotting import PALETTE, as_image, new_figure
 
 _WIDTH, _HEIGHT = 5.0, 3.3  # inches of one panel
+# Inches of the legend: a letter, and the line with its margins before a name.
+_LETTER, _SWATCH = 0.075, 0.65
 _STYLES = ("-", "--", ":", "-.")
 
 
@@ -66,7 +68,9 @@ def curves_picture(
         raise InputError("curves need at least one run, one panel and one column")
     across = min(columns, len(panels))
     down = math.ceil(len(panels) / across)
-    legend = 0.28 * math.ceil(len(runs) / (2 * across)) + 0.15
+    entry = _LETTER * max(len(name) for name in runs) + _SWATCH
+    entries = max(1, min(len(runs), int(_WIDTH * across / entry)))
+    legend = 0.28 * math.ceil(len(runs) / entries) + 0.15
     height = _HEIGHT * down + legend
     figure = new_figure(_WIDTH * across, height)
     places = figure.subplots(down, across, squeeze=False).ravel()
@@ -92,7 +96,7 @@ def curves_picture(
         place.tick_params(labelsize=8)
     for place in places[len(panels) :]:
         place.set_visible(False)
-    figure.legend(drawn.values(), drawn.keys(), loc="lower center", ncols=2 * across, frameon=False, fontsize=9)
+    figure.legend(drawn.values(), drawn.keys(), loc="lower center", ncols=entries, frameon=False, fontsize=9)
     figure.tight_layout(rect=(0, legend / height, 1, 1))
     return as_image(figure)
 
