@@ -76,12 +76,11 @@ def _stands(students: Sequence[Student], part: str, what: str, other: Student | 
     for one in weights(students):
         against = control_of(one, students) if other is None else other
         verdicts[compared(miou(one, part), miou(against, part))].append(f"`{one['name']}`")
-    every = max(len(names) for names in verdicts.values()) > 2 and sum(map(bool, verdicts.values())) == 1
-    told = "; ".join(
-        f"{verdict} it {f'all {len(names)}' if every else ', '.join(names)}"
-        for verdict, names in verdicts.items()
-        if names
-    )
+    found = {verdict: names for verdict, names in verdicts.items() if names}
+    if len(found) == 1:
+        (verdict, names), *_ = found.items()
+        return f"{what}: {verdict} it all {len(names)}."
+    told = "; ".join(f"{verdict} it {', '.join(names)}" for verdict, names in found.items())
     return f"{what}: {told}."
 
 
