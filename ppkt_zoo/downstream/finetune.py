@@ -9,16 +9,17 @@ from typing import Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ppkt_zoo.backbones.base import Backbone
-from ppkt_zoo.backbones.modes import eval_mode, freeze_batch_norm
+from ppkt_zoo.backbones.modes import freeze_batch_norm
 from ppkt_zoo.downstream.metrics import IGNORE, Confusion
+from ppkt_zoo.downstream.segmentation.model import SegmentationModel
 from ppkt_zoo.errors import InputError, TrainingError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.sparse.denormals import flushed_denormals
 
-__all__ = ["Augmentation", "FinetuneRecipe", "Finetuned", "LabelledCloud", "Segmenter", "evaluate", "finetune"]
+__all__ = ["Augmentation", "FinetuneRecipe", "Finetuned", "LabelledCloud", "evaluate", "finetune"]
 
 #: (xyz float32 (N, 3), rgb uint8 (N, 3), generator) → the changed arrays, and the row that each came from.
 Augmentation = Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray, np.ndarray]]
@@ -80,33 +81,11 @@ class FinetuneRecipe:
             raise InputError(f'a fine-tuning recipe has batch_norm "frozen" or "train", not "{self.batch_norm}"')
 
 
-class Segmenter(nn.Module):
-    """A backbone and one linear layer on its last level."""
-
-    def __init__(self, backbone: Backbone, classes: int) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.level = list(backbone.level_channels)[-1]
-        self.head = nn.Linear(backbone.out_channels, classes)
-
-    def forward(self, batch: CloudBatch, rows: Tensor | None = None) -> Tensor:
-        """Class scores (N, classes) of all points of a batch, or of the `rows` alone."""
-        scores: Tensor = self.head(self.backbone(batch).at(self.level, rows))
-        return scores
-
-    @torch.no_grad()
-    def predict(self, cloud: PointCloud) -> Tensor:
-        """The class of each point, int64 (N,), in eval mode; the mode is restored afterwards."""
-        with eval_mode(self), flushed_denormals():
-            found: Tensor = self(CloudBatch.collate([cloud])).argmax(dim=1)
-        return found
-
-
 @dataclass(frozen=True)
 class Finetuned:
     """What fine-tuning gives: the model in eval mode, and the loss of each step."""
 
-    model: Segmenter
+    model: SegmentationModel
     losses: list[float] = field(repr=False)
 
 
@@ -138,7 +117,7 @@ def finetune(
     _check_clouds(clouds, classes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Segmenter(copy.deepcopy(backbone), classes)
+        model = SegmentationModel(copy.deepcopy(backbone), [f"class {number}" for number in range(classes)])
     model.to(next(backbone.parameters()).device).train()
     if recipe.batch_norm == "frozen":
         freeze_batch_norm(model.backbone)
@@ -169,16 +148,15 @@ def finetune(
     return Finetuned(model.eval(), losses)
 
 
-def evaluate(model: Segmenter, clouds: Sequence[LabelledCloud], classes: int) -> Confusion:
+def evaluate(model: SegmentationModel, clouds: Sequence[LabelledCloud], classes: int) -> Confusion:
     """One confusion matrix over every labelled point of all clouds (full clouds, not voxels)."""
     score = Confusion(classes)
-    device = next(model.parameters()).device
     for one in clouds:
-        score.update(one.label, model.predict(one.cloud.to(device)))
+        score.update(one.label, model.predict(one.cloud.xyz, one.cloud.rgb).labels)
     return score
 
 
-def _loss(model: Segmenter, chosen: Sequence[LabelledCloud]) -> Tensor:
+def _loss(model: SegmentationModel, chosen: Sequence[LabelledCloud]) -> Tensor:
     device = next(model.parameters()).device
     label = torch.cat([one.label for one in chosen])
     rows = (label != IGNORE).nonzero().squeeze(1)
