@@ -23,10 +23,9 @@ from ppkt_zoo.train.data import TrainingData
 from ppkt_zoo.train.model import build_model, build_student
 from ppkt_zoo.train.recipe import Recipe
 from ppkt_zoo.train.sources import open_sources
-from ppkt_zoo.train.teacher_cache import image_tensor
 from ppkt_zoo.transfer.batch import PixelPairs, TransferBatch
 from ppkt_zoo.transfer.model import TransferModel
-from ppkt_zoo.transfer.teachers import Teacher, load_teacher
+from ppkt_zoo.transfer.teachers import Teacher, image_tensor, load_teacher
 
 __all__ = ["Setup"]
 

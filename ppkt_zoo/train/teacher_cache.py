@@ -20,12 +20,7 @@ from torch import Tensor
 
 from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.errors import FrameError, TrainingError
-from ppkt_zoo.transfer.teachers import Teacher
-
-
-def image_tensor(color: np.ndarray) -> Tensor:
-    """uint8 (H, W, 3) → float32 (1, 3, H, W) in [0, 1], a teacher's input."""
-    return torch.from_numpy(color).permute(2, 0, 1)[None].float() / 255.0
+from ppkt_zoo.transfer.teachers import Teacher, image_tensor
 
 
 class TeacherCache:

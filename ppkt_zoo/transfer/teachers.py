@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,9 +18,14 @@ from ppkt_zoo.transfer.tf_padding import use_tensorflow_padding
 from ppkt_zoo.transfer.timm_network import TimmNetwork
 from ppkt_zoo.transfer.timm_teacher import load_timm
 
-__all__ = ["VOC_CLASSES", "Convention", "Teacher", "TeacherSpec", "load_teacher"]
+__all__ = ["VOC_CLASSES", "Convention", "Teacher", "TeacherSpec", "image_tensor", "load_teacher"]
 
 RANGE_SLACK = 1e-3  # resizing and jitter may leave [0, 1] by rounding
+
+
+def image_tensor(color: np.ndarray) -> Tensor:
+    """uint8 (H, W, 3) → float32 (1, 3, H, W) in [0, 1], a teacher's input."""
+    return torch.from_numpy(color).permute(2, 0, 1)[None].float() / 255.0
 
 
 class Teacher(nn.Module):
