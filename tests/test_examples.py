@@ -86,3 +86,13 @@ def test_finetune_detection(weight: str, capsys: pytest.CaptureFixture[str]) -> 
     losses = [float(line.split("loss ")[1]) for line in told.splitlines() if line.startswith("step")]
     assert losses[-1] < losses[0]
     assert f"mAP@0.25 {found:.3f} on the 1 rooms it learned" in told
+
+
+def test_classes_without_labels(shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    teacher = shared / "teachers" / "deeplabv3_mobilenet_v2_voc21.safetensors"
+    frames, picture = shared / "frames" / "seven_scenes_redkitchen", tmp_path / "classes.png"
+    label = load("classes_without_labels").main(str(frames), str(teacher), picture=str(picture))
+    told = capsys.readouterr().out
+    assert "the teacher is sure of background, chair, diningtable" in told
+    assert len(np.unique(label)) > 1
+    assert Image.open(picture).width > 300

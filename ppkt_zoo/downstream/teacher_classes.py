@@ -1,7 +1,7 @@
 """The teacher's classes on clouds, without one 3D label: what PPKT's embedding space means.
 
-Pixels and points share one space (arXiv 2104.04687, section 3). Pixels that the teacher is sure of give each of its
-classes a place there, and a point takes the class whose place is nearest.
+Pixels and points share one space (arXiv 2104.04687, section 3). Cells of which the teacher is sure carry its classes
+there, and a point takes the class of the cells that it lies nearest to.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,35 +18,43 @@ from ppkt_zoo.transfer.teachers import Teacher, image_tensor
 
 __all__ = ["TeacherClasses", "find_teacher_classes"]
 
-# Fewer sure cells than this make no place for a class.
+# A class that fewer sure cells have is not known.
 _FEWEST_CELLS = 30
+# Neighbours asked, as the kNN probe asks them; cells kept; points compared at once.
+_NEIGHBOURS, _MOST_CELLS, _CHUNK = 20, 4000, 8192
 _UPL, _HEAD = "upl.", "head."
 
 
 @dataclass(frozen=True)
 class TeacherClasses:
-    """The teacher's classes in the embedding space.
+    """Cells of which the teacher is sure, in the embedding space.
 
     Attributes:
         names: of the classes that were seen often enough.
-        places: float32 (K, D), of length 1.
-        cells: how many cells of feature maps each rests on.
+        cells: float32 (M, D), of length 1; drawn from all, so that common classes have more.
+        label: int64 (M,), the class of each, an index into ``names``.
         head: the weight's point head.
     """
 
     names: tuple[str, ...]
-    places: Tensor
-    cells: tuple[int, ...]
+    cells: Tensor
+    label: Tensor
     head: PointHead
 
     @torch.no_grad()
-    def likeness(self, features: Tensor) -> Tensor:
-        """Point features float32 (N, C) of the weight → cosine to each class's place, float32 (N, K)."""
-        return self.head(features) @ self.places.T
+    def shares(self, features: Tensor) -> Tensor:
+        """Point features float32 (N, C) of the weight → share of each class among the nearest cells, (N, K)."""
+        classes = F.one_hot(self.label, len(self.names)).float()
+        nearest = min(_NEIGHBOURS, len(self.cells))
+        parts = [
+            classes[(self.head(some) @ self.cells.T).topk(nearest, dim=1).indices].mean(dim=1)
+            for some in features.split(_CHUNK)
+        ]
+        return torch.cat(parts)
 
     def of_points(self, features: Tensor) -> Tensor:
-        """Point features float32 (N, C) → the nearest class of each, int64 (N,), an index into ``names``."""
-        return self.likeness(features).argmax(dim=1)
+        """Point features float32 (N, C) → the class of each, int64 (N,), an index into ``names``."""
+        return self.shares(features).argmax(dim=1)
 
 
 @torch.no_grad()
@@ -56,8 +64,9 @@ def find_teacher_classes(
     projection: Mapping[str, Tensor],
     images: Iterable[np.ndarray],
     least_confidence: float = 0.5,
+    seed: int = 0,
 ) -> TeacherClasses:
-    """Where a teacher's classes lie in the embedding space of a weight that learned from it.
+    """Where cells of a teacher's classes lie in the embedding space of a weight that learned from it.
 
     Args:
         teacher: the weight's own, at the stage that it was transferred from, with a classifier for every cell.
@@ -65,6 +74,7 @@ def find_teacher_classes(
         projection: of the weight, see :func:`ppkt_zoo.load_projection`.
         images: uint8 (H, W, 3) each, unlabelled; of the scene itself or of others like it.
         least_confidence: probability of its class above which a cell counts.
+        seed: which of the cells are kept where there are more than 4 000.
 
     Raises:
         WeightError: the weight came without UPL and point head, or was made with another teacher or stage.
@@ -77,7 +87,7 @@ def find_teacher_classes(
             f"the weight's UPL takes {upl.channels} channels, the teacher's {teacher.spec.stage} has "
             f"{teacher.channels}: give the teacher that the weight's record names"
         )
-    total, count = torch.zeros(len(classes), upl.dim), torch.zeros(len(classes), dtype=torch.int64)
+    places, labels = [torch.empty(0, upl.dim)], [torch.empty(0, dtype=torch.int64)]
     for color in images:
         image = image_tensor(color)
         scores, features = teacher.logits(image), teacher(image)
@@ -89,15 +99,19 @@ def find_teacher_classes(
         confidence, label = scores[0].softmax(dim=0).flatten(1).max(dim=0)
         cells = F.normalize(upl.projection(features.float())[0].flatten(1).T, dim=1)
         sure = confidence >= least_confidence
-        total.index_add_(0, label[sure], cells[sure])
-        count += torch.bincount(label[sure], minlength=len(classes))
-    kept = (count >= _FEWEST_CELLS).nonzero()[:, 0].tolist()
+        places.append(cells[sure])
+        labels.append(label[sure])
+    found = torch.cat(labels)
+    kept = (torch.bincount(found, minlength=len(classes)) >= _FEWEST_CELLS).nonzero()[:, 0].tolist()
     if len(kept) < 2:
         raise InputError(
             f"the teacher is sure of {len(kept)} classes in these images: give more images, or a lower least_confidence"
         )
-    places = F.normalize(total[kept] / count[kept, None], dim=1)
-    return TeacherClasses(tuple(classes[row] for row in kept), places, tuple(count[kept].tolist()), head)
+    rows = torch.isin(found, torch.tensor(kept)).nonzero()[:, 0]
+    rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:_MOST_CELLS]]
+    number = torch.full((len(classes),), -1)
+    number[kept] = torch.arange(len(kept))
+    return TeacherClasses(tuple(classes[row] for row in kept), torch.cat(places)[rows], number[found[rows]], head)
 
 
 def _upl(projection: Mapping[str, Tensor]) -> UPL:
