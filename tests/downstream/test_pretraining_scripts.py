@@ -192,7 +192,7 @@ def test_the_page_says_what_the_figures_say(tmp_path: Path) -> None:
         "this **disagrees**",
         "`sr_unet14_slim.ppkt_voc` is above `sr_unet14_slim.point_contrast` (0.050 [0.050, 0.050]); this agrees",
         "Here it **does not show** for `sr_unet14_slim.ppkt_moco_rooms` on unseen rooms",
-        "Not measured: `pointnet2.ppkt_voc`, `sr_unet18_slim.ppkt_voc`.",
+        "Not measured: `pointnet2.ppkt_voc`, `sr_unet14_slim.ppkt_imagenet`, `sr_unet18_slim.ppkt_imagenet`",
         "Nothing collapsed.",
         "0.501 [0.499, 0.503]",
     ):

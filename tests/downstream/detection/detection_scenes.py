@@ -12,14 +12,12 @@ from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.downstream.detection.recipe import DetectionRecipe
 from ppkt_zoo.points.cloud import CloudBatch
 from ppkt_zoo.points.input_spec import InputSpec
-from ppkt_zoo.zoo.registry import register_backbone
 
 CLASSES = ("crate", "plank")
 SIZES = np.array([[0.6, 0.4, 0.5], [1.2, 0.3, 0.2]])
 COLORS = np.array([[200, 40, 40], [40, 40, 200]], np.uint8)
 
 
-@register_backbone("place_and_color")
 class PlaceAndColor(Backbone):
     """One layer on waves over place and on colour: enough to know a handful of scenes by heart."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from detection_scenes import CLASSES, Scenes, quick_recipe, scene, two_scenes
+from detection_scenes import CLASSES, PlaceAndColor, Scenes, quick_recipe, scene, two_scenes
 from torch.nn import BatchNorm1d
 
 from ppkt_zoo.downstream.detection import detect, evaluate_detector, fit_detection, load_detector, verify_detector
@@ -18,11 +18,18 @@ from ppkt_zoo.downstream.detection.start import set_training_mode, start_detecto
 from ppkt_zoo.errors import InputError, RecipeError, TrainingError, WeightError
 from ppkt_zoo.running.interrupt import Stopped
 from ppkt_zoo.running.metrics_log import read_metrics
+from ppkt_zoo.zoo import registry
 from ppkt_zoo.zoo.load import verify
 
 LONG = {"steps": 60, "batch": 1}
 # Times differ from run to run, and nothing else may.
 _TIMES = {"data_seconds", "step_seconds"}
+
+
+@pytest.fixture(autouse=True)
+def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_BUILDERS", dict(registry._BUILDERS))
+    registry.register_backbone("place_and_color")(PlaceAndColor)
 
 
 def lines(out: Path) -> list[dict[str, float]]:
