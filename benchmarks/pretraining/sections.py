@@ -6,6 +6,7 @@ from typing import Any
 from _probes.tables import compared, difference, figure, table
 from comparisons import COMPARISONS, Comparison, paper_section
 from figures import LINES, SETS, Student, control_of, miou, row, weights
+from variants import GROUPS
 
 Results = Mapping[str, Any]
 
@@ -44,7 +45,9 @@ def _head(results: Results) -> str:
             "```",
             "python benchmarks/pretraining/evaluate.py runs/family/* --teachers runs/teachers",
             *(
-                [f"python benchmarks/pretraining/ablate.py steps={results['ablation']['recipe']['steps']}"]
+                [
+                    f"python benchmarks/pretraining/ablate.py steps={results['ablation']['recipe']['steps']}{_only(results)}"
+                ]
                 if "ablation" in results
                 else []
             ),
@@ -56,6 +59,12 @@ def _head(results: Results) -> str:
             f"Rooms are those of world {students[0]['world']} ([what that is](../rooms.md#versions-of-the-world)).",
         ]
     )
+
+
+def _only(results: Results) -> str:
+    """What ablate.py was asked for, where it was not everything."""
+    measured = results["ablation"]["groups"]
+    return "" if set(measured) == set(GROUPS) else "".join(f' --only "{name}"' for name in measured)
 
 
 def _in_short(students: Sequence[Student]) -> list[str]:

@@ -36,6 +36,14 @@ class Variant:
 BASE = Variant("base")
 
 GROUPS: dict[str, tuple[Variant, ...]] = {
+    "control": (
+        Variant(
+            "untrained",
+            ("method=scratch", "steps=0", "loss=null", "teacher=null", "validation=null"),
+            teacher=None,
+            fair_top1=False,
+        ),
+    ),
     "embedding dimension": (
         Variant("D = 32", ("loss.dim=32",)),
         Variant("D = 256", ("loss.dim=256",)),
@@ -62,12 +70,6 @@ GROUPS: dict[str, tuple[Variant, ...]] = {
         Variant("both directions", ("loss.symmetric=true",)),
     ),
     "objective": (
-        Variant(
-            "untrained",
-            ("method=scratch", "steps=0", "loss=null", "teacher=null", "validation=null"),
-            teacher=None,
-            fair_top1=False,
-        ),
         Variant(
             "pixelwise cosine, no contrast",
             ("method=pixel_regression", "loss.kind=cosine"),
