@@ -44,13 +44,7 @@ def _head(results: Results) -> str:
             "",
             "```",
             "python benchmarks/pretraining/evaluate.py runs/family/* --teachers runs/teachers",
-            *(
-                [
-                    f"python benchmarks/pretraining/ablate.py steps={results['ablation']['recipe']['steps']}{_only(results)}"
-                ]
-                if "ablation" in results
-                else []
-            ),
+            *_ablate_command(results),
             "python benchmarks/pretraining/page.py --evaluation runs/evaluation --ablation runs/ablation "
             "--runs runs/family",
             "```",
@@ -61,10 +55,14 @@ def _head(results: Results) -> str:
     )
 
 
-def _only(results: Results) -> str:
-    """What ablate.py was asked for, where it was not everything."""
-    measured = results["ablation"]["groups"]
-    return "" if set(measured) == set(GROUPS) else "".join(f' --only "{name}"' for name in measured)
+def _ablate_command(results: Results) -> list[str]:
+    """How the ablations were made, if they were; the groups are named where not all were measured."""
+    if "ablation" not in results:
+        return []
+    ablation = results["ablation"]
+    measured = ablation["groups"]
+    only = "" if set(measured) == set(GROUPS) else "".join(f' --only "{name}"' for name in measured)
+    return [f"python benchmarks/pretraining/ablate.py steps={ablation['recipe']['steps']}{only}"]
 
 
 def _in_short(students: Sequence[Student]) -> list[str]:
