@@ -205,7 +205,7 @@ def _curves(results: Results) -> list[str]:
 
 def _ablations(ablation: Mapping[str, Any]) -> str:
     base, recipe, scenes = ablation["base"], ablation["recipe"], ablation["scenes"]
-    head = ["variant", "linear probe mIoU", "less base", "top-1 on unseen rooms", "seconds a run"]
+    head = ["variant", "linear probe mIoU", "less base", "top-1 on unseen rooms"]
     lines = [
         "## Ablations",
         f"Runs of {recipe['steps']} steps of `{recipe['backbone']['name']}` on voxels of "
@@ -226,8 +226,7 @@ def _ablations(ablation: Mapping[str, Any]) -> str:
 def _ablation_row(one: Mapping[str, Any], base: Mapping[str, Any]) -> list[str]:
     top1 = figure(one["top1"], 4) if one["top1"] is not None and one["fair_top1"] else ""
     less = "" if one is base else difference(one["miou"], base["miou"])
-    seconds = sum(one["train_seconds"]) / len(one["train_seconds"])
-    return [one["name"], figure(one["miou"]), less, top1, f"{seconds:.0f}"]
+    return [one["name"], figure(one["miou"]), less, top1]
 
 
 def _how(results: Results) -> str:
