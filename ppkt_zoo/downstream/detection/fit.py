@@ -1,6 +1,5 @@
 """`fit_detection`: from a recipe and scenes with boxes to a detector's folder and its scores."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +14,10 @@ from ppkt_zoo.downstream.detection.losses import detection_loss
 from ppkt_zoo.downstream.detection.recipe import DetectionRecipe
 from ppkt_zoo.downstream.detection.start import build_optimizer, set_rates, set_training_mode, start_detector
 from ppkt_zoo.downstream.detection.votenet import VoteNet
+from ppkt_zoo.downstream.fitting import FittingRun, Report
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.running.interrupt import Stopped, StopRequest, check_whole
-from ppkt_zoo.running.loop import TrainingLoop, descend
-from ppkt_zoo.running.metrics_log import read_metrics
+from ppkt_zoo.running.interrupt import StopRequest, check_whole
+from ppkt_zoo.running.loop import descend
 from ppkt_zoo.running.progress import TrainingProgress
 from ppkt_zoo.sparse.denormals import flushed_denormals
 
@@ -87,8 +86,8 @@ def fit_detection(
         return run.finish(test)
 
 
-class _Run:
-    """One run: its parts, where an earlier one stopped, and the loop from there."""
+class _Run(FittingRun[DetectionScore]):
+    title = "detector"
 
     def __init__(
         self,
@@ -100,46 +99,34 @@ class _Run:
         progress: TrainingProgress,
         stop: StopRequest,
     ) -> None:
-        self.recipe, self.out, self.device, self.progress, self.stop = recipe, out, device, progress, stop
-        self.validation, self.dataset = validation, DetectionDataset(train, recipe)
+        self.recipe, self.device, classes = recipe, device, tuple(train.box_classes)
+        dataset = DetectionDataset(train, recipe)
         self.model = start_detector(recipe, train).to(device)
         self.optimizer = build_optimizer(recipe.optimiser, self.model)
-        self.loop = TrainingLoop(
-            out,
-            # The same recipe on other scenes is another run.
-            "|".join((recipe.fingerprint, train.name, str(len(train)), *train.box_classes)),
-            self.model,
-            self.optimizer,
-            recipe.steps,
-            recipe.log_every,
-            recipe.checkpoint_every,
-            progress,
-            stop,
-        )
-
-    def train(self, last_step: int, workers: int) -> None:
-        """Train to ``last_step``, from wherever an earlier run stopped."""
-        first, lines = self.loop.first_step, read_metrics(self.loop.log.file)
-        if not any(line["step"] == first and "validation_map25" in line for line in lines):
-            self._validate(first)  # the earlier run may have ended before it
-        self.norms = set_training_mode(self.model, self.recipe)
-        self.loop.run("detector", self.dataset, last_step, workers, self._step, self._validate)
+        self.scenes = train
+        super().__init__(recipe, train, classes, validation, self.model, self.optimizer, dataset, out, progress, stop)
 
     def finish(self, test: SceneSource | None) -> FittedDetection:
         """Test on scenes that training never saw, write the scores and the folder."""
         self.model.eval()
         score, tested_on = None, ""
         if test is not None:
-            tested_on = f"{test.name}, {len(test)} scenes"
-            with self.progress.task("test", len(test)) as report:
-                score = self._score(test, report)
+            score, tested_on = self.test(test)
             write_scores(self.out / "scores.json", self.recipe, self.model.classes, score, tested_on)
         folder, model = self.out / "model", self.model.cpu()
-        scenes, seconds = self.dataset.scenes, self.loop.seconds
-        export_detector(folder, self.recipe, model, scenes, seconds, self.device, score, tested_on)
+        export_detector(folder, self.recipe, model, self.scenes, self.loop.seconds, self.device, score, tested_on)
         return FittedDetection(model, folder, score)
 
-    def _step(self, batch: DetectionBatch) -> dict[str, float]:
+    def prepare(self) -> None:
+        self.norms = set_training_mode(self.model, self.recipe)
+
+    def score(self, scenes: SceneSource, report: Report, final: bool) -> DetectionScore:
+        return evaluate_detector(self.model, scenes, points=self.recipe.points_at_test, report=report)
+
+    def figures(self, score: DetectionScore) -> dict[str, float]:
+        return figures_of(score)
+
+    def step(self, batch: DetectionBatch) -> dict[str, float]:
         lr = set_rates(self.optimizer, self.norms, self.recipe, batch.step)
         there = batch.to(self.device)
         loss = detection_loss(self.model(there.clouds), there.truth, self.model.mean_sizes, self.recipe.margin)
@@ -149,20 +136,3 @@ class _Run:
         descend(loss.total, self.model, self.optimizer, self.recipe.optimiser.clip_norm)
         parts = {name: round(value, 6) for name, value in loss.figures().items() if name != "total"}
         return {"loss": round(float(loss.total.detach()), 6), **parts, "lr": round(lr, 8)}
-
-    def _validate(self, done: int) -> None:
-        """Look at the validation scenes where that is due after ``done`` steps."""
-        every = self.recipe.validate_every
-        if self.validation is None or every is None or done == 0 or done % every:
-            return
-        figures = figures_of(self._score(self.validation, None))
-        self.loop.log.write(done, **{f"validation_{name}": round(value, 5) for name, value in figures.items()})
-
-    def _score(self, scenes: SceneSource, report: Callable[[int, int], None] | None) -> DetectionScore:
-        def seen(done: int, total: int) -> None:
-            if report is not None:
-                report(done, total)
-            if self.stop():
-                raise Stopped("stopped while scenes were tested; the same command goes on from the last checkpoint")
-
-        return evaluate_detector(self.model, scenes, points=self.recipe.points_at_test, report=seen)

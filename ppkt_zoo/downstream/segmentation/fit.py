@@ -1,6 +1,5 @@
 """`fit_segmentation`: from a recipe and labelled scenes to a model folder and its scores."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from ppkt_zoo.data.scenes import SceneSource
+from ppkt_zoo.downstream.fitting import FittingRun, Report
 from ppkt_zoo.downstream.segmentation.batches import SegmentationBatch, SegmentationDataset
 from ppkt_zoo.downstream.segmentation.evaluation import SegmentationScore, check_classes, evaluate_segmentation
 from ppkt_zoo.downstream.segmentation.export import export_segmentation, write_scores
@@ -19,9 +19,8 @@ from ppkt_zoo.downstream.segmentation.start import (
     set_training_mode,
     start_model,
 )
-from ppkt_zoo.running.interrupt import Stopped, StopRequest, check_whole
-from ppkt_zoo.running.loop import TrainingLoop, descend
-from ppkt_zoo.running.metrics_log import read_metrics
+from ppkt_zoo.running.interrupt import StopRequest, check_whole
+from ppkt_zoo.running.loop import descend
 from ppkt_zoo.running.optim import learning_rate
 from ppkt_zoo.running.progress import TrainingProgress
 from ppkt_zoo.sparse.denormals import flushed_denormals
@@ -86,8 +85,8 @@ def fit_segmentation(
         return run.finish(test)
 
 
-class _Run:
-    """One run: its parts, where an earlier one stopped, and the loop from there."""
+class _Run(FittingRun[SegmentationScore]):
+    title = "fine-tune"
 
     def __init__(
         self,
@@ -99,49 +98,35 @@ class _Run:
         progress: TrainingProgress,
         stop: StopRequest,
     ) -> None:
-        self.recipe, self.out, self.device, self.progress, self.stop = recipe, out, device, progress, stop
-        self.validation, self.dataset = validation, SegmentationDataset(train, recipe)
-        self.model = start_model(recipe, tuple(train.classes)).to(device)
+        self.recipe, self.device, classes = recipe, device, tuple(train.classes)
+        dataset = SegmentationDataset(train, recipe)
+        self.model = start_model(recipe, classes).to(device)
         self.optimizer = build_optimizer(recipe.optimiser, self.model)
-        self.loop = TrainingLoop(
-            out,
-            # The same recipe on other scenes is another run.
-            "|".join((recipe.fingerprint, train.name, str(len(train)), *train.classes)),
-            self.model,
-            self.optimizer,
-            recipe.steps,
-            recipe.log_every,
-            recipe.checkpoint_every,
-            progress,
-            stop,
-        )
-
-    def train(self, last_step: int, workers: int) -> None:
-        """Train to ``last_step``, from wherever an earlier run stopped."""
-        first, lines = self.loop.first_step, read_metrics(self.loop.log.file)
-        if not any(line["step"] == first and "validation_miou" in line for line in lines):
-            self._validate(first)  # the earlier run may have ended before it
-        set_training_mode(self.model, self.recipe)
-        self.loop.run("fine-tune", self.dataset, last_step, workers, self._step, self._validate)
+        self.scenes = train
+        super().__init__(recipe, train, classes, validation, self.model, self.optimizer, dataset, out, progress, stop)
 
     def finish(self, test: SceneSource | None) -> FittedSegmentation:
         """Test on scenes that training never saw, write the scores and the folder."""
         self.model.eval()
         score, tested_on = None, ""
         if test is not None:
-            tested_on = f"{test.name}, {len(test)} scenes"
-            with self.progress.task("test", len(test)) as report:
-                score = evaluate_segmentation(
-                    self.model, test, voting=self.recipe.voting, report=self._until_stopped(report)
-                )
+            score, tested_on = self.test(test)
             write_scores(self.out / "scores.json", self.recipe, score, tested_on)
         folder, model = self.out / "model", self.model.cpu()
-        export_segmentation(
-            folder, self.recipe, model, self.dataset.scenes, self.loop.seconds, self.device, score, tested_on
-        )
+        export_segmentation(folder, self.recipe, model, self.scenes, self.loop.seconds, self.device, score, tested_on)
         return FittedSegmentation(model, folder, score)
 
-    def _step(self, batch: SegmentationBatch) -> dict[str, float]:
+    def prepare(self) -> None:
+        set_training_mode(self.model, self.recipe)
+
+    def score(self, scenes: SceneSource, report: Report, final: bool) -> SegmentationScore:
+        voting = self.recipe.voting if final else 1
+        return evaluate_segmentation(self.model, scenes, voting=voting, report=report)
+
+    def figures(self, score: SegmentationScore) -> dict[str, float]:
+        return score.figures()
+
+    def step(self, batch: SegmentationBatch) -> dict[str, float]:
         section = self.recipe.optimiser
         lr = learning_rate(section, batch.step, self.recipe.steps)
         set_learning_rate(self.optimizer, lr)
@@ -155,20 +140,3 @@ class _Run:
         descend(loss, self.model, self.optimizer, section.clip_norm)
         right = (scores.detach().argmax(dim=1) == there.label).float().mean()
         return {"loss": round(float(loss.detach()), 6), "accuracy": round(float(right), 5), "lr": round(lr, 8)}
-
-    def _validate(self, done: int) -> None:
-        """Look at the validation scenes where that is due after ``done`` steps."""
-        every = self.recipe.validate_every
-        if self.validation is None or every is None or done == 0 or done % every:
-            return
-        score = evaluate_segmentation(self.model, self.validation, report=self._until_stopped(None))
-        self.loop.log.write(done, **{f"validation_{name}": round(value, 5) for name, value in score.figures().items()})
-
-    def _until_stopped(self, report: Callable[[int, int], None] | None) -> Callable[[int, int], None]:
-        def seen(done: int, total: int) -> None:
-            if report is not None:
-                report(done, total)
-            if self.stop():
-                raise Stopped("stopped while scenes were predicted; the same command goes on from the last checkpoint")
-
-        return seen
