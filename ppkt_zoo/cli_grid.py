@@ -33,6 +33,14 @@ def grid(
             "--init", "-i", metavar="NAME=WEIGHT", help="A start, e.g. scratch=random; the first is the base."
         ),
     ] = None,
+    own: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only-for",
+            metavar="NAME:KEY=VALUE",
+            help="An override of one start's runs alone, e.g. scratch:optimiser.lr=0.006.",
+        ),
+    ] = None,
     fraction: Annotated[
         list[float] | None, typer.Option("--fraction", "-f", help="Of the labelled scenes; may be repeated.")
     ] = None,
@@ -54,7 +62,8 @@ def grid(
     from ppkt_zoo.running.cache import default_cache
     from ppkt_zoo.running.interrupt import Stopped
 
-    asked = Grid(task.value, recipe, tuple(overrides or ()), _starts(init or []), tuple(fraction or (1.0,)), seeds)
+    starts, fractions = _starts(init or []), tuple(fraction or (1.0,))
+    asked = Grid(task.value, recipe, tuple(overrides or ()), starts, fractions, seeds, _own(own or []))
     state = PartialState(cpu=device == "cpu")
 
     def report(cell: "Cell", done: int, total: int) -> None:
@@ -90,6 +99,16 @@ def _starts(entries: list[str]) -> dict[str, str]:
     if not starts:
         raise InputError("a grid compares starts: give --init NAME=WEIGHT, e.g. --init scratch=random")
     return starts
+
+
+def _own(entries: list[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in entries:
+        name, colon, override = entry.partition(":")
+        if not colon or not name or "=" not in override:
+            raise InputError(f"--only-for {entry!r} must be NAME:KEY=VALUE, e.g. scratch:optimiser.lr=0.006")
+        found[name] = (*found.get(name, ()), override)
+    return found
 
 
 def _write(grid: "Grid", out: Path) -> None:

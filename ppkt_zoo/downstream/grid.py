@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,9 +47,10 @@ class Grid:
         starts: name in the table → ``init`` of the recipe.
         fractions: of the training scenes.
         seeds: how many; 0, 1, …
+        own: name in the table → ``key=value`` of that start's runs alone, such as the learning rate that suits it.
 
     Raises:
-        InputError: nothing to compare, or a name that makes no folder.
+        InputError: nothing to compare, a name that makes no folder, or overrides of a start that isn't there.
     """
 
     task: TaskName
@@ -58,6 +59,7 @@ class Grid:
     starts: Mapping[str, str]
     fractions: tuple[float, ...]
     seeds: int
+    own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.starts or not self.fractions or self.seeds < 1:
@@ -65,6 +67,8 @@ class Grid:
         wrong = [name for name in self.starts if not name.replace("-", "").replace("_", "").replace(".", "").isalnum()]
         if wrong:
             raise InputError(f"start {wrong[0]!r}: give a name of letters, digits, '.', '-' and '_'")
+        if unknown := sorted(set(self.own) - set(self.starts)):
+            raise InputError(f"overrides for {unknown[0]!r}, which is no start: there are {', '.join(self.starts)}")
 
     def cells(self) -> list[Cell]:
         """All runs: seeds outermost, so that a grid that was stopped has compared like with like."""
@@ -82,8 +86,8 @@ class Grid:
             RecipeError: as reading it does.
         """
         load = _task(self.task)[0]
-        own = (f"init={self.starts[cell.start]}", f"fraction={cell.fraction:g}", f"seed={cell.seed}")
-        return load(self.recipe, (*self.overrides, *own))
+        of_cell = (f"init={self.starts[cell.start]}", f"fraction={cell.fraction:g}", f"seed={cell.seed}")
+        return load(self.recipe, (*self.overrides, *self.own.get(cell.start, ()), *of_cell))
 
 
 def run_grid(

@@ -110,6 +110,7 @@ class DownstreamRecipe(Strict):
     steps: int = Field(gt=0)
     batch: int = Field(gt=0, description="scenes, or crops of them, a step")
     batch_norm: Literal["train", "frozen"] = "train"
+    precision: Literal["no", "bf16"] = "no"
     validate_every: int | None = Field(default=None, gt=0, description="steps; never where absent")
     checkpoint_every: int = Field(default=500, gt=0)
     log_every: int = Field(default=20, gt=0)
@@ -118,6 +119,11 @@ class DownstreamRecipe(Strict):
     model_licence: str
     citation: str
     deviations: tuple[str, ...] = Field(default=(), description="where this recipe differs from the protocol, and why")
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _yaml_says_no(cls, given: object) -> object:
+        return "no" if given is False else given  # YAML reads a bare `no` as false
 
     @field_validator("init")
     @classmethod

@@ -80,6 +80,15 @@ def test_each_run_is_done_once_and_shared(recipe: dict[str, Path], tmp_path: Pat
         read_grid(a_grid(recipe, overrides=("steps=2",)), out)
 
 
+def test_a_start_has_its_own_overrides(recipe: dict[str, Path]) -> None:
+    grid = a_grid(recipe, overrides=("optimiser.lr=0.1",), own={"again": ("optimiser.lr=0.2", "batch=3")})
+    loaded = {cell.start: grid.load(cell) for cell in grid.cells()}
+    assert (loaded["scratch"].optimiser.lr, loaded["scratch"].batch) == (0.1, 1)  # type: ignore[attr-defined]
+    assert (loaded["again"].optimiser.lr, loaded["again"].batch) == (0.2, 3)  # type: ignore[attr-defined]
+    with pytest.raises(InputError, match="'other', which is no start: there are scratch, again"):
+        a_grid(recipe, own={"other": ("batch=3",)})
+
+
 def test_the_table_pairs_seeds_and_the_plot_shows_starts(recipe: dict[str, Path]) -> None:
     grid = a_grid(recipe, starts={"scratch": "random", "ppkt": "a.b"}, fractions=(0.1, 1.0), seeds=3)
     scores = {
@@ -116,3 +125,8 @@ def test_what_cannot_be_compared_is_told(recipe: dict[str, Path]) -> None:
         failed = CliRunner().invoke(app, ["grid", "segmentation", "rooms_bench", "--init", entry])
         assert failed.exit_code == 2
         assert "must be NAME=WEIGHT" in failed.output
+    for entry in ("scratch", "scratch:batch", ":batch=1"):
+        command = ["grid", "segmentation", "rooms_bench", "--init", "scratch=random", "--only-for", entry]
+        failed = CliRunner().invoke(app, command)
+        assert failed.exit_code == 2
+        assert "must be NAME:KEY=VALUE" in failed.output

@@ -129,7 +129,9 @@ class _Run(FittingRun[DetectionScore]):
     def step(self, batch: DetectionBatch) -> dict[str, float]:
         lr = set_rates(self.optimizer, self.norms, self.recipe, batch.step)
         there = batch.to(self.device)
-        loss = detection_loss(self.model(there.clouds), there.truth, self.model.mean_sizes, self.recipe.margin)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
+            found = self.model(there.clouds)
+        loss = detection_loss(found, there.truth, self.model.mean_sizes, self.recipe.margin)
         clouds, truth = batch.clouds, batch.truth
         tensors = {"xyz": clouds.xyz, "rgb": clouds.rgb, "cloud": clouds.cloud, "boxes": truth.boxes}
         self.loop.check_loss(loss.total, batch.step, {**tensors, "label": truth.label})

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from ppkt_zoo.data.augment import CloudAugmentation
 from ppkt_zoo.downstream.recipe import (
@@ -49,15 +49,9 @@ class SegmentationRecipe(DownstreamRecipe):
     crop: CropSection = CropSection()
     loss_on: Literal["voxels", "points"] = Field(default="voxels", description="one labelled point a voxel, or all")
     batch_norm_momentum: float = Field(default=0.02, gt=0, le=1)
-    precision: Literal["no", "bf16"] = "no"
     optimiser: SegmentationOptimiser
     augmentation: CloudAugmentation
     voting: int = Field(default=1, gt=0, description="turns at the test at the end")
-
-    @field_validator("precision", mode="before")
-    @classmethod
-    def _yaml_says_no(cls, given: object) -> object:
-        return "no" if given is False else given  # YAML reads a bare `no` as false
 
 
 def load_segmentation_recipe(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> SegmentationRecipe:
