@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -21,6 +21,13 @@ class Task(StrEnum):
 
     segmentation = "segmentation"
     detection = "detection"
+
+
+class Scored(StrEnum):
+    """To report by, and to choose by."""
+
+    test = "test"
+    validation = "validation"
 
 
 def grid(
@@ -45,6 +52,7 @@ def grid(
         list[float] | None, typer.Option("--fraction", "-f", help="Of the labelled scenes; may be repeated.")
     ] = None,
     seeds: Annotated[int, typer.Option(help="How many: 0, 1, …", min=1)] = 5,
+    on: Annotated[Scored, typer.Option(help="The scenes that are scored.")] = Scored.test,
     data: DataOption = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Of the whole grid.")] = Path("runs") / "grid",
     cache: CacheOption = None,
@@ -79,6 +87,7 @@ def grid(
             ranks=state.num_processes,
             workers=workers,
             device=device,
+            on=on.value,
             report=report,
         )
     except Stopped as stopped:
@@ -86,7 +95,7 @@ def grid(
         raise typer.Exit(STOPPED) from None
     state.wait_for_everyone()
     if state.is_main_process:
-        _write(asked, out)
+        _write(asked, out, on.value)
 
 
 def _starts(entries: list[str]) -> dict[str, str]:
@@ -111,12 +120,12 @@ def _own(entries: list[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _write(grid: "Grid", out: Path) -> None:
+def _write(grid: "Grid", out: Path, on: Literal["test", "validation"]) -> None:
     from ppkt_zoo.downstream.grid import read_grid
     from ppkt_zoo.view.grid_report import grid_picture, grid_table
     from ppkt_zoo.view.picture import save_picture
 
-    scores = read_grid(grid, out)
+    scores = read_grid(grid, out, on)
     rows = [{**asdict(cell), "scores": figures} for cell, figures in scores.items()]
     (out / "grid.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
     console = new_console()

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ppkt_zoo.downstream.recipe import DownstreamRecipe
 from ppkt_zoo.downstream.splits import open_splits
-from ppkt_zoo.errors import InputError, TrainingError
+from ppkt_zoo.errors import InputError, RecipeError, TrainingError
 
 __all__ = ["Cell", "Grid", "TaskName", "read_grid", "run_grid"]
 
@@ -100,6 +100,7 @@ def run_grid(
     ranks: int = 1,
     workers: int = 0,
     device: str = "cpu",
+    on: Literal["test", "validation"] = "test",
     report: Callable[[Cell, int, int], None] | None = None,
 ) -> None:
     """Do the runs that have no scores yet; one that was stopped goes on from its checkpoint.
@@ -114,12 +115,14 @@ def run_grid(
         cache: for the scans of rooms.
         rank, ranks: of several processes or machines that share the runs, which one this is.
         workers, device: as for ``fit_segmentation`` and ``fit_detection``.
+        on: the scenes that are scored: to choose a learning rate by the validation, to report the test.
         report: told (cell, runs of this process done, of how many) before each run.
 
     Raises:
-        TrainingError: a run's folder holds the scores of another recipe.
+        TrainingError: a run's folder holds the scores of another recipe, or on other scenes.
+        RecipeError: the recipe's data has no validation scenes, and those were asked for.
         Stopped: a stop was asked for; the same call goes on.
-        RecipeError, InputError, WeightError: as the runs do.
+        InputError, WeightError: as the runs do.
     """
     _, fit, boxes = _task(grid.task)
     mine = grid.cells()[rank::ranks]
@@ -127,44 +130,53 @@ def run_grid(
         recipe, folder = grid.load(cell), cell.folder(out)
         if report is not None:
             report(cell, number, len(mine))
-        if _scores(folder, recipe) is not None:
+        if _scores(folder, recipe, on) is not None:
             continue
         splits = open_splits(recipe, folders, cache, boxes)
+        scored = splits.test if on == "test" else splits.validation
+        if scored is None:
+            raise RecipeError(f"the data of {grid.recipe} has no validation scenes: score the test")
         folder.mkdir(parents=True, exist_ok=True)
-        fit(recipe, splits.train, splits.validation, folder, test=splits.test, workers=workers, device=device)
-        _keep_the_figures(folder, recipe)
+        fit(recipe, splits.train, splits.validation, folder, test=scored, workers=workers, device=device)
+        _keep_the_figures(folder, recipe, on)
 
 
-def read_grid(grid: Grid, out: Path) -> dict[Cell, dict[str, Any]]:
+def read_grid(grid: Grid, out: Path, on: Literal["test", "validation"] = "test") -> dict[Cell, dict[str, Any]]:
     """The scores of every run that is done.
 
     Raises:
-        TrainingError: a run's folder holds the scores of another recipe.
+        TrainingError: a run's folder holds the scores of another recipe, or on other scenes.
     """
-    found = {cell: _scores(cell.folder(out), grid.load(cell)) for cell in grid.cells()}
+    found = {cell: _scores(cell.folder(out), grid.load(cell), on) for cell in grid.cells()}
     return {cell: scores for cell, scores in found.items() if scores is not None}
 
 
-def _scores(folder: Path, recipe: DownstreamRecipe) -> dict[str, Any] | None:
+def _scores(folder: Path, recipe: DownstreamRecipe, on: str) -> dict[str, Any] | None:
     """The scores in a run's folder; None before they are there."""
     stamp = folder / "fingerprint.txt"
     if not stamp.exists():
         return None
-    if stamp.read_text(encoding="utf-8") != recipe.fingerprint:
+    if stamp.read_text(encoding="utf-8") != _stamp(recipe, on):
         raise TrainingError(
-            f"{folder} holds the scores of another recipe or other overrides: give the same ones, or another --out"
+            f"{folder} holds the scores of another recipe, other overrides or other scenes than the {on}: give the "
+            "same ones, or another --out"
         )
     scores: dict[str, Any] = json.loads((folder / _SCORES).read_text(encoding="utf-8"))
     return scores
 
 
-def _keep_the_figures(folder: Path, recipe: DownstreamRecipe) -> None:
+def _stamp(recipe: DownstreamRecipe, on: str) -> str:
+    """Whose scores they are; those of the test need no further word."""
+    return recipe.fingerprint if on == "test" else f"{recipe.fingerprint} {on}"
+
+
+def _keep_the_figures(folder: Path, recipe: DownstreamRecipe, on: str) -> None:
     """Take model and checkpoints away, then say whose figures these are: that is what makes a run done."""
     for place in ("model", "checkpoints"):
         for file in sorted((folder / place).glob("*")):
             file.unlink()
         (folder / place).rmdir()
-    (folder / "fingerprint.txt").write_text(recipe.fingerprint, encoding="utf-8")
+    (folder / "fingerprint.txt").write_text(_stamp(recipe, on), encoding="utf-8")
 
 
 def _task(name: TaskName) -> tuple[Callable[..., DownstreamRecipe], Callable[..., Any], bool]:

@@ -15,7 +15,7 @@ from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.downstream import grid as room
 from ppkt_zoo.downstream.grid import Cell, Grid, read_grid, run_grid
 from ppkt_zoo.downstream.splits import Splits
-from ppkt_zoo.errors import InputError, TrainingError
+from ppkt_zoo.errors import InputError, RecipeError, TrainingError
 from ppkt_zoo.view.grid_report import grid_picture, grid_table
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
@@ -87,6 +87,22 @@ def test_a_start_has_its_own_overrides(recipe: dict[str, Path]) -> None:
     assert (loaded["again"].optimiser.lr, loaded["again"].batch) == (0.2, 3)  # type: ignore[attr-defined]
     with pytest.raises(InputError, match="'other', which is no start: there are scratch, again"):
         a_grid(recipe, own={"other": ("batch=3",)})
+
+
+def test_rates_are_chosen_on_the_validation_scenes(
+    recipe: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid, out = a_grid(recipe, starts={"scratch": "random"}, seeds=1), tmp_path / "grid"
+    with pytest.raises(RecipeError, match="has no validation scenes"):
+        run_grid(grid, out, folders={}, cache=tmp_path, on="validation")
+    watched = Scenes()
+    watched.name = "watched"
+    monkeypatch.setattr(room, "open_splits", lambda *_: Splits(Scenes(), watched, Scenes()))
+    run_grid(grid, out, folders={}, cache=tmp_path, on="validation")
+    (scores,) = read_grid(grid, out, "validation").values()
+    assert scores["test"] == "watched, 2 scenes"
+    with pytest.raises(TrainingError, match="other scenes than the test"):
+        read_grid(grid, out)
 
 
 def test_the_table_pairs_seeds_and_the_plot_shows_starts(recipe: dict[str, Path]) -> None:

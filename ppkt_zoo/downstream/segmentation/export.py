@@ -18,8 +18,8 @@ from ppkt_zoo.downstream.segmentation.recipe import CropSection, SegmentationRec
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.zoo.record import Metric
 
-# Enough for a network's coarsest level, little enough for a folder.
-_GOLDEN_POINTS = 4000
+# Wide enough for several voxels of a network's coarsest level, which are 16 of the finest; few enough for a folder.
+_GOLDEN_VOXELS, _GOLDEN_POINTS = 48, 4000
 _NAMES = {"miou": "mIoU", "macc": "mAcc"}
 
 
@@ -48,7 +48,7 @@ def export_segmentation(
     text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
     metrics = () if score is None else _metrics(recipe, score, tested_on)
     record = record_fields(recipe, "segmentation", train, model.classes, seconds, device, metrics)
-    save_segmentation(folder, model, recipe.model, record, _golden_cloud(train), recipe=text, overwrite=True)
+    save_segmentation(folder, model, recipe.model, record, _golden_cloud(train, recipe), recipe=text, overwrite=True)
 
 
 def write_scores(file: Path, recipe: SegmentationRecipe, score: SegmentationScore, tested_on: str) -> None:
@@ -74,9 +74,12 @@ def _metrics(recipe: SegmentationRecipe, score: SegmentationScore, tested_on: st
     )
 
 
-def _golden_cloud(train: SceneSource) -> PointCloud:
+def _golden_cloud(train: SceneSource, recipe: SegmentationRecipe) -> PointCloud:
+    """A column of the first scene about a labelled point, evenly thinned."""
     scene = train[0]
     known = np.where(scene.label == IGNORE, IGNORE, 0)
     anywhere = known if (known == 0).any() else np.zeros_like(known)
-    rows = crop_rows(scene.xyz, anywhere, CropSection(points=_GOLDEN_POINTS), np.random.default_rng(0))
+    column = CropSection(edge=_GOLDEN_VOXELS * recipe.backbone.input_spec.voxel_size)
+    rows = crop_rows(scene.xyz, anywhere, column, np.random.default_rng(0))
+    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _GOLDEN_POINTS)).round().astype(int)]
     return at_the_origin(scene.xyz[rows], None if scene.rgb is None else scene.rgb[rows])
