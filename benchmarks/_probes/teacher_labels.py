@@ -8,7 +8,7 @@ from ppkt_zoo.transfer.projection import sample_bilinear
 from ppkt_zoo.transfer.teachers import VOC_CLASSES, Teacher
 
 KITCHEN_CLASSES = ("background", "chair", "table", "screen")
-_VOC_NAMES = {"chair": "chair", "diningtable": "table", "tvmonitor": "screen"}
+VOC_NAMES = {"chair": "chair", "diningtable": "table", "tvmonitor": "screen"}
 
 
 @torch.no_grad()
@@ -23,5 +23,5 @@ def teacher_label(labeller: Teacher, one: FrameCloud) -> np.ndarray:
     size = (one.frame.color.shape[0], one.frame.color.shape[1])
     place = labeller.pixel_to_feature(torch.from_numpy(one.pixel), size)
     voc = sample_bilinear(scores, torch.zeros(len(place), dtype=torch.int64), place).argmax(dim=1)
-    table = [KITCHEN_CLASSES.index(_VOC_NAMES.get(name, "background")) for name in VOC_CLASSES]
+    table = [KITCHEN_CLASSES.index(VOC_NAMES.get(name, "background")) for name in VOC_CLASSES]
     return torch.tensor(table)[voc].numpy()

@@ -10,7 +10,7 @@ from ppkt_zoo.downstream.recipe import DownstreamRecipe
 from ppkt_zoo.downstream.splits import open_splits
 from ppkt_zoo.errors import InputError, RecipeError, TrainingError
 
-__all__ = ["Cell", "Grid", "TaskName", "read_grid", "run_grid"]
+__all__ = ["Cell", "Grid", "TaskName", "read_grid", "run_cell", "run_grid"]
 
 TaskName = Literal["segmentation", "detection"]
 
@@ -124,21 +124,36 @@ def run_grid(
         Stopped: a stop was asked for; the same call goes on.
         InputError, WeightError: as the runs do.
     """
-    _, fit, boxes = _task(grid.task)
     mine = grid.cells()[rank::ranks]
     for number, cell in enumerate(mine):
-        recipe, folder = grid.load(cell), cell.folder(out)
         if report is not None:
             report(cell, number, len(mine))
-        if _scores(folder, recipe, on) is not None:
-            continue
-        splits = open_splits(recipe, folders, cache, boxes)
-        scored = splits.test if on == "test" else splits.validation
-        if scored is None:
-            raise RecipeError(f"the data of {grid.recipe} has no validation scenes: score the test")
-        folder.mkdir(parents=True, exist_ok=True)
-        fit(recipe, splits.train, splits.validation, folder, test=scored, workers=workers, device=device)
-        _keep_the_figures(folder, recipe, on)
+        run_cell(grid, cell, out, folders=folders, cache=cache, workers=workers, device=device, on=on)
+
+
+def run_cell(
+    grid: Grid,
+    cell: Cell,
+    out: Path,
+    *,
+    folders: Mapping[str, Path],
+    cache: Path,
+    workers: int = 0,
+    device: str = "cpu",
+    on: Literal["test", "validation"] = "test",
+) -> None:
+    """One run of a grid, unless it has its scores already; arguments and errors as for :func:`run_grid`."""
+    _, fit, boxes = _task(grid.task)
+    recipe, folder = grid.load(cell), cell.folder(out)
+    if _scores(folder, recipe, on) is not None:
+        return
+    splits = open_splits(recipe, folders, cache, boxes)
+    scored = splits.test if on == "test" else splits.validation
+    if scored is None:
+        raise RecipeError(f"the data of {grid.recipe} has no validation scenes: score the test")
+    folder.mkdir(parents=True, exist_ok=True)
+    fit(recipe, splits.train, splits.validation, folder, test=scored, workers=workers, device=device)
+    _keep_the_figures(folder, recipe, on)
 
 
 def read_grid(grid: Grid, out: Path, on: Literal["test", "validation"] = "test") -> dict[Cell, dict[str, Any]]:

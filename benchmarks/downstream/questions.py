@@ -1,0 +1,133 @@
+"""Which runs are set against each other, and what the paper says of each pair."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from _probes.tables import compared, shown
+from collect import Row, values
+
+from ppkt_zoo.downstream.intervals import Interval, paired_difference
+
+FIGURE = {"segmentation": "miou", "segmentation_18": "miou", "detection": "map25"}
+TITLES = {"miou": "mIoU", "macc": "mAcc", "map25": "mAP@0.25", "map50": "mAP@0.5"}
+# Fewer seeds make no claim.
+ENOUGH = 5
+
+
+@dataclass(frozen=True)
+class Side:
+    """Some runs by folder and start, all with the same part of the labels."""
+
+    folder: str
+    start: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two sides, and how the paper has the first stand to the second.
+
+    Attributes:
+        first, second: of one folder, or of two that differ in the student alone.
+        paper: "above", "below" or "not apart from"; None where the paper doesn't compare them.
+        goal: whether "above" was this project's goal.
+    """
+
+    first: Side
+    second: Side
+    paper: str | None = None
+    goal: bool = False
+
+    @property
+    def key(self) -> str:
+        """The figure that is compared."""
+        return FIGURE.get(self.first.folder, "miou")
+
+    def both(self, rows: Sequence[Row], fraction: float) -> tuple[list[float], list[float]] | None:
+        """The figures of the seeds that both have; None where there are fewer than two."""
+        ours, theirs = (values(rows, side.folder, side.start, fraction, self.key) for side in (self.first, self.second))
+        seeds = sorted(set(ours) & set(theirs))
+        return None if len(seeds) < 2 else ([ours[seed] for seed in seeds], [theirs[seed] for seed in seeds])
+
+    def difference(self, rows: Sequence[Row], fraction: float) -> Interval | None:
+        """First less second, paired by seed."""
+        both = self.both(rows, fraction)
+        return None if both is None else paired_difference(*both)
+
+    def sentence(self, rows: Sequence[Row], fraction: float) -> str | None:
+        """How they stand, whether that is the paper's finding, and whether the goal is reached."""
+        both = self.both(rows, fraction)
+        if both is None:
+            return None
+        stands, found = compared(*both), paired_difference(*both)
+        text = (
+            f"{_task(self.first.folder)}: `{self.first.start}` is {stands} `{self.second.start}`, "
+            f"{TITLES[self.key]} {found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}] over {found.n} seeds"
+        )
+        if self.paper is not None:
+            text += "; the paper agrees" if stands == self.paper else f"; the paper has it **{self.paper}** it"
+        if self.goal:
+            text += f"; the goal was above: {'reached' if stands == 'above' else '**not reached**'}"
+        return text + ("." if found.n >= ENOUGH else f". Only {found.n} seeds: no claim.")
+
+
+@dataclass(frozen=True)
+class Question:
+    """One of the paper's, and the pairs that answer it at 10 % of the labels."""
+
+    title: str
+    text: str
+    pairs: tuple[Pair, ...]
+
+
+def _pair(folder: str, first: str, second: str, paper: str | None = None, goal: bool = False) -> Pair:
+    return Pair(Side(folder, first), Side(folder, second), paper, goal)
+
+
+QUESTIONS = (
+    Question(
+        "RQ1: gain over scratch",
+        "The same network with the same head, fine-tuned on the same scenes in the same order; only its first "
+        "parameters differ.",
+        (
+            _pair("segmentation", "ppkt_voc", "scratch", "above", goal=True),
+            _pair("segmentation", "ppkt_imagenet", "scratch", "above"),
+            _pair("detection", "ppkt_voc", "scratch", "above", goal=True),
+        ),
+    ),
+    Question(
+        "RQ3: supervised against MoCo teacher",
+        "Two ResNets of the same size, trained on the same images of rooms that no student sees, one with labels and "
+        "one without; and what a teacher of real photographs adds.",
+        (
+            _pair("segmentation", "ppkt_moco_rooms", "ppkt_sup_rooms", "not apart from"),
+            _pair("segmentation", "ppkt_imagenet", "ppkt_sup_rooms"),
+            _pair("segmentation", "ppkt_voc", "ppkt_imagenet"),
+            _pair("detection", "ppkt_moco_rooms", "ppkt_sup_rooms", "not apart from"),
+        ),
+    ),
+    Question(
+        "RQ5: with and beside PointContrast",
+        "The same student on the same frames for as many steps: taught by pixels, by overlapping views, by both.",
+        (
+            _pair("segmentation", "ppkt_voc", "point_contrast", "above", goal=True),
+            _pair("segmentation", "both", "ppkt_voc"),
+            _pair("segmentation", "both", "point_contrast"),
+            _pair("detection", "ppkt_voc", "point_contrast", "above"),
+            _pair("detection", "both", "ppkt_voc"),
+        ),
+    ),
+)
+
+
+def interval(found: Interval) -> str:
+    """Signed, for a difference."""
+    return f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
+
+
+def figure_of(found: Interval) -> str:
+    """Unsigned, for a score."""
+    return shown(found)
+
+
+def _task(folder: str) -> str:
+    return {"segmentation_18": "Segmentation, SR-UNet18", "detection": "Detection"}.get(folder, "Segmentation")
