@@ -16,6 +16,7 @@ from typing import Any
 
 import _path  # noqa: F401
 from _probes.machine import describe_machine
+from ceiling import table_top_ceilings
 from collect import collect_rates, collect_runs
 from pictures import draw_labels
 from sections import page_text
@@ -31,6 +32,8 @@ def main(words: Sequence[str] | None = None) -> None:
     if asked.runs is not None:
         results["runs"], results["rates"] = collect_runs(asked.runs), collect_rates(asked.runs)
         results["machine"] = describe_machine()
+        if asked.shared.is_dir():
+            results["ceilings"] = table_top_ceilings(asked.shared)
     if asked.zero_shot is not None:
         results["zero_shot"] = json.loads((asked.zero_shot / "zero_shot.json").read_text(encoding="utf-8"))
     if not results.get("runs"):
@@ -49,6 +52,8 @@ def read_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Write the page about fine-tuning.")
     parser.add_argument("--runs", type=Path, help="folder that run.py wrote")
     parser.add_argument("--zero-shot", type=Path, help="folder that zero_shot.py wrote")
+    default = Path(os.environ.get("PPKT_ZOO_SHARED") or ROOT.parent / "shared")
+    parser.add_argument("--shared", type=Path, default=default, help="folder with frames/")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results", help="where the page goes")
     return parser.parse_args(words)
 

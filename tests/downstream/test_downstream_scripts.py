@@ -82,7 +82,8 @@ def test_runs_are_claimed_by_one_process(tmp_path: Path, monkeypatch: pytest.Mon
         file.write_text(str(process))
     run.main(["detection", "--seeds", "1", "--runs", str(tmp_path)])
     assert done == [Cell("scratch", 0.1, 0)]
-    assert other.exists() and not gone.exists()
+    assert other.exists()
+    assert not gone.exists()
     with pytest.raises(SystemExit):
         run.main(["nothing of this name"])
 
@@ -106,12 +107,18 @@ def test_labels_size_and_table_tops_have_their_sections() -> None:
         *rows({"scratch": 0.0, "ppkt_voc": 0.08, "point_contrast": 0.07}, folder="table_tops", fraction=0.0833),
         *rows({"scratch": 0.0, "ppkt_voc": 0.1}, folder="detection"),
     ]
-    text = page(runs)
+    text = page(runs, ceilings={"0.04": 0.9712})
+    assert "would score 0.971 with voxels of 4 cm" in text
     assert "| segmentation, 100% | mIoU | 5 | 0.260 [0." in text
     assert "The larger student gains more (+0.100 [+0.100, +0.100]); the paper agrees" in text
     assert "`ppkt_voc` is +0.080 [+0.080, +0.080] over scratch" in text
     assert "the goal was +0.07 and above: reached." in text
     assert "| detection: `ppkt_voc` less `scratch` | mAP@0.25 | 5 | +0.100 [+0.100, +0.100] |" in text
+
+
+def test_a_voxel_takes_the_class_of_most_of_its_points() -> None:
+    voxel, label = np.array([0, 0, 0, 1, 1, 2]), np.array([1, 0, 1, -1, 2, -1])
+    assert script("ceiling").most_common(voxel, label, 3).tolist() == [1, 1, 1, 2, 2, 0]
 
 
 def test_the_page_comes_from_the_figures_of_the_runs(tmp_path: Path) -> None:
@@ -127,7 +134,7 @@ def test_the_page_comes_from_the_figures_of_the_runs(tmp_path: Path) -> None:
     tried.mkdir(parents=True)
     (tried / "metrics.jsonl").write_text('{"step": 9, "loss": 1.0}\n{"step": 9, "validation_miou": 0.125}\n')
     out = tmp_path / "docs"
-    main(["--runs", str(tmp_path / "runs"), "--out", str(out)])
+    main(["--runs", str(tmp_path / "runs"), "--out", str(out), "--shared", str(tmp_path / "none")])
     text = (out / "downstream.md").read_text()
     assert "| segmentation, mIoU | `scratch` | 0.002 | 9 steps | 1 | 0.125 |" in text
     assert "Only 2 seeds: no claim." in text
