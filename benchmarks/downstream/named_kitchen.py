@@ -9,12 +9,15 @@ import yaml
 from _probes.clouds import cloud_of, open_kitchen
 from _probes.teacher_labels import KITCHEN_CLASSES, VOC_NAMES, teacher_label
 from clusters_of import LABELLER_FILE, Amount
+from PIL import Image
 
+from ppkt_zoo.data.fuse import fuse
 from ppkt_zoo.downstream.metrics import Confusion
 from ppkt_zoo.downstream.teacher_classes import find_teacher_classes
 from ppkt_zoo.points.cloud import CloudBatch
 from ppkt_zoo.transfer.teacher_spec import VOC_SEGMENTER
 from ppkt_zoo.transfer.teachers import VOC_CLASSES, TeacherSpec, load_teacher
+from ppkt_zoo.view.classes import segmentation_picture
 from ppkt_zoo.zoo.config import PROJECTION
 from ppkt_zoo.zoo.folder import WeightFolder
 
@@ -55,6 +58,21 @@ def named(folder: WeightFolder, shared: Path, amount: Amount, seeds: list[int]) 
         "miou": table.mean(axis=1).tolist(),
         "classes": {name: table[:, row].tolist() for row, name in enumerate(KITCHEN_CLASSES)},
     }
+
+
+@torch.no_grad()
+def draw_named(folder: WeightFolder, shared: Path, amount: Amount) -> Image.Image:
+    """The stretch of the walk whose points are named, fused, in the teacher's classes."""
+    spec = yaml.safe_load(folder.read("recipe.yaml"))["teacher"]["spec"]
+    teacher = load_teacher(TeacherSpec.model_validate(spec), shared / LABELLER_FILE)
+    frames, projection = open_kitchen(shared), folder.projection()
+    images = [frames[number].color for number in _drawn(amount.looked_at, amount.named_per_seed, 0)]
+    classes = find_teacher_classes(teacher, VOC_CLASSES, projection, images)
+    room = fuse(frames, range(*amount.named, 2), voxel=0.02, far=4.5)
+    features = folder.backbone().encode(torch.from_numpy(room.xyz), torch.from_numpy(room.rgb))
+    label = classes.of_points(features).numpy()
+    title = f"the teacher's classes by {folder.config.name}, no 3D label"
+    return segmentation_picture(room.xyz, room.rgb, label, classes.names, title=title)
 
 
 def _drawn(between: tuple[int, int], count: int, seed: int) -> list[int]:

@@ -10,6 +10,7 @@ pictures are then made from that alone.
 import argparse
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from ceiling import table_top_ceilings
 from collect import collect_rates, collect_runs
 from pictures import draw_labels
 from sections import page_text
+from zero_shot_section import NAMED
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,10 +38,14 @@ def main(words: Sequence[str] | None = None) -> None:
             results["ceilings"] = table_top_ceilings(asked.shared)
     if asked.zero_shot is not None:
         results["zero_shot"] = json.loads((asked.zero_shot / "zero_shot.json").read_text(encoding="utf-8"))
+        for picture in asked.zero_shot.glob("*.png"):
+            asked.out.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(picture, asked.out / picture.name)
     if not results.get("runs"):
         raise SystemExit(f"nothing to write about: {file} holds no runs, and --runs gave none")
     asked.out.mkdir(parents=True, exist_ok=True)
-    results["pictures"] = draw_labels(results["runs"], asked.out)
+    there = [name for name in (NAMED,) if (asked.out / name).exists()]
+    results["pictures"] = [*draw_labels(results["runs"], asked.out), *there]
     draft = file.with_suffix(".part")
     draft.write_text(json.dumps(results, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(draft, file)

@@ -27,7 +27,7 @@ def page_text(results: Results) -> str:
         _labels(rows, results["pictures"]),
         _student_size(rows),
         _table_tops(rows, results["pictures"], results.get("ceilings", {})),
-        *([zero_shot_section(results["zero_shot"])] if "zero_shot" in results else []),
+        *([zero_shot_section(results["zero_shot"], results["pictures"])] if "zero_shot" in results else []),
         _rates(results["rates"]),
         _how(rows),
     ]

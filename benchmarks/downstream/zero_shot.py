@@ -18,8 +18,10 @@ from _probes.files import write_json
 from _probes.journal import Journal
 from _probes.teacher_labels import KITCHEN_CLASSES
 from clusters_of import FULL, SETS, TINY, Sets, clusters
-from named_kitchen import HOW, named, taught_by_the_segmenter
+from named_kitchen import HOW, draw_named, named, taught_by_the_segmenter
+from zero_shot_section import NAMED
 
+from ppkt_zoo.view.picture import save_picture
 from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +57,8 @@ def main(words: Sequence[str] | None = None) -> None:
         ],
     }
     write_json(asked.out / "zero_shot.json", results)
+    if teachable:
+        save_picture(draw_named(teachable[0], asked.shared, amount), asked.out / NAMED)
     print(f"wrote {asked.out / 'zero_shot.json'}")
 
 

@@ -1,14 +1,16 @@
 """The page's part on what features know without a label; its figures are zero_shot.py's."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from _probes.tables import difference, figure, table
 
+NAMED = "downstream_named.png"
 
-def zero_shot_section(results: Mapping[str, Any]) -> str:
+
+def zero_shot_section(results: Mapping[str, Any], pictures: Sequence[str]) -> str:
     """Clusters against classes, and the teacher's classes on a real kitchen."""
-    return "\n\n".join(part for part in (_clusters(results), _named(results)) if part)
+    return "\n\n".join(part for part in (_clusters(results), _named(results, pictures)) if part)
 
 
 def _clusters(results: Mapping[str, Any]) -> str:
@@ -33,7 +35,7 @@ def _clusters(results: Mapping[str, Any]) -> str:
     )
 
 
-def _named(results: Mapping[str, Any]) -> str | None:
+def _named(results: Mapping[str, Any], pictures: Sequence[str]) -> str | None:
     named = results.get("named")
     if not named:
         return None
@@ -51,4 +53,5 @@ def _named(results: Mapping[str, Any]) -> str | None:
         "their embeddings lie nearest to (`ppkt_zoo.downstream.teacher_classes`). Held against what the teacher sees "
         f"in those frames themselves, whose images the student never got: {results['named_how']}\n\n"
         + table(["weight", "mIoU", *results["kitchen_classes"]], lines)
+        + (f"\n\n![a kitchen in the teacher's classes]({NAMED})" if NAMED in pictures else "")
     )

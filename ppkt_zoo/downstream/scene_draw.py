@@ -30,12 +30,15 @@ class SceneDraw:
         self._scenes, self._seed = scenes, seed
         self._kept: dict[int, LabelledScene] = {}
         self._bytes = 0
+        self._epoch, self._order = -1, np.empty(0, np.int64)
 
     def __call__(self, position: int) -> LabelledScene:
         """The scene at a position from 0; a pure function of the seed and the position."""
         epoch, place = divmod(position, len(self._scenes))
-        order = np.random.default_rng([self._seed, _ORDER, epoch]).permutation(len(self._scenes))
-        return self._scene(int(order[place]))
+        if epoch != self._epoch:
+            self._order = np.random.default_rng([self._seed, _ORDER, epoch]).permutation(len(self._scenes))
+            self._epoch = epoch
+        return self._scene(int(self._order[place]))
 
     def _scene(self, number: int) -> LabelledScene:
         if number in self._kept:
