@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from ppkt_zoo.errors import PPKTZooError
 
 if TYPE_CHECKING:
+    from ppkt_zoo.downstream.detection import detect, load_detector
+    from ppkt_zoo.downstream.segmentation import load_segmentation
     from ppkt_zoo.points.cloud import PointCloud
     from ppkt_zoo.points.input_spec import InputSpec
     from ppkt_zoo.zoo.load import list_weights, load_backbone, load_projection, verify
@@ -26,10 +28,13 @@ __all__ = [
     "PointCloud",
     "__version__",
     "create_backbone",
+    "detect",
     "list_backbones",
     "list_weights",
     "load_backbone",
+    "load_detector",
     "load_projection",
+    "load_segmentation",
     "register_backbone",
     "verify",
 ]
@@ -38,10 +43,13 @@ _HOME = {
     "InputSpec": "ppkt_zoo.points.input_spec",
     "PointCloud": "ppkt_zoo.points.cloud",
     "create_backbone": "ppkt_zoo.zoo.registry",
+    "detect": "ppkt_zoo.downstream.detection",
     "list_backbones": "ppkt_zoo.zoo.registry",
     "list_weights": "ppkt_zoo.zoo.load",
     "load_backbone": "ppkt_zoo.zoo.load",
+    "load_detector": "ppkt_zoo.downstream.detection",
     "load_projection": "ppkt_zoo.zoo.load",
+    "load_segmentation": "ppkt_zoo.downstream.segmentation",
     "register_backbone": "ppkt_zoo.zoo.registry",
     "verify": "ppkt_zoo.zoo.load",
 }

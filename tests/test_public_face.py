@@ -16,10 +16,13 @@ PUBLIC = [
     "PointCloud",
     "__version__",
     "create_backbone",
+    "detect",
     "list_backbones",
     "list_weights",
     "load_backbone",
+    "load_detector",
     "load_projection",
+    "load_segmentation",
     "register_backbone",
     "verify",
 ]

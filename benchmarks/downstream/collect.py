@@ -22,6 +22,7 @@ def collect_runs(runs: Path) -> list[dict[str, Any]]:
             found[part.folder, cell.start, cell.fraction, cell.seed] = {
                 "folder": part.folder,
                 "start": cell.start,
+                "init": part.grid.starts[cell.start],
                 "fraction": cell.fraction,
                 "seed": cell.seed,
                 "test": scores["test"],
