@@ -8,6 +8,7 @@ import sys
 import numpy as np
 
 import ppkt_zoo
+from ppkt_zoo.downstream.similarity import alike_places, likeness
 from ppkt_zoo.points.io import read_cloud
 
 
@@ -18,14 +19,12 @@ def main(path: str, weight: str | None = None) -> np.ndarray:
     features = backbone.encode(xyz, rgb)  # float32 (N, C), row i belongs to point i
 
     picked = np.linalg.norm(xyz - np.median(xyz, axis=0), axis=1).argmin()
-    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
-    likeness = unit @ unit[picked]  # cosine similarity, −1 to 1
+    alike = likeness(features, picked)  # cosine similarity, −1 to 1
 
     print(f"{len(xyz)} points, {features.shape[1]} channels; picked {xyz[picked].round(2)}")
-    elsewhere = np.flatnonzero(np.linalg.norm(xyz - xyz[picked], axis=1) > 0.5)
-    for point in elsewhere[likeness[elsewhere].argsort()[::-1][:5]]:
-        print(f"  alike by {likeness[point]:.2f}: {xyz[point].round(2)}")
-    return likeness
+    for point in alike_places(xyz, alike, picked):
+        print(f"  alike by {alike[point]:.2f}: {xyz[point].round(2)}")
+    return alike
 
 
 if __name__ == "__main__":

@@ -111,6 +111,45 @@ def encode(
     )
 
 
+@app.command()
+def similar(
+    source: SourceArgument,
+    at: Annotated[str, typer.Option("--at", metavar="X,Y,Z", help="Near the point that is picked, metres, z up.")],
+    weight: WeightOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A .npz or .ply; SOURCE_similar.ply by default.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", "-p", help="Draw what is alike into this .png too.")
+    ] = None,
+    every: EveryOption = None,
+    frame: FrameOption = None,
+    up: UpOption = None,
+    intrinsics: IntrinsicsOption = None,
+    tile: TileOption = None,
+    device: DeviceOption = "cpu",
+    engine: EngineOption = "auto",
+) -> None:
+    """Pick a point and see what is alike: the similarity of every point's feature to its own."""
+    from ppkt_zoo.similar_file import similar_source
+
+    similar_source(
+        source,
+        numbers("--at", at, "1.2,0.5,0.8"),
+        Path(f"{source.resolve().stem}_similar.ply") if out is None else out,
+        weight=weight,
+        picture=picture,
+        every=every,
+        frame=frame,
+        up=up,
+        intrinsics=None if intrinsics is None else numbers("--intrinsics", intrinsics),
+        tile=tile,
+        device=device,
+        engine=engine,
+        console=new_console(),
+    )
+
+
 @app.command("list")
 def list_command(
     what: Annotated[What, typer.Argument(help="Weights, or the architectures they are of.")] = What.weights,

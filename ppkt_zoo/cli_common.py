@@ -78,9 +78,9 @@ def name_and_path(entry: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
-def numbers(option: str, text: str) -> tuple[float, ...]:
+def numbers(option: str, text: str, example: str = "525,525,319.5,239.5") -> tuple[float, ...]:
     """Numbers with commas between; InputError where it is something else."""
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise InputError(f"{option} {text!r} must be numbers with commas between, e.g. 525,525,319.5,239.5") from None
+        raise InputError(f"{option} {text!r} must be numbers with commas between, e.g. {example}") from None

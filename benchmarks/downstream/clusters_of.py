@@ -1,4 +1,4 @@
-"""Points of scenes that no weight saw, and how their features' clusters agree with their classes."""
+"""Points of scenes that no weight saw, and how clusters and neighbours of their features agree with their classes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +24,8 @@ from ppkt_zoo.zoo.folder import WeightFolder
 LABELLER_FILE = "teachers/deeplabv3_mobilenet_v2_voc21.safetensors"
 SETS = {"rooms": "unseen rooms", "kitchen": "real kitchen", "mosd": "real table tops"}
 Labelled = tuple[PointCloud, np.ndarray]
+# Points that a search gives, and queries at once.
+_NEAREST, _QUERIES = 10, 1000
 # What sees: a weight, the configuration of an untrained network, or nothing but the points themselves.
 Student = WeightFolder | NetworkConfig | None
 
@@ -86,7 +88,7 @@ class Sets:
 
 
 def clusters(student: Student, sets: Sets, part: str, seeds: list[int]) -> dict[str, list[float]]:
-    """mIoU of matched clusters and V-measure, a value a seed."""
+    """mIoU of matched clusters, V-measure, and what a similarity search finds, a value a seed."""
     read, count = sets.reader(part)
     chosen = {
         seed: set(np.random.default_rng([seed, 41]).permutation(count)[: sets.amount.per_seed].tolist())
@@ -94,6 +96,7 @@ def clusters(student: Student, sets: Sets, part: str, seeds: list[int]) -> dict[
     }
     features: dict[int, list[np.ndarray]] = {seed: [] for seed in seeds}
     labels: dict[int, list[np.ndarray]] = {seed: [] for seed in seeds}
+    origins: dict[int, list[np.ndarray]] = {seed: [] for seed in seeds}
     fixed = None if isinstance(student, NetworkConfig) else _fixed(student)
     for number in range(count):
         wanting = [seed for seed in seeds if number in chosen[seed]]
@@ -114,8 +117,33 @@ def clusters(student: Student, sets: Sets, part: str, seeds: list[int]) -> dict[
         for seed, rows, value in zip(wanting, drawn, found, strict=True):
             features[seed].append(value)
             labels[seed].append(label[rows])
-    scores = [cluster_score(np.concatenate(features[seed]), np.concatenate(labels[seed]), seed=seed) for seed in seeds]
-    return {"miou": [one.miou for one in scores], "v_measure": [one.v_measure for one in scores]}
+            origins[seed].append(np.full(len(rows), number))
+    joined = {seed: tuple(np.concatenate(some[seed]) for some in (features, labels, origins)) for seed in seeds}
+    scores = [cluster_score(joined[seed][0], joined[seed][1], seed=seed) for seed in seeds]
+    return {
+        "miou": [one.miou for one in scores],
+        "v_measure": [one.v_measure for one in scores],
+        "found": [same_class_found(*joined[seed]) for seed in seeds],
+    }
+
+
+def same_class_found(features: np.ndarray, label: np.ndarray, origin: np.ndarray) -> float:
+    """Which part of the ten most similar points of other scenes has the query's class; each class counts as much.
+
+    Args:
+        features: float (N, C).
+        label: integers (N,).
+        origin: integers (N,), the scene of each point.
+    """
+    unit = torch.nn.functional.normalize(torch.from_numpy(np.ascontiguousarray(features, np.float32)), dim=1)
+    truth, scene = torch.from_numpy(label), torch.from_numpy(origin)
+    right = torch.zeros(len(unit))
+    for rows in torch.arange(len(unit)).split(_QUERIES):
+        alike = unit[rows] @ unit.T
+        alike[scene[rows][:, None] == scene[None]] = -2.0
+        nearest = alike.topk(_NEAREST, dim=1).indices
+        right[rows] = (truth[nearest] == truth[rows][:, None]).float().mean(dim=1)
+    return float(np.mean([float(right[truth == one].mean()) for one in truth.unique()]))
 
 
 def _fixed(student: WeightFolder | None) -> Featurise:

@@ -10,7 +10,7 @@ NAMED = "downstream_named.png"
 
 def zero_shot_section(results: Mapping[str, Any], pictures: Sequence[str]) -> str:
     """Clusters against classes, and the teacher's classes on a real kitchen."""
-    return "\n\n".join(part for part in (_clusters(results), _named(results, pictures)) if part)
+    return "\n\n".join(part for part in (_clusters(results), _search(results), _named(results, pictures)) if part)
 
 
 def _clusters(results: Mapping[str, Any]) -> str:
@@ -32,6 +32,21 @@ def _clusters(results: Mapping[str, Any]) -> str:
         "the best one-to-one matching of clusters to classes (Hungarian method); V is the V-measure, which asks for "
         f"no matching. {seeds} seeds, each with other scenes and other first centres.\n\n"
         + table([*head, "V over untrained, rooms"], lines)
+    )
+
+
+def _search(results: Mapping[str, Any]) -> str:
+    lines = []
+    for one in results["clusters"]:
+        control = next((c for c in results["clusters"] if c["name"] == one["control"]), None)
+        cells = [figure(one[part]["found"]) for part in results["sets"]]
+        gain = "" if control is None else difference(one["rooms"]["found"], control["rooms"]["found"])
+        lines.append([f"`{one['name']}`" if control else one["name"], *cells, gain])
+    return (
+        "## Similarity search\n\n"
+        "A point is picked in one scene; which part of the ten most similar points of other scenes has its class? Each "
+        "class counts as much. On a file of yours: `ppkt-zoo similar`.\n\n"
+        + table(["features", *results["sets"].values(), "over untrained, rooms"], lines)
     )
 
 

@@ -145,6 +145,15 @@ def test_the_page_comes_from_the_figures_of_the_runs(tmp_path: Path) -> None:
         main(["--out", str(tmp_path / "empty")])
 
 
+def test_a_search_looks_into_other_scenes_and_counts_classes_alike() -> None:
+    found = script("clusters_of").same_class_found
+    angle = np.repeat([0.0, 1.0, 2.0], [60, 60, 12])
+    features = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    label, scene = np.repeat([0, 1, 2], [60, 60, 12]), np.tile([0, 1], 66)
+    # The rare class has six points in each scene, so that four of ten must be others.
+    assert found(features, label, scene) == pytest.approx((1 + 1 + 0.6) / 3)
+
+
 def test_zero_shot_measures_weights_and_controls(shared: Path, tmp_path: Path) -> None:
     command = [str(ROOT / "ppkt_zoo" / "weights" / "sr_unet14_slim.ppkt_voc"), "--tiny", "--seeds", "2"]
     command += ["--out", str(tmp_path), "--cache", str(tmp_path / "cache"), "--shared", str(shared)]
@@ -157,4 +166,5 @@ def test_zero_shot_measures_weights_and_controls(shared: Path, tmp_path: Path) -
     assert [one["name"] for one in results["named"]] == names[:1]
     text = page(rows({"scratch": 0.0, "ppkt_voc": 0.1}), zero_shot=results)
     assert "## Clusters without a label" in text
+    assert "## Similarity search" in text
     assert "## The teacher's classes without a 3D label" in text

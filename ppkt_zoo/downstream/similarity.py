@@ -1,0 +1,86 @@
+"""Pick a point and see what is alike: cosine similarity of features, and the places where it is largest."""
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ppkt_zoo.errors import InputError
+
+__all__ = ["alike_places", "likeness", "nearest_point"]
+
+# A place that has no point so near is a slip of the hand.
+_FARTHEST = 0.5
+_LENGTH = 1e-12
+
+
+def nearest_point(xyz: np.ndarray, place: Any) -> int:
+    """The row of the point nearest to a place.
+
+    Args:
+        xyz: float (N, 3), metres.
+        place: three numbers, in the same coordinates.
+
+    Raises:
+        InputError: not three finite numbers, no points, or none within half a metre of the place.
+    """
+    where = np.asarray(place, np.float64)
+    if where.shape != (3,) or not np.isfinite(where).all():
+        raise InputError(f"a place is three finite numbers x, y, z in metres, got {place!r}")
+    if len(xyz) == 0:
+        raise InputError("the cloud has no points")
+    away = np.linalg.norm(xyz - where, axis=1)
+    row = int(away.argmin())
+    if away[row] > _FARTHEST:
+        low, high = (", ".join(f"{value:.2f}" for value in edge) for edge in (xyz.min(axis=0), xyz.max(axis=0)))
+        raise InputError(
+            f"no point lies within {_FARTHEST} m of {where.round(3).tolist()}, the nearest is {away[row]:.2f} m away; "
+            f"the cloud reaches from ({low}) to ({high})"
+        )
+    return row
+
+
+def likeness(features: Any, query: Any) -> np.ndarray:
+    """Cosine similarity of every point to a query, float32 (N,), −1 to 1.
+
+    Args:
+        features: float (N, C), numpy or torch.
+        query: a row, or several whose mean direction is asked for (an example given by more than one click).
+
+    Raises:
+        InputError: features that are no finite (N, C), no row, or one outside.
+    """
+    array = features.detach().cpu().numpy() if isinstance(features, Tensor) else np.asarray(features)
+    if array.ndim != 2 or not np.isfinite(array).all():
+        raise InputError(f"features must be finite (N, C), got shape {array.shape}: was this cloud encoded?")
+    rows = np.atleast_1d(np.asarray(query))
+    if rows.size == 0 or rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= len(array):
+        raise InputError(f"query must name rows 0 to {len(array) - 1}, got {query!r}")
+    unit = array / np.linalg.norm(array, axis=1, keepdims=True).clip(min=_LENGTH)
+    direction = unit[rows].mean(axis=0)
+    return np.asarray(unit @ (direction / max(float(np.linalg.norm(direction)), _LENGTH)), np.float32)
+
+
+def alike_places(xyz: np.ndarray, alike: np.ndarray, picked: int, count: int = 5, apart: float = 0.5) -> list[int]:
+    """Rows of the points elsewhere that are most alike, best first, each some way from those before it.
+
+    Args:
+        xyz: float (N, 3), metres.
+        alike: float (N,), see :func:`likeness`.
+        picked: the row that they are alike to; it and its surroundings are left out.
+        count: at most so many; fewer where the cloud is too small.
+        apart: metres between any two of them.
+
+    Raises:
+        InputError: lengths differ.
+    """
+    if len(xyz) != len(alike):
+        raise InputError(f"{len(xyz)} points need as many values of likeness, got {len(alike)}")
+    left = np.where(np.linalg.norm(xyz - xyz[picked], axis=1) < apart, -np.inf, alike)
+    found: list[int] = []
+    while len(found) < count and np.isfinite(left.max()):
+        row = int(left.argmax())
+        found.append(row)
+        left[np.linalg.norm(xyz - xyz[row], axis=1) < apart] = -np.inf
+        left[row] = -np.inf
+    return found
