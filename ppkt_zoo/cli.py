@@ -27,6 +27,7 @@ from ppkt_zoo.cli_common import (
     numbers,
     say,
 )
+from ppkt_zoo.cli_convert import convert_app
 from ppkt_zoo.cli_data import data_app
 from ppkt_zoo.cli_detect import detect, detection_app
 from ppkt_zoo.cli_grid import grid
@@ -221,6 +222,7 @@ app.add_typer(segmentation_app, name="segmentation")
 app.command()(detect)
 app.add_typer(detection_app, name="detection")
 app.command()(grid)
+app.add_typer(convert_app, name="convert")
 
 
 @app.command()

@@ -21,6 +21,7 @@ _LEVELS = ("stride16", "stride8", "stride4", "stride2", "stride1")
 
 # Widths of the four levels down and the four levels up; A as Choy et al. name them.
 _PLANES_A = (32, 64, 128, 256, 128, 128, 96, 96)
+_PLANES_34C, _BLOCKS_34 = (32, 64, 128, 256, 256, 128, 96, 96), (2, 3, 4, 6, 2, 2, 2, 2)
 _PLANES_SLIM = (24, 40, 56, 80, 80, 56, 56, 48)
 
 
@@ -146,8 +147,8 @@ def sr_unet34(*, input_spec: InputSpec, stem_kernel: int = 5, checkpointing: boo
     """Res16UNet34C: planes (32, 64, 128, 256 | 256, 128, 96, 96), blocks (2, 3, 4, 6 | 2, 2, 2, 2)."""
     return SRUNet(
         input_spec=input_spec,
-        planes=(32, 64, 128, 256, 256, 128, 96, 96),
-        blocks=(2, 3, 4, 6, 2, 2, 2, 2),
+        planes=_PLANES_34C,
+        blocks=_BLOCKS_34,
         stem_kernel=stem_kernel,
         checkpointing=checkpointing,
     )
@@ -186,6 +187,26 @@ def sr_unet18_slim(*, input_spec: InputSpec, stem_kernel: int = 3, checkpointing
         planes=_PLANES_SLIM,
         blocks=(2,) * 8,
         stem_channels=24,
+        stem_kernel=stem_kernel,
+        checkpointing=checkpointing,
+    )
+
+
+def sr_unet(
+    *,
+    input_spec: InputSpec,
+    planes: tuple[int, ...] = _PLANES_34C,
+    blocks: tuple[int, ...] = _BLOCKS_34,
+    stem_channels: int = 32,
+    stem_kernel: int = 5,
+    checkpointing: bool = False,
+) -> SRUNet:
+    """Any of the family by its widths and blocks, such as a converted checkpoint's; by default Res16UNet34C."""
+    return SRUNet(
+        input_spec=input_spec,
+        planes=tuple(planes),
+        blocks=tuple(blocks),
+        stem_channels=stem_channels,
         stem_kernel=stem_kernel,
         checkpointing=checkpointing,
     )

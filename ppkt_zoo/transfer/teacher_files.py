@@ -3,9 +3,7 @@
 import difflib
 import hashlib
 import pickle
-import re
 from pathlib import Path
-from typing import Any
 from urllib.error import URLError
 
 import torch
@@ -15,14 +13,11 @@ from torch import Tensor, nn
 from torchvision.models import get_model_weights
 
 from ppkt_zoo.errors import TeacherError
+from ppkt_zoo.running.torch_files import PICKLE, ZIP, read_torch_file
 
 __all__ = ["load_strictly", "read_teacher_file", "read_torchvision", "sha256_of"]
 
 HEADS = ("fc.", "classifier.")
-
-ZIP, PICKLE = b"PK\x03\x04", b"\x80\x02"  # what torch.save writes today, and what it wrote before torch 1.6
-# what torch's unpicklers raise on bytes that are cut or changed
-UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError)
 
 
 def sha256_of(file: Path) -> str:
@@ -61,20 +56,7 @@ def _read_safetensors(file: Path) -> dict[str, Tensor]:
 
 
 def _read_checkpoint(file: Path) -> dict[str, Tensor]:
-    try:
-        content: Any = torch.load(file, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
-        refused = re.search(r"[Uu]nsupported (?:global: GLOBAL|class) ([\w.]+)", str(error))
-        if refused is not None:
-            raise TeacherError(
-                f"teacher file {file} holds a {refused[1]} besides its tensors, which could run code when opened, so "
-                "it was not opened. If you trust its source, keep its tensors alone: "
-                f"torch.save(torch.load({file.name!r}, weights_only=False)['state_dict'], 'tensors.pth')"
-            ) from error
-        raise TeacherError(
-            f"teacher file {file} ({file.stat().st_size} bytes) is a torch checkpoint that is cut or damaged "
-            f"({type(error).__name__}): fetch it again"
-        ) from error
+    content = read_torch_file(file, f"teacher file {file}", TeacherError)
     inner = content
     if isinstance(content, dict):
         inner = next((content[key] for key in ("state_dict", "model") if key in content), content)

@@ -88,7 +88,7 @@ def record_table(name: str, voxel_size: float, record: WeightRecord) -> Table:
             f"{record.teacher.name}, {record.teacher.stage} ({record.teacher.licence})",
             record.teacher.origin,
         )
-    line("data", *(f"{data.name}: {data.frames} frames, {data.licence}; {data.attribution}" for data in record.data))
+    line("data", *(f"{one.name}: {_frames(one.frames)}, {one.licence}; {one.attribution}" for one in record.data))
     if record.conversion is not None:
         line("converted", f"{record.conversion.origin} ({record.conversion.dialect})")
     if record.trained is not None:
@@ -151,3 +151,7 @@ def _levels(levels: dict[str, int]) -> str:
 
 def _millions(parameters: int) -> str:
     return f"{parameters / 1e6:.2f} M"
+
+
+def _frames(count: int | None) -> str:
+    return "frames not counted" if count is None else f"{count} frames"

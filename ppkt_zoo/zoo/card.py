@@ -113,7 +113,9 @@ def _origin(config: WeightConfig, record: WeightRecord) -> str:
 def _data(record: WeightRecord) -> str:
     head = "| data | frames | licence | attribution |\n| --- | --- | --- | --- |\n"
     return head + "\n".join(
-        f"| {_cell(one.name)} | {one.frames} | {_cell(one.licence)} | {_cell(one.attribution)} |" for one in record.data
+        f"| {_cell(one.name)} | {'not known' if one.frames is None else one.frames} | {_cell(one.licence)} "
+        f"| {_cell(one.attribution)} |"
+        for one in record.data
     )
 
 

@@ -75,7 +75,7 @@ class DataUsed(Model):
     """One collection of frames that the weight was trained on."""
 
     name: Text
-    frames: int = Field(ge=1)
+    frames: int | None = Field(default=None, ge=1, description="absent only where another project trained the weight")
     licence: Text
     attribution: Text
 
@@ -172,6 +172,8 @@ class WeightRecord(Model):
     def _origin_is_told(self) -> "WeightRecord":
         if self.conversion is None and (self.recipe is None or self.seed is None or self.trained is None):
             raise ValueError("recipe, seed and trained are needed, unless conversion tells where the weight comes from")
+        if self.conversion is None and any(one.frames is None for one in self.data):
+            raise ValueError("data.frames is needed, unless conversion tells where the weight comes from")
         return self
 
 

@@ -24,6 +24,7 @@ _AnyBuilder = TypeVar("_AnyBuilder", bound=Callable[..., Any])
 #: Ours: a builder, or "module:function" until someone builds it.
 _BUILDERS: dict[str, Builder | str] = {
     "pointnet2": "ppkt_zoo.backbones.pointnet2:pointnet2",
+    "sr_unet": "ppkt_zoo.backbones.sr_unet:sr_unet",
     "sr_unet14": "ppkt_zoo.backbones.sr_unet:sr_unet14",
     "sr_unet14_slim": "ppkt_zoo.backbones.sr_unet:sr_unet14_slim",
     "sr_unet14_small": "ppkt_zoo.backbones.sr_unet:sr_unet14_small",
