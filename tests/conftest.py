@@ -6,6 +6,8 @@ from pathlib import Path
 # Before torch and numpy load: threads that spin while they wait make every test crawl on a machine that is shared.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# The Hub on loopback speaks the Hub's own protocol, not that of its chunk store; the client asks once, at import.
+os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
 import pytest
 

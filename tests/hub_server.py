@@ -1,13 +1,16 @@
-"""A small Hugging Face Hub on loopback, as far as the real client's downloads need one, with faults to order."""
+"""A small Hugging Face Hub on loopback, as far as the real client needs one, with faults to order."""
 
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
+
+from hub_writes import answer_write
 
 
 @dataclass
@@ -17,7 +20,9 @@ class Fault:
     Attributes:
         status: answer with this HTTP status, or
         cut_after: send so many bytes of the body and close (-1: close before the status line), or
-        wrong_bytes: send other bytes of the same number.
+        wrong_bytes: send other bytes of the same number, or
+        wrong_etag: call the file by another hash, or
+        slow: seconds to wait before each kilobyte.
     """
 
     method: str
@@ -26,6 +31,8 @@ class Fault:
     status: int | None = None
     cut_after: int | None = None
     wrong_bytes: bool = False
+    wrong_etag: bool = False
+    slow: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -35,6 +42,9 @@ class HubServer:
     def __init__(self) -> None:
         self.repositories: dict[tuple[str, str], dict[str, bytes]] = {}
         self.private: dict[str, str] = {}
+        self.writers: dict[str, str] = {}
+        self.tags: dict[tuple[str, str], str] = {}
+        self.stored: dict[str, bytes] = {}
         self.faults: list[Fault] = []
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self._lock = threading.Lock()
@@ -93,6 +103,12 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             self._answer()
 
+        def do_POST(self) -> None:
+            self._answer()
+
+        def do_PUT(self) -> None:
+            self._answer()
+
         def _answer(self) -> None:
             path = unquote(urlsplit(self.path).path)
             hub.requests.append((self.command, path, dict(self.headers)))
@@ -102,6 +118,14 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
             if fault is not None and fault.cut_after == -1:
                 self.close_connection = True
                 return None
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            token = (self.headers.get("Authorization") or "").removeprefix("Bearer ") or None
+            written = answer_write(hub, self.command, path, body, token)
+            if written is not None:
+                status, content, headers = written
+                return self._send(
+                    json.dumps(content).encode(), {"Content-Type": "application/json"} | headers, None, status
+                )
             parts = path.strip("/").split("/")
             if parts[:2] == ["api", "models"]:
                 return self._model_info("/".join(parts[2:4]))
@@ -121,29 +145,34 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
             if file not in files:
                 return self._refuse(404, {"X-Error-Code": "EntryNotFound", **commit})
             data = files[file]
-            etag = hashlib.sha256(data).hexdigest()
+            etag = hashlib.sha256(data + (b"other" if fault is not None and fault.wrong_etag else b"")).hexdigest()
             headers = {"ETag": f'"{etag}"', "X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(len(data)), **commit}
             if fault is not None and fault.wrong_bytes:
                 data = bytes([data[0] ^ 1]) + data[1:]
             return self._send(data, headers, fault)
 
-        def _send(self, data: bytes, headers: dict[str, str], fault: Fault | None = None) -> None:
+        def _send(self, data: bytes, headers: dict[str, str], fault: Fault | None = None, status: int = 200) -> None:
             begin = 0
             wanted = self.headers.get("Range")
             if wanted is not None and self.command == "GET":
                 begin = int(wanted.removeprefix("bytes=").split("-")[0])
                 headers["Content-Range"] = f"bytes {begin}-{len(data) - 1}/{len(data)}"
             body = data[begin:]
-            self.send_response(206 if begin else 200)
+            self.send_response(206 if begin else status)
             for key, value in (headers | {"Accept-Ranges": "bytes", "Content-Length": str(len(body))}).items():
                 self.send_header(key, value)
             self.end_headers()
-            if self.command != "GET":
+            if self.command == "HEAD":
                 return
             if fault is not None and fault.cut_after is not None:
                 body = body[: fault.cut_after]
                 self.close_connection = True
-            self.wfile.write(body)
+            if fault is None or not fault.slow:
+                self.wfile.write(body)
+                return
+            for start in range(0, len(body), 1024):
+                time.sleep(fault.slow)
+                self.wfile.write(body[start : start + 1024])
 
         def _model_info(self, repo: str) -> None:
             commits = [revision for known, revision in hub.repositories if known == repo]

@@ -11,12 +11,19 @@ from ppkt_zoo.zoo.record import Estimate, Metric, WeightRecord
 _SPDX = re.compile(r"[A-Za-z0-9.+-]+")
 
 
-def write_card(config: WeightConfig, record: WeightRecord) -> str:
-    """The card as Markdown, with the Hub's front matter."""
+def write_card(config: WeightConfig, record: WeightRecord, repo: str | None = None, picture: str | None = None) -> str:
+    """The card as Markdown, with the Hub's front matter.
+
+    Args:
+        config, record: of the weight.
+        repo: owner/name on the Hub, where it is published.
+        picture: a file beside the card that it shows.
+    """
     sections = [
         _front_matter(config, record),
         f"# {config.name}\n\n{_plain(record.description)}",
-        f"## Load\n\n{_load(config)}",
+        "" if picture is None else f"![the golden cloud: colour above, features below]({picture})",
+        f"## Load\n\n{_load(config, repo)}",
         f"## Input\n\n{_input(config.input_spec)}",
         f"## Features\n\n{_features(config, record)}",
         f"## How it was made\n\n{_origin(config, record)}",
@@ -42,16 +49,18 @@ def _front_matter(config: WeightConfig, record: WeightRecord) -> str:
     return "\n".join(lines)
 
 
-def _load(config: WeightConfig) -> str:
+def _load(config: WeightConfig, repo: str | None) -> str:
+    where = "local-dir:path/to/this/folder" if repo is None else f"hf-hub:{repo}@<40-hex commit>"
+    hub = "from the Hugging Face Hub `hf-hub:owner/repo@<40-hex commit>`"
+    other = hub if repo is None else "a commit of this repository stands in place of the angle brackets"
     return (
         "```python\n"
         "import ppkt_zoo\n"
-        'backbone = ppkt_zoo.load_backbone("local-dir:path/to/this/folder")\n'
+        f'backbone = ppkt_zoo.load_backbone("{where}")\n'
         "features = backbone.encode(xyz, rgb)  # float32 (N, C), row i belongs to point i\n"
         "```\n\n"
-        f'Where the manifest lists it, its name does: `load_backbone("{config.name}")`; from the Hugging Face Hub '
-        "`hf-hub:owner/repo@<40-hex commit>`. `ppkt_zoo.verify(…)` with the same name proves that it still gives "
-        "its recorded features on your machine."
+        f'Where the manifest lists it, its name does: `load_backbone("{config.name}")`; {other}. '
+        "`ppkt_zoo.verify(…)` with the same name proves that it still gives its recorded features on your machine."
     )
 
 

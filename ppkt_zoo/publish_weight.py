@@ -1,0 +1,141 @@
+"""A weight folder → a repository on the Hugging Face Hub, fetched back and proven, and its entry of the manifest."""
+
+import io
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from ppkt_zoo.errors import InputError
+from ppkt_zoo.view.picture import feature_picture, feature_title
+from ppkt_zoo.view.steps import Steps
+from ppkt_zoo.zoo.card import write_card
+from ppkt_zoo.zoo.config import CARD, CONFIG
+from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
+from ppkt_zoo.zoo.hub import fetch_listed
+from ppkt_zoo.zoo.load import verify
+from ppkt_zoo.zoo.manifest import HubSource, Manifest, WeightSpec, load_manifest, to_json, with_weight, write_manifest
+from ppkt_zoo.zoo.tensors import file_entry, read_bytes
+from ppkt_zoo.zoo.upload import upload_weight
+
+PICTURE = "features.png"
+# Stands in a dry run's entry where the commit will stand.
+_NO_REVISION = "0" * 40
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What was published, or would be.
+
+    Attributes:
+        files: name → content, as they lie in the repository.
+        entry: of the manifest; a revision of zeros after a dry run.
+    """
+
+    files: Mapping[str, bytes]
+    entry: WeightSpec
+
+
+def publish_weight(
+    folder: Path,
+    repo: str,
+    *,
+    private: bool = False,
+    tag: str | None = None,
+    message: str | None = None,
+    picture: bool = True,
+    manifest: Path | None = None,
+    dry_run: bool = False,
+    console: Console | None = None,
+) -> Publication:
+    """Prove a weight folder, push it, fetch it back by its new commit, prove it again, and list it.
+
+    Args:
+        folder: the weight folder.
+        repo: owner/name; made where it is missing.
+        private: of a repository that is made.
+        tag: of the commit; ``NAME-CREATED`` where not given.
+        message: of the commit.
+        picture: draw the golden cloud's features, and show them on the card.
+        manifest: file that gets the entry; it may not exist yet.
+        dry_run: show everything, and ask nobody.
+
+    Raises:
+        WeightError: the folder is damaged or its golden output does not hold, here or after the upload; or the Hub
+            refuses.
+        InputError, ManifestError: the repository's name, the tag or the manifest does not fit.
+    """
+    console = Console() if console is None else console
+    steps = Steps(console)
+    with steps.step("weight", f"proving {folder}") as step:
+        opened = open_weight_folder(folder)
+        step.text = str(verify(opened))
+    with steps.step("card", "writing the card") as step:
+        files = _files(opened, repo, picture)
+        size = sum(map(len, files.values())) / 1e6
+        step.text = f"{len(files)} files, {size:.1f} MB: {', '.join(files)}"
+    record = opened.record()
+    if manifest is not None and manifest.exists():
+        load_manifest(manifest)  # better refused now than after the upload
+    named = f"{opened.config.name}-{record.created.isoformat()}" if tag is None else tag
+    if dry_run:
+        entry = _entry(opened, files, repo, _NO_REVISION)
+        console.print(files[CARD].decode(), markup=False, highlight=False)
+        console.print(to_json(entry), markup=False, highlight=False)
+        console.print(f"dry run: nothing was sent; it would be {repo}, tag {named}", markup=False)
+        return Publication(files, entry)
+    with steps.step("upload", f"pushing to {repo}") as step:
+        told = f"{opened.config.name}: {record.description}" if message is None else message
+        uploaded = upload_weight(files, repo, tag=named, message=told, private=private)
+        step.text = f"{uploaded.url}, commit {uploaded.revision}, tag {uploaded.tag}"
+    entry = _entry(opened, files, repo, uploaded.revision)
+    with steps.step("proof", "fetching it back") as step, tempfile.TemporaryDirectory() as cache:
+        step.text = str(verify(fetch_listed(entry, cache)))
+    if manifest is not None:
+        with steps.step("manifest", "listing it") as step:
+            known = load_manifest(manifest) if manifest.exists() else Manifest()
+            write_manifest(with_weight(known, entry), manifest)
+            step.text = f"{manifest}: {entry.name} at {repo}@{uploaded.revision}"
+    else:
+        console.print(to_json(entry), markup=False, highlight=False)
+    return Publication(files, entry)
+
+
+def _files(folder: WeightFolder, repo: str, picture: bool) -> dict[str, bytes]:
+    """Everything that lies in the repository, each file as config.json knows it, and the card last."""
+    files = {CONFIG: read_bytes(folder.path / CONFIG)}
+    files |= {name: folder.read(name) for name in folder.config.files}
+    if picture:
+        files[PICTURE] = _picture(folder)
+    record = folder.record()
+    files[CARD] = write_card(folder.config, record, repo, PICTURE if picture else None).encode()
+    return files
+
+
+def _picture(folder: WeightFolder) -> bytes:
+    cloud = folder.golden().cloud
+    features = folder.backbone().encode(cloud.xyz, cloud.rgb)
+    title = feature_title(folder.config.name, features.shape[1])
+    rgb = None if cloud.rgb is None else cloud.rgb.numpy()
+    stream = io.BytesIO()
+    feature_picture(cloud.xyz.numpy(), rgb, features, title).save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def _entry(folder: WeightFolder, files: Mapping[str, bytes], repo: str, revision: str) -> WeightSpec:
+    config = folder.config
+    try:
+        source = HubSource(repo=repo, revision=revision)
+    except ValueError:
+        raise InputError(f"--repo must be owner/name, got {repo!r}") from None
+    return WeightSpec(
+        name=config.name,
+        architecture=config.architecture,
+        arguments=config.arguments,
+        input_spec=config.input_spec,
+        source=source,
+        files={name: file_entry(data) for name, data in files.items() if name != PICTURE},
+        record=folder.record(),
+    )

@@ -1,0 +1,103 @@
+"""`upload_weight`: a weight folder's files as one commit of a repository on the Hugging Face Hub."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ppkt_zoo.errors import InputError, WeightError
+from ppkt_zoo.zoo.names import REPOSITORY
+
+__all__ = ["Uploaded", "upload_weight"]
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """Where the files lie now.
+
+    Attributes:
+        repo: owner/name.
+        revision: the new commit, 40 hex digits.
+        tag: its name on the Hub.
+        url: of the repository's page.
+    """
+
+    repo: str
+    revision: str
+    tag: str
+    url: str
+
+
+def upload_weight(files: Mapping[str, bytes], repo: str, *, tag: str, message: str, private: bool = False) -> Uploaded:
+    """Create the repository where it is missing, commit all files at once, and tag the commit.
+
+    Who may do it, huggingface_hub knows: the token of ``hf auth login`` or HF_TOKEN; HF_ENDPOINT holds. What lies in
+    the repository beside these files stays.
+
+    Args:
+        files: name → content.
+        repo: owner/name.
+        tag: of the commit; one that exists is never moved.
+        message: of the commit.
+        private: of a repository that is made.
+
+    Raises:
+        InputError: ``repo`` is no owner/name, or the tag exists.
+        WeightError: the Hub refuses, or cannot be reached; the message never holds a token or an address.
+    """
+    if not REPOSITORY.fullmatch(repo):
+        raise InputError(f"--repo must be owner/name, got {repo!r}")
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT", "").rstrip("/") or None, library_name="ppkt-zoo")
+    _ask(repo, "the repository cannot be made", lambda: api.create_repo(repo, private=private, exist_ok=True))
+    refs = _ask(repo, "its tags cannot be read", lambda: api.list_repo_refs(repo))
+    if tag in {one.name for one in refs.tags}:
+        raise InputError(f"{repo} has the tag {tag!r} already, and tags are never moved: give another --tag")
+    added = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=data) for name, data in files.items()]
+    done: Any = _ask(
+        repo, "the files cannot be uploaded", lambda: api.create_commit(repo, added, commit_message=message)
+    )
+    revision = str(done.oid)
+    _ask(repo, f"the files are there, but {revision} cannot be tagged", lambda: _tag(api, repo, tag, revision))
+    return Uploaded(repo, revision, tag, f"{api.endpoint}/{repo}")
+
+
+def _tag(api: Any, repo: str, tag: str, revision: str) -> None:
+    api.create_tag(repo, tag=tag, revision=revision)
+
+
+def _ask(repo: str, trouble: str, call: Callable[[], _Answer]) -> _Answer:
+    from huggingface_hub.errors import HfHubHTTPError
+
+    # As for downloads: the client lets errors of its HTTP library through.
+    expected: tuple[type[BaseException], ...] = (OSError, ValueError, RuntimeError, *HfHubHTTPError.__bases__)
+    try:
+        return call()
+    except expected as error:
+        problem = _explain(error)
+    # Outside of the handler, so that no address or header of the client's error hangs on ours.
+    raise WeightError(f"{repo}: {trouble}: {problem}")
+
+
+def _explain(error: BaseException) -> str:
+    """What happened and how to mend it; never the client's own text, which may hold addresses with secrets."""
+    from huggingface_hub import errors
+
+    cause = error.__cause__ or error
+    status = getattr(getattr(cause, "response", None), "status_code", None)
+    if isinstance(error, errors.LocalTokenNotFoundError) or status in (401, 403, 404):
+        told = "no token" if status is None else f"HTTP {status}"
+        return (
+            f"you may not write there ({told}): log in with 'hf auth login', or set HF_TOKEN to a token that may "
+            "write, and check the owner's name"
+        )
+    if status == 429:
+        return "the Hub asks for patience (HTTP 429, too many requests): wait some minutes"
+    if status is not None:
+        return f"the Hub answered HTTP {status}: try again later"
+    if isinstance(cause, errors.OfflineModeIsEnabled):
+        return "HF_HUB_OFFLINE is set: unset it"
+    return f"no connection, or it was cut ({type(cause).__name__}): check the network and try again"
