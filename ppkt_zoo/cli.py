@@ -34,6 +34,7 @@ from ppkt_zoo.cli_grid import grid
 from ppkt_zoo.cli_pretrain import pretrain
 from ppkt_zoo.cli_publish import publish
 from ppkt_zoo.cli_segment import segment, segmentation_app
+from ppkt_zoo.cli_stock import cache, fetch
 from ppkt_zoo.cli_teacher import teacher_app
 from ppkt_zoo.errors import PPKTZooError, UnknownNameError
 
@@ -225,6 +226,8 @@ app.add_typer(detection_app, name="detection")
 app.command()(grid)
 app.add_typer(convert_app, name="convert")
 app.command()(publish)
+app.command()(fetch)
+app.command()(cache)
 
 
 @app.command()

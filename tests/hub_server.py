@@ -129,6 +129,8 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
             parts = path.strip("/").split("/")
             if parts[:2] == ["api", "models"]:
                 return self._model_info("/".join(parts[2:4]))
+            if parts[0] == "mirror" and len(parts) > 4:  # a plain file server
+                return self._resolve("/".join(parts[1:3]), parts[3], "/".join(parts[4:]), fault)
             if len(parts) < 5 or parts[2] != "resolve":
                 return self._refuse(404, {})
             return self._resolve("/".join(parts[:2]), parts[3], "/".join(parts[4:]), fault)
@@ -156,6 +158,8 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
             wanted = self.headers.get("Range")
             if wanted is not None and self.command == "GET":
                 begin = int(wanted.removeprefix("bytes=").split("-")[0])
+                if begin >= len(data):
+                    return self._refuse(416, {"Content-Range": f"bytes */{len(data)}"})
                 headers["Content-Range"] = f"bytes {begin}-{len(data) - 1}/{len(data)}"
             body = data[begin:]
             self.send_response(206 if begin else status)

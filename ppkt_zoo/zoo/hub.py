@@ -1,4 +1,4 @@
-"""Where a weight folder comes from: the package, a local folder, or the Hugging Face Hub, pinned and hashed."""
+"""Where a weight folder comes from: the package, a local folder, a mirror or the Hub, pinned and hashed."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,7 @@ from ppkt_zoo.errors import WeightError
 from ppkt_zoo.zoo.config import CONFIG
 from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
 from ppkt_zoo.zoo.manifest import HubSource, WeightSpec
+from ppkt_zoo.zoo.mirror import mirror_address, mirrored_file
 from ppkt_zoo.zoo.names import HubName, LocalName
 from ppkt_zoo.zoo.record import FileEntry
 from ppkt_zoo.zoo.tensors import check_bytes, read_bytes
@@ -14,6 +15,8 @@ from ppkt_zoo.zoo.tensors import check_bytes, read_bytes
 #: Bundled weights lie in folders under it.
 BUNDLED = Path(__file__).resolve().parent.parent / "weights"
 
+# A config.json is a kilobyte or two.
+_LARGEST_CONFIG = 1 << 20
 _TRUE = ("1", "ON", "YES", "TRUE")
 
 
@@ -48,7 +51,7 @@ def fetch_named(name: HubName | LocalName, cache_dir: str | os.PathLike[str] | N
     """
     if isinstance(name, LocalName):
         return open_weight_folder(name.path)
-    folder = open_weight_folder(_download(name, CONFIG, cache_dir).parent)
+    folder = open_weight_folder(_download(name, CONFIG, cache_dir, _LARGEST_CONFIG).parent)
     for file, entry in folder.config.files.items():
         _fetch_checked(name, file, entry, cache_dir)
     return folder
@@ -61,20 +64,28 @@ def _check_bundled(path: Path, entry: FileEntry) -> None:
 
 
 def _fetch_checked(name: HubName, file: str, entry: FileEntry, cache_dir: str | os.PathLike[str] | None) -> Path:
-    path = _download(name, file, cache_dir)
+    path = _download(name, file, cache_dir, entry.size)
     try:
         check_bytes(read_bytes(path), entry, str(path))
     except WeightError:
         if _offline():
             raise
         # The cache may hold a damaged copy: fetch once more, and believe what comes then.
-        path = _download(name, file, cache_dir, force=True)
+        path = _download(name, file, cache_dir, entry.size, force=True)
         check_bytes(read_bytes(path), entry, f"{name}: {file}, fetched again,")
     return path
 
 
-def _download(name: HubName, file: str, cache_dir: str | os.PathLike[str] | None, force: bool = False) -> Path:
-    """One file through the Hub's client and its cache; HF_ENDPOINT and HF_HUB_OFFLINE hold as they are now."""
+def _download(
+    name: HubName, file: str, cache_dir: str | os.PathLike[str] | None, most: int, force: bool = False
+) -> Path:
+    """One file from the mirror, where one is set, else through the Hub's client and its cache.
+
+    PPKT_ZOO_MIRROR, HF_ENDPOINT and HF_HUB_OFFLINE hold as they are now.
+    """
+    mirror = mirror_address()
+    if mirror is not None:
+        return mirrored_file(mirror, name, file, most, cache_dir, _offline(), force)
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError
 

@@ -1,0 +1,214 @@
+"""Weights by way of a mirror: a folder or an address; cut downloads go on, two at once fetch once, hashes hold."""
+
+import multiprocessing
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from hub_server import HubServer
+from tiny_weight import REPO, REVISION, install_manifest
+from typer.testing import CliRunner, Result
+
+from ppkt_zoo.cli import app
+from ppkt_zoo.errors import InputError, UnknownNameError, WeightError
+from ppkt_zoo.zoo import mirror as room
+from ppkt_zoo.zoo.folder import open_weight_folder, weight_spec
+from ppkt_zoo.zoo.load import load_backbone, open_weight, verify
+from ppkt_zoo.zoo.manifest import HubSource, Manifest, load_manifest
+from ppkt_zoo.zoo.stock import clear, fetch_weights, list_kept
+
+NAME = f"hf-hub:{REPO}@{REVISION}"
+LARGE = "model.safetensors"
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of the package's own."""
+    monkeypatch.setenv("PPKT_ZOO_CACHE", str(tmp_path / "own"))
+    monkeypatch.setattr(room, "_TRIES", 2)
+    monkeypatch.setattr(room, "_CHUNK", 100)
+    return tmp_path / "own"
+
+
+@pytest.fixture
+def address(hub: HubServer, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> HubServer:
+    """PPKT_ZOO_MIRROR is a plain file server."""
+    monkeypatch.setenv("PPKT_ZOO_MIRROR", f"{hub.endpoint}/mirror/")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody may ask there
+    return hub
+
+
+@pytest.fixture
+def listed_on_hub(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    spec = weight_spec(open_weight_folder(folder), HubSource(repo=REPO, revision=REVISION))
+    install_manifest(Manifest(weights=(spec,)), tmp_path, monkeypatch)
+    return spec.name
+
+
+def problem(name: str = NAME) -> str:
+    with pytest.raises(WeightError) as caught:
+        load_backbone(name)
+    assert caught.value.__cause__ is None
+    return str(caught.value)
+
+
+def test_an_address_serves_once(address: HubServer, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert verify(NAME).ok
+    assert all(path.startswith(f"/mirror/{REPO}/{REVISION}/") for _, path, _ in address.requests)
+    count = len(address.requests)
+    assert verify(NAME).ok
+    assert len(address.requests) == count, "what is in the cache is not asked for again"
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert load_backbone(NAME).level_channels
+    shutil.rmtree(own_cache)
+    assert "not in the cache and HF_HUB_OFFLINE is set" in problem()
+
+
+def test_a_listed_weight_keeps_its_hashes(address: HubServer, listed_on_hub: str) -> None:
+    address.fail("config.json", wrong_bytes=True)
+    assert "config.json, fetched again, is not the recorded file" in problem(listed_on_hub)
+    address.faults.clear()
+    assert verify(listed_on_hub).ok
+
+
+def test_a_cut_download_goes_on_where_it_stopped(address: HubServer) -> None:
+    address.fail(LARGE, method="GET", times=2, cut_after=500)
+    assert "no connection, or it was cut" in problem()
+    assert verify(NAME).ok
+    ranges = [headers.get("Range") for headers in address.gets(LARGE)]
+    assert ranges == [None, "bytes=500-", "bytes=1000-"]
+
+
+def test_what_lies_there_from_another_file_is_fetched_anew(address: HubServer, own_cache: Path) -> None:
+    part = own_cache / "mirror" / REPO / REVISION / f"{LARGE}.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"x" * 10**6)  # longer than the file
+    assert verify(NAME).ok
+    shutil.rmtree(own_cache)
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"x" * 100)  # its hash will not hold
+    assert verify(NAME).ok
+    assert [headers.get("Range") for headers in address.gets(LARGE)][-2:] == ["bytes=100-", None]
+
+
+def test_more_than_was_recorded_is_not_kept(address: HubServer, own_cache: Path) -> None:
+    address.repositories[REPO, REVISION][LARGE] += b"more"
+    assert "is larger than the" in problem()
+    assert not list(own_cache.rglob(f"{LARGE}*.part"))
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "words"),
+    [
+        (404, {}, "HTTP 404"),
+        (403, {}, "HTTP 403"),
+        (429, {"Retry-After": "0"}, "asks for patience"),
+        (302, {"Location": "http://example.invalid/x"}, "no connection"),
+    ],
+)
+def test_each_refusal_has_its_mend(address: HubServer, status: int, headers: dict[str, str], words: str) -> None:
+    address.fail("config.json", status=status, headers=headers)
+    assert words in problem()
+
+
+def test_a_short_trouble_is_waited_out(address: HubServer) -> None:
+    address.fail(LARGE, times=1, status=503, headers={"Retry-After": "0"})
+    assert verify(NAME).ok
+
+
+def test_a_password_in_the_address_appears_nowhere(address: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_secret = os.environ["PPKT_ZOO_MIRROR"].replace("http://", "http://user:secretword@")
+    monkeypatch.setenv("PPKT_ZOO_MIRROR", with_secret)
+    assert verify(NAME).ok
+    address.fail("config.json", method="GET", cut_after=-1)
+    with pytest.raises(WeightError) as caught:
+        load_backbone(f"hf-hub:{REPO}@{'f' * 40}")
+    assert "secretword" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", ["http://example.org/weights", "ftp://example.org", "file:///tmp"])
+def test_an_unsafe_address_is_refused(hub: HubServer, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("PPKT_ZOO_MIRROR", given)
+    with pytest.raises(InputError, match="must be a folder or an https address"):
+        load_backbone(NAME)
+
+
+def _load(name: str) -> bool:
+    from ppkt_zoo.zoo.load import open_weight
+
+    return open_weight(name).path.is_dir()
+
+
+def test_two_processes_at_once_fetch_once(address: HubServer) -> None:
+    address.fail(LARGE, method="GET", slow=0.2)
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        assert pool.map(_load, [NAME, NAME]) == [True, True]
+    assert len(address.gets(LARGE)) == 1
+
+
+def test_two_processes_at_once_fetch_once_from_the_hub(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hf"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    hub.fail(LARGE, method="GET", slow=0.2)
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        assert pool.map(_load, [NAME, NAME]) == [True, True]
+    assert len(hub.gets(LARGE)) == 1
+
+
+def run(*words: object, code: int = 0) -> Result:
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == code, done.output
+    return done
+
+
+def test_fetch_lays_out_a_mirror_for_machines_without_network(
+    hub: HubServer, own_cache: Path, listed_on_hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hf"))
+    folder = tmp_path / "stick"
+    assert listed_on_hub in run("fetch", "--all", "--to", folder).output
+    monkeypatch.setenv("PPKT_ZOO_MIRROR", str(folder))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    hub.requests.clear()
+    assert open_weight(listed_on_hub).path.is_relative_to(folder)
+    assert verify(listed_on_hub).ok
+    assert hub.requests == []
+    (folder / REPO / REVISION / LARGE).unlink()
+    assert f"the mirror {folder} has no {REPO}" in problem(listed_on_hub)
+
+    assert "give names of weights, or --all" in run("fetch", code=2).output
+    assert "no weight is called 'tiny_net.other'" in run("fetch", "tiny_net.other", code=2).output
+    with pytest.raises(UnknownNameError):
+        fetch_weights(load_manifest(), ["nothing"])
+
+
+def test_the_cache_is_shown_and_cleared_by_kind(address: HubServer, own_cache: Path) -> None:
+    assert verify(NAME).ok
+    (own_cache / "rooms").mkdir()
+    (own_cache / "rooms" / "frame.npz").write_bytes(b"x" * 1000)
+    (own_cache / "mine").mkdir()  # not ours
+    assert {one.kind for one in list_kept() if one.path.is_relative_to(own_cache)} == {"mirror", "rooms"}
+    told = run("cache", "--clear", "rooms", "--yes").output
+    assert "removed 1" in told
+    assert sorted(one.name for one in own_cache.iterdir()) == ["mine", "mirror"]
+    assert [one.name for one in clear(["mirror"])] == ["mirror"]
+    assert not [one for one in list_kept() if one.kind == "mirror"]
+    assert "in all" in run("cache").output
+    with pytest.raises(InputError, match="no kind 'all'"):
+        clear(["all"])
+
+
+def test_of_the_shared_cache_only_weights_are_touched(hub: HubServer, tmp_path: Path) -> None:
+    from huggingface_hub import hf_hub_download
+
+    cache = tmp_path / "hf"
+    hub.add("someone/other", REVISION, {"config.json": b"{}"})
+    hf_hub_download("someone/other", "config.json", revision=REVISION, endpoint=hub.endpoint, cache_dir=cache)
+    assert verify(NAME, cache_dir=cache).ok
+    assert [one.name for one in list_kept(cache) if one.kind == "hub"] == [REPO]
+    assert [one.name for one in clear(["hub"], cache)] == [REPO]
+    assert [one.name for one in cache.glob("models--*")] == ["models--someone--other"]
+    assert verify(NAME, cache_dir=cache).ok, "what was cleared is fetched again"
