@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,19 @@ __all__ = ["PICKLE", "UNREADABLE", "ZIP", "read_torch_file"]
 # How a torch checkpoint begins, since torch 1.6 and before.
 ZIP, PICKLE = b"PK\x03\x04", b"\x80\x02"
 # What torch.load raises at files that are cut, damaged or of another kind.
-UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError)
+UNREADABLE = (
+    pickle.UnpicklingError,
+    struct.error,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 def read_torch_file(file: Path, what: str, error_type: type[PPKTZooError]) -> Any:
