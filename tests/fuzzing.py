@@ -117,8 +117,11 @@ def _ply_seeds() -> list[bytes]:
 def _pcd_seeds() -> list[bytes]:
     head = b"VERSION .7\nFIELDS x y z rgb\nSIZE 4 4 4 4\nTYPE F F F U\nCOUNT 1 1 1 1\nWIDTH 3\nHEIGHT 1\n"
     head += b"VIEWPOINT 0 0 0 1 0 0 0\nPOINTS 3\n"
-    rows = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32).tobytes()
-    packed = len(rows).to_bytes(4, "little") * 2 + rows
+    values = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    rows, columns = values.tobytes(), values.T.tobytes()
+    # LZF that copies: a byte less than 32 tells how many bytes, less one, follow as they are.
+    lzf = b"".join(bytes([len(part) - 1]) + part for part in (columns[:32], columns[32:]))
+    packed = len(lzf).to_bytes(4, "little") + len(columns).to_bytes(4, "little") + lzf
     text = b"0 1 2 255\n3 4 nan 0\n1 1 1 65280\n"
     return [head + b"DATA ascii\n" + text, head + b"DATA binary\n" + rows, head + b"DATA binary_compressed\n" + packed]
 
