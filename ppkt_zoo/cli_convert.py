@@ -73,13 +73,12 @@ def spunet(
 def _fields(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
-    import yaml
-
     from ppkt_zoo.errors import InputError
+    from ppkt_zoo.running.recipe_files import parse_yaml
 
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = parse_yaml(file.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise InputError(f"{file} is no YAML: {error}") from None
     if not isinstance(content, dict):
         raise InputError(f"{file} must hold fields of a record, such as 'description: …'")

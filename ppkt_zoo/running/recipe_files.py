@@ -11,16 +11,28 @@ from pydantic import BaseModel, ValidationError
 
 from ppkt_zoo.errors import RecipeError
 
-__all__ = ["find_recipe", "fingerprint_of", "read_recipe", "shipped_recipes"]
+__all__ = ["find_recipe", "fingerprint_of", "parse_yaml", "read_recipe", "shipped_recipes"]
 
 _Kind = TypeVar("_Kind", bound=BaseModel)
+
+
+def parse_yaml(text: str) -> Any:
+    """The value of a YAML text, by the safe loader.
+
+    Raises:
+        ValueError: not YAML; the loader itself raises other errors for dates that do not exist, deep nesting and such.
+    """
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
+        raise ValueError(str(error)) from error
 
 
 def read_recipe(kind: type[_Kind], file: Path, overrides: list[str] | tuple[str, ...]) -> _Kind:
     """Read a recipe of any kind from a file, strictly, with overrides; errors as in :func:`load_recipe`."""
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = parse_yaml(file.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise RecipeError(f"recipe {file} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise RecipeError(f"recipe {file} must be a YAML mapping of fields, found {type(content).__name__}")
@@ -68,8 +80,8 @@ def _override(content: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise RecipeError(f"{override!r} is no override: write key=value, e.g. optimiser.lr=0.1")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        value = parse_yaml(text)
+    except ValueError as error:
         raise RecipeError(f"the value of override {override!r} is not valid YAML") from error
     *parents, last = key.split(".")
     target: Any = content
