@@ -5,11 +5,15 @@ Below it they lie as ``owner/name/revision/file``; ``ppkt-zoo fetch --all --to F
 
 import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import requests
 from filelock import FileLock, Timeout
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.running.cache import default_cache
@@ -23,6 +27,8 @@ _CHUNK, _TIMEOUT = 1 << 14, 30.0  # what a cut loses at most
 _TRIES, _LONGEST_WAIT = 5, 30.0
 # Another process may fetch a large weight over a slow line.
 _LONGEST_LOCK = 3600.0
+# Smaller files come before a bar could be seen.
+_WORTH_A_BAR = 1 << 20
 # Statuses after which the same request may succeed.
 _PASSING = (429, 500, 502, 503, 504)
 
@@ -99,22 +105,36 @@ def _fetch(url: str, target: Path, most: int, anew: bool, trouble: str) -> None:
     part = target.with_name(f"{target.name}.part")
     if anew:
         part.unlink(missing_ok=True)
-    for left in reversed(range(_TRIES)):
-        try:
-            wait = _fetch_some(url, part, most, trouble)
-        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError):
-            if left == 0:
-                raise
-            wait = 0.5 * (_TRIES - left)
-        if wait is None:
-            part.replace(target)
-            return
-        if left:
-            time.sleep(wait)
+    with _bar(target.name, most) as told:
+        for left in reversed(range(_TRIES)):
+            try:
+                wait = _fetch_some(url, part, most, trouble, told)
+            except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError):
+                if left == 0:
+                    raise
+                wait = 0.5 * (_TRIES - left)
+            if wait is None:
+                part.replace(target)
+                return
+            if left:
+                time.sleep(wait)
     raise WeightError(f"{trouble}: it asks for patience, or is out of order: wait some minutes")
 
 
-def _fetch_some(url: str, part: Path, most: int, trouble: str) -> float | None:
+@contextmanager
+def _bar(name: str, size: int) -> Iterator[Callable[[int], None]]:
+    """Told how many bytes are there; shows it where a person looks on."""
+    console = Console(stderr=True)
+    if size < _WORTH_A_BAR or not console.is_terminal:
+        yield lambda done: None
+        return
+    columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(name, total=size)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def _fetch_some(url: str, part: Path, most: int, trouble: str, told: Callable[[int], None]) -> float | None:
     """One request; None when the file is whole, else seconds to wait before the next."""
     there = part.stat().st_size if part.exists() else 0
     # Compressed on the way, lengths would not be those of the file.
@@ -137,6 +157,7 @@ def _fetch_some(url: str, part: Path, most: int, trouble: str) -> float | None:
                 if size > most:
                     break
                 stream.write(chunk)
+                told(size)
         promised = answer.headers.get("Content-Length", "")
     if size > most:
         part.unlink()
