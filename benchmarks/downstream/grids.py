@@ -24,6 +24,8 @@ STARTS = {
     "point_contrast": "sr_unet14_slim.point_contrast",
     "both": "sr_unet14_slim.ppkt_voc_point_contrast",
 }
+# Three times as many steps: whether scratch only wants more time.
+LONG = {"scratch_long": "random", "ppkt_voc_long": "sr_unet14_slim.ppkt_voc"}
 DETECTION_STARTS = ("scratch", "ppkt_voc", "ppkt_sup_rooms", "ppkt_moco_rooms", "point_contrast", "both")
 STARTS_18 = {"scratch": "random", "ppkt_voc": "sr_unet18_slim.ppkt_voc"}
 
@@ -32,6 +34,7 @@ STARTS_18 = {"scratch": "random", "ppkt_voc": "sr_unet18_slim.ppkt_voc"}
 _QUIET = ("validate_every=null",)
 # The rates that did best on the validation scenes, where they are not the recipe's.
 _SCRATCH = ("optimiser.lr=0.006",)
+_LONG_STEPS = "steps=900"
 _TABLE_TOPS = {
     "scratch": ("optimiser.lr=0.02",),
     "point_contrast": ("optimiser.lr=0.006",),
@@ -71,8 +74,9 @@ class Part:
 
 
 def _segmentation(name: str, starts: Sequence[str], fractions: tuple[float, ...]) -> Part:
-    chosen = {start: STARTS[start] for start in starts}
-    own = {"scratch": _SCRATCH} if "scratch" in chosen else {}
+    chosen = {start: (STARTS | LONG)[start] for start in starts}
+    known = {"scratch": _SCRATCH, "scratch_long": (*_SCRATCH, _LONG_STEPS), "ppkt_voc_long": (_LONG_STEPS,)}
+    own = {start: known[start] for start in chosen if start in known}
     return Part(name, "segmentation", Grid("segmentation", "rooms_bench", _QUIET, chosen, fractions, SEEDS, own))
 
 
@@ -111,6 +115,7 @@ PARTS = (
             {"scratch": _SCRATCH},
         ),
     ),
+    _segmentation("segmentation, longer", tuple(LONG), TEN_PERCENT),
     _detection("detection, starts", DETECTION_STARTS, TEN_PERCENT),
     _detection("detection, labels", ("scratch", "ppkt_voc"), (0.1, 1.0)),
 )

@@ -58,16 +58,22 @@ class Pair:
         both = self.both(rows, fraction)
         if both is None:
             return None
-        stands, found = compared(*both), paired_difference(*both)
+        found, figure = paired_difference(*both), TITLES[self.key]
+        if found.n < ENOUGH:
+            return (
+                f"{_task(self.first.folder)}: `{self.first.start}` less `{self.second.start}` is {interval(found)} in "
+                f"{figure} over {found.n} seeds, too few for a claim."
+            )
+        stands = compared(*both)
         text = (
-            f"{_task(self.first.folder)}: `{self.first.start}` is {stands} `{self.second.start}`, "
-            f"{TITLES[self.key]} {found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}] over {found.n} seeds"
+            f"{_task(self.first.folder)}: `{self.first.start}` is {stands} `{self.second.start}`, {figure} "
+            f"{interval(found)} over {found.n} seeds"
         )
         if self.paper is not None:
             text += "; the paper agrees" if stands == self.paper else f"; the paper has it **{self.paper}** it"
         if self.goal:
             text += f"; the goal was above: {'reached' if stands == 'above' else '**not reached**'}"
-        return text + ("." if found.n >= ENOUGH else f". Only {found.n} seeds: no claim.")
+        return f"{text}."
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,15 @@ QUESTIONS = (
             _pair("segmentation", "ppkt_voc", "scratch", "above", goal=True),
             _pair("segmentation", "ppkt_imagenet", "scratch", "above"),
             _pair("detection", "ppkt_voc", "scratch", "above", goal=True),
+        ),
+    ),
+    Question(
+        "Does scratch only want more time?",
+        "`_long` is three times as many steps.",
+        (
+            _pair("segmentation", "scratch_long", "scratch"),
+            _pair("segmentation", "ppkt_voc", "scratch_long"),
+            _pair("segmentation", "ppkt_voc_long", "scratch_long"),
         ),
     ),
     Question(

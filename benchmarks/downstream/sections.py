@@ -92,7 +92,7 @@ def _starts_table(rows: Sequence[Row], folder: str, starts: Sequence[str], fract
         if len(found[keys[0]]) > 1:
             count = str(len(found[keys[0]]))
             lines.append([f"`{start}`", count, *(figure(found[key]) for key in keys)])
-    return table([folder, "seeds", *(TITLES[key] for key in keys)], lines) if lines else None
+    return table([folder, "seeds", *(TITLES[key] for key in keys)], lines) if len(lines) > 1 else None
 
 
 def _labels(rows: Sequence[Row], pictures: Sequence[str]) -> str | None:
@@ -213,13 +213,15 @@ def _rates(rates: Sequence[Mapping[str, Any]]) -> str | None:
 
 def _how(rows: Sequence[Row]) -> str:
     commands = "\n".join(part.command() for part in PARTS if any(row["folder"] == part.folder for row in rows))
-    missing = []
+    missing: dict[str, None] = {}  # each once, though parts share runs
     for part in PARTS:
         for start in part.grid.starts:
             for fraction in part.grid.fractions:
                 key = "map25" if part.grid.task == "detection" else "miou"
                 count = len(values(rows, part.folder, start, fraction, key))
                 if count < SEEDS:
-                    missing.append(f"{part.name}, `{start}` at {fraction:.0%} of the labels: {count} of {SEEDS} seeds")
+                    missing[f"{part.folder}, `{start}` at {fraction:.0%} of the labels: {count} of {SEEDS} seeds"] = (
+                        None
+                    )
     told = "\n\nNot measured in full:\n\n" + "\n".join(f"- {line}" for line in missing) if missing else ""
     return f"## How it was measured\n\n`run.py` does what these commands do:\n\n```\n{commands}\n```{told}"
