@@ -19,7 +19,8 @@ from ppkt_zoo.downstream.splits import Splits
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.io import write_cloud
-from ppkt_zoo.view.boxes import box_edges, detection_picture
+from ppkt_zoo.view.boxes import _wide_enough, box_edges, detection_picture
+from ppkt_zoo.view.camera import views
 from ppkt_zoo.zoo.folder import open_weight_folder
 
 CLASSES = ("chair", "table")
@@ -105,6 +106,19 @@ def test_a_picture_of_boxes() -> None:
     assert one.height > 1.5 * two.height
     with pytest.raises(InputError, match="between 0 and 1"):
         detection_picture(xyz, rgb, box, np.array([2]), CLASSES)
+
+
+def test_boxes_beyond_the_cloud_are_in_the_picture_but_not_at_its_cost() -> None:
+    xyz = np.random.default_rng(0).uniform(0, 1, (500, 3)).astype(np.float32)
+    (camera, *_) = views(xyz)
+    edges, _ = box_edges(np.array([[1.0, 0.5, 0.5, 0.4, 0.4, 0.4, 0]]), 0.05)
+    plane, _ = camera.project(edges)
+    left, top, right, bottom = _wide_enough(camera, edges).window
+    assert (plane >= (left, top)).all()
+    assert (plane <= (right, bottom)).all()
+    far, _ = box_edges(np.array([[40.0, 0, 0, 1, 1, 1, 0]]), 0.5)
+    assert _wide_enough(camera, far).width < 1.6 * camera.width
+    assert _wide_enough(camera, edges[:0]) is camera
 
 
 def test_a_recipe_is_trained_stopped_and_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.view.camera import views
+from ppkt_zoo.view.camera import View, views
 from ppkt_zoo.view.classes import class_colors, with_legend
 from ppkt_zoo.view.density import point_spacing
 from ppkt_zoo.view.picture import compare_picture, height_grey
@@ -18,6 +18,8 @@ __all__ = ["box_edges", "detection_picture"]
 _PALE = 0.45
 # Edges are rows of points, this part of the cloud's own spacing apart, and never closer than so many metres.
 _DENSE, _CLOSEST = 0.5, 0.004
+# A box that is far off must not shrink the room to a dot.
+_MOST_ROOM = 0.25
 _CORNERS = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
 # Pairs of corners that differ along one axis alone.
 _EDGES = [(a, b) for a in range(8) for b in range(a + 1, 8) if (_CORNERS[a] != _CORNERS[b]).sum() == 1]
@@ -56,10 +58,11 @@ def detection_picture(
     rows = [(title, boxes, label)]
     if truth is not None:
         rows.insert(0, ("labelled boxes", *truth))
-    cameras = views(xyz, seen_from=seen_from)
+    drawn = [box_edges(some, spacing) for _, some, _ in rows]
+    all_edges = np.concatenate([edges for edges, _ in drawn])
+    cameras = [_wide_enough(camera, all_edges) for camera in views(xyz, seen_from=seen_from)]
     strips = []
-    for heading, some, of_class in rows:
-        edges, owner = box_edges(some, spacing)
+    for (heading, some, of_class), (edges, owner) in zip(rows, drawn, strict=True):
         colors = _colors(of_class, len(some), classes, heading)[owner]
         # Walls in front of the camera are left out, edges never.
         lines = len(xyz) + np.arange(len(edges))
@@ -93,6 +96,24 @@ def _colors(label: np.ndarray, boxes: int, classes: Sequence[str], what: str) ->
     if boxes and (label.min() < 0 or label.max() >= len(classes)):
         raise InputError(f"{what}: label must lie between 0 and {len(classes) - 1}, found {label.min()}, {label.max()}")
     return class_colors(len(classes))[label]
+
+
+def _wide_enough(camera: View, edges: np.ndarray) -> View:
+    """The camera with room for boxes that reach beyond the cloud, up to a part of its picture on every side."""
+    if len(edges) == 0:
+        return camera
+    plane, depth = camera.project(edges)
+    plane = plane[depth > 0]
+    left, top, right, bottom = camera.window
+    most = _MOST_ROOM * max(right - left, bottom - top)
+    low, high = plane.min(axis=0, initial=np.inf), plane.max(axis=0, initial=-np.inf)
+    window = (
+        max(min(left, float(low[0])), left - most),
+        max(min(top, float(low[1])), top - most),
+        min(max(right, float(high[0])), right + most),
+        min(max(bottom, float(high[1])), bottom + most),
+    )
+    return replace(camera, window=window)
 
 
 def _stacked(pages: Sequence[Image.Image]) -> Image.Image:
