@@ -92,7 +92,8 @@ def gain_table() -> str:
                 continue
             cells.append(str(mean_interval([ours[seed] for seed in seeds])))
             over = paired_difference([ours[seed] for seed in seeds], [scratch[seed] for seed in seeds])
-            cells.append("" if init == "random" else f"**{over.mean:+.3f}** [{over.low:+.3f}, {over.high:+.3f}]")
+            mean = f"**{over.mean:+.3f}**" if over.low > 0 or over.high < 0 else f"{over.mean:+.3f}"
+            cells.append("" if init == "random" else f"{mean} [{over.low:+.3f}, {over.high:+.3f}]")
         name = "scratch" if init == "random" else f"`{_NOT_BUNDLED.sub(_NAME, init)}`"
         if any(cells):
             rows.append(f"| {name} | {' | '.join(cells)} |")
