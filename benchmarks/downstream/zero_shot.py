@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import _path  # noqa: F401
-import torch
 from _probes.files import write_json
 from _probes.journal import Journal
 from _probes.teacher_labels import KITCHEN_CLASSES
@@ -21,6 +20,7 @@ from clusters_of import FULL, SETS, TINY, Sets, clusters
 from named_kitchen import HOW, draw_named, named, taught_by_the_segmenter
 from zero_shot_section import NAMED
 
+from ppkt_zoo.sparse.denormals import flushed_denormals
 from ppkt_zoo.view.picture import save_picture
 from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
 
@@ -30,7 +30,12 @@ ROOT = Path(__file__).resolve().parents[2]
 def main(words: Sequence[str] | None = None) -> None:
     """Measure every weight, its untrained control, and colour and height."""
     asked = read_arguments(words)
-    torch.set_flush_denormal(True)
+    with flushed_denormals():
+        measure(asked)
+
+
+def measure(asked: argparse.Namespace) -> None:
+    """Everything that is not in the journal yet, and the JSON of all."""
     seeds = list(range(asked.seeds))
     amount = TINY if asked.tiny else FULL
     sets = Sets(asked.shared, asked.cache, amount)
