@@ -33,3 +33,18 @@ def test_any_bytes_give_our_errors_alone(name: str) -> None:
         check(name, seed[: int(part * len(seed))] + data)
 
     read()
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        (
+            "ply",
+            b"ply\nformat binary_little_endian 1.0\nelement vertex 5\nproperty list uchar\nend_header\n" + bytes(99),
+        ),
+        ("recipe", b"weight: a.b\ncreated: 2020-99-99\n"),
+        ("checkpoint", b"\x80\x02K\x01."),
+    ],
+)
+def test_what_was_found_stays_found(name: str, data: bytes) -> None:
+    assert not check(name, data)

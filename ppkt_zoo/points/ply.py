@@ -97,7 +97,7 @@ def _binary_rows(content: bytes, faces: bool) -> NDArray[Any] | None:
         return None
     last = elements[1] if len(elements) > 1 else len(lines)
     properties = [words for words in lines[elements[0] : last] if words[:1] == ["property"]]
-    if any(len(words) != 3 for words in properties):
+    if any(len(words) != 3 or words[1] not in _TYPES for words in properties):
         return None
     try:
         row = np.dtype([(name, order + _TYPES[kind]) for _, kind, name in properties])
