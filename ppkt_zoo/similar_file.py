@@ -11,7 +11,7 @@ from ppkt_zoo.demo import default_weight
 from ppkt_zoo.downstream.similarity import alike_places, likeness, nearest_point
 from ppkt_zoo.points.io import write_cloud
 from ppkt_zoo.source_points import check_targets, read_points
-from ppkt_zoo.view.likeness import heat_colors, likeness_picture
+from ppkt_zoo.view.likeness import likeness_colors, likeness_picture
 from ppkt_zoo.view.picture import save_picture
 from ppkt_zoo.view.steps import Steps, thousands
 from ppkt_zoo.zoo.load import load_backbone
@@ -69,7 +69,7 @@ def similar_source(
         )
     with steps.step("file", "writing") as step:
         out.parent.mkdir(parents=True, exist_ok=True)
-        colors = heat_colors(alike, min(float(np.median(alike)), 0.999), 1.0)
+        colors, _ = likeness_colors(alike)
         write_cloud(out, points.xyz, colors if out.suffix.lower() == ".ply" else points.rgb, likeness=alike)
         step.text = f"{out}: xyz, likeness"
     if picture is not None:

@@ -59,9 +59,14 @@ def _record(data: bytes) -> object:
 
 
 @cache
-def _scratch() -> Path:
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """In memory where there is such a place; removed when the program ends."""
     place = Path("/dev/shm")
-    return Path(tempfile.mkdtemp(prefix="ppkt-zoo-fuzz-", dir=place if place.is_dir() else None))
+    return tempfile.TemporaryDirectory(prefix="ppkt-zoo-fuzz-", dir=place if place.is_dir() else None)
+
+
+def _scratch() -> Path:
+    return Path(_folder().name)
 
 
 def _recipe(data: bytes) -> object:

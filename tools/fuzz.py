@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=200_000, help="inputs a target")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "fuzz", help="inputs that broke a reader")
-    parser.add_argument("--results", type=Path, help="write what was done as JSON")
+    parser.add_argument("--results", type=Path, help="JSON that gets what was done, target by target")
     parser.add_argument("--atheris", action="store_true", help="let atheris choose the inputs of one target")
     asked = parser.parse_args()
     if unknown := set(asked.targets) - set(TARGETS):
@@ -49,7 +49,8 @@ def main() -> int:
         print(f"{name}: {found}", flush=True)
     if asked.results is not None:
         asked.results.parent.mkdir(parents=True, exist_ok=True)
-        asked.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        before = json.loads(asked.results.read_text(encoding="utf-8")) if asked.results.exists() else {}
+        asked.results.write_text(json.dumps(before | results, indent=1) + "\n", encoding="utf-8")
     return 1 if broken else 0
 
 

@@ -74,6 +74,13 @@ def of_raw(cloud: PointCloud, rows: np.ndarray) -> dict[str, np.ndarray]:
     return {RAW: torch.cat([cloud.rgb.float() / 255.0, cloud.xyz], dim=1).numpy()[rows]}
 
 
+def of_colour_and_height(cloud: PointCloud, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Colour in [-0.5, 0.5] and metres above the middle of the cloud's height, no network: float32 (R, 4)."""
+    assert cloud.rgb is not None
+    height = cloud.xyz[:, 2:] - cloud.xyz[:, 2].mean()
+    return {LAST: torch.cat([cloud.rgb.float() / 255.0 - 0.5, height], dim=1).numpy()[rows]}
+
+
 def probe_scores(task: ProbeTask, featurise: Featurise, seeds: Sequence[int]) -> list[Report]:
     """Fit and test the probes of every seed, in order; each frame is encoded once for all of them."""
     fitted = _fit(task, featurise, seeds)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from _probes.clouds import cloud_of, open_kitchen, open_mosd
-from _probes.probing import LAST, Featurise, of_backbone
+from _probes.probing import LAST, Featurise, of_backbone, of_colour_and_height
 from _probes.teacher_labels import teacher_label
 from _probes.untrained import make_untrained
 
@@ -147,16 +147,9 @@ def same_class_found(features: np.ndarray, label: np.ndarray, origin: np.ndarray
 
 
 def _fixed(student: WeightFolder | None) -> Featurise:
-    return of_height_and_colour if student is None else of_backbone(student.backbone(), every_level=False)
+    return of_colour_and_height if student is None else of_backbone(student.backbone(), every_level=False)
 
 
 def _random(config: Any, seed: int, cloud: PointCloud) -> Featurise:
     """The seed's random network; its statistics are those of the cloud, which makes it a stronger control."""
     return of_backbone(make_untrained(config, seed, [cloud]), every_level=False)
-
-
-def of_height_and_colour(cloud: PointCloud, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Colour in [-0.5, 0.5] and metres above the middle of the cloud's height, no network: float32 (R, 4)."""
-    assert cloud.rgb is not None
-    height = cloud.xyz[:, 2:] - cloud.xyz[:, 2].mean()
-    return {LAST: torch.cat([cloud.rgb.float() / 255.0 - 0.5, height], dim=1).numpy()[rows]}

@@ -16,15 +16,19 @@ from ppkt_zoo.downstream.metrics import Confusion
 from ppkt_zoo.downstream.teacher_classes import find_teacher_classes
 from ppkt_zoo.points.cloud import CloudBatch
 from ppkt_zoo.transfer.teacher_spec import VOC_SEGMENTER
-from ppkt_zoo.transfer.teachers import VOC_CLASSES, TeacherSpec, load_teacher
+from ppkt_zoo.transfer.teachers import VOC_CLASSES, Teacher, TeacherSpec, load_teacher
 from ppkt_zoo.view.classes import segmentation_picture
 from ppkt_zoo.zoo.config import PROJECTION
 from ppkt_zoo.zoo.folder import WeightFolder
 
-HOW = (
-    "frames {looked_at[0]} to {looked_at[1]} of the walk give the images, frames {named[0]} to {named[1]} the points; "
-    "each seed draws 20 of either."
-)
+
+def how(amount: Amount) -> str:
+    """Which frames were looked at and named, for the page."""
+    looked_at, seen = (f"{first} to {end - 1}" for first, end in (amount.looked_at, amount.named))
+    return (
+        f"frames {looked_at} of the walk give the images, frames {seen} the points; each seed draws "
+        f"{amount.named_per_seed} of either."
+    )
 
 
 def taught_by_the_segmenter(folder: WeightFolder, shared: Path) -> bool:
@@ -37,8 +41,7 @@ def taught_by_the_segmenter(folder: WeightFolder, shared: Path) -> bool:
 @torch.no_grad()
 def named(folder: WeightFolder, shared: Path, amount: Amount, seeds: list[int]) -> dict[str, object]:
     """mIoU over the kitchen's classes and IoU of each, a value a seed."""
-    spec = yaml.safe_load(folder.read("recipe.yaml"))["teacher"]["spec"]
-    teacher = load_teacher(TeacherSpec.model_validate(spec), shared / LABELLER_FILE)
+    teacher = _own_teacher(folder, shared)
     labeller = load_teacher(VOC_SEGMENTER, shared / LABELLER_FILE)
     frames, backbone, projection = open_kitchen(shared), folder.backbone(), folder.projection()
     level = list(backbone.level_channels)[-1]
@@ -63,8 +66,7 @@ def named(folder: WeightFolder, shared: Path, amount: Amount, seeds: list[int]) 
 @torch.no_grad()
 def draw_named(folder: WeightFolder, shared: Path, amount: Amount) -> Image.Image:
     """The stretch of the walk whose points are named, fused, in the teacher's classes."""
-    spec = yaml.safe_load(folder.read("recipe.yaml"))["teacher"]["spec"]
-    teacher = load_teacher(TeacherSpec.model_validate(spec), shared / LABELLER_FILE)
+    teacher = _own_teacher(folder, shared)
     frames, projection = open_kitchen(shared), folder.projection()
     images = [frames[number].color for number in _drawn(amount.looked_at, amount.named_per_seed, 0)]
     classes = find_teacher_classes(teacher, VOC_CLASSES, projection, images)
@@ -73,6 +75,12 @@ def draw_named(folder: WeightFolder, shared: Path, amount: Amount) -> Image.Imag
     label = classes.of_points(features).numpy()
     title = f"the teacher's classes by {folder.config.name}, no 3D label"
     return segmentation_picture(room.xyz, room.rgb, label, classes.names, title=title)
+
+
+def _own_teacher(folder: WeightFolder, shared: Path) -> Teacher:
+    """The weight's teacher, at the stage that it learned from."""
+    spec = yaml.safe_load(folder.read("recipe.yaml"))["teacher"]["spec"]
+    return load_teacher(TeacherSpec.model_validate(spec), shared / LABELLER_FILE)
 
 
 def _drawn(between: tuple[int, int], count: int, seed: int) -> list[int]:

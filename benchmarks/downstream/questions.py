@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from _probes.tables import compared, shown
+from _probes.tables import compared
 from collect import Row, values
 
 from ppkt_zoo.downstream.intervals import Interval, paired_difference
@@ -137,11 +137,6 @@ QUESTIONS = (
 def interval(found: Interval) -> str:
     """Signed, for a difference."""
     return f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
-
-
-def figure_of(found: Interval) -> str:
-    """Unsigned, for a score."""
-    return shown(found)
 
 
 def _task(folder: str) -> str:

@@ -1,6 +1,6 @@
 """Does the runs behind docs/results/downstream.md.
 
-    python benchmarks/downstream/run.py                               # all of them: about 45 hours of one core
+    python benchmarks/downstream/run.py                               # all of them, many hours
     python benchmarks/downstream/run.py "detection, starts" --seeds 1 # some
 
 Several of these commands at once share the runs. One that was stopped goes on where it was.

@@ -17,7 +17,7 @@ from _probes.files import write_json
 from _probes.journal import Journal
 from _probes.teacher_labels import KITCHEN_CLASSES
 from clusters_of import FULL, SETS, TINY, Sets, clusters
-from named_kitchen import HOW, draw_named, named, taught_by_the_segmenter
+from named_kitchen import draw_named, how, named, taught_by_the_segmenter
 from zero_shot_section import NAMED
 
 from ppkt_zoo.sparse.denormals import flushed_denormals
@@ -52,7 +52,7 @@ def measure(asked: argparse.Namespace) -> None:
         "sets": SETS,
         "clusters": rows,
         "kitchen_classes": list(KITCHEN_CLASSES),
-        "named_how": HOW.format(looked_at=amount.looked_at, named=amount.named),
+        "named_how": how(amount),
         "named": [
             {
                 "name": one.config.name,

@@ -8,11 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-import torch
 import yaml
 from _probes.heads import Heads, has_head, read_heads, read_point_head
-from _probes.probing import LAST, Featurise, of_backbone
+from _probes.probing import Featurise, of_backbone, of_colour_and_height
 from _probes.untrained import make_untrained
 from material import trained_on
 from torch import Tensor
@@ -173,14 +171,8 @@ class Raw:
     fixed: bool = True
 
     def featurise(self, seed: int, clouds: Sequence[PointCloud]) -> Featurise:
-        """float32 (R, 4): colour in [-0.5, 0.5], and metres above the middle of the cloud's height."""
-
-        def of_points(cloud: PointCloud, rows: np.ndarray) -> dict[str, np.ndarray]:
-            assert cloud.rgb is not None
-            height = cloud.xyz[:, 2:] - cloud.xyz[:, 2].mean()
-            return {LAST: torch.cat([cloud.rgb.float() / 255.0 - 0.5, height], dim=1).numpy()[rows]}
-
-        return of_points
+        """float32 (R, 4), see there."""
+        return of_colour_and_height
 
     def facts(self) -> dict[str, Any]:
         """Nothing was built."""

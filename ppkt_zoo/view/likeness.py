@@ -8,7 +8,7 @@ from ppkt_zoo.view.camera import views
 from ppkt_zoo.view.classes import with_legend
 from ppkt_zoo.view.picture import compare_picture, height_grey
 
-__all__ = ["heat_colors", "likeness_picture"]
+__all__ = ["heat_colors", "likeness_colors", "likeness_picture"]
 
 # From unlike to alike: dark blue, teal, green, yellow; lighter step by step, so that it reads in grey too.
 _HEAT = np.array([[38, 20, 72], [45, 70, 140], [40, 130, 142], [70, 190, 110], [250, 230, 60]], np.float64)
@@ -25,6 +25,15 @@ def heat_colors(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return ((1 - rest) * _HEAT[below] + rest * _HEAT[below + 1]).round().astype(np.uint8)
 
 
+def likeness_colors(alike: np.ndarray) -> tuple[np.ndarray, float]:
+    """The colours uint8 (N, 3) of likenesses (N,), and the likeness at which they begin.
+
+    They reach from the median to 1, so that what is alike stands out.
+    """
+    low = min(float(np.median(alike)), 0.999)
+    return heat_colors(alike, low, 1.0), low
+
+
 def likeness_picture(
     xyz: np.ndarray,
     rgb: np.ndarray | None,
@@ -39,8 +48,7 @@ def likeness_picture(
     Args:
         xyz: float (N, 3) in metres, z up.
         rgb: uint8 (N, 3); grey by height where the cloud has no colour.
-        alike: float (N,), see :func:`ppkt_zoo.downstream.similarity.likeness`; the colours reach from its median to 1,
-            so that what is alike stands out.
+        alike: float (N,), see :func:`ppkt_zoo.downstream.similarity.likeness`.
         picked: the row that was picked.
         title: heading of the lower row.
         height: pixels of a row of views.
@@ -51,11 +59,10 @@ def likeness_picture(
     """
     if alike.shape != (len(xyz),) or not 0 <= picked < len(xyz):
         raise InputError(f"{len(xyz)} points need a likeness each and a row among them, got {alike.shape}, {picked}")
-    low = min(float(np.median(alike)), 0.999)
+    heat, low = likeness_colors(alike)
     size = float(np.clip(_MARK_SHARE * np.linalg.norm(np.ptp(xyz, axis=0)), *_MARK_RANGE))
     mark = np.linalg.norm(xyz - xyz[picked], axis=1) < size
     own = (height_grey(xyz) if rgb is None else rgb).copy()
-    heat = heat_colors(alike, low, 1.0)
     own[mark] = _MARK
     heading = (
         "height (the cloud has no colour), the picked point marked"

@@ -87,27 +87,39 @@ def _download(
     if mirror is not None:
         return mirrored_file(mirror, name, file, most, cache_dir, _offline(), force)
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError
 
-    # The client lets errors of its HTTP library through (requests, httpx or httpx2, by version), and of hf_xet.
-    expected: tuple[type[BaseException], ...] = (OSError, ValueError, RuntimeError, *HfHubHTTPError.__bases__)
     try:
         path = hf_hub_download(
             name.repo,
             file,
             revision=name.revision,
             cache_dir=None if cache_dir is None else Path(cache_dir),
-            endpoint=os.environ.get("HF_ENDPOINT", "").rstrip("/") or None,
+            endpoint=hub_endpoint(),
             local_files_only=_offline(),
             force_download=force,
             library_name="ppkt-zoo",
         )
-    except expected as error:
+    except client_errors() as error:
         problem = _explain(error, name)
     else:
         return Path(path)
     # Outside of the handler, so that no address or header of the client's error hangs on ours.
     raise WeightError(f"{name}: {file} cannot be fetched: {problem}")
+
+
+def client_errors() -> tuple[type[BaseException], ...]:
+    """What calls of the Hub's client raise.
+
+    It lets errors of its HTTP library through (requests, httpx or httpx2, by version), and of hf_xet.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return (OSError, ValueError, RuntimeError, *HfHubHTTPError.__bases__)
+
+
+def hub_endpoint() -> str | None:
+    """What HF_ENDPOINT says now; the client itself asks once, at import."""
+    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
 
 
 def _explain(error: BaseException, name: HubName) -> str:

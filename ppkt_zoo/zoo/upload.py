@@ -1,11 +1,11 @@
 """`upload_weight`: a weight folder's files as one commit of a repository on the Hugging Face Hub."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ppkt_zoo.errors import InputError, WeightError
+from ppkt_zoo.zoo.hub import client_errors, hub_endpoint
 from ppkt_zoo.zoo.names import REPOSITORY
 
 __all__ = ["Uploaded", "upload_weight"]
@@ -51,7 +51,7 @@ def upload_weight(files: Mapping[str, bytes], repo: str, *, tag: str, message: s
         raise InputError(f"--repo must be owner/name, got {repo!r}")
     from huggingface_hub import CommitOperationAdd, HfApi
 
-    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT", "").rstrip("/") or None, library_name="ppkt-zoo")
+    api = HfApi(endpoint=hub_endpoint(), library_name="ppkt-zoo")
     _ask(repo, "the repository cannot be made", lambda: api.create_repo(repo, private=private, exist_ok=True))
     refs = _ask(repo, "its tags cannot be read", lambda: api.list_repo_refs(repo))
     if tag in {one.name for one in refs.tags}:
@@ -70,13 +70,9 @@ def _tag(api: Any, repo: str, tag: str, revision: str) -> None:
 
 
 def _ask(repo: str, trouble: str, call: Callable[[], _Answer]) -> _Answer:
-    from huggingface_hub.errors import HfHubHTTPError
-
-    # As for downloads: the client lets errors of its HTTP library through.
-    expected: tuple[type[BaseException], ...] = (OSError, ValueError, RuntimeError, *HfHubHTTPError.__bases__)
     try:
         return call()
-    except expected as error:
+    except client_errors() as error:
         problem = _explain(error)
     # Outside of the handler, so that no address or header of the client's error hangs on ours.
     raise WeightError(f"{repo}: {trouble}: {problem}")
