@@ -100,6 +100,24 @@ def test_a_cut_download_is_tried_again(hub: HubServer, cache: Path) -> None:
     assert len(hub.gets("model.safetensors")) == 2
 
 
+def test_a_cut_download_goes_on_where_it_stopped(
+    hub: HubServer, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 256)  # a tiny weight is less than a chunk
+    hub.fail("model.safetensors", method="GET", times=2, cut_after=700)
+    assert verify(NAME, cache_dir=cache).ok
+    ranges = [headers.get("Range") for headers in hub.gets("model.safetensors")]
+    assert ranges == [None, "bytes=512-", "bytes=1024-"]
+
+
+def test_a_wrong_etag_cannot_change_what_is_loaded(hub: HubServer, cache: Path) -> None:
+    hub.fail("model.safetensors", wrong_etag=True)
+    assert verify(NAME, cache_dir=cache).ok, "the bytes are held against the recorded hash, not the answer's"
+    hub.faults.clear()
+    hub.fail("golden.safetensors", wrong_etag=True, wrong_bytes=True)
+    assert "golden.safetensors, fetched again, is not the recorded file" in problem(NAME, cache / "other")
+
+
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
 def test_a_connection_that_is_always_cut_is_told(hub: HubServer, cache: Path, file: str) -> None:
     hub.fail(file, method="HEAD", cut_after=-1)
