@@ -1,6 +1,7 @@
 """What a weight may be called, and nothing else: the three kinds of names and their rules."""
 
 import difflib
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -104,7 +105,7 @@ def _parse_local(name: str) -> LocalName:
     path = name.removeprefix(LOCAL_PREFIX)
     if not path or "\0" in path:
         raise UnknownNameError(f"{name!r} names no folder: write '{LOCAL_PREFIX}path/to/weight_folder'")
-    if path.lower().endswith(_PICKLES):
+    if path.lower().endswith(_PICKLES) and not os.path.isdir(path):
         raise UnknownNameError(_refuse_pickle(name))
     return LocalName(path)
 

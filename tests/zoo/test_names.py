@@ -1,5 +1,7 @@
 """Names: the three kinds, and a mend for everything else."""
 
+from pathlib import Path
+
 import pytest
 
 from ppkt_zoo.errors import PPKTZooError, UnknownNameError
@@ -58,3 +60,9 @@ def test_what_is_no_name_is_refused_with_the_mend(name: str, mend: str) -> None:
 def test_a_name_is_a_string(name: object) -> None:
     with pytest.raises(PPKTZooError, match="must be a str"):
         parse_name(name)  # type: ignore[arg-type]
+
+
+def test_a_folder_may_end_like_a_pickle(tmp_path: Path) -> None:
+    folder = tmp_path / "converted.pth"
+    folder.mkdir()
+    assert parse_name(f"local-dir:{folder}") == LocalName(str(folder))
