@@ -34,6 +34,9 @@ def minkowski(
     channels: Annotated[str, typer.Option(help="What the stem takes, in order: red, green, blue, ones.")] = (
         "red,green,blue"
     ),
+    color_range: Annotated[str, typer.Option(help="What black and white were in its pretraining: LOW,HIGH.")] = (
+        "-0.5,0.5"
+    ),
     about: Annotated[
         Path | None, typer.Option(help="A YAML with fields of the record: description, data, citation, …")
     ] = None,
@@ -52,6 +55,7 @@ def minkowski(
         origin=origin,
         licence=licence,
         channels=tuple(part.strip() for part in channels.split(",")),
+        color_range=_numbers(color_range),
         about=_fields(about),
         overwrite=overwrite,
         console=new_console(),
@@ -68,6 +72,15 @@ def spunet(
 
     tensors = convert_to_spunet(weight, out)
     say("written", "bold green", f"{out}: {len(tensors)} tensors; examples/spunet_in_spconv.py is a network for them")
+
+
+def _numbers(words: str) -> tuple[float, ...]:
+    from ppkt_zoo.errors import InputError
+
+    try:
+        return tuple(float(word) for word in words.split(","))
+    except ValueError:
+        raise InputError(f"--color-range must be two numbers such as -0.5,0.5, got {words!r}") from None
 
 
 def _fields(file: Path | None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from ppkt_zoo.view.steps import Steps
 from ppkt_zoo.zoo.folder import WeightFolder, write_weight_folder
 from ppkt_zoo.zoo.load import load_backbone
 from ppkt_zoo.zoo.registry import create_backbone
+from ppkt_zoo.zoo.validation import parse_mapping
 
 #: Names by which the projects call the members of the family.
 ARCHITECTURES = {"res16unet14a": "sr_unet14", "res16unet18a": "sr_unet18", "res16unet34c": "sr_unet34"}
@@ -57,6 +58,7 @@ def convert_minkowski(
     origin: str,
     licence: str,
     channels: tuple[str, ...] = ("red", "green", "blue"),
+    color_range: tuple[float, ...] = (-0.5, 0.5),
     about: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     console: Console | None = None,
@@ -74,6 +76,7 @@ def convert_minkowski(
         origin: where the file comes from, for the record.
         licence: of the weights, as their authors give it.
         channels: what the stem takes, in order; see ``InputSpec``.
+        color_range: what black and white were in its pretraining.
         about: fields of the record, in place of what is known of the dialect.
         overwrite: replace a weight folder that is there.
 
@@ -87,7 +90,8 @@ def convert_minkowski(
         network = convert_res16unet(open_checkpoint(file), dialect)
         step.text = _told(network, file)
     with steps.step("network", "building it") as step:
-        spec = InputSpec.model_validate({"voxel_size": voxel_size, "channels": channels})
+        told = {"voxel_size": voxel_size, "channels": channels, "color_range": color_range}
+        spec = parse_mapping(InputSpec, told, "what the network takes", InputError)
         if len(spec.channels) != network.in_channels:
             raise InputError(
                 f"the stem takes {network.in_channels} channels, {', '.join(spec.channels)} are {len(spec.channels)}: "

@@ -214,6 +214,9 @@ def test_the_command_writes_a_weight_that_verifies(shared: Path, tmp_path: Path)
     assert "the file holds no sr_unet34: its widths are (8, 12" in run(*known, "--arch", "sr_unet34", code=2).output
     wrong = run(*known, "--arch", "sr_unet", "--channels", "ones", code=2).output
     assert "the stem takes 3 channels, ones are 1" in wrong
+    assert "voxel_size: input should be greater than 0" in run(*known, "--arch", "sr_unet", "--voxel", 0, code=2).output
+    for given in ("0,x", "0,1,2", "1,0", "nan,1"):
+        assert "color" in run(*known, "--arch", "sr_unet", "--color-range", given, code=2).output
     about = tmp_path / "about.yaml"
     about.write_text("description: A tiny network.\n")
     told = run(*known, "--arch", "sr_unet", "--about", about).output
@@ -232,7 +235,8 @@ def test_the_command_writes_a_weight_that_verifies(shared: Path, tmp_path: Path)
     final = {key.removeprefix("final."): one for key, one in load_projection(name).items()}
     assert largest_error(load_backbone(name), final, seen) < 1e-5
     assert "exists already" in run(*known, "--arch", "sr_unet", code=2).output
-    run(*known, "--arch", "sr_unet", "--overwrite")
+    run(*known, "--arch", "sr_unet", "--overwrite", "--color-range", "-1,1")
+    assert open_weight_folder(out).config.input_spec.color_range == (-1.0, 1.0)
 
 
 def test_safetensors_open_too(tmp_path: Path) -> None:

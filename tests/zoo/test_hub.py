@@ -100,9 +100,7 @@ def test_a_cut_download_is_tried_again(hub: HubServer, cache: Path) -> None:
     assert len(hub.gets("model.safetensors")) == 2
 
 
-def test_a_cut_download_goes_on_where_it_stopped(
-    hub: HubServer, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cut_download_goes_on_where_it_stopped(hub: HubServer, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 256)  # a tiny weight is less than a chunk
     hub.fail("model.safetensors", method="GET", times=2, cut_after=700)
     assert verify(NAME, cache_dir=cache).ok
