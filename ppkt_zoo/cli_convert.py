@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ppkt_zoo.cli_common import Group, new_console, say
+from ppkt_zoo.cli_common import Group, new_console, numbers, say
 
 convert_app = typer.Typer(
     cls=Group, no_args_is_help=True, help="Weights of other projects into weight folders, and ours into their names."
@@ -55,7 +55,7 @@ def minkowski(
         origin=origin,
         licence=licence,
         channels=tuple(part.strip() for part in channels.split(",")),
-        color_range=_numbers(color_range),
+        color_range=numbers("--color-range", color_range, "-0.5,0.5"),
         about=_fields(about),
         overwrite=overwrite,
         console=new_console(),
@@ -72,15 +72,6 @@ def spunet(
 
     tensors = convert_to_spunet(weight, out)
     say("written", "bold green", f"{out}: {len(tensors)} tensors; examples/spunet_in_spconv.py is a network for them")
-
-
-def _numbers(words: str) -> tuple[float, ...]:
-    from ppkt_zoo.errors import InputError
-
-    try:
-        return tuple(float(word) for word in words.split(","))
-    except ValueError:
-        raise InputError(f"--color-range must be two numbers such as -0.5,0.5, got {words!r}") from None
 
 
 def _fields(file: Path | None) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
 from ppkt_zoo.zoo.hub import fetch_listed
 from ppkt_zoo.zoo.load import verify
 from ppkt_zoo.zoo.manifest import HubSource, Manifest, WeightSpec, load_manifest, to_json, with_weight, write_manifest
+from ppkt_zoo.zoo.mirror import MIRROR, mirror_address
 from ppkt_zoo.zoo.tensors import file_entry, read_bytes
-from ppkt_zoo.zoo.upload import upload_weight
+from ppkt_zoo.zoo.upload import check_target, upload_weight
 
 PICTURE = "features.png"
 # Stands in a dry run's entry where the commit will stand.
@@ -65,21 +66,24 @@ def publish_weight(
     Raises:
         WeightError: the folder is damaged or its golden output does not hold, here or after the upload; or the Hub
             refuses.
-        InputError, ManifestError: the repository's name, the tag or the manifest does not fit.
+        InputError, ManifestError: the repository's name, the tag or the manifest does not fit, or a mirror is set.
     """
     console = Console() if console is None else console
     steps = Steps(console)
+    opened = open_weight_folder(folder)
+    record = opened.record()
+    named = f"{opened.config.name}-{record.created.isoformat()}" if tag is None else tag
+    check_target(repo, named)
+    if mirror_address() is not None and not dry_run:
+        raise InputError(f"{MIRROR} is set, and a weight is proven by what the Hub itself gives back: unset it")
+    if manifest is not None and manifest.exists():
+        load_manifest(manifest)  # better refused now than after the upload
     with steps.step("weight", f"proving {folder}") as step:
-        opened = open_weight_folder(folder)
         step.text = str(verify(opened))
     with steps.step("card", "writing the card") as step:
         files = _files(opened, repo, picture)
         size = sum(map(len, files.values())) / 1e6
         step.text = f"{len(files)} files, {size:.1f} MB: {', '.join(files)}"
-    record = opened.record()
-    if manifest is not None and manifest.exists():
-        load_manifest(manifest)  # better refused now than after the upload
-    named = f"{opened.config.name}-{record.created.isoformat()}" if tag is None else tag
     if dry_run:
         entry = _entry(opened, files, repo, _NO_REVISION)
         console.print(files[CARD].decode(), markup=False, highlight=False)
@@ -126,16 +130,12 @@ def _picture(folder: WeightFolder) -> bytes:
 
 def _entry(folder: WeightFolder, files: Mapping[str, bytes], repo: str, revision: str) -> WeightSpec:
     config = folder.config
-    try:
-        source = HubSource(repo=repo, revision=revision)
-    except ValueError:
-        raise InputError(f"--repo must be owner/name, got {repo!r}") from None
     return WeightSpec(
         name=config.name,
         architecture=config.architecture,
         arguments=config.arguments,
         input_spec=config.input_spec,
-        source=source,
+        source=HubSource(repo=repo, revision=revision),
         files={name: file_entry(data) for name, data in files.items() if name != PICTURE},
         record=folder.record(),
     )

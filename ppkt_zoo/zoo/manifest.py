@@ -117,7 +117,8 @@ def load_manifest(path: str | os.PathLike[str] | None = None) -> Manifest:
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise ManifestError(f"the manifest {file} cannot be read ({error.strerror}): install ppkt-zoo again") from None
+        mend = "install ppkt-zoo again" if path is None else "name the file that lists weights"
+        raise ManifestError(f"the manifest {file} cannot be read ({error.strerror}): {mend}") from None
     return parse_json(Manifest, data, file.name, ManifestError)
 
 

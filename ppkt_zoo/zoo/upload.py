@@ -1,5 +1,6 @@
 """`upload_weight`: a weight folder's files as one commit of a repository on the Hugging Face Hub."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -8,7 +9,10 @@ from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.zoo.hub import client_errors, hub_endpoint
 from ppkt_zoo.zoo.names import REPOSITORY
 
-__all__ = ["Uploaded", "upload_weight"]
+__all__ = ["Uploaded", "check_target", "upload_weight"]
+
+# What git takes as a tag everywhere, and a shell without quotes.
+_TAG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,98}(?<!\.)(?<!\.lock)")
 
 _Answer = TypeVar("_Answer")
 
@@ -44,11 +48,10 @@ def upload_weight(files: Mapping[str, bytes], repo: str, *, tag: str, message: s
         private: of a repository that is made.
 
     Raises:
-        InputError: ``repo`` is no owner/name, or the tag exists.
+        InputError: ``repo`` is no owner/name, or the tag exists or cannot be one.
         WeightError: the Hub refuses, or cannot be reached; the message never holds a token or an address.
     """
-    if not REPOSITORY.fullmatch(repo):
-        raise InputError(f"--repo must be owner/name, got {repo!r}")
+    check_target(repo, tag)
     from huggingface_hub import CommitOperationAdd, HfApi
 
     api = HfApi(endpoint=hub_endpoint(), library_name="ppkt-zoo")
@@ -63,6 +66,18 @@ def upload_weight(files: Mapping[str, bytes], repo: str, *, tag: str, message: s
     revision = str(done.oid)
     _ask(repo, f"the files are there, but {revision} cannot be tagged", lambda: _tag(api, repo, tag, revision))
     return Uploaded(repo, revision, tag, f"{api.endpoint}/{repo}")
+
+
+def check_target(repo: str, tag: str) -> None:
+    """Refuse what the Hub could only refuse after the upload.
+
+    Raises:
+        InputError: ``repo`` is no owner/name, or ``tag`` cannot be a tag.
+    """
+    if not REPOSITORY.fullmatch(repo):
+        raise InputError(f"--repo must be owner/name, got {repo!r}")
+    if not _TAG.fullmatch(tag):
+        raise InputError(f"--tag must be letters, digits, dots, dashes and underscores such as v1.0, got {tag!r}")
 
 
 def _tag(api: Any, repo: str, tag: str, revision: str) -> None:

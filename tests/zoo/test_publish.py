@@ -95,6 +95,22 @@ def test_the_repository_of_another_is_refused(writer: HubServer, folder: Path) -
         publish_weight(folder, "tiny", picture=False)
 
 
+@pytest.mark.parametrize("tag", ["", "two words", "a..b", "v1.", ".v1", "a~1", "x" * 101, "v1.lock", "ä"])
+def test_what_can_be_no_tag_is_refused_before_anything_is_sent(writer: HubServer, folder: Path, tag: str) -> None:
+    with pytest.raises(InputError, match="--tag must be"):
+        publish_weight(folder, REPO, tag=tag, picture=False)
+    assert writer.requests == []
+
+
+def test_the_proof_comes_from_the_hub_alone(
+    writer: HubServer, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PPKT_ZOO_MIRROR", str(tmp_path))
+    with pytest.raises(InputError, match="PPKT_ZOO_MIRROR is set"):
+        publish_weight(folder, REPO, picture=False)
+    assert writer.requests == []
+
+
 def test_troubles_on_the_way_are_told(writer: HubServer, folder: Path) -> None:
     writer.fail("main", method="POST", times=1, status=418)
     with pytest.raises(WeightError, match="the files cannot be uploaded: the Hub answered HTTP 418"):
