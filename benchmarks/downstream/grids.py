@@ -97,7 +97,7 @@ def _table_tops(name: str, fractions: tuple[float, ...], steps: int | None = Non
 PARTS = (
     _segmentation("segmentation", ("scratch", "ppkt_voc", "point_contrast"), TEN_PERCENT),
     _segmentation("segmentation, starts", tuple(STARTS), TEN_PERCENT),
-    _detection("detection", ("scratch", "ppkt_voc"), TEN_PERCENT),
+    _detection("detection", ("scratch", "ppkt_voc", "point_contrast"), TEN_PERCENT),
     _table_tops("table tops", ONE_TO_SIXTY_FRAMES),
     _table_tops("table tops, 30 steps", FIVE_FRAMES, steps=30),
     _table_tops("table tops, 10 steps", FIVE_FRAMES, steps=10),

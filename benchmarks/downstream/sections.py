@@ -6,7 +6,8 @@ from typing import Any
 from _probes.tables import figure, table
 from collect import Row, values
 from grids import PARTS, SEEDS
-from questions import QUESTIONS, TITLES, Pair, Question, Side, interval
+from questions import QUESTIONS, TITLES, Question, interval
+from rq4_section import labels_section, labels_verdict, size_section, size_verdict
 from zero_shot_section import zero_shot_section
 
 from ppkt_zoo.downstream.intervals import paired_difference
@@ -24,8 +25,8 @@ def page_text(results: Results) -> str:
         _head(results),
         "## In short\n\n" + "\n".join(f"- {line}" for line in _in_short(rows)),
         *(_question(one, rows) for one in QUESTIONS),
-        _labels(rows, results["pictures"]),
-        _student_size(rows),
+        labels_section(rows, results["pictures"]),
+        size_section(rows),
         _table_tops(rows, results["pictures"], results.get("ceilings", {})),
         *([zero_shot_section(results["zero_shot"], results["pictures"])] if "zero_shot" in results else []),
         _rates(results["rates"]),
@@ -59,6 +60,7 @@ def _head(results: Results) -> str:
 
 def _in_short(rows: Sequence[Row]) -> list[str]:
     lines = [pair.sentence(rows, _TEN) for question in QUESTIONS for pair in question.pairs]
+    lines += [labels_verdict(rows, "segmentation"), labels_verdict(rows, "detection"), size_verdict(rows)]
     lines += [_table_tops_verdict(rows)]
     return [line for line in lines if line is not None] or ["Nothing has two seeds yet."]
 
@@ -93,53 +95,6 @@ def _starts_table(rows: Sequence[Row], folder: str, starts: Sequence[str], fract
             count = str(len(found[keys[0]]))
             lines.append([f"`{start}`", count, *(figure(found[key]) for key in keys)])
     return table([folder, "seeds", *(TITLES[key] for key in keys)], lines) if len(lines) > 1 else None
-
-
-def _labels(rows: Sequence[Row], pictures: Sequence[str]) -> str | None:
-    """RQ4: the gain at each part of the labels."""
-    lines = []
-    for folder in ("segmentation", "detection"):
-        pair = Pair(Side(folder, "ppkt_voc"), Side(folder, "scratch"))
-        fractions = sorted({row["fraction"] for row in rows if row["folder"] == folder})
-        for fraction in fractions:
-            both, found = pair.both(rows, fraction), pair.difference(rows, fraction)
-            if both is not None and found is not None:
-                first, second = both
-                name = f"{folder}, {fraction:.0%}"
-                lines.append([name, TITLES[pair.key], str(found.n), figure(second), figure(first), interval(found)])
-    if not lines:
-        return None
-    text = "## RQ4: label fraction\n\nThe paper gains more where labels are few. Training has the same number of "
-    text += "steps whatever the labels.\n\n"
-    text += table(["task, labels", "figure", "seeds", "scratch", "ppkt_voc", "difference"], lines)
-    shown = [name for name in pictures if name in ("downstream_segmentation.png", "downstream_detection.png")]
-    return text + "".join(f"\n\n![score over the part of the labels]({name})" for name in shown)
-
-
-def _student_size(rows: Sequence[Row]) -> str | None:
-    """RQ4: whether the larger student gains more."""
-    gains: dict[str, dict[int, float]] = {}
-    lines = []
-    for folder, name in (("segmentation", "SR-UNet14, slim"), ("segmentation_18", "SR-UNet18, slim")):
-        ours, theirs = (values(rows, folder, start, _TEN, "miou") for start in ("ppkt_voc", "scratch"))
-        seeds = sorted(set(ours) & set(theirs))
-        if len(seeds) < 2:
-            return None
-        gains[folder] = {seed: ours[seed] - theirs[seed] for seed in seeds}
-        pair = paired_difference([ours[seed] for seed in seeds], [theirs[seed] for seed in seeds])
-        columns = [figure([one[seed] for seed in seeds]) for one in (theirs, ours)]
-        lines.append([name, str(len(seeds)), *columns, interval(pair)])
-    seeds = sorted(set(gains["segmentation"]) & set(gains["segmentation_18"]))
-    more = paired_difference(
-        *([gains[folder][seed] for seed in seeds] for folder in ("segmentation_18", "segmentation"))
-    )
-    stands = "gains more" if more.low > 0 else "gains less" if more.high < 0 else "does not gain more or less"
-    agrees = "agrees" if more.low > 0 else "has it **gain more**"
-    return (
-        "## RQ4: student size\n\n"
-        + table(["student", "seeds", "scratch", "ppkt_voc", "gain in mIoU"], lines)
-        + f"\n\nThe larger student {stands} ({interval(more)}); the paper {agrees} (S3DIS)."
-    )
 
 
 def _table_tops(rows: Sequence[Row], pictures: Sequence[str], ceilings: Mapping[str, float]) -> str | None:

@@ -81,7 +81,7 @@ def test_runs_are_claimed_by_one_process(tmp_path: Path, monkeypatch: pytest.Mon
         file.parent.mkdir(parents=True)
         file.write_text(str(process))
     run.main(["detection", "--seeds", "1", "--runs", str(tmp_path)])
-    assert done == [Cell("scratch", 0.1, 0)]
+    assert done == [Cell("scratch", 0.1, 0), Cell("point_contrast", 0.1, 0)]
     assert other.exists()
     assert not gone.exists()
     with pytest.raises(SystemExit):
@@ -112,7 +112,11 @@ def test_labels_size_and_table_tops_have_their_sections() -> None:
     text = page(runs, ceilings={"0.04": 0.9712})
     assert "would score 0.971 with voxels of 4 cm" in text
     assert "| segmentation, 100% | mIoU | 5 | 0.260 [0." in text
-    assert "The larger student gains more (+0.100 [+0.100, +0.100]); the paper agrees" in text
+    larger = "Segmentation: the larger student gains more, mIoU +0.100 [+0.100, +0.100] over 5 seeds; the paper agrees."
+    assert text.count(larger) == 2, "in short, and in its section"
+    fewer = "with 10% of the labels is larger than with 100%, mIoU +0.080 [+0.080, +0.080]; the paper agrees. It is"
+    assert text.count(fewer) == 2
+    assert "It is largest at 10%, +0.100." in text
     assert "`ppkt_voc` is +0.080 [+0.080, +0.080] over scratch" in text
     assert "the goal was +0.07 and above: reached." in text
     assert "| detection: `ppkt_voc` less `scratch` | mAP@0.25 | 5 | +0.100 [+0.100, +0.100] |" in text
