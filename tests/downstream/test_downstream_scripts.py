@@ -3,7 +3,6 @@
 import importlib
 import json
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scripts_on_path import scripts_on_path
 
 from ppkt_zoo.downstream.grid import Cell
 
@@ -20,16 +20,8 @@ SCRIPTS = ROOT / "benchmarks" / "downstream"
 
 @pytest.fixture(scope="module", autouse=True)
 def importable() -> Iterator[None]:
-    """The scripts' folder on the path, and none of its modules left behind: their names are short."""
-    before, modules = list(sys.path), set(sys.modules)
-    sys.path.insert(0, str(SCRIPTS))
-    sys.path.append(str(SCRIPTS.parent))
-    yield
-    sys.path[:] = before
-    for name in set(sys.modules) - modules:
-        file = getattr(sys.modules[name], "__file__", None)
-        if file is not None and Path(file).is_relative_to(SCRIPTS.parent):
-            del sys.modules[name]
+    with scripts_on_path(SCRIPTS):
+        yield
 
 
 def script(name: str) -> ModuleType:

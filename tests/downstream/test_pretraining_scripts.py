@@ -3,7 +3,6 @@
 import copy
 import importlib
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scripts_on_path import scripts_on_path
 
 from ppkt_zoo.data.rooms.version import VERSION
 from ppkt_zoo.train.recipe import load_recipe
@@ -23,16 +23,8 @@ SCRIPTS = ROOT / "benchmarks" / "pretraining"
 
 @pytest.fixture(scope="module", autouse=True)
 def importable() -> Iterator[None]:
-    """The scripts' folder on the path, and none of its modules left behind: their names are short."""
-    before, modules = list(sys.path), set(sys.modules)
-    sys.path.insert(0, str(SCRIPTS))
-    sys.path.append(str(SCRIPTS.parent))
-    yield
-    sys.path[:] = before
-    for name in set(sys.modules) - modules:
-        file = getattr(sys.modules[name], "__file__", None)
-        if file is not None and Path(file).is_relative_to(SCRIPTS.parent):
-            del sys.modules[name]
+    with scripts_on_path(SCRIPTS):
+        yield
 
 
 def script(name: str) -> ModuleType:
