@@ -115,7 +115,7 @@ PARTS = (
             {"scratch": _SCRATCH},
         ),
     ),
-    _segmentation("segmentation, longer", tuple(LONG), TEN_PERCENT),
+    _segmentation("segmentation, longer", tuple(LONG), (1.0, 0.1)),
     _detection("detection, starts", DETECTION_STARTS, TEN_PERCENT),
     _detection("detection, labels", ("scratch", "ppkt_voc"), (0.1, 1.0)),
 )

@@ -12,6 +12,7 @@ FIGURE = {"segmentation": "miou", "segmentation_18": "miou", "detection": "map25
 TITLES = {"miou": "mIoU", "macc": "mAcc", "map25": "mAP@0.25", "map50": "mAP@0.5"}
 # Fewer seeds make no claim.
 ENOUGH = 5
+_TENTH = 0.1
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,15 @@ class Pair:
         if both is None:
             return None
         found, figure = paired_difference(*both), TITLES[self.key]
+        task = _task(self.first.folder) + ("" if fraction == _TENTH else f", {fraction:.0%} of the labels")
         if found.n < ENOUGH:
             return (
-                f"{_task(self.first.folder)}: `{self.first.start}` less `{self.second.start}` is {interval(found)} in "
+                f"{task}: `{self.first.start}` less `{self.second.start}` is {interval(found)} in "
                 f"{figure} over {found.n} seeds, too few for a claim."
             )
         stands = compared(*both)
         text = (
-            f"{_task(self.first.folder)}: `{self.first.start}` is {stands} `{self.second.start}`, {figure} "
+            f"{task}: `{self.first.start}` is {stands} `{self.second.start}`, {figure} "
             f"{interval(found)} over {found.n} seeds"
         )
         if self.paper is not None:
@@ -78,11 +80,12 @@ class Pair:
 
 @dataclass(frozen=True)
 class Question:
-    """One of the paper's, and the pairs that answer it at 10 % of the labels."""
+    """One of the paper's, and the pairs that answer it at one part of the labels, a tenth where nothing is said."""
 
     title: str
     text: str
     pairs: tuple[Pair, ...]
+    fraction: float = _TENTH
 
 
 def _pair(folder: str, first: str, second: str, paper: str | None = None, goal: bool = False) -> Pair:
@@ -108,6 +111,16 @@ QUESTIONS = (
             _pair("segmentation", "ppkt_voc", "scratch_long"),
             _pair("segmentation", "ppkt_voc_long", "scratch_long"),
         ),
+    ),
+    Question(
+        "All labels, and three times as many steps",
+        "`_long` is three times as many steps.",
+        (
+            _pair("segmentation", "scratch_long", "scratch"),
+            _pair("segmentation", "ppkt_voc_long", "ppkt_voc"),
+            _pair("segmentation", "ppkt_voc_long", "scratch_long"),
+        ),
+        fraction=1.0,
     ),
     Question(
         "RQ3: supervised against MoCo teacher",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from _probes.tables import figure, table
+from _probes.tables import compared, difference, figure, table
 from collect import Row, values
 from questions import ENOUGH, FIGURE, TITLES, Pair, Side, interval
 
@@ -24,7 +24,7 @@ def labels_section(rows: Sequence[Row], pictures: Sequence[str]) -> str | None:
                 first, second = both
                 name = f"{folder}, {fraction:.0%}"
                 lines.append([name, TITLES[pair.key], str(found.n), figure(second), figure(first), interval(found)])
-        verdicts.append(labels_verdict(rows, folder))
+        verdicts += [labels_verdict(rows, folder), more_labels(rows, folder)]
     if not lines:
         return None
     text = "## RQ4: label fraction\n\nThe paper gains more where labels are few. Training has the same number of "
@@ -51,6 +51,24 @@ def labels_verdict(rows: Sequence[Row], folder: str) -> str | None:
         f"{task}: the gain over scratch with {few:.0%} of the labels {_against(more)} than with {all_of_them:.0%}, "
         f"{title} {interval(more)}; {_paper(more)}. It is largest at {best:.0%}, {means[best]:+.3f}."
     )
+
+
+def more_labels(rows: Sequence[Row], folder: str) -> str | None:
+    """Whether each start scores more with all labels than with a tenth; None where too few seeds have both."""
+    told, flat = [], False
+    for start in ("scratch", "ppkt_voc"):
+        few, many = (values(rows, folder, start, fraction, FIGURE[folder]) for fraction in (_TEN, 1.0))
+        seeds = sorted(set(few) & set(many))
+        if len(seeds) < ENOUGH:
+            return None
+        both = [many[seed] for seed in seeds], [few[seed] for seed in seeds]
+        told.append(f"`{start}` is {compared(*both)} itself with 10% ({difference(*both)})")
+        flat = flat or compared(*both) != "above"
+    text = f"{folder.capitalize()}, all labels: {' and '.join(told)} in {TITLES[FIGURE[folder]]}."
+    if flat:
+        text += " Where more labels do not raise a score, the training is limited by its length, not by its labels: "
+        text += "each run sees as many crops, ten times fewer of each room."
+    return text
 
 
 def size_section(rows: Sequence[Row]) -> str | None:

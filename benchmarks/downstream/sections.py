@@ -13,7 +13,6 @@ from zero_shot_section import zero_shot_section
 from ppkt_zoo.downstream.intervals import paired_difference
 
 Results = Mapping[str, Any]
-_TEN = 0.1
 _FRAMES = {0.0167: "1 frame", 0.0833: "5 frames", 0.3333: "20 frames", 1.0: "60 frames"}
 _GOAL_ON_TABLE_TOPS = 0.07
 
@@ -59,30 +58,31 @@ def _head(results: Results) -> str:
 
 
 def _in_short(rows: Sequence[Row]) -> list[str]:
-    lines = [pair.sentence(rows, _TEN) for question in QUESTIONS for pair in question.pairs]
+    lines = [pair.sentence(rows, question.fraction) for question in QUESTIONS for pair in question.pairs]
     lines += [labels_verdict(rows, "segmentation"), labels_verdict(rows, "detection"), size_verdict(rows)]
     lines += [_table_tops_verdict(rows)]
     return [line for line in lines if line is not None] or ["Nothing has two seeds yet."]
 
 
 def _question(question: Question, rows: Sequence[Row]) -> str | None:
-    """A question's runs at 10 % of the labels, and its pairs."""
+    """A question's runs, and its pairs."""
     sides = list(dict.fromkeys(side for pair in question.pairs for side in (pair.first, pair.second)))
     parts = []
     for folder in dict.fromkeys(side.folder for side in sides):
         starts = [side.start for side in sides if side.folder == folder]
-        made = _starts_table(rows, folder, starts, _TEN)
+        made = _starts_table(rows, folder, starts, question.fraction)
         if made is not None:
             parts.append(made)
     differences = []
     for pair in question.pairs:
-        found = pair.difference(rows, _TEN)
+        found = pair.difference(rows, question.fraction)
         if found is not None:
             name = f"{pair.first.folder}: `{pair.first.start}` less `{pair.second.start}`"
             differences.append([name, TITLES[pair.key], str(found.n), interval(found)])
     if not differences:
         return None
-    text = f"## {question.title}\n\n{question.text} 10 % of the labels: ten rooms.\n\n"
+    labels = f"{question.fraction:.0%} of the labels: {round(100 * question.fraction)} rooms."
+    text = f"## {question.title}\n\n{question.text} {labels}\n\n"
     return text + "\n\n".join([*parts, table(["first less second", "figure", "seeds", "difference"], differences)])
 
 

@@ -96,7 +96,7 @@ def test_verdicts_follow_the_paired_intervals() -> None:
 def test_labels_size_and_table_tops_have_their_sections() -> None:
     runs = [
         *rows({"scratch": 0.0, "ppkt_voc": 0.1}),
-        *rows({"scratch": 0.0, "ppkt_voc": 0.02}, fraction=1.0),
+        *rows({"scratch": 0.0, "ppkt_voc": 0.02, "scratch_long": 0.05}, fraction=1.0),
         *rows({"scratch": 0.0, "ppkt_voc": 0.2}, folder="segmentation_18"),
         *rows({"scratch": 0.0, "ppkt_voc": 0.08, "point_contrast": 0.07}, folder="table_tops", fraction=0.0833),
         *rows({"scratch": 0.0, "ppkt_voc": 0.1}, folder="detection"),
@@ -109,6 +109,10 @@ def test_labels_size_and_table_tops_have_their_sections() -> None:
     fewer = "with 10% of the labels is larger than with 100%, mIoU +0.080 [+0.080, +0.080]; the paper agrees. It is"
     assert text.count(fewer) == 2
     assert "It is largest at 10%, +0.100." in text
+    assert "- Segmentation, 100% of the labels: `scratch_long` is above `scratch`, mIoU +0.050" in text
+    assert "`_long` is three times as many steps. 100% of the labels: 100 rooms." in text
+    assert "`scratch` is not apart from itself with 10% (+0.000 [+0.000, +0.000])" in text
+    assert "`ppkt_voc` is below itself with 10% (-0.080 [-0.080, -0.080]) in mIoU. Where more labels do not" in text
     assert "`ppkt_voc` is +0.080 [+0.080, +0.080] over scratch" in text
     assert "the goal was +0.07 and above: reached." in text
     assert "| detection: `ppkt_voc` less `scratch` | mAP@0.25 | 5 | +0.100 [+0.100, +0.100] |" in text
