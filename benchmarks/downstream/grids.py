@@ -9,6 +9,7 @@ from ppkt_zoo.downstream.grid import Grid
 SEEDS = 5
 FRACTIONS = (0.01, 0.05, 0.1, 0.3, 1.0)
 TEN_PERCENT = (0.1,)
+ALL_LABELS = (1.0,)
 FIVE_FRAMES = (0.0833,)
 ONE_TO_SIXTY_FRAMES = (0.0167, 0.0833, 0.3333, 1.0)
 
@@ -24,7 +25,7 @@ STARTS = {
     "point_contrast": "sr_unet14_slim.point_contrast",
     "both": "sr_unet14_slim.ppkt_voc_point_contrast",
 }
-# Three times as many steps: whether scratch only wants more time.
+# Three times as many steps: whether so many labels only want more time.
 LONG = {"scratch_long": "random", "ppkt_voc_long": "sr_unet14_slim.ppkt_voc"}
 DETECTION_STARTS = ("scratch", "ppkt_voc", "ppkt_sup_rooms", "ppkt_moco_rooms", "point_contrast", "both")
 STARTS_18 = {"scratch": "random", "ppkt_voc": "sr_unet18_slim.ppkt_voc"}
@@ -115,7 +116,7 @@ PARTS = (
             {"scratch": _SCRATCH},
         ),
     ),
-    _segmentation("segmentation, longer", tuple(LONG), (1.0, 0.1)),
+    _segmentation("segmentation, longer", tuple(LONG), ALL_LABELS),
     _detection("detection, starts", DETECTION_STARTS, TEN_PERCENT),
     _detection("detection, labels", ("scratch", "ppkt_voc"), (0.1, 1.0)),
 )

@@ -104,15 +104,6 @@ QUESTIONS = (
         ),
     ),
     Question(
-        "Does scratch only want more time?",
-        "`_long` is three times as many steps.",
-        (
-            _pair("segmentation", "scratch_long", "scratch"),
-            _pair("segmentation", "ppkt_voc", "scratch_long"),
-            _pair("segmentation", "ppkt_voc_long", "scratch_long"),
-        ),
-    ),
-    Question(
         "All labels, and three times as many steps",
         "`_long` is three times as many steps.",
         (
