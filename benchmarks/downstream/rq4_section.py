@@ -28,7 +28,7 @@ def labels_section(rows: Sequence[Row], pictures: Sequence[str]) -> str | None:
     if not lines:
         return None
     text = "## RQ4: label fraction\n\nThe paper gains more where labels are few. Training has the same number of "
-    text += "steps whatever the labels.\n\n"
+    text += "steps and the same rates whatever the labels.\n\n"
     text += table(["task, labels", "figure", "seeds", "scratch", "ppkt_voc", "difference"], lines)
     text += "".join(f"\n\n{verdict}" for verdict in verdicts if verdict is not None)
     return text + "".join(f"\n\n![score over the part of the labels]({name})" for name in pictures if name in _PLOTS)
