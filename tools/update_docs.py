@@ -94,7 +94,8 @@ def gain_table() -> str:
             over = paired_difference([ours[seed] for seed in seeds], [scratch[seed] for seed in seeds])
             mean = f"**{over.mean:+.3f}**" if over.low > 0 or over.high < 0 else f"{over.mean:+.3f}"
             cells.append("" if init == "random" else f"{mean} [{over.low:+.3f}, {over.high:+.3f}]")
-        name = "scratch" if init == "random" else f"`{_NOT_BUNDLED.sub(_NAME, init)}`"
+        bare = _NOT_BUNDLED.sub(_NAME, init)
+        name = "scratch" if init == "random" else f"`{bare}`" if bare == init else f"`{bare}`, not bundled"
         if any(cells):
             rows.append(f"| {name} | {' | '.join(cells)} |")
     head = f"Fine-tuned with {_FEW_LABELS:.0%} of the labels of rooms-bench v1, tested on unseen rooms, "
