@@ -18,7 +18,11 @@ def figure(values: Sequence[float], places: int = 3) -> str:
 
 def difference(first: Sequence[float], second: Sequence[float]) -> str:
     """Mean and 95 % interval of the paired differences, signed."""
-    found = paired_difference(first, second)
+    return signed(paired_difference(first, second))
+
+
+def signed(found: Interval) -> str:
+    """An interval of differences as ``+mean [low, high]``."""
     return f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
 
 

@@ -58,6 +58,12 @@ def collect_rates(runs: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def paired(first: Mapping[int, float], second: Mapping[int, float]) -> tuple[list[float], list[float]]:
+    """Figures by seed → those of the seeds that both have, in the same order."""
+    seeds = sorted(set(first) & set(second))
+    return [first[seed] for seed in seeds], [second[seed] for seed in seeds]
+
+
 def values(rows: Sequence[Row], folder: str, start: str, fraction: float, key: str) -> dict[int, float]:
     """One figure of some runs, by seed."""
     return {

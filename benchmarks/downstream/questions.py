@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from _probes.tables import compared
-from collect import Row, values
+from _probes.tables import compared, signed
+from collect import Row, paired, values
 
 from ppkt_zoo.downstream.intervals import Interval, paired_difference
 
@@ -12,7 +12,7 @@ FIGURE = {"segmentation": "miou", "segmentation_18": "miou", "detection": "map25
 TITLES = {"miou": "mIoU", "macc": "mAcc", "map25": "mAP@0.25", "map50": "mAP@0.5"}
 # Fewer seeds make no claim.
 ENOUGH = 5
-_TENTH = 0.1
+TENTH = 0.1
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Pair:
     def both(self, rows: Sequence[Row], fraction: float) -> tuple[list[float], list[float]] | None:
         """The figures of the seeds that both have; None where there are fewer than two."""
         ours, theirs = (values(rows, side.folder, side.start, fraction, self.key) for side in (self.first, self.second))
-        seeds = sorted(set(ours) & set(theirs))
-        return None if len(seeds) < 2 else ([ours[seed] for seed in seeds], [theirs[seed] for seed in seeds])
+        both = paired(ours, theirs)
+        return None if len(both[0]) < 2 else both
 
     def difference(self, rows: Sequence[Row], fraction: float) -> Interval | None:
         """First less second, paired by seed."""
@@ -60,16 +60,16 @@ class Pair:
         if both is None:
             return None
         found, figure = paired_difference(*both), TITLES[self.key]
-        task = _task(self.first.folder) + ("" if fraction == _TENTH else f", {fraction:.0%} of the labels")
+        task = _task(self.first.folder) + ("" if fraction == TENTH else f", {fraction:.0%} of the labels")
         if found.n < ENOUGH:
             return (
-                f"{task}: `{self.first.start}` less `{self.second.start}` is {interval(found)} in "
+                f"{task}: `{self.first.start}` less `{self.second.start}` is {signed(found)} in "
                 f"{figure} over {found.n} seeds, too few for a claim."
             )
         stands = compared(*both)
         text = (
             f"{task}: `{self.first.start}` is {stands} `{self.second.start}`, {figure} "
-            f"{interval(found)} over {found.n} seeds"
+            f"{signed(found)} over {found.n} seeds"
         )
         if self.paper is not None:
             text += "; the paper agrees" if stands == self.paper else f"; the paper has it **{self.paper}** it"
@@ -85,7 +85,7 @@ class Question:
     title: str
     text: str
     pairs: tuple[Pair, ...]
-    fraction: float = _TENTH
+    fraction: float = TENTH
 
 
 def _pair(folder: str, first: str, second: str, paper: str | None = None, goal: bool = False) -> Pair:
@@ -136,11 +136,6 @@ QUESTIONS = (
         ),
     ),
 )
-
-
-def interval(found: Interval) -> str:
-    """Signed, for a difference."""
-    return f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
 
 
 def _task(folder: str) -> str:

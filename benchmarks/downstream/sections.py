@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from _probes.tables import figure, table
-from collect import Row, values
+from _probes.tables import figure, signed, table
+from collect import Row, paired, values
 from grids import PARTS, SEEDS
-from questions import QUESTIONS, TITLES, Question, interval
+from questions import QUESTIONS, TITLES, Question
 from rq4_section import labels_section, labels_verdict, size_section, size_verdict
 from zero_shot_section import zero_shot_section
 
@@ -78,7 +78,7 @@ def _question(question: Question, rows: Sequence[Row]) -> str | None:
         found = pair.difference(rows, question.fraction)
         if found is not None:
             name = f"{pair.first.folder}: `{pair.first.start}` less `{pair.second.start}`"
-            differences.append([name, TITLES[pair.key], str(found.n), interval(found)])
+            differences.append([name, TITLES[pair.key], str(found.n), signed(found)])
     if not differences:
         return None
     labels = f"{question.fraction:.0%} of the labels: {round(100 * question.fraction)} rooms."
@@ -108,12 +108,11 @@ def _table_tops(rows: Sequence[Row], pictures: Sequence[str], ceilings: Mapping[
             scratch = values(rows, part.folder, "scratch", fraction, "miou")
             for start in part.grid.starts:
                 found = values(rows, part.folder, start, fraction, "miou")
-                seeds = sorted(set(found) & set(scratch))
-                if len(seeds) < 2:
+                ours, theirs = paired(found, scratch)
+                if len(ours) < 2:
                     continue
-                ours, theirs = [found[seed] for seed in seeds], [scratch[seed] for seed in seeds]
-                over = "" if start == "scratch" else interval(paired_difference(ours, theirs))
-                lines.append([f"{_FRAMES[fraction]}, {steps}", f"`{start}`", str(len(seeds)), figure(ours), over])
+                over = "" if start == "scratch" else signed(paired_difference(ours, theirs))
+                lines.append([f"{_FRAMES[fraction]}, {steps}", f"`{start}`", str(len(ours)), figure(ours), over])
     if not lines:
         return None
     text = "## Real table tops\n\nTable against objects on real Kinect frames; the last 20 by name are the test.\n\n"
@@ -140,7 +139,7 @@ def _table_tops_verdict(rows: Sequence[Row]) -> str | None:
     beside = paired_difference([ours[seed] for seed in seeds], [views[seed] for seed in seeds])
     reached = over.mean >= _GOAL_ON_TABLE_TOPS and beside.low > 0
     return (
-        f"Real table tops, 5 frames: `ppkt_voc` is {interval(over)} over scratch and {interval(beside)} over "
+        f"Real table tops, 5 frames: `ppkt_voc` is {signed(over)} over scratch and {signed(beside)} over "
         f"`point_contrast` in mIoU; the goal was +{_GOAL_ON_TABLE_TOPS:.2f} and above: "
         + ("reached." if reached else "**not reached**.")
     )
