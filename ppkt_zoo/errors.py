@@ -5,6 +5,8 @@ the thing that is wrong and how to mend it. The second base of each class is the
 caller would guess, so ``except ValueError`` works too.
 """
 
+import re
+
 __all__ = [
     "EngineError",
     "FrameError",
@@ -17,11 +19,29 @@ __all__ = [
     "TrainingError",
     "UnknownNameError",
     "WeightError",
+    "printable",
 ]
 
 
+# Control characters, and the marks that turn the direction of text around: both can rewrite what a terminal shows.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    """The text with its control characters written out (``\\x1b``), so that no terminal obeys it."""
+    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
+
+
 class PPKTZooError(Exception):
-    """Base of all errors that ppkt-zoo raises on purpose."""
+    """Base of all errors that ppkt-zoo raises on purpose.
+
+    Messages name files and what stands in them, so they are made printable: nothing in one is obeyed by a terminal.
+    """
+
+    def __init__(self, *parts: object) -> None:
+        super().__init__(*(printable(part) if isinstance(part, str) else part for part in parts))
 
 
 class InputError(PPKTZooError, ValueError):

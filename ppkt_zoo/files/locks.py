@@ -1,0 +1,83 @@
+"""One process at a time in a folder: a lock that names its holder and is gone when the holder is, even by SIGKILL."""
+
+import json
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+from filelock import FileLock, Timeout
+
+from ppkt_zoo.errors import PPKTZooError
+from ppkt_zoo.files.writing import write_json
+
+__all__ = ["FolderLock"]
+
+_LOCK, _HOLDER = ".ppkt-zoo.lock", ".ppkt-zoo.lock.json"
+# Workers of a run that was killed hold its lock until they see that it is gone.
+_GRACE = 10.0
+
+
+class FolderLock:
+    """Context in which this process alone works in a folder.
+
+    The lock is the system's own (``flock``), so no kill leaves one behind. It stands in ``.ppkt-zoo.lock``, the
+    holder's process number, machine and command beside it.
+
+    Args:
+        folder: made where it is missing.
+        what: what the folder is to the user, such as "this run's folder".
+        mend: what the message says to do, beside waiting.
+        error: raised where another process holds it.
+        wait: seconds to wait for another process, None for as long as it takes.
+    """
+
+    def __init__(
+        self, folder: Path, what: str, mend: str, error: type[PPKTZooError], wait: float | None = _GRACE
+    ) -> None:
+        self._folder, self._what, self._mend, self._error, self._wait = folder, what, mend, error, wait
+        self._lock = FileLock(str(folder / _LOCK), thread_local=False)
+
+    def __enter__(self) -> "FolderLock":
+        """Raises: the error given, where another process holds the folder or it cannot be written."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._acquire()
+        except Timeout:
+            raise self._error(
+                f"{self._folder}: another process{self._holder()} is at work in {self._what}: wait until it has "
+                f"ended, {self._mend}"
+            ) from None
+        except OSError as failure:
+            raise self._error(f"{self._folder}: {self._what} cannot be locked ({failure.strerror})") from failure
+        facts = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+        try:
+            write_json(self._folder / _HOLDER, facts | {"command": " ".join(sys.argv)[:200]}, self._error, sync=False)
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        (self._folder / _HOLDER).unlink(missing_ok=True)
+        self._lock.release()
+
+    def _acquire(self) -> None:
+        if self._wait is None:
+            self._lock.acquire()
+            return
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            self._lock.acquire(timeout=self._wait)
+
+    def _holder(self) -> str:
+        try:
+            facts = json.loads((self._folder / _HOLDER).read_text(encoding="utf-8"))
+            return f" (process {int(facts['pid'])} on {facts['host']}, since {facts['since']}: {facts['command']})"
+        except (OSError, ValueError, LookupError, TypeError):
+            return ""

@@ -1,0 +1,89 @@
+"""The one strict reader of JSON: size, nesting, digits and non-finite numbers are bounded before anything uses them."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from ppkt_zoo.errors import PPKTZooError
+from ppkt_zoo.files.limits import MAX_TEXT, Limit
+from ppkt_zoo.files.reading import read_file
+
+__all__ = ["parse_json", "read_json"]
+
+_DIGITS = 400
+_DEPTH = 100
+
+
+def parse_json(
+    content: bytes | str, where: str, error: type[PPKTZooError], finite: bool = True, limit: Limit = MAX_TEXT
+) -> Any:
+    """The value of a JSON text in UTF-8.
+
+    Args:
+        content: the text.
+        where: what is read, as the message should begin.
+        error: what is raised.
+        finite: refuse NaN, Infinity and numbers beyond the range of a float, such as 1e400.
+        limit: the longest text that is parsed.
+
+    Raises:
+        error: it is no JSON, is cut short, or is beyond what any honest file holds (nesting over 100, numbers of
+            over 400 digits).
+    """
+    limit.check(len(content), f"{where}: this JSON", error)
+
+    def whole(digits: str) -> int | float:
+        if len(digits) > _DIGITS:
+            raise ValueError(f"a number of {len(digits)} digits")
+        number = int(digits)
+        if finite and abs(number) >= 2**1023:
+            raise ValueError("a number beyond every range")
+        return number
+
+    def real(digits: str) -> float:
+        if len(digits) > _DIGITS:
+            raise ValueError(f"a number of {len(digits)} digits")
+        number = float(digits)
+        if finite and not math.isfinite(number):
+            raise ValueError(f"the number {digits} is beyond the range of a float")
+        return number
+
+    def constant(name: str) -> float:
+        if finite:
+            raise ValueError(f"{name} is no number that JSON knows")
+        return float(name.replace("Infinity", "inf"))
+
+    try:
+        text = content.decode("utf-8-sig") if isinstance(content, bytes) else content.removeprefix("\ufeff")
+        value = json.loads(text, parse_int=whole, parse_float=real, parse_constant=constant)
+    except (ValueError, RecursionError, MemoryError) as failure:
+        reason = "it is nested too deep" if isinstance(failure, RecursionError) else str(failure) or "too large"
+        raise error(f"{where}: this is not whole JSON ({reason})") from None
+    if _depth_beyond(value):
+        raise error(f"{where}: this is not whole JSON (it is nested deeper than {_DEPTH})")
+    return value
+
+
+def read_json(path: Path, error: type[PPKTZooError], what: str = "file", finite: bool = True) -> Any:
+    """The value of a JSON file, read as :func:`ppkt_zoo.files.reading.read_file` reads.
+
+    Raises:
+        error: as :func:`parse_json` and ``read_file``.
+    """
+    return parse_json(read_file(path, error, what, limit=MAX_TEXT), f"{path}: this {what}", error, finite)
+
+
+def _depth_beyond(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True

@@ -1,0 +1,37 @@
+"""Text from strangers made harmless for terminals, cards and messages."""
+
+import re
+from urllib.parse import urlsplit, urlunsplit
+
+from ppkt_zoo.errors import printable
+
+__all__ = ["inline", "one_line", "printable", "without_secrets"]
+
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~])")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"]+")
+
+
+def one_line(text: object, most: int = 500) -> str:
+    """Printable text in one line, cut where it is longer than ``most``."""
+    line = " ".join(printable(str(text)).split())
+    return line if len(line) <= most else f"{line[:most]}…"
+
+
+def inline(text: object, most: int = 2000) -> str:
+    """Text that stands in a line of Markdown as it is: nothing in it is a heading, a link, HTML or an image."""
+    line = one_line(text, most).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKUP.sub(r"\\\1", line)
+
+
+def without_secrets(text: str) -> str:
+    """The text, with user name, password and query left out of every address in it."""
+
+    def mend(match: re.Match[str]) -> str:
+        try:
+            parts = urlsplit(match[0])
+            host = parts.netloc.rpartition("@")[2]
+        except ValueError:
+            return f"{match[0].partition('://')[0]}://…"
+        return urlunsplit((parts.scheme, host, parts.path, "…" if parts.query else "", ""))
+
+    return _URL.sub(mend, text)

@@ -1,0 +1,54 @@
+"""`write_whole`: the one way in which a file of ours appears: under its name only when it is complete."""
+
+import contextlib
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+from ppkt_zoo.errors import PPKTZooError
+
+__all__ = ["write_json", "write_whole"]
+
+
+def write_whole(path: Path, content: bytes | str, error: type[PPKTZooError], sync: bool = True) -> None:
+    """Write a file that appears under its name only when it is complete and on the disk.
+
+    Args:
+        path: its folder is made where it is missing.
+        content: bytes, or text that is written in UTF-8.
+        error: what is raised where it cannot be written; what stood under the name stays.
+        sync: wait until it is on the disk; leave out for what can be made again.
+
+    Raises:
+        error: a full disk, a missing right, a name that the system cannot take.
+    """
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "xb") as file:
+            file.write(content.encode("utf-8") if isinstance(content, str) else content)
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
+        os.replace(part, path)
+    except (OSError, ValueError) as failure:
+        reason = failure.strerror if isinstance(failure, OSError) and failure.strerror else str(failure)
+        raise error(f"{path}: this file cannot be written ({reason})") from failure
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            part.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any, error: type[PPKTZooError], indent: int | None = 1, sync: bool = True) -> None:
+    """Write a JSON value whole, see :func:`write_whole`.
+
+    Raises:
+        error: it cannot be written, or holds something that JSON has no form for (NaN included).
+    """
+    try:
+        text = json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False) + "\n"
+    except (TypeError, ValueError) as failure:
+        raise error(f"{path}: this cannot be written as JSON ({failure})") from failure
+    write_whole(path, text, error, sync)
