@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ppkt_zoo.data.fingerprint import fingerprint_of, fingerprint_of_parts
 from ppkt_zoo.data.frames import FrameSource, RGBDFrame
 
 
@@ -27,6 +28,10 @@ class Joined:
 
     def __len__(self) -> int:
         return int(self._ends[-1])
+
+    def fingerprint(self) -> str:
+        """Digits that change when a frame does, see :func:`ppkt_zoo.data.fingerprint.fingerprint_of`."""
+        return fingerprint_of_parts("joined", *(fingerprint_of(source) for source in self._sources))
 
     def __getitem__(self, index: int) -> RGBDFrame:
         if not 0 <= index < len(self):

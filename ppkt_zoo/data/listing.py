@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from ppkt_zoo.data.fingerprint import fingerprint_of, fingerprint_of_parts
 from ppkt_zoo.data.frames import FrameSource, RGBDFrame
 from ppkt_zoo.errors import FrameError
 
@@ -52,6 +53,10 @@ class Subset:
         """Where a frame's colour is stored; None where the source does not tell."""
         find = getattr(self._source, "color_file", None)
         return None if find is None else find(self.indices[index])
+
+    def fingerprint(self) -> str:
+        """Digits that change when a frame does, see :func:`ppkt_zoo.data.fingerprint.fingerprint_of`."""
+        return fingerprint_of_parts("subset", self.indices, fingerprint_of(self._source))
 
     def __getitem__(self, index: int) -> RGBDFrame:
         return self._source[self.indices[index]]

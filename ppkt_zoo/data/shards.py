@@ -10,6 +10,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from ppkt_zoo.data.fingerprint import fingerprint_of_parts
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.listing import existing_folder
 from ppkt_zoo.data.shard_index import INDEX_FILE, SampleEntry, ShardEntry, check_part, read_index
@@ -65,6 +66,10 @@ class ShardFrames:
         # Counted from the shard's end, which is where the next one begins.
         sample = shard.samples[place - self._ends[number]]
         return decode_sample(read_parts(self.folder / shard.file, sample), f"{self.folder / shard.file}: {sample.key}")
+
+    def fingerprint(self) -> str:
+        """Digits over the checksums of all shards, in the order of their frames."""
+        return fingerprint_of_parts("shards", *((shard.sha256, len(shard.samples)) for shard in self.shards))
 
     def verify(self) -> None:
         """Read every shard whole and compare its sha256 with the index.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ppkt_zoo.data.fingerprint import fingerprint_of, fingerprint_of_parts
 from ppkt_zoo.data.frames import FrameSource, RGBDFrame
 from ppkt_zoo.data.open_frames import open_frames
 from ppkt_zoo.data.rooms import RoomsFrames
@@ -31,6 +32,10 @@ class EveryNth:
     def identity(self) -> str:
         """What decides its frames: those of the source, and the step."""
         return f"{getattr(self._source, 'identity', self._source.name)}-every{self._indices.step}"
+
+    def fingerprint(self) -> str:
+        """Digits that change when a frame does, see :func:`ppkt_zoo.data.fingerprint.fingerprint_of`."""
+        return fingerprint_of_parts("every", self._indices.step, fingerprint_of(self._source))
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -79,6 +84,24 @@ def open_entry(entry: DataEntry, data: Mapping[str, Path], cache: Path) -> Frame
         )
     source = open_frames(data[entry.name])
     return EveryNth(source, entry.every) if entry.every > 1 else source
+
+
+def data_fingerprint(sources: Sequence[FrameSource]) -> dict[str, str]:
+    """What decides the frames of each source: its name → 64 hexadecimal digits.
+
+    They change when a frame is added, removed, renamed or edited, and stay when the folder moves or is copied. The
+    second source of one name is called ``NAME (2)``.
+
+    Raises:
+        FrameError: a file cannot be read.
+    """
+    digits: dict[str, str] = {}
+    for source in sources:
+        name, number = source.name, 2
+        while name in digits:
+            name, number = f"{source.name} ({number})", number + 1
+        digits[name] = fingerprint_of(source)
+    return digits
 
 
 def scene_length(entry: DataEntry, source: FrameSource) -> int:

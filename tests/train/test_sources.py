@@ -4,8 +4,9 @@ from collections import Counter
 
 import pytest
 
+from ppkt_zoo.data.rooms import RoomsFrames
 from ppkt_zoo.errors import RecipeError
-from ppkt_zoo.train.sources import FrameOrder
+from ppkt_zoo.train.sources import EveryNth, FrameOrder, data_fingerprint
 
 
 def test_same_step_same_frames() -> None:
@@ -54,3 +55,11 @@ def test_sources_with_fewer_frames_than_views_take_turns() -> None:
 def test_a_source_without_a_row_of_views_is_named() -> None:
     with pytest.raises(RecipeError, match="data entry 1 has 3 frames"):
         FrameOrder(0, [4, 3], [2, 2], views=[2, 4])
+
+
+def test_two_sources_of_one_name_have_a_fingerprint_each() -> None:
+    sources = [RoomsFrames(0, 2, 2), RoomsFrames(0, 3, 2), EveryNth(RoomsFrames(0, 2, 2), 2)]
+    digits = data_fingerprint(sources)
+    assert list(digits) == ["rooms-0", "rooms-0 (2)", "rooms-0-every2"]
+    assert len(set(digits.values())) == 3
+    assert all(len(one) == 64 for one in digits.values())

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ppkt_zoo.data.fingerprint import fingerprint_of_parts
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.rooms.camera import make_intrinsics, sample_camera, sample_close_up
 from ppkt_zoo.data.rooms.files import read_arrays, room_seed, write_arrays
@@ -100,6 +101,10 @@ class RoomsFrames:
         parts = self._encoded(index)
         write_arrays(path, parts)
         return _decode(parts, self._frame_name(index))
+
+    def fingerprint(self) -> str:
+        """Digits over all that decides the frames: the version of the world, seed, size, and how many."""
+        return fingerprint_of_parts("rooms", self.identity, len(self))
 
     def room(self, number: int) -> Room:
         """Room ``number``; the last one is kept, so frames in order make each room once."""

@@ -1,0 +1,131 @@
+"""What decides the frames of a source, as a few digits: a run that goes on sees whether its data is still the same."""
+
+import hashlib
+import os
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from ppkt_zoo.data.frames import FrameSource
+from ppkt_zoo.errors import FrameError
+from ppkt_zoo.files.reading import is_hidden_twin, open_regular
+
+__all__ = ["Fingerprinted", "fingerprint_of", "fingerprint_of_parts"]
+
+# What readers of frames read; anything else in a folder (a note, a picture of the results) decides no frame.
+_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".txt", ".json", ".log", ".traj", ".pincam", ".mat", ".sens"))
+# What stands in the folder of a run.
+_RUN = (".ppkt-zoo.lock", "metrics.jsonl")
+# A file up to this size is read whole, of a larger one as many slices as it has MiB, three at least.
+_WHOLE = 65_536
+_SLICE = 16_384
+_MOST_SLICES = 64
+_THREADS = 4
+# Frames of a source without files that are looked at.
+_FRAMES = 16
+
+
+@runtime_checkable
+class Fingerprinted(Protocol):
+    """A source that knows by itself what decides its frames."""
+
+    def fingerprint(self) -> str:
+        """Digits that change when any of its frames does."""
+        ...
+
+
+def fingerprint_of(source: FrameSource) -> str:
+    """64 hexadecimal digits that change when a frame of a source is added, removed, renamed or edited.
+
+    Neither the folder's place nor times of change count, so a copied data set is the same. Of large files only
+    slices are read (the beginning, the end, and some between): a few milliseconds for a hundred frames.
+
+    Args:
+        source: one with a method ``fingerprint`` says it by itself; of one with a ``folder`` or a ``path`` the files
+            are looked at, of any other one frames that lie evenly.
+
+    Raises:
+        FrameError: a file of it cannot be read.
+    """
+    if isinstance(source, Fingerprinted):
+        return source.fingerprint()
+    root = getattr(source, "folder", None) or getattr(source, "path", None)
+    if isinstance(root, Path):
+        return fingerprint_of_parts(type(source).__name__, len(source), *_files(root))
+    return fingerprint_of_parts(type(source).__name__, len(source), *_frames(source))
+
+
+def fingerprint_of_parts(*parts: object) -> str:
+    """64 hexadecimal digits over the text of each part."""
+    digest = hashlib.sha256()
+    for part in parts:
+        text = str(part).encode("utf-8", "surrogateescape")
+        digest.update(b"%d:" % len(text) + text)
+    return digest.hexdigest()
+
+
+def _files(root: Path) -> Iterator[str]:
+    """A line for each file: its path below the root, its size, and a checksum of what was read of it."""
+    if root.is_file():
+        yield _line(root, root.name)
+        return
+    paths = sorted(_walk(root))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        yield from pool.map(lambda path: _line(path, path.relative_to(root).as_posix()), paths)
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    try:
+        for place, folders, names in os.walk(root, onerror=_raise, followlinks=False):
+            here = Path(place)
+            # A run that writes below its own data changes no frame.
+            folders[:] = [
+                name for name in folders if name[0] != "." and not any((here / name / sign).exists() for sign in _RUN)
+            ]
+            for name in names:
+                path = here / name
+                if path.suffix.lower() in _SUFFIXES and name[0] != "." and not is_hidden_twin(path):
+                    yield path
+    except OSError as error:
+        raise FrameError(f"{error.filename or root}: this folder cannot be read ({error.strerror})") from error
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _line(path: Path, name: str) -> str:
+    with open_regular(path, FrameError) as file:
+        try:
+            size = os.fstat(file.fileno()).st_size
+            check = 0
+            for start, length in _slices(size):
+                file.seek(start)
+                check = zlib.crc32(file.read(length), check)
+        except OSError as error:
+            raise FrameError(f"{path}: this file cannot be read ({error.strerror})") from error
+    return f"{name}\0{size}\0{check}"
+
+
+def _slices(size: int) -> list[tuple[int, int]]:
+    """Where to read in a file of this size, as (start, length)."""
+    if size <= _WHOLE:
+        return [(0, size)]
+    count = min(_MOST_SLICES, max(3, size // 2**20))
+    return [(number * (size - _SLICE) // (count - 1), _SLICE) for number in range(count)]
+
+
+def _frames(source: FrameSource) -> Iterator[str]:
+    """A line for each of some frames that lie evenly in the source."""
+    size = len(source)
+    for index in sorted({number * (size - 1) // max(1, _FRAMES - 1) for number in range(_FRAMES)} if size else ()):
+        try:
+            frame = source[index]
+        except FrameError:
+            yield f"{index}: cannot be read"
+            continue
+        pose = b"" if frame.pose is None else frame.pose.tobytes()
+        arrays = (frame.color.tobytes(), frame.depth.tobytes(), frame.intrinsics.tobytes(), pose)
+        yield f"{frame.name}: {[zlib.crc32(content) for content in arrays]}"
