@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from own_backbones import OWN, small
 from tiny_weight import make_cloud
 
 from ppkt_zoo.errors import UnknownNameError
@@ -32,10 +33,9 @@ def test_list_and_help(cached_repository: str) -> None:
     assert "weights: None for random parameters" in text
 
 
-@pytest.mark.parametrize("name", list_backbones())
+@pytest.mark.parametrize("name", OWN)
 def test_every_name_is_loaded(name: str) -> None:
-    small = {"stem_kernel": 3} if name.startswith("sr_unet") else {}
-    backbone = torch.hub.load(str(ROOT), name, source="local", **small)
+    backbone = torch.hub.load(str(ROOT), name, source="local", **small(name))
     assert backbone.architecture == name
     assert not backbone.training
     if name == "sr_unet14_small":

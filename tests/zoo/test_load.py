@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from own_backbones import OWN
 from tiny_weight import install_manifest, make_cloud, rewrite_tensors
 
 from ppkt_zoo.errors import InputError, UnknownNameError, WeightError
@@ -12,7 +13,6 @@ from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.zoo.folder import open_weight_folder, weight_spec
 from ppkt_zoo.zoo.load import list_weights, load_backbone, load_projection, open_weight, verify
 from ppkt_zoo.zoo.manifest import BundledSource, Manifest, WeightSpec, load_manifest
-from ppkt_zoo.zoo.registry import list_backbones
 
 
 def test_a_listed_weight_is_loaded_by_name(listed: WeightSpec) -> None:
@@ -41,7 +41,7 @@ def test_random_parameters_only_on_request(listed: WeightSpec) -> None:
     assert not torch.equal(control.state_dict()["first.weight"], pretrained.state_dict()["first.weight"])
 
 
-@pytest.mark.parametrize("name", list_backbones())
+@pytest.mark.parametrize("name", OWN)
 def test_every_backbone_loads_at_random_and_encodes(name: str) -> None:
     cloud = make_cloud(200)
     backbone = load_backbone(name, weights=None, input_spec=InputSpec(voxel_size=0.1))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from own_backbones import OWN, small
 from safetensors.torch import load_file
 from tiny_weight import make_cloud, make_folder, make_record, tiny_net
 
@@ -14,7 +15,7 @@ from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.zoo.folder import open_weight_folder, update_record, write_weight_folder
 from ppkt_zoo.zoo.load import verify
-from ppkt_zoo.zoo.registry import create_backbone, list_backbones
+from ppkt_zoo.zoo.registry import create_backbone
 
 
 def test_files_are_there_and_nothing_else(folder: Path) -> None:
@@ -53,11 +54,10 @@ def test_the_same_weight_gives_the_same_bytes(tmp_path: Path) -> None:
     assert one.config == two.config
 
 
-@pytest.mark.parametrize("name", list_backbones())
+@pytest.mark.parametrize("name", OWN)
 def test_every_backbone_goes_into_a_folder_and_comes_back(tmp_path: Path, name: str) -> None:
     spec = InputSpec(voxel_size=0.05)
-    small = {"stem_kernel": 3} if name.startswith("sr_unet") else {}
-    backbone = create_backbone(name, input_spec=spec, **small)
+    backbone = create_backbone(name, input_spec=spec, **small(name))
     cloud = make_cloud(300)
     record = make_record(description=f"random {name}")
     folder = write_weight_folder(tmp_path / name, backbone, f"{name}.random", record, cloud)
