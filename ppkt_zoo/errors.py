@@ -11,6 +11,7 @@ __all__ = [
     "EngineError",
     "FrameError",
     "InputError",
+    "InputWarning",
     "ManifestError",
     "PPKTZooError",
     "RecipeError",
@@ -78,6 +79,16 @@ class TrainingError(PPKTZooError, RuntimeError):
 
 class EngineError(PPKTZooError, RuntimeError):
     """A sparse-convolution engine is not installed or cannot do what was asked."""
+
+
+class InputWarning(UserWarning):
+    """A file was read, but not all of it, or not surely as it was meant: a mesh's faces, columns that look like colours.
+
+    Its text is made printable, as that of every error of ours.
+    """
+
+    def __init__(self, *parts: object) -> None:
+        super().__init__(*(printable(part) if isinstance(part, str) else part for part in parts))
 
 
 class ScaleWarning(UserWarning):
