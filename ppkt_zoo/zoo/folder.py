@@ -31,12 +31,11 @@ from ppkt_zoo.zoo.config import (
 from ppkt_zoo.zoo.golden import Golden, make_golden
 from ppkt_zoo.zoo.head import HEAD, HEAD_CONFIG, Head, HeadFiles
 from ppkt_zoo.zoo.manifest import BundledSource, HubSource, WeightSpec, to_json
-from ppkt_zoo.zoo.network import build_network
+from ppkt_zoo.zoo.network import build_network, build_random
 from ppkt_zoo.zoo.record import WeightRecord
 from ppkt_zoo.zoo.registry import origin_of
 from ppkt_zoo.zoo.tensors import (
     StorageDtype,
-    check_bytes,
     check_finite,
     decode_tensors,
     encode_tensors,
@@ -65,13 +64,15 @@ class WeightFolder:
         """
         if name not in self.config.files:
             raise WeightError(f"{self.config.name} has no {name}")
-        data = read_bytes(self.path / name)
-        check_bytes(data, self.config.files[name], str(self.path / name))
-        return data
+        return read_bytes(self.path / name, self.config.files[name])
 
     def backbone(self) -> "Backbone":
         """The network with its weights, in float32 on the CPU, in eval mode."""
         return build_network(self.config, self.read(MODEL), str(self.path / MODEL))
+
+    def random_backbone(self) -> "Backbone":
+        """The same network with random parameters."""
+        return build_random(self.config, self.read(MODEL), str(self.path / MODEL))
 
     def golden(self) -> Golden:
         """The golden input and output."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
 from ppkt_zoo.errors import WeightError
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 HEAD: Final = "head.safetensors"
 HEAD_CONFIG: Final = "head.json"
 
+_Id = Annotated[int, Field(ge=0, lt=2**31)]
+_Part = Annotated[int, Field(ge=0, le=255)]
+
 
 class HeadConfig(Model):
     """The whole of head.json; the header of ``head.safetensors`` repeats it."""
@@ -28,6 +31,8 @@ class HeadConfig(Model):
     task: Literal["segmentation"] = "segmentation"
     level: Text = Field(description="the backbone's level that the head reads")
     classes: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=2, description="a name each output")
+    ids: tuple[_Id, ...] | None = Field(default=None, description="what files call each class; its place where absent")
+    colors: tuple[tuple[_Part, _Part, _Part], ...] | None = Field(default=None, description="in pictures, RGB a class")
 
     @field_validator("classes")
     @classmethod
@@ -35,6 +40,19 @@ class HeadConfig(Model):
         if len(set(classes)) != len(classes):
             raise ValueError("names no class twice")
         return classes
+
+    @model_validator(mode="after")
+    def _one_each(self) -> "HeadConfig":
+        for field in (self.ids, self.colors):
+            if field is not None and len(field) != len(self.classes):
+                raise ValueError(f"has {len(field)} ids or colors for {len(self.classes)} classes")
+        if self.ids is not None and len(set(self.ids)) != len(self.ids):
+            raise ValueError("gives two classes one id")
+        return self
+
+    def content(self) -> dict[str, Any]:
+        """What the files hold; fields that are absent are left out, as older versions wrote it."""
+        return self.model_dump(mode="json", exclude_none=True)
 
 
 class HeadFiles(Protocol):
@@ -87,8 +105,8 @@ class Head:
         _check(self, None if features is None else features.shape[1], "the head")
         assert features is not None
         tensors = {"weight": self.weight, "bias": self.bias, "golden": self.scores(features)}
-        content = self.config.model_dump(mode="json")
-        return {HEAD: encode_tensors(tensors, content), HEAD_CONFIG: self.config.model_dump_json(indent=2).encode()}
+        text = self.config.model_dump_json(indent=2, exclude_none=True)
+        return {HEAD: encode_tensors(tensors, self.config.content()), HEAD_CONFIG: text.encode()}
 
     @classmethod
     def from_files(cls, config: bytes, tensors: bytes, levels: Mapping[str, int], where: str) -> "Head":
@@ -104,7 +122,7 @@ class Head:
         """
         parsed = parse_json(HeadConfig, config, f"{where.removesuffix(HEAD)}{HEAD_CONFIG}", WeightError)
         found, header = decode_tensors(tensors, where)
-        if header != parsed.model_dump(mode="json"):
+        if header != parsed.content():
             raise WeightError(f"{where} and {HEAD_CONFIG} disagree on level or classes: get the folder again")
         if set(found) != {"weight", "bias", "golden"}:
             raise WeightError(f"{where} must hold bias, golden, weight, it holds {', '.join(sorted(found))}")

@@ -10,15 +10,14 @@ from torch import Tensor
 
 from ppkt_zoo.errors import InputError, UnknownNameError, WeightError
 from ppkt_zoo.sparse import get_engine
-from ppkt_zoo.zoo.config import CONFIG
 from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
 from ppkt_zoo.zoo.golden import VerifyReport, golden_errors
 from ppkt_zoo.zoo.head import HEAD
 from ppkt_zoo.zoo.hub import fetch_listed, fetch_named
 from ppkt_zoo.zoo.manifest import load_manifest
 from ppkt_zoo.zoo.names import ListedName, parse_name
-from ppkt_zoo.zoo.network import build_empty
 from ppkt_zoo.zoo.registry import check_architecture, create_backbone
+from ppkt_zoo.zoo.tensors import plain_torch
 
 if TYPE_CHECKING:
     from ppkt_zoo.backbones.base import Backbone
@@ -37,7 +36,9 @@ def load_backbone(
     input_spec: "InputSpec | None" = None,
     **arguments: Any,
 ) -> "Backbone":
-    """A backbone with its pretrained weights, in eval mode.
+    """A backbone with its pretrained weights, in eval mode, in float32.
+
+    The same whatever torch's default device, dtype and modes are, and from several threads at once.
 
     Args:
         name: ``architecture.tag`` of :func:`list_weights`, ``hf-hub:owner/repo@<40-hex commit>``, or
@@ -61,7 +62,7 @@ def load_backbone(
     if isinstance(parsed, ListedName) and parsed.tag is None:
         _check_listed(parsed)
         if weights is None:
-            return _finish(create_backbone(name, input_spec=input_spec, **arguments).eval(), engine, target)
+            return _finish(_draw(name, input_spec, arguments), engine, target)
         name = f"{name}.{weights}" if weights != "default" else _ask_for_tag(name)
     elif weights not in ("default", None):
         raise InputError(f"{name} names its weight already: leave weights={weights!r} out")
@@ -72,8 +73,7 @@ def load_backbone(
             "or build a random network with weights=None"
         )
     folder = open_weight(name, cache_dir=cache_dir)
-    backbone = folder.backbone() if weights is not None else build_empty(folder.config, CONFIG).eval()
-    return _finish(backbone, engine, target)
+    return _finish(folder.backbone() if weights is not None else folder.random_backbone(), engine, target)
 
 
 def open_weight(name: str, *, cache_dir: StrPath | None = None) -> WeightFolder:
@@ -173,9 +173,26 @@ def _device(device: torch.device | str | None) -> torch.device:
         raise InputError(f"device {device!r} is not a torch device: write 'cpu', 'cuda' or 'cuda:0'") from None
     if target.type == "cuda" and not torch.cuda.is_available():
         raise InputError(f"device {device!r} is asked for, but torch finds no CUDA GPU here: use 'cpu'")
+    if target.type == "meta":
+        raise InputError("device 'meta' holds no numbers, so no weight can be loaded onto it: use 'cpu'")
+    if target.type != "cpu":
+        try:
+            torch.zeros(1, device=target)
+        except (AssertionError, ImportError, RuntimeError):
+            raise InputError(f"device {device!r} is asked for, but torch finds none here: use 'cpu'") from None
     return target
+
+
+def _draw(name: str, input_spec: "InputSpec | None", arguments: dict[str, Any]) -> "Backbone":
+    """A random network in single precision; it draws from torch's random state, as whoever seeds it expects."""
+    with plain_torch():
+        backbone = create_backbone(name, input_spec=input_spec, **arguments).float()
+    if any(parameter.is_meta for parameter in backbone.parameters()):
+        raise InputError(f"{name} was built without memory: build it outside of init_empty_weights() and the like")
+    return backbone.eval()
 
 
 def _finish(backbone: "Backbone", engine: str, device: torch.device) -> "Backbone":
     backbone.engine = engine
-    return backbone.to(device)
+    with plain_torch():
+        return backbone.to(device)

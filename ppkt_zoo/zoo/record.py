@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
+from ppkt_zoo.files.text import printable
 from ppkt_zoo.zoo.names import ARCHITECTURE, REPOSITORY, REVISION, SHA256, WEIGHT_NAME
 
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -38,7 +39,43 @@ def _matches(rule: re.Pattern[str], what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+def _one_line(text: str) -> str:
+    if printable(text) != text or "\n" in text or "\t" in text:
+        raise ValueError("must be one line without control characters")
+    return text
+
+
+# An argument says how a network is built, it is no data: a width of 65 536 channels is beyond any.
+_MOST_NUMBER, _MOST_VALUES, _MOST_LIST, _MOST_LETTERS, _MOST_DEPTH = 2**16, 1000, 64, 1000, 5
+
+
+def _bounded(arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Arguments that a network can be built of in no time, whoever wrote them."""
+    level: list[JsonValue] = [arguments]
+    count = 0
+    for _ in range(_MOST_DEPTH):
+        inner: list[JsonValue] = []
+        for value in level:
+            if isinstance(value, dict):
+                inner += [*value, *value.values()]
+            elif isinstance(value, list):
+                inner += value
+            if isinstance(value, dict | list) and len(value) > _MOST_LIST:
+                raise ValueError(f"a list of {len(value)} values is too long: at most {_MOST_LIST}")
+            if isinstance(value, int) and abs(value) > _MOST_NUMBER:
+                raise ValueError(f"a whole number is beyond {_MOST_NUMBER}: no network of ours is built so")
+            if isinstance(value, str) and (len(value) > _MOST_LETTERS or printable(value) != value):
+                raise ValueError(f"a text must be printable and at most {_MOST_LETTERS} letters long")
+        level, count = inner, count + len(inner)
+        if count > _MOST_VALUES:
+            raise ValueError(f"more than {_MOST_VALUES} values")
+    if level:
+        raise ValueError(f"nested deeper than {_MOST_DEPTH - 1}")
+    return arguments
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
 SafePath = Annotated[str, AfterValidator(_safe_path)]
 Sha256 = Annotated[str, _matches(SHA256, "a sha256: 64 digits of 0-9a-f")]
 Revision = Annotated[str, _matches(REVISION, "a commit: 40 digits of 0-9a-f, no branch and no tag")]
@@ -46,12 +83,13 @@ Repository = Annotated[str, _matches(REPOSITORY, "'owner/name'")]
 Architecture = Annotated[str, _matches(ARCHITECTURE, "lower case letters, digits and underscores, a letter first")]
 WeightName = Annotated[str, _matches(WEIGHT_NAME, "'architecture.tag', lower case letters, digits and underscores")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Arguments = Annotated[dict[str, JsonValue], AfterValidator(_bounded)]
 
 
 class Model(BaseModel):
     """No field beyond the known ones, and no change after the check."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class FileEntry(Model):
@@ -138,7 +176,7 @@ class Training(Model):
     steps: int = Field(ge=0)
     hours: Finite = Field(ge=0)
     machine: Text
-    versions: dict[str, str] = Field(default_factory=dict, description="package → version")
+    versions: dict[Line, Line] = Field(default_factory=dict, max_length=100, description="package → version")
 
 
 class Conversion(Model):
@@ -175,6 +213,3 @@ class WeightRecord(Model):
         if self.conversion is None and any(one.frames is None for one in self.data):
             raise ValueError("data.frames is needed, unless conversion tells where the weight comes from")
         return self
-
-
-Arguments = dict[str, JsonValue]

@@ -6,12 +6,14 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from ppkt_zoo.errors import PPKTZooError
+from ppkt_zoo.files import strict_json
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 #: No JSON file of ours comes near it; a larger one is not read.
-MAX_JSON_BYTES = 16 * 2**20
+MAX_JSON_BYTES = 4 * 2**20
 _SHOWN = 3
+_LONGEST_STEP = 80
 
 
 def parse_json(model: type[_Model], data: bytes, where: str, error_class: type[PPKTZooError]) -> _Model:
@@ -19,12 +21,14 @@ def parse_json(model: type[_Model], data: bytes, where: str, error_class: type[P
 
     Args:
         where: what is read, as the message should name it, such as ``weights_manifest.json``.
-        error_class: what to raise where it does not fit.
+        error_class: what to raise where it does not fit, or is no JSON that an honest file holds
+            (:func:`ppkt_zoo.files.strict_json.parse_json`).
     """
     if len(data) > MAX_JSON_BYTES:
         raise error_class(f"{where} has {len(data)} bytes, more than the {MAX_JSON_BYTES} that are ever read")
+    strict_json.parse_json(data, where, error_class)
     try:
-        return model.model_validate_json(data)
+        return model.model_validate_json(data.removeprefix(b"\xef\xbb\xbf"))
     except ValidationError as error:
         raise error_class(explain(error, where, model)) from None
 
@@ -52,7 +56,7 @@ def _explain_one(loc: tuple[int | str, ...], finding: object, model: type[BaseMo
         return f"is not valid JSON ({finding['ctx']['error']}): the file is damaged or cut short, get it again"
     if kind == "extra_forbidden":
         known = _siblings(loc, model)
-        near = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(str(loc[-1])[:_LONGEST_STEP], known, n=1, cutoff=0.5)
         mend = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}" if known else "remove it"
         return f"unknown field {field}: {mend}"
     if kind == "missing":
@@ -73,7 +77,9 @@ def field_path(loc: tuple[int | str, ...]) -> str:
     for step in loc:
         if isinstance(step, int):
             path += f"[{step}]"
-        elif step.isidentifier():
+            continue
+        step = step if len(step) <= _LONGEST_STEP else f"{step[:_LONGEST_STEP]}…"
+        if step.isidentifier():
             path += f".{step}" if path else step
         elif step != "[key]":
             path += f"[{step!r}]"
