@@ -12,6 +12,7 @@ __all__ = [
     "FrameError",
     "InputError",
     "InputWarning",
+    "LostFrameError",
     "ManifestError",
     "PPKTZooError",
     "RecipeError",
@@ -51,6 +52,10 @@ class InputError(PPKTZooError, ValueError):
 
 class FrameError(InputError):
     """An RGB-D frame or a folder of frames is incomplete, damaged or inconsistent."""
+
+
+class LostFrameError(FrameError):
+    """A frame that holds nothing to go by: tracking was lost, or the depth camera saw nothing. Pass over it."""
 
 
 class UnknownNameError(PPKTZooError, LookupError):

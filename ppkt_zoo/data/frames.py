@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from ppkt_zoo.data.checks import check_array
-from ppkt_zoo.errors import FrameError
+from ppkt_zoo.errors import FrameError, LostFrameError
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class RGBDFrame:
         instance: int32 (H, W), instance of each pixel (0 none), or None.
 
     Raises:
+        LostFrameError: tracking was lost (the pose has NaN, or is nothing but zeros), or depth is all holes.
         FrameError: shapes, dtypes or values do not fit; the message names the frame and the mend.
     """
 
@@ -42,13 +43,14 @@ class RGBDFrame:
             raise FrameError(
                 f"{where}: colour is {_size(self.color)} but depth is {_size(self.depth)}, and no mapping "
                 "between them is known: register depth to colour first, or resize both with their intrinsics"
+                + turned_hint(self.color.shape[:2], self.depth.shape)
             )
         # NaN and infinity both show in the extremes.
         nearest, farthest = float(self.depth.min()), float(self.depth.max())
         if not (nearest >= 0 and farthest < np.inf):
             raise FrameError(f"{where}: depth has NaN, infinite or negative values: write holes as 0")
         if farthest == 0:
-            raise FrameError(f"{where}: depth is all holes (every pixel is 0)")
+            raise LostFrameError(f"{where}: depth is all holes (every pixel is 0)")
         check_array(where, "intrinsics", self.intrinsics, np.float64, (3, 3))
         fx, fy = self.intrinsics[0, 0], self.intrinsics[1, 1]
         if not np.isfinite(self.intrinsics).all() or fx <= 0 or fy <= 0:
@@ -57,13 +59,36 @@ class RGBDFrame:
             check_array(where, "pose", self.pose, np.float64, (4, 4))
             rotation = self.pose[:3, :3]
             if not np.isfinite(self.pose).all():
-                raise FrameError(f"{where}: pose has NaN or infinity (tracking was lost): skip this frame")
-            if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-2) or np.linalg.det(rotation) < 0:
-                raise FrameError(f"{where}: pose is not a rotation and translation (camera → world, 4×4)")
+                raise LostFrameError(f"{where}: pose has NaN or infinity (tracking was lost): skip this frame")
+            if not rotation.any():
+                raise LostFrameError(f"{where}: pose is all zeros (tracking was lost): skip this frame")
+            if not is_pose(self.pose):
+                raise FrameError(
+                    f"{where}: pose is not a rotation and translation (camera → world, 4×4, its last row 0 0 0 1)"
+                )
         if self.label is not None:
             check_array(where, "label", self.label, np.int16, self.depth.shape)
         if self.instance is not None:
             check_array(where, "instance", self.instance, np.int32, self.depth.shape)
+
+
+def is_pose(matrix: np.ndarray) -> bool:
+    """Whether a matrix (4, 4) is a rotation and a translation; False where it has NaN or is all zeros."""
+    if not np.isfinite(matrix).all() or not np.allclose(matrix[3], [0, 0, 0, 1], atol=1e-4):
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        rotation = matrix[:3, :3]
+        return bool(np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-2) and np.linalg.det(rotation) > 0)
+
+
+def turned_hint(one: tuple[int, ...], other: tuple[int, ...]) -> str:
+    """What an error adds where two image sizes (H, W) are each other's with the sides swapped."""
+    if one == other or one != other[::-1]:
+        return ""
+    return (
+        ". Their sides are swapped: where an image has an EXIF orientation it was turned by it, as viewers do; take "
+        "it out of the file (exiftool -Orientation= FILE) if depth lies as the file is stored, or turn depth too"
+    )
 
 
 class FrameSource(Protocol):

@@ -1,47 +1,53 @@
 """Reading colour, depth and id images of frames; a damaged file is a FrameError that names it."""
 
-import io
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from ppkt_zoo.data.image_file import open_image, upright
 from ppkt_zoo.errors import FrameError
+from ppkt_zoo.files.limits import memory_named
+from ppkt_zoo.files.reading import read_file
 
-# What Pillow's decoders raise on damaged bytes.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 # Beside 0, 7-Scenes and other Kinect recordings write this for "no depth here".
 _HOLE = 65535
 # No depth camera's image has its median nearer than this, nor one indoors farther: it is in other units then.
 _NEAREST, _FARTHEST = 0.05, 100.0
 # Every so many pixels are looked at for that.
 _PROBE = 4
+#: How a message asks for the unit of depth.
+SAY_SCALE = "give the depth_scale it has (depth_scale= in Python, --depth-scale in commands)"
 _COLOR_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def read_color(path: Path) -> NDArray[np.uint8]:
-    """An 8-bit image as uint8 (H, W, 3), RGB; grey is repeated, alpha is dropped.
+    """An 8-bit PNG or JPEG as uint8 (H, W, 3), RGB, turned as its EXIF says; grey is repeated, alpha is dropped.
 
     Raises:
-        FrameError: the file is missing, cut short, damaged, or has more than 8 bits a channel.
+        FrameError: the file is missing, cut short, damaged, another format, too large, or has more than 8 bits a
+            channel.
     """
     return decode_color(_read(path, "colour image"), str(path))
 
 
-def decode_color(content: bytes, where: str) -> NDArray[np.uint8]:
-    """The bytes of an image file (JPEG, PNG, …) as :func:`read_color` reads them; ``where`` names them in errors.
+def decode_color(content: bytes, where: str, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """The bytes of an image file (JPEG or PNG) as :func:`read_color` reads them; ``where`` names them in errors.
+
+    Args:
+        content, where: the bytes, and what errors call them.
+        size: (H, W) that it must have, where that is known before.
 
     Raises:
-        FrameError: the image is cut short, damaged, or has more than 8 bits a channel.
+        FrameError: the image is cut short, damaged, of another size, or has more than 8 bits a channel.
     """
-    image = _decode(content, where, "colour image")
+    image, orientation = open_image(content, where, "colour image", size)
     if image.mode not in ("RGB", "RGBA", "L", "LA", "P", "CMYK", "YCbCr"):
         raise FrameError(f"{where}: colour must be an 8-bit image, this one has Pillow mode {image.mode}")
-    return np.array(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)
+    with memory_named(where, FrameError):
+        color = np.array(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)
+    return upright(color, orientation)
 
 
 def read_depth(path: Path, depth_scale: float = 1000.0) -> NDArray[np.float32]:
@@ -76,23 +82,20 @@ def decode_stored(content: bytes, where: str) -> NDArray[Any]:
     Raises:
         FrameError: the image is cut short, damaged or not 16-bit.
     """
-    image = _decode(content, where, "depth image")
-    if image.mode == "F":
-        raise FrameError(
-            f"{where}: this depth image holds floating-point numbers (metres, most likely): multiply them by 1000 and "
-            "save depth as uint16 millimetres"
-        )
+    image, orientation = open_image(content, where, "depth image")
     if not image.mode.startswith("I"):
         raise FrameError(
             f"{where}: depth must be a one-channel 16-bit PNG, this one has Pillow mode {image.mode}: "
             "save depth as uint16 millimetres"
         )
-    return np.asarray(image)
+    return upright(np.asarray(image), orientation)
 
 
 def to_metres(stored: NDArray[Any], depth_scale: float) -> NDArray[np.float32]:
     """Stored whole numbers (H, W) as float32 (H, W) metres, 0 where there is no depth (stored 0 or 65535)."""
-    depth = (stored / np.float32(depth_scale)).astype(np.float32, copy=False)
+    # A scale near 0 makes infinity, which the frame refuses.
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        depth = (stored / np.float32(depth_scale)).astype(np.float32, copy=False)
     # A stored zero is zero metres already.
     depth[stored == _HOLE] = 0.0
     return depth
@@ -104,8 +107,9 @@ def check_depth_scale(depth_scale: float) -> None:
     Raises:
         FrameError: it is not a positive number.
     """
-    if not np.isfinite(depth_scale) or depth_scale <= 0:
-        raise FrameError(f"depth_scale must be a positive number (stored units in a metre), got {depth_scale}")
+    number = isinstance(depth_scale, int | float | np.number) and not isinstance(depth_scale, bool | np.complexfloating)
+    if not number or not 0 < depth_scale < np.finfo(np.float32).max:
+        raise FrameError(f"depth_scale must be a positive number (stored units in a metre), got {depth_scale!r}")
 
 
 def read_ids(path: Path) -> NDArray[np.int32]:
@@ -123,10 +127,10 @@ def decode_ids(content: bytes, where: str) -> NDArray[np.int32]:
     Raises:
         FrameError: the image is cut short, damaged or has several channels.
     """
-    image = _decode(content, where, "id image")
+    image, orientation = open_image(content, where, "id image")
     if image.mode not in ("L", "P", "1") and not image.mode.startswith("I"):
         raise FrameError(f"{where}: ids must be a one-channel image, this one has Pillow mode {image.mode}")
-    return np.array(image).astype(np.int32)
+    return upright(np.array(image).astype(np.int32), orientation)
 
 
 def find_color(folder: Path, stem: str) -> Path:
@@ -146,32 +150,18 @@ def _check_units(depth: NDArray[np.float32], depth_scale: float, path: Path) -> 
     )
     if middle < _NEAREST:
         raise FrameError(
-            f"{path}: this depth image looks as if it were stored in metres ({units}): give the depth_scale it has, "
+            f"{path}: this depth image looks as if it were stored in metres ({units}): {SAY_SCALE}, "
             "or save depth as uint16 millimetres"
         )
     if middle > _FARTHEST:
         raise FrameError(
-            f"{path}: this depth image looks as if it were stored in finer units ({units}): give the depth_scale it "
-            "has, such as 1000 for millimetres"
+            f"{path}: this depth image looks as if it were stored in finer units ({units}): {SAY_SCALE}, "
+            "such as 1000 for millimetres"
         )
 
 
 def _read(path: Path, what: str) -> bytes:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise FrameError(f"{path}: this {what} is missing") from None
-    except OSError as error:
-        raise FrameError(f"{path}: this {what} cannot be read ({error.strerror})") from error
+    content = read_file(path, FrameError, what)
     if not content:
         raise FrameError(f"{path}: this {what} is an empty file: copy it again")
     return content
-
-
-def _decode(content: bytes, where: str, what: str) -> Any:
-    try:
-        image = Image.open(io.BytesIO(content))
-        image.load()
-    except _DAMAGE as error:
-        raise FrameError(f"{where}: this {what} is cut short or damaged ({error}): copy it again") from error
-    return image

@@ -32,4 +32,4 @@ def as_image(figure: Any) -> Image.Image:
     stream = io.BytesIO()
     figure.savefig(stream, format="png", facecolor="white")
     stream.seek(0)
-    return Image.open(stream).convert("RGB")
+    return Image.open(stream, formats=("PNG",)).convert("RGB")
