@@ -10,6 +10,7 @@ from PIL import Image
 
 from ppkt_zoo.data.fingerprint import fingerprint_of_parts
 from ppkt_zoo.data.frames import RGBDFrame
+from ppkt_zoo.data.image_file import open_image
 from ppkt_zoo.data.rooms.camera import make_intrinsics, sample_camera, sample_close_up
 from ppkt_zoo.data.rooms.files import read_arrays, room_seed, write_arrays
 from ppkt_zoo.data.rooms.make import make_room
@@ -229,4 +230,4 @@ def _pack(image: np.ndarray, form: str, **options: int) -> np.ndarray:
 
 
 def _unpack(data: np.ndarray) -> np.ndarray:
-    return np.array(Image.open(io.BytesIO(data.tobytes())))
+    return np.array(open_image(data.tobytes(), "a cached frame")[0])
