@@ -1,13 +1,33 @@
 """Readers of strangers' bytes raise our own errors and nothing else; `tools/fuzz.py` asks them far more often."""
 
-import random
+import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-from fuzzing import TARGETS, check, mutated
+from fuzzing import TARGETS, check
+from fuzzing.watched import MEMORY, SECONDS, watch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+ROOT = Path(__file__).resolve().parents[1]
 MANY = 300
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/statm").exists(), reason="limits of memory are set by way of /proc"
+)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float]]:
+    """What `tools/fuzz.py` says of each target after ``MANY`` mutated inputs and the target's bombs."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    command = [sys.executable, ROOT / "tools" / "fuzz.py", "--runs", str(MANY), "--out", folder / "broken"]
+    told = subprocess.run([*command, "--results", folder / "found.json"], capture_output=True, text=True, check=False)
+    assert told.returncode in (0, 1), told.stderr
+    print(told.stdout)
+    return json.loads((folder / "found.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -16,10 +36,9 @@ def test_good_inputs_are_read(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_changed_inputs_give_our_errors_alone(name: str) -> None:
-    target, seeds, choice = TARGETS[name], TARGETS[name].seeds(), random.Random(f"{name} 0")
-    taken = sum(check(name, mutated(target, seeds, choice)) for _ in range(MANY))
-    assert taken < MANY, "most of them are damaged"
+def test_changed_inputs_and_bombs_give_our_errors_alone(name: str, found: dict[str, dict[str, float]]) -> None:
+    assert found[name]["broken"] == 0, f"python tools/fuzz.py {name!r} --runs {MANY}"
+    assert found[name]["read"] < MANY, "most of them are damaged"
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -39,7 +58,7 @@ def test_any_bytes_give_our_errors_alone(name: str) -> None:
     ("name", "data"),
     [
         (
-            "ply",
+            "ply vertices",
             b"ply\nformat binary_little_endian 1.0\nelement vertex 5\nproperty list uchar\nend_header\n" + bytes(99),
         ),
         ("recipe", b"weight: a.b\ncreated: 2020-99-99\n"),
@@ -48,3 +67,32 @@ def test_any_bytes_give_our_errors_alone(name: str) -> None:
 )
 def test_what_was_found_stays_found(name: str, data: bytes) -> None:
     assert not check(name, data)
+
+
+_WATCHED = """
+import sys, time, os
+sys.path.insert(0, sys.argv[1])
+import fuzzing.watched as watched
+watched.SECONDS = 1.0
+
+def read(data):
+    if data == b"hang": time.sleep(60)
+    if data == b"die": os.abort()
+    if data == b"raise": raise KeyError(1)
+    if data == b"memory": bytearray(watched.MEMORY + (1 << 20))
+    return data == b"good"
+
+inputs = [b"good", b"hang", b"bad", b"die", b"raise", b"memory", b"good"]
+found = watched.watch(read, lambda start: iter(inputs[start:]))
+print(found.read, sorted((place.split()[0], data) for place, data in found.faults.items()))
+"""
+
+
+def test_whatever_ends_a_reader_is_told() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", _WATCHED, ROOT / "tests"], capture_output=True, text=True, check=True, timeout=120
+    ).stdout
+    faults = "[('KeyError', b'raise'), ('MemoryError', b'memory'), ('ends', b'die'), ('hangs', b'hang')]"
+    assert told.strip() == f"2 {faults}"
+    assert (MEMORY, SECONDS) == (2 << 30, 10.0)
+    assert callable(watch)
