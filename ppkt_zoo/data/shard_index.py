@@ -8,32 +8,48 @@ It is ``shards.json`` beside the shards, one per set:
 
 import zlib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ppkt_zoo.errors import FrameError
+from ppkt_zoo.files.limits import MAX_TEXT, Limit, memory_named
+from ppkt_zoo.files.reading import read_file
+from ppkt_zoo.files.text import one_line
 
 INDEX_FILE = "shards.json"
+#: Of one file of a frame in a shard.
+MAX_PART = Limit("PPKT_ZOO_MAX_PART", 512 * 2**20)
+
+# An index comes from strangers: nothing in it can be a path, an option or a part of a command.
+_FILE = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}\.tar$"
+_Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,199}$")]
+_PartName = Annotated[str, Field(pattern=r"^[a-z0-9]{1,40}(\.[a-z0-9]{1,40})?$")]
+_Name = Annotated[str, Field(max_length=1000)]
+_Count = Annotated[int, Field(ge=0, lt=2**63)]
+_Checksum = Annotated[int, Field(ge=0, lt=2**32)]
+
+MISSING = "this {what} cannot be read, it is missing: copy it beside its shards, or pack again"
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Strict: no number from a text or from true.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class SampleEntry(_Strict):
     """One frame: its key in the shard, its name, and (offset, size, crc32) of each of its files."""
 
-    key: str
-    name: str
-    parts: dict[str, tuple[int, int, int]]
+    key: _Key
+    name: _Name
+    parts: dict[_PartName, tuple[_Count, _Count, _Checksum]] = Field(min_length=1, max_length=16)
 
 
 class ShardEntry(_Strict):
     """One tar file."""
 
-    file: str = Field(pattern=r"^[^/\\]+$")
-    size: int = Field(gt=0)
+    file: str = Field(pattern=_FILE)
+    size: int = Field(gt=0, lt=2**63)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     samples: tuple[SampleEntry, ...] = Field(min_length=1)
 
@@ -41,7 +57,7 @@ class ShardEntry(_Strict):
     def _parts_lie_inside(self) -> "ShardEntry":
         for sample in self.samples:
             for part, (offset, size, _) in sample.parts.items():
-                if offset < 0 or size < 0 or offset + size > self.size:
+                if offset + size > self.size:
                     raise ValueError(f"{sample.key}.{part} lies outside of {self.file}, which has {self.size} bytes")
         return self
 
@@ -50,9 +66,16 @@ class ShardIndex(_Strict):
     """All shards of a set, in the order of their frames."""
 
     format: Literal[1] = 1
-    name: str = Field(description="name of the source that was packed")
+    name: _Name = Field(description="name of the source that was packed")
     skipped: tuple[str, ...] = Field(default=(), description="a line for each frame that could not be read")
     shards: tuple[ShardEntry, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _shards_differ(self) -> "ShardIndex":
+        names = {shard.file.casefold() for shard in self.shards}
+        if len(names) < len(self.shards):
+            raise ValueError("two shards have the same file")
+        return self
 
     @property
     def frames(self) -> int:
@@ -64,13 +87,16 @@ def parse_index(content: bytes | str, where: str) -> ShardIndex:
     """An index from the text of its file.
 
     Raises:
-        FrameError: it is cut short, of another format, or places a file outside of its shard.
+        FrameError: it is cut short, of another format or too long, places a file outside of its shard, or gives a
+            shard a name that is no plain file's.
     """
+    MAX_TEXT.check(len(content), f"{where}: this index of shards", FrameError)
     try:
-        return ShardIndex.model_validate_json(content)
+        with memory_named(where, FrameError):
+            return ShardIndex.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
+        field = one_line(".".join(str(part) for part in first["loc"]), 200)
         raise FrameError(f"{where}: this index of shards is damaged ({field}: {first['msg']}): pack again") from error
 
 
@@ -81,11 +107,7 @@ def read_index(folder: Path) -> ShardIndex:
         FrameError: it is missing or damaged.
     """
     path = folder / INDEX_FILE
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise FrameError(f"{path}: this index of shards cannot be read ({error.strerror})") from error
-    return parse_index(content, str(path))
+    return parse_index(read_file(path, FrameError, "index of shards", MISSING, MAX_TEXT), str(path))
 
 
 def check_part(content: bytes, entry: tuple[int, int, int], where: str) -> bytes:

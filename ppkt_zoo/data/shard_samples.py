@@ -10,6 +10,7 @@ json                name, intrinsics, pose (camera → world, z up, or null), de
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,18 @@ from PIL import Image
 from ppkt_zoo.data.frames import FrameSource, RGBDFrame
 from ppkt_zoo.data.images import decode_color, decode_ids, decode_stored, to_metres
 from ppkt_zoo.errors import FrameError
+from ppkt_zoo.files.reading import read_file
+from ppkt_zoo.files.strict_json import parse_json
+from ppkt_zoo.files.text import one_line
 
 # Stored units in a metre, the first that loses nothing is taken: millimetres, TUM's, tenths of a millimetre.
 _SCALES = (1000.0, 5000.0, 10000.0)
 # 65535 is read as a hole.
 _LARGEST = 65534
+# No honest description of a frame is longer, no scale beyond these.
+_LONGEST_JSON, _LONGEST_NAME = 65_536, 1000
+_SMALLEST_SCALE, _LARGEST_SCALE = 1e-3, 1e9
+_LARGEST_LABEL = 32_767
 _COLOR_PARTS = {".jpg": "color.jpg", ".jpeg": "color.jpg", ".png": "color.png"}
 
 
@@ -67,21 +75,67 @@ def decode_sample(parts: Mapping[str, bytes], where: str) -> RGBDFrame:
     label, instance = parts.get("label.png"), parts.get("instance.png")
     return RGBDFrame(
         color=decode_color(parts[color], f"{where}.{color}"),
-        depth=to_metres(decode_stored(parts["depth.png"], f"{where}.depth.png"), facts["depth_scale"]),
-        intrinsics=np.array(facts["intrinsics"], dtype=np.float64),
-        pose=None if facts["pose"] is None else np.array(facts["pose"], dtype=np.float64),
-        name=facts["name"],
-        label=None if label is None else (decode_ids(label, f"{where}.label.png") - 1).astype(np.int16),
+        depth=to_metres(decode_stored(parts["depth.png"], f"{where}.depth.png"), facts.depth_scale),
+        intrinsics=facts.intrinsics,
+        pose=facts.pose,
+        name=facts.name,
+        label=None if label is None else _labels(label, f"{where}.label.png"),
         instance=None if instance is None else decode_ids(instance, f"{where}.instance.png"),
     )
 
 
-def _facts(content: bytes, where: str) -> dict[str, Any]:
-    try:
-        facts = json.loads(content)
-        return {name: facts[name] for name in ("name", "intrinsics", "pose", "depth_scale")}
-    except (ValueError, KeyError, TypeError) as error:
-        raise FrameError(f"{where}: this is not the description of a frame ({error}): pack again") from error
+def _labels(content: bytes, where: str) -> np.ndarray:
+    stored = decode_ids(content, where)
+    if int(stored.max(initial=0)) > _LARGEST_LABEL + 1:
+        raise FrameError(f"{where}: labels end at {_LARGEST_LABEL}, this one is {int(stored.max()) - 1}: pack again")
+    return (stored - 1).astype(np.int16)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What a frame's json says."""
+
+    name: str
+    intrinsics: np.ndarray
+    pose: np.ndarray | None
+    depth_scale: float
+
+
+def _facts(content: bytes, where: str) -> _Facts:
+    if len(content) > _LONGEST_JSON:
+        raise FrameError(f"{where}: {len(content)} bytes are too many for the description of a frame: pack again")
+    facts = parse_json(content, where, FrameError)
+    if not isinstance(facts, dict):
+        raise FrameError(f"{where}: this is not the description of a frame (no object with names): pack again")
+    missing = [field for field in ("name", "intrinsics", "pose", "depth_scale") if field not in facts]
+    if missing:
+        raise FrameError(f"{where}: this description of a frame has no {', '.join(missing)}: pack again")
+    name, pose, scale = facts["name"], facts["pose"], facts["depth_scale"]
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME:
+        raise _wrong(where, "name", f"a text of {_LONGEST_NAME} letters at most", name)
+    if not _is_number(scale) or not _SMALLEST_SCALE <= scale <= _LARGEST_SCALE:
+        raise _wrong(where, "depth_scale", "a positive number, the stored units in a metre", scale)
+    return _Facts(
+        name=name,
+        intrinsics=_matrix(facts["intrinsics"], 3, where, "intrinsics"),
+        pose=None if pose is None else _matrix(pose, 4, where, "pose"),
+        depth_scale=float(scale),
+    )
+
+
+def _matrix(value: Any, size: int, where: str, field: str) -> np.ndarray:
+    rows = value if isinstance(value, list) and len(value) == size else []
+    if not rows or not all(isinstance(row, list) and len(row) == size and all(map(_is_number, row)) for row in rows):
+        raise _wrong(where, field, f"{size}×{size} numbers", value)
+    return np.array(rows, dtype=np.float64)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _wrong(where: str, field: str, wanted: str, value: Any) -> FrameError:
+    return FrameError(f"{where}: {field} must be {wanted}, got {one_line(repr(value), 60)}: pack again")
 
 
 def _color(source: FrameSource, index: int, frame: RGBDFrame) -> tuple[str, bytes]:
@@ -90,7 +144,7 @@ def _color(source: FrameSource, index: int, frame: RGBDFrame) -> tuple[str, byte
     path = None if find is None else find(index)
     part = None if path is None else _COLOR_PARTS.get(path.suffix.lower())
     if path is not None and part is not None:
-        content = path.read_bytes()
+        content = read_file(path, FrameError, "colour image")
         if np.array_equal(decode_color(content, str(path)), frame.color):
             return part, content
     return "color.png", _png(frame.color)

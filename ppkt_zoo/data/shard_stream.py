@@ -12,17 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import requests
 from torch.utils.data import IterableDataset, get_worker_info
 
 from ppkt_zoo.data.frames import RGBDFrame
-from ppkt_zoo.data.optional import need
+from ppkt_zoo.data.shard_fetch import check_location, fetch_file, is_local, shown
 from ppkt_zoo.data.shard_index import INDEX_FILE, SampleEntry, ShardEntry, ShardIndex, check_part, parse_index
 from ppkt_zoo.data.shard_samples import decode_sample
 from ppkt_zoo.data.shards import check_sha256, check_size, read_parts
 from ppkt_zoo.errors import FrameError
-
-_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,8 @@ class ShardStream(IterableDataset[RGBDFrame]):
 
     Args:
         location: a folder; ``https://host/folder``; or a command with ``{}`` for the file's name,
-            ``pipe:aws s3 cp s3://bucket/folder/{} -`` (needs the extra ``datasets``).
+            ``pipe:aws s3 cp s3://bucket/folder/{} -``. No shell reads the command: quotes hold an argument together,
+            but pipes, redirections and variables are refused. An address with ``{}`` is a pattern too.
         seed: of the order.
         rank, world: which of how many processes this is; each gets frames of its own.
         epochs: after how many the stream ends, so that every frame comes exactly so often over all ranks; None
@@ -76,8 +74,9 @@ class ShardStream(IterableDataset[RGBDFrame]):
         if not 0 <= rank < world:
             raise FrameError(f"rank must be 0 to world − 1, got rank {rank} of {world}")
         self._location = str(location)
-        content = _fetch(self._location, INDEX_FILE)
-        self.index: ShardIndex = parse_index(content, _where(self._location, INDEX_FILE))
+        check_location(self._location)
+        content = fetch_file(self._location, INDEX_FILE)
+        self.index: ShardIndex = parse_index(content, shown(self._location, INDEX_FILE))
         self._digest = hashlib.sha256(content).hexdigest()[:16]
         self._seed, self._rank, self._world, self._epochs = seed, rank, world, epochs
         self._begin: StreamState | None = None
@@ -103,7 +102,7 @@ class ShardStream(IterableDataset[RGBDFrame]):
         streams = self._world * workers
         if self._epochs is None and streams > len(self.index.shards):
             raise FrameError(
-                f"{self._location}: {len(self.index.shards)} shards cannot feed {streams} streams "
+                f"{shown(self._location)}: {len(self.index.shards)} shards cannot feed {streams} streams "
                 f"({self._world} ranks × {workers} workers) without end: pack smaller shards, or use fewer workers"
             )
         number, done = self._go_on(number, workers)
@@ -160,12 +159,13 @@ class ShardStream(IterableDataset[RGBDFrame]):
         return sum(len(self.index.shards[number].samples) for _, number in self._turns(stream, streams))
 
     def _read(self, shard: ShardEntry, samples: list[SampleEntry]) -> Iterator[RGBDFrame]:
-        where = _where(self._location, shard.file)
-        if _is_local(self._location):
+        where = shown(self._location, shard.file)
+        if is_local(self._location):
+            path = Path(self._location) / shard.file
             for sample in samples:
-                yield decode_sample(read_parts(Path(where), sample), f"{where}: {sample.key}")
+                yield decode_sample(read_parts(path, sample), f"{where}: {sample.key}")
             return
-        content = _fetch(self._location, shard.file)
+        content = fetch_file(self._location, shard.file, shard.size)
         check_size(len(content), shard, where)
         check_sha256(hashlib.sha256(content).hexdigest(), shard, where)
         for sample in samples:
@@ -183,30 +183,3 @@ class ShardStream(IterableDataset[RGBDFrame]):
                     f"this state belongs to a stream with {field} {getattr(state, field)}, this one has "
                     f"{getattr(ours, field)}: open the stream as it was opened then"
                 )
-
-
-def _is_local(location: str) -> bool:
-    return not location.startswith(("http://", "https://", "pipe:"))
-
-
-def _where(location: str, file: str) -> str:
-    if _is_local(location):
-        return str(Path(location) / file)
-    return location.replace("{}", file) if "{}" in location else f"{location.rstrip('/')}/{file}"
-
-
-def _fetch(location: str, file: str) -> bytes:
-    """All bytes of one file, from wherever it is."""
-    where = _where(location, file)
-    try:
-        if _is_local(location):
-            return Path(where).read_bytes()
-        if location.startswith("pipe:"):
-            gopen = need("webdataset.gopen", "reading shards through a pipe").gopen
-            with gopen(where) as pipe:
-                return pipe.read()
-        answer = requests.get(where, timeout=_SECONDS)
-        answer.raise_for_status()
-        return answer.content
-    except (OSError, requests.RequestException) as error:
-        raise FrameError(f"{where}: this cannot be fetched ({error})") from error

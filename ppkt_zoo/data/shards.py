@@ -4,7 +4,7 @@ The shards are plain ones that the ``webdataset`` library reads too; :mod:`ppkt_
 :mod:`ppkt_zoo.data.shard_stream` reads them one after another from afar.
 """
 
-import hashlib
+import os
 from bisect import bisect_right
 from itertools import accumulate
 from pathlib import Path
@@ -13,9 +13,12 @@ from typing import Any
 from ppkt_zoo.data.fingerprint import fingerprint_of_parts
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.listing import existing_folder
-from ppkt_zoo.data.shard_index import INDEX_FILE, SampleEntry, ShardEntry, check_part, read_index
+from ppkt_zoo.data.shard_index import INDEX_FILE, MAX_PART, SampleEntry, ShardEntry, check_part, read_index
 from ppkt_zoo.data.shard_samples import decode_sample
 from ppkt_zoo.errors import FrameError
+from ppkt_zoo.files.checksums import sha256_of_file
+from ppkt_zoo.files.limits import memory_named
+from ppkt_zoo.files.reading import open_regular
 
 
 def is_shard_folder(folder: Path) -> bool:
@@ -79,14 +82,12 @@ class ShardFrames:
         """
         for shard in self.shards:
             path = self.folder / shard.file
-            with open(path, "rb") as file:
-                check_sha256(hashlib.file_digest(file, "sha256").hexdigest(), shard, str(path))
+            check_sha256(sha256_of_file(path, FrameError, "shard"), shard, str(path))
 
     def _check_size(self, shard: ShardEntry) -> None:
         path = self.folder / shard.file
-        if not path.is_file():
-            raise FrameError(f"{path}: this shard is missing: copy it beside {INDEX_FILE}")
-        check_size(path.stat().st_size, shard, str(path))
+        with open_regular(path, FrameError, "shard", f"this {{what}} is missing: copy it beside {INDEX_FILE}") as file:
+            check_size(os.fstat(file.fileno()).st_size, shard, str(path))
 
 
 class NoSuchFrame(FrameError, IndexError):  # noqa: N818
@@ -100,13 +101,16 @@ def read_parts(path: Path, sample: SampleEntry) -> dict[str, bytes]:
         FrameError: the shard is missing, cut short or damaged.
     """
     parts = {}
-    try:
-        with open(path, "rb") as file:
-            for part, entry in sample.parts.items():
+    with open_regular(path, FrameError, "shard") as file, memory_named(str(path), FrameError):
+        for part, entry in sample.parts.items():
+            where = f"{path}: {sample.key}.{part}"
+            MAX_PART.check(entry[1], f"{where}: this file", FrameError)
+            try:
                 file.seek(entry[0])
-                parts[part] = check_part(file.read(entry[1]), entry, f"{path}: {sample.key}.{part}")
-    except OSError as error:
-        raise FrameError(f"{path}: this shard cannot be read ({error.strerror})") from error
+                content = file.read(entry[1])
+            except OSError as error:
+                raise FrameError(f"{path}: this shard cannot be read ({error.strerror})") from error
+            parts[part] = check_part(content, entry, where)
     return parts
 
 

@@ -119,7 +119,6 @@ def server(folder: Path) -> Iterator[str]:
 def test_http_and_pipes_give_the_same_frames(folder: Path, server: str) -> None:
     expected = names(ShardStream(folder, epochs=1))
     assert names(ShardStream(f"{server}/", epochs=1)) == expected
-    pytest.importorskip("webdataset")
     assert names(ShardStream(f"pipe:cat {folder}/{{}}", epochs=1)) == expected
     state = ShardStream(server, epochs=1).state(11)
     assert names(ShardStream(folder, epochs=1, resume=state)) == expected[11:]
@@ -128,9 +127,8 @@ def test_http_and_pipes_give_the_same_frames(folder: Path, server: str) -> None:
 def test_trouble_from_afar_is_named(folder: Path, server: str, tmp_path: Path) -> None:
     with pytest.raises(FrameError, match=r"nowhere/shards.json: this cannot be fetched"):
         ShardStream(f"{server}/nowhere")
-    pytest.importorskip("webdataset")
-    with pytest.raises(FrameError, match=r"shards.json"):
-        ShardStream(f"pipe:cat {tmp_path}/{{}} 2>/dev/null")
+    with pytest.raises(FrameError, match=r"pipe:cat … shards.json: .*ended with 1: cat: .*No such file"):
+        ShardStream(f"pipe:cat {tmp_path}/{{}}")
 
 
 @pytest.mark.parametrize("local", [True, False])
@@ -140,8 +138,6 @@ def test_a_damaged_shard_is_named(folder: Path, tmp_path: Path, local: bool) -> 
     shard = tmp_path / "shard-000002.tar"
     content = shard.read_bytes()
     location = tmp_path if local else f"pipe:cat {tmp_path}/{{}}"
-    if not local:
-        pytest.importorskip("webdataset")
     shard.write_bytes(content[:700])
     with pytest.raises(FrameError, match=r"shard-000002.tar.*cut short"):
         names(ShardStream(location, epochs=1))

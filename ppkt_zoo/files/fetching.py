@@ -1,0 +1,149 @@
+"""Bytes from an http address: never more than was promised, never slower than a least rate, no password told."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from ppkt_zoo.errors import PPKTZooError
+from ppkt_zoo.files.limits import memory_named
+from ppkt_zoo.files.text import without_secrets
+
+__all__ = ["LeastRate", "fetch", "opened"]
+
+# Seconds without a byte, and until an answer begins, redirections included.
+_SILENCE = 60.0
+_ANSWER = 120.0
+# A line that stays under so many bytes a second for so many seconds is given up.
+_RATE, _PATIENCE = 1000, 60.0
+_PIECE = 1 << 18
+# What a connection raises, by way of requests or past it: urllib3's errors are no OSErrors.
+_TROUBLE = (requests.RequestException, HTTPError, OSError, ValueError)
+
+
+class LeastRate:
+    """Gives a transfer up that is slower than a least rate for too long.
+
+    Args:
+        rate: bytes a second.
+        patience: seconds after which the rate is measured, again and again.
+    """
+
+    def __init__(self, rate: float = _RATE, patience: float = _PATIENCE) -> None:
+        self._rate, self._patience = rate, patience
+        self._since, self._bytes = time.monotonic(), 0
+
+    def add(self, count: int) -> None:
+        """Count bytes that came.
+
+        Raises:
+            TimeoutError: they come too slowly.
+        """
+        self._bytes += count
+        seconds = time.monotonic() - self._since
+        if seconds < self._patience:
+            return
+        if self._bytes < self._rate * seconds:
+            raise TimeoutError(f"{self._bytes} bytes in {seconds:.0f} s are too slow")
+        self._since, self._bytes = time.monotonic(), 0
+
+
+@contextmanager
+def opened(address: str) -> Iterator[requests.Response]:
+    """Context with the answer to a request, its body unread.
+
+    Raises:
+        requests.RequestException, OSError, ValueError: as ``requests`` and urllib3 raise.
+        TimeoutError: no answer begins, or the server sends its head a byte at a time.
+    """
+    got: list[requests.Response] = []
+    failed: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            # Compressed on the way, lengths would not be the file's, and a small body could unpack to a huge one.
+            headers = {"Accept-Encoding": "identity"}
+            got.append(requests.get(address, headers=headers, stream=True, timeout=_SILENCE))
+        except _TROUBLE as error:  # for whoever waits
+            failed.append(error)
+
+    # requests bounds the time between two bytes of a head, not the time of the head.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(_ANSWER)
+    if failed:
+        raise failed[0]
+    if not got:
+        raise TimeoutError(f"no answer in {_ANSWER:.0f} s")
+    with got[0] as answer:
+        yield answer
+
+
+def fetch(address: str, error: type[PPKTZooError], most: int, slowest: Callable[[], LeastRate] = LeastRate) -> bytes:
+    """The body behind an http or https address.
+
+    Args:
+        address: may hold a user name and a password; no message shows them.
+        error: what is raised.
+        most: bytes that it may have; one more is taken, so that the caller sees that there is more.
+        slowest: the least rate.
+
+    Raises:
+        error: no connection, another answer than 200, a body that is packed, cut short or too slow, or a way that
+            leads on from https to http.
+    """
+    where = without_secrets(address)
+    try:
+        with opened(address) as answer, memory_named(where, error):
+            _check(answer, address, where, error)
+            return _body(answer, most, slowest())
+    except TimeoutError as failure:
+        reason = str(failure)
+    except requests.Timeout:
+        reason = f"no byte in {_SILENCE:.0f} s"
+    except requests.exceptions.InvalidSchema:
+        reason = "it leads on to an address that is neither http nor https"
+    except requests.TooManyRedirects:
+        reason = "it leads in circles"
+    except requests.exceptions.SSLError:
+        reason = "its certificate is not valid"
+    except _TROUBLE as failure:
+        if isinstance(failure, PPKTZooError):
+            raise
+        reason = f"no connection, or it was cut ({type(failure).__name__})"
+    # Outside of the handlers: what requests says holds the address with its password.
+    raise error(f"{where}: this cannot be fetched ({reason}): check the address and the network")
+
+
+def _check(answer: requests.Response, address: str, where: str, error: type[PPKTZooError]) -> None:
+    if urlsplit(address).scheme.lower() == "https" and urlsplit(answer.url).scheme.lower() != "https":
+        raise error(f"{where}: this cannot be fetched (it leads on to an address that is not https)")
+    if answer.status_code != HTTPStatus.OK:
+        raise error(
+            f"{where}: this cannot be fetched (it answered HTTP {answer.status_code}): check the address, and what may "
+            "be read there"
+        )
+    packed = answer.headers.get("Content-Encoding", "identity").strip().lower()
+    if packed not in ("", "identity"):
+        raise error(f"{where}: this cannot be fetched (it comes packed, though it was asked for as it is)")
+
+
+def _body(answer: requests.Response, most: int, rate: LeastRate) -> bytes:
+    content = bytearray()
+    promised = answer.headers.get("Content-Length", "")
+    # With read, a piece of which a byte comes each second would be waited for.
+    read = getattr(answer.raw, "read1", None) or answer.raw.read
+    while len(content) <= most:
+        piece = read(min(_PIECE, most + 1 - len(content)), decode_content=False)
+        if not piece:
+            break
+        content += piece
+        rate.add(len(piece))
+    if len(content) <= most and promised.isdecimal() and len(content) < int(promised[:20]):
+        raise requests.ConnectionError("the body was cut")
+    return bytes(content)
