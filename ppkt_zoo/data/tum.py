@@ -14,6 +14,7 @@ from ppkt_zoo.data.images import check_depth_scale, read_color, read_depth
 from ppkt_zoo.data.listing import existing_folder
 from ppkt_zoo.data.timed import TimedPoses, associate, quaternion_rotation, timed_poses
 from ppkt_zoo.errors import FrameError
+from ppkt_zoo.files.names import below
 
 # The colour cameras' calibration from the data set's page (fx, fy, cx, cy at 640×480), by robot or hand-held
 # recording; freiburg3 is undistorted already, the distortion of the other two is left in the images.
@@ -117,6 +118,7 @@ def _read_list(path: Path) -> tuple[np.ndarray, list[str]]:
                 f"{path}, line {number}: expected a time stamp and an image file, got {' '.join(words)!r}: "
                 "it is cut short or damaged"
             ) from None
+        below(path.parent, file, FrameError, f"{path}, line {number}")
         files.append(file)
     if not stamps or not np.isfinite(stamps).all():
         raise FrameError(f"{path}: this list of images is empty, or a time stamp in it is no finite number")

@@ -210,3 +210,13 @@ def test_refuses_arguments(tmp_path):
         TumRGBD(folder, intrinsics=np.zeros((3, 3)))
     with pytest.raises(FrameError, match="no such folder"):
         TumRGBD(tmp_path / "gone")
+
+
+@pytest.mark.parametrize("elsewhere", ["../secret.png", "/etc/secret.png", "rgb/../../secret.png"])
+def test_a_list_names_no_image_outside_of_its_folder(tmp_path, elsewhere):
+    folder = tum(tmp_path / "rgbd_dataset_freiburg1_xyz")
+    text = (folder / "rgb.txt").read_text()
+    first = next(word for word in text.split() if word.startswith("rgb/"))
+    (folder / "rgb.txt").write_text(text.replace(first, elsewhere, 1))
+    with pytest.raises(FrameError, match=r"rgb.txt, line \d+: .* is no file below"):
+        TumRGBD(folder)
