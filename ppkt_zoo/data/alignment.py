@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ppkt_zoo.data.frames import is_pose
 from ppkt_zoo.data.gravity import align_up, estimate_up
 from ppkt_zoo.errors import FrameError
 
@@ -42,7 +43,8 @@ def world_to_z_up(
     Args:
         up: ``"gravity"`` (from depth normals), ``"camera-y"`` (the mean up of the cameras), ``"world-z"``
             (z is up already: nothing is changed), or the up direction (3,) in the data set's world.
-        poses: index → camera → world pose; may raise FrameError or hold NaN, then that frame is passed over.
+        poses: index → camera → world pose; may raise FrameError, hold NaN or be no pose (tracking was lost), then that
+            frame is passed over.
         views: index → (depth, intrinsics); may raise FrameError, then that frame is passed over.
         size: number of frames.
         name: what the error calls this sequence.
@@ -98,16 +100,24 @@ def upright_pose(up: str | Matrix, depth: NDArray[np.float32], intrinsics: Matri
 
 
 def _usable_poses(poses: Callable[[int], Matrix], size: int) -> list[tuple[int, Matrix]]:
-    usable: list[tuple[int, Matrix]] = []
-    for wanted in np.unique(np.linspace(0, size - 1, _VIEWS).astype(int)):
-        index = int(wanted)
-        try:
-            pose = poses(index)
-        except FrameError:
-            continue
-        if np.isfinite(pose).all():
+    spread = [int(index) for index in np.unique(np.linspace(0, size - 1, _VIEWS).astype(int))]
+    usable = [(index, pose) for index in spread if (pose := _usable_pose(poses, index)) is not None]
+    # Where all of those are lost, the others are looked through.
+    for index in range(size) if not usable else ():
+        pose = _usable_pose(poses, index)
+        if pose is not None:
             usable.append((index, pose))
+        if len(usable) == _VIEWS:
+            break
     return usable
+
+
+def _usable_pose(poses: Callable[[int], Matrix], index: int) -> Matrix | None:
+    try:
+        pose = poses(index)
+    except FrameError:
+        return None
+    return pose if is_pose(pose) else None
 
 
 def _usable_views(

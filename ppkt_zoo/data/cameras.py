@@ -1,15 +1,43 @@
 """Reading intrinsics and poses from the small text files that stand beside frames."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ppkt_zoo.errors import FrameError
+from ppkt_zoo.data.camera_forms import Camera, read_camera
+from ppkt_zoo.data.number_text import SMALL_TEXT, numbers_of, read_text, words_of
+from ppkt_zoo.data.trajectory import read_trajectory
+from ppkt_zoo.errors import FrameError, LostFrameError
+
+__all__ = [
+    "CAMERA_FILES",
+    "Camera",
+    "Matrix",
+    "as_intrinsics",
+    "check_intrinsics",
+    "find_camera",
+    "given_camera",
+    "pinhole",
+    "read_checked_camera",
+    "read_intrinsics",
+    "read_matrix",
+    "read_numbers",
+    "read_pose",
+    "read_text",
+    "read_trajectory",
+]
 
 Matrix = NDArray[np.float64]
+
+#: Names under which a folder's intrinsics are looked for, the first that is there counts.
+CAMERA_FILES = (
+    "camera-intrinsics.txt", "camera_intrinsics.txt", "intrinsics.txt", "intrinsic.txt", "K.txt", "camera.txt",
+    "cameras.txt", "camera.json", "camera_primesense.json", "intrinsic.json", "intrinsics.json",
+    "camera_intrinsics.json", "camera-intrinsics.json", "camera_info.json", "camera.yaml", "camera.yml",
+    "camera_info.yaml", "camera_info.yml", "intrinsics.yaml", "intrinsics.yml",
+)  # fmt: skip
 
 
 def pinhole(fx: float, fy: float, cx: float, cy: float) -> Matrix:
@@ -21,11 +49,54 @@ def as_intrinsics(value: Any) -> Matrix:
     """Check an ``intrinsics`` argument: a (3, 3) matrix, or (fx, fy, cx, cy)."""
     try:
         matrix = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise FrameError(f"intrinsics must be numbers: {error}") from error
     if matrix.shape == (4,):
         matrix = pinhole(*(float(number) for number in matrix))
     return check_intrinsics(matrix, "the argument intrinsics")
+
+
+def given_camera(value: Any) -> Camera:
+    """An ``intrinsics`` argument as a camera of images of any size."""
+    return Camera(as_intrinsics(value), None, "the argument intrinsics")
+
+
+def read_checked_camera(path: Path) -> Camera:
+    """The camera of a file in any form of :mod:`ppkt_zoo.data.camera_forms`.
+
+    Raises:
+        FrameError: the file is missing, cut short, or holds no pinhole camera.
+    """
+    camera = read_camera(path)
+    check_intrinsics(camera.matrix, str(path))
+    return camera
+
+
+def read_intrinsics(path: Path) -> Matrix:
+    """The (3, 3) intrinsics of a file, as :func:`read_checked_camera`."""
+    return read_checked_camera(path).matrix
+
+
+def find_camera(folder: Path, first: tuple[str, ...] = ()) -> Path | None:
+    """The file of intrinsics in a folder, None where there is none; names of ``first`` go before the others."""
+    return next((folder / name for name in (*first, *CAMERA_FILES) if (folder / name).is_file()), None)
+
+
+def read_pose(path: Path) -> Matrix:
+    """A camera → world pose (4, 4) from a text file with its 4×4 matrix or the first three rows of it.
+
+    NaN, in any spelling, is let through: the frame tells that tracking was lost.
+
+    Raises:
+        LostFrameError: the file is missing.
+        FrameError: it is cut short, or holds other numbers than a pose.
+    """
+    if not path.exists():
+        raise LostFrameError(f"{path}: this pose is missing")
+    numbers = read_numbers(path, "pose")
+    if len(numbers) == 12:
+        return np.vstack([numbers.reshape(3, 4), [0.0, 0.0, 0.0, 1.0]])
+    return _square(numbers, path, 4, "pose")
 
 
 def read_matrix(path: Path, size: int, what: str) -> Matrix:
@@ -34,67 +105,25 @@ def read_matrix(path: Path, size: int, what: str) -> Matrix:
     Raises:
         FrameError: the file is missing, cut short, or holds other numbers than such a matrix.
     """
-    numbers = read_numbers(path, what)
+    return _square(read_numbers(path, what), path, size, what)
+
+
+def read_numbers(path: Path, what: str) -> Matrix:
+    """All numbers (N,) of a text file; NaN is let through, and commas, brackets and comments are passed over.
+
+    Raises:
+        FrameError: the file is missing, or holds something that is no number.
+    """
+    return numbers_of(words_of(read_text(path, what, SMALL_TEXT)), f"{path}: this {what}")
+
+
+def _square(numbers: Matrix, path: Path, size: int, what: str) -> Matrix:
     if len(numbers) != size * size:
         raise FrameError(
             f"{path}: this {what} should hold a {size}×{size} matrix ({size * size} numbers) but holds {len(numbers)}: "
             "it is cut short or something else"
         )
     return numbers.reshape(size, size)
-
-
-def read_numbers(path: Path, what: str) -> Matrix:
-    """All numbers (N,) of a text file; NaN is let through.
-
-    Raises:
-        FrameError: the file is missing, or holds something that is no number.
-    """
-    return _numbers(read_text(path, what).split(), f"{path}: this {what}")
-
-
-def read_intrinsics(path: Path) -> Matrix:
-    """Intrinsics from a text file with the 3×3 matrix, or from Open3D's ``camera.json``.
-
-    Raises:
-        FrameError: the file is missing, cut short, or holds no such matrix.
-    """
-    if path.suffix != ".json":
-        return check_intrinsics(read_matrix(path, 3, "intrinsics file"), str(path))
-    try:
-        stored = json.loads(read_text(path, "intrinsics file"))
-    except json.JSONDecodeError as error:
-        raise FrameError(f"{path}: this intrinsics file is not whole JSON ({error})") from error
-    # Open3D nests the same block under "intrinsic" when it writes extrinsics too.
-    block = stored.get("intrinsic", stored) if isinstance(stored, dict) else None
-    numbers = block.get("intrinsic_matrix") if isinstance(block, dict) else None
-    if not isinstance(numbers, list) or len(numbers) != 9:
-        raise FrameError(f'{path}: this intrinsics file has no "intrinsic_matrix" of 9 numbers, column by column')
-    matrix = _numbers(numbers, f"{path}: this intrinsics file").reshape(3, 3).T
-    return check_intrinsics(matrix, str(path))
-
-
-def read_trajectory(path: Path) -> list[Matrix]:
-    """Camera → world poses of a trajectory in the Redwood / Open3D format: five lines a frame.
-
-    The first line of each holds three frame indices, the other four the 4×4 matrix.
-
-    Raises:
-        FrameError: the file is missing, cut short, or a line does not hold what it should.
-    """
-    lines = [line for line in read_text(path, "trajectory").splitlines() if line.strip()]
-    poses = []
-    for start in range(0, len(lines), 5):
-        block = lines[start : start + 5]
-        where = f"{path}: pose {start // 5} of this trajectory"
-        if len(block) < 5:
-            raise FrameError(f"{where} has {len(block)} of its 5 lines: the file is cut short")
-        if len(block[0].split()) != 3:
-            raise FrameError(f"{where} should begin with a line of 3 frame indices, got {block[0]!r}")
-        rows = [_numbers(line.split(), where) for line in block[1:]]
-        if any(len(row) != 4 for row in rows):
-            raise FrameError(f"{where} should hold 4 rows of 4 numbers: the file is cut short or damaged")
-        poses.append(np.stack(rows))
-    return poses
 
 
 def check_intrinsics(matrix: Matrix, where: str) -> Matrix:
@@ -109,26 +138,3 @@ def check_intrinsics(matrix: Matrix, where: str) -> Matrix:
     if not finite or matrix[0, 0] <= 0 or matrix[1, 1] <= 0 or not np.array_equal(matrix[2], [0, 0, 1]):
         raise FrameError(f"{where} is no pinhole matrix [fx 0 cx; 0 fy cy; 0 0 1] with positive focal lengths")
     return matrix
-
-
-def read_text(path: Path, what: str) -> str:
-    """The text of a file; ``what`` is what errors call it.
-
-    Raises:
-        FrameError: the file is missing, cannot be read, or is not text in UTF-8.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise FrameError(f"{path}: this {what} is missing") from None
-    except UnicodeDecodeError as error:
-        raise FrameError(f"{path}: this {what} is not a text file") from error
-    except OSError as error:
-        raise FrameError(f"{path}: this {what} cannot be read ({error.strerror})") from error
-
-
-def _numbers(words: list[Any], where: str) -> Matrix:
-    try:
-        return np.array([float(word) for word in words], dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise FrameError(f"{where} holds something that is no number ({error})") from error

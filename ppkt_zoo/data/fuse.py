@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppkt_zoo.data.frames import FrameSource, RGBDFrame
+from ppkt_zoo.data.left_out import check_enough
 from ppkt_zoo.errors import FrameError, InputError
 from ppkt_zoo.points.back_projection import back_project
 
@@ -18,19 +19,24 @@ _MICRO = 1e-6
 _HALF = 1 << 20
 
 
-class FusedCloud(NamedTuple):
-    """One cloud out of many frames.
+class _Arrays(NamedTuple):
+    xyz: NDArray[np.float32]
+    rgb: NDArray[np.uint8]
+    label: NDArray[np.int16] | None
+
+
+class FusedCloud(_Arrays):
+    """One cloud out of many frames; unpacks into xyz, rgb, label.
 
     Attributes:
         xyz: float32 (N, 3), metres, z up; the mean position in each voxel, sorted by voxel.
         rgb: uint8 (N, 3), the mean colour.
         label: int16 (N,), what most pixels of the voxel say (−1 where none says anything; a tie goes to the
             smaller label), or None where no frame has labels.
+        skipped: what is wrong with each frame that was left out.
     """
 
-    xyz: NDArray[np.float32]
-    rgb: NDArray[np.uint8]
-    label: NDArray[np.int16] | None
+    skipped: tuple[str, ...] = ()
 
 
 def fuse(
@@ -42,6 +48,8 @@ def fuse(
 ) -> FusedCloud:
     """Fuse frames with poses; the order of the frames does not matter.
 
+    A frame that is damaged or lost is left out, and ``skipped`` of the result says why.
+
     Args:
         source: the frames.
         indices: which of them, by default all.
@@ -50,15 +58,25 @@ def fuse(
         far: leave out depth beyond so many metres.
 
     Raises:
-        FrameError: a frame is damaged or has no pose, or there are none.
+        FrameError: there are no frames, or more than half of them are damaged, lost, or without a pose.
         InputError: ``voxel`` is not positive, or too small for the width of the scene.
     """
     if not voxel > 0:
         raise InputError(f"voxel must be a positive edge in metres, got {voxel}")
     cells: list[Rows] = []
     votes: list[Rows] = []
+    skipped: list[str] = []
+    looked_at = 0
     for index in range(len(source)) if indices is None else indices:
-        _merge_frame(source[index], voxel, stride, far, cells, votes)
+        looked_at += 1
+        try:
+            frame = source[index]
+            _check_pose(frame)
+        except FrameError as error:
+            skipped.append(str(error))
+        else:
+            _merge_frame(frame, voxel, stride, far, cells, votes)
+    check_enough(skipped, looked_at, source.name)
     if not cells:
         raise FrameError(f"{source.name}: nothing to fuse: no frames, or no depth nearer than far={far}")
     keys, sums = _sum_rows(np.concatenate(cells))
@@ -66,24 +84,41 @@ def fuse(
     xyz = sums[:, 1:4] / count * _MICRO
     rgb = np.rint(sums[:, 4:7] / count)
     label = _majority(np.concatenate(votes), keys) if votes else None
-    return FusedCloud(xyz.astype(np.float32), rgb.astype(np.uint8), label)
+    fused = FusedCloud(xyz.astype(np.float32), rgb.astype(np.uint8), label)
+    fused.skipped = tuple(skipped)
+    return fused
 
 
 def poses_join(source: FrameSource) -> bool:
     """Whether the frames of a source lie in one world, so that they can be fused.
 
     A reader gives frames without stored poses one of their own each, with the camera in its origin: that joins nothing.
+    The first and the last frame tell; one that is damaged or lost is passed over.
 
     Raises:
-        FrameError: the first or the last frame cannot be read.
+        FrameError: no frame can be read; the message is that of the first.
     """
-    ends = [source[index].pose for index in (0, len(source) - 1)]
+    ends = [_first_pose(source, order) for order in (range(len(source)), range(len(source) - 1, -1, -1))]
     return all(pose is not None for pose in ends) and any(pose is not None and pose[:3, 3].any() for pose in ends)
 
 
-def _merge_frame(frame: RGBDFrame, voxel: float, stride: int, far: float, cells: list[Rows], votes: list[Rows]) -> None:
+def _first_pose(source: FrameSource, indices: Iterable[int]) -> NDArray[np.float64] | None:
+    """The pose of the first of these frames that can be read."""
+    first_error: FrameError | None = None
+    for index in indices:
+        try:
+            return source[index].pose
+        except FrameError as error:
+            first_error = first_error or error
+    raise first_error or FrameError(f"{source.name}: no frames")
+
+
+def _check_pose(frame: RGBDFrame) -> None:
     if frame.pose is None:
         raise FrameError(f"frame {frame.name}: it has no pose, so it cannot be fused with others")
+
+
+def _merge_frame(frame: RGBDFrame, voxel: float, stride: int, far: float, cells: list[Rows], votes: list[Rows]) -> None:
     xyz, pixel = back_project(frame.depth, frame.intrinsics, frame.pose, stride)
     row, column = pixel[:, 1], pixel[:, 0]
     near = frame.depth[row, column] <= far

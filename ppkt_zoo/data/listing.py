@@ -7,25 +7,51 @@ from pathlib import Path
 from ppkt_zoo.data.fingerprint import fingerprint_of, fingerprint_of_parts
 from ppkt_zoo.data.frames import FrameSource, RGBDFrame
 from ppkt_zoo.errors import FrameError
+from ppkt_zoo.files.reading import is_hidden_twin, usable_path
 
 
 def natural_key(text: str) -> tuple[tuple[int, str], ...]:
     """Sort key in which ``test9`` comes before ``test10``."""
     parts = re.split(r"(\d+)", text)
-    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in parts)
+    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts)
 
 
 def existing_folder(path: Path | str) -> Path:
-    """The path, if it is a folder.
+    """The path, if it is a folder; ``~`` is expanded.
 
     Raises:
-        FrameError: it does not exist, or is a file.
+        FrameError: it does not exist, is a file, or has a name that the system or UTF-8 cannot take.
     """
-    folder = Path(path)
+    folder = usable_path(path, FrameError, "folder of frames")
     if not folder.is_dir():
         found = "this is a file, not a folder of frames" if folder.exists() else "no such folder"
         raise FrameError(f"{folder}: {found}")
+    check_name(folder)
     return folder
+
+
+def entries(folder: Path) -> list[Path]:
+    """What lies in a folder, by name, without the files that macOS lays beside others (``._name``, ``.DS_Store``).
+
+    Raises:
+        FrameError: the folder is missing or cannot be read.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if not is_hidden_twin(path))
+    except OSError as error:
+        raise FrameError(f"{folder}: this folder cannot be read ({error.strerror})") from error
+
+
+def check_name(path: Path) -> None:
+    """Check that a name can be written down, as records and shards do with it.
+
+    Raises:
+        FrameError: it is not in UTF-8; the message shows it with the odd bytes written out.
+    """
+    try:
+        path.name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise FrameError(f"{path}: this name is not in UTF-8: rename it") from None
 
 
 class Subset:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ppkt_zoo.data.listing import natural_key
+from ppkt_zoo.data.listing import check_name, entries, natural_key
 from ppkt_zoo.data.timed import associate
 from ppkt_zoo.errors import FrameError
 
@@ -44,7 +44,7 @@ def find_trajectory(folder: Path) -> Path:
     usual = folder / "trajectory.log"
     if usual.exists():
         return usual
-    found = sorted([*folder.glob("*.log"), *folder.glob(f"*{_TRAJECTORY_END}")])
+    found = [path for path in entries(folder) if path.name.endswith((".log", _TRAJECTORY_END)) and not path.is_dir()]
     return _one(found, "trajectories") if found else usual
 
 
@@ -90,16 +90,17 @@ def pair(color: dict[str, Path], depth: dict[str, Path]) -> list[tuple[str, str]
 
 def _microseconds(path: Path) -> int | None:
     number, _, time = path.stem.partition("-")
-    return int(time) if number.isdigit() and time.isdigit() else None
+    return int(time) if number.isdecimal() and time.isdecimal() else None
 
 
 def _by_number(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
     files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
+    for path in entries(folder):
         if path.suffix.lower() not in suffixes:
             continue
+        check_name(path)
         lead = path.stem.split("-")[0]
-        key = lead if lead.isdigit() else path.stem
+        key = lead if lead.isdecimal() else path.stem
         if key in files:
             raise FrameError(f"{path} and {files[key].name} are both frame {key}: keep one of them")
         files[key] = path
@@ -107,7 +108,7 @@ def _by_number(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
 
 
 def _ending(folder: Path, ends: tuple[str, ...]) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name.endswith(ends))
+    return [path for path in entries(folder) if path.is_dir() and path.name.endswith(ends)]
 
 
 def _one(found: list[Path], what: str) -> Path:

@@ -16,11 +16,20 @@ from ppkt_zoo.data.alignment import (
     upright_pose,
     world_to_z_up,
 )
-from ppkt_zoo.data.cameras import as_intrinsics, pinhole, read_intrinsics, read_trajectory
+from ppkt_zoo.data.cameras import find_camera, given_camera, read_checked_camera
 from ppkt_zoo.data.frames import RGBDFrame
-from ppkt_zoo.data.images import read_color, read_depth
+from ppkt_zoo.data.images import check_depth_scale, read_color, read_depth
 from ppkt_zoo.data.listing import existing_folder, natural_key
-from ppkt_zoo.data.open3d_files import find_color, find_depth, find_trajectory, list_color, list_depth, pair, stamped
+from ppkt_zoo.data.open3d_files import (
+    find_color,
+    find_depth,
+    find_trajectory,
+    list_color,
+    list_depth,
+    pair,
+    stamped,
+)
+from ppkt_zoo.data.trajectory import poses_of_images, read_pose_log
 from ppkt_zoo.errors import FrameError
 
 # Open3D's PinholeCameraIntrinsicParameters.PrimeSenseDefault, which its samples are to be read with.
@@ -29,7 +38,11 @@ _CAMERA_FILES = ("camera.json", "camera_primesense.json", "intrinsic.json", "cam
 
 
 class Open3DFolder:
-    """The frames of one sequence; the k-th pose of the trajectory belongs to the k-th image.
+    """The frames of one sequence.
+
+    A pose belongs to the image whose number is the frame id before it (what else is in use is told by
+    :func:`ppkt_zoo.data.trajectory.poses_of_images`). Where an image has no pose, tracking was lost: it is no frame,
+    and ``skipped`` names it.
 
     Colour and depth are paired by the first number in their names, so ``00003.jpg`` goes with ``00003.png``. Where
     all names have Redwood's time stamps (``0000003-000000066741.jpg``), the nearest in time belong together, at most
@@ -50,8 +63,8 @@ class Open3DFolder:
         depth_scale: stored units in a metre.
 
     Raises:
-        FrameError: a folder or the trajectory is missing or does not fit the images; frames are checked when they
-            are read.
+        FrameError: a folder or the trajectory is missing or does not fit the images, or more than half of the images
+            have no pose; frames are checked when they are read.
     """
 
     def __init__(
@@ -59,6 +72,7 @@ class Open3DFolder:
     ) -> None:
         self.folder = existing_folder(folder)
         self.name = self.folder.resolve().name
+        check_depth_scale(depth_scale)
         self._depth_scale = depth_scale
         self._color_folder = find_color(self.folder)
         self._depth_folder = existing_folder(find_depth(self.folder))
@@ -71,14 +85,16 @@ class Open3DFolder:
             "color": len(self._color.keys() - {color for color, _ in self._pairs}),
             "depth": len(self._depth_files.keys() - {depth for _, depth in self._pairs}),
         }
+        self.skipped: tuple[str, ...] = ()
         self._poses = self._read_poses()
         self._up = check_up(up, WORLD_UP if self._poses is not None else FRAME_UP)
-        camera = next((self.folder / n for n in _CAMERA_FILES if (self.folder / n).exists()), None)
+        camera = find_camera(self.folder, first=_CAMERA_FILES)
         self._default_camera = intrinsics is None and camera is None
-        if intrinsics is not None:
-            self._intrinsics = as_intrinsics(intrinsics)
+        if intrinsics is not None or camera is None:
+            self._camera = given_camera(PRIMESENSE_INTRINSICS if intrinsics is None else intrinsics)
         else:
-            self._intrinsics = pinhole(*PRIMESENSE_INTRINSICS) if camera is None else read_intrinsics(camera)
+            self._camera = read_checked_camera(camera)
+        self._intrinsics = self._camera.matrix
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -88,13 +104,15 @@ class Open3DFolder:
         name = f"{self.name}/{key}"
         color = read_color(self.color_file(index))
         depth = self._depth(index)
-        return RGBDFrame(
+        frame = RGBDFrame(
             color=color,
             depth=depth,
             intrinsics=self._intrinsics.copy(),
             pose=self._pose(index, depth, name),
             name=name,
         )
+        self._camera.check_size(color.shape, name)
+        return frame
 
     def color_file(self, index: int) -> Path:
         """Where a frame's colour is stored."""
@@ -111,16 +129,18 @@ class Open3DFolder:
         path = find_trajectory(self.folder)
         if not path.exists() and stamped(self._color) and stamped(self._depth_files):
             return None
-        poses = read_trajectory(path)
-        by_time = any(self.unmatched.values())
-        # Where frames were left out, the trajectory still has a pose for every depth image.
-        keys = sorted(self._depth_files, key=natural_key) if by_time else [depth for _, depth in self._pairs]
-        if len(poses) != len(keys):
+        poses = read_pose_log(path)
+        # Redwood numbers the images of each stream from 1 on, and the trajectory goes with the depth images.
+        names = sorted({*self._depth_files, *(depth for _, depth in self._pairs)}, key=natural_key)
+        stored = poses_of_images(poses, names, path, from_one=stamped(self._color) and stamped(self._depth_files))
+        lost = [one for one in self._pairs if one[1] not in stored]
+        if 2 * len(lost) > len(self._pairs):
             raise FrameError(
-                f"{path}: {len(poses)} poses for {len(keys)} frames: "
-                "the file is cut short, or images were added or removed"
+                f"{path}: {len(poses)} poses for {len(names)} frames: {len(lost)} images have none: the file is cut "
+                "short, or of another sequence"
             )
-        stored = dict(zip(keys, poses, strict=True))
+        self.skipped = tuple(f"{color}: no pose in {path.name} (tracking was lost)" for color, _ in lost)
+        self._pairs = [one for one in self._pairs if one[1] in stored]
         return [stored[depth] for _, depth in self._pairs]
 
     def _pose(self, index: int, depth: np.ndarray, name: str) -> Matrix | None:
@@ -142,6 +162,6 @@ class Open3DFolder:
         if self._default_camera and depth.shape != (480, 640):
             raise FrameError(
                 f"{path}: this image is {depth.shape[1]}×{depth.shape[0]}, but the default intrinsics are for 640×480: "
-                f"write {self.folder / 'camera.json'} or give intrinsics=(fx, fy, cx, cy)"
+                f"write {self.folder / 'camera.json'} or give intrinsics=(fx, fy, cx, cy) (--intrinsics in commands)"
             )
         return depth

@@ -4,7 +4,7 @@ NAME.color.jpg (or .png)    colour
 NAME.depth.png              16-bit millimetres, 0 = hole, registered to colour
 NAME.pose.txt               4×4 camera → world, for all frames or for none
 NAME.object.png             ids: 0 nothing known, 1 the table, 2 and more the objects; optional
-camera-intrinsics.txt       3×3 of all frames (or camera.json of Open3D); else the argument intrinsics
+camera-intrinsics.txt       3×3 of all frames, or another form and name (docs/datasets.md); else the argument intrinsics
 """
 
 from functools import cached_property
@@ -23,16 +23,16 @@ from ppkt_zoo.data.alignment import (
     upright_pose,
     world_to_z_up,
 )
-from ppkt_zoo.data.cameras import as_intrinsics, read_intrinsics, read_matrix
+from ppkt_zoo.data.cameras import CAMERA_FILES, Camera, find_camera, given_camera, read_checked_camera, read_pose
 from ppkt_zoo.data.frames import RGBDFrame
-from ppkt_zoo.data.images import find_color, read_color, read_depth, read_ids
-from ppkt_zoo.data.listing import existing_folder, natural_key
+from ppkt_zoo.data.images import check_depth_scale, find_color, read_color, read_depth, read_ids
+from ppkt_zoo.data.listing import check_name, entries, existing_folder, natural_key
 from ppkt_zoo.errors import FrameError
 
 # The label of each pixel where there are object ids; −1 where the id is 0.
 OBJECT_CLASSES = ("table", "object")
 _PARTS = (".color.jpg", ".color.jpeg", ".color.png", ".depth.png", ".pose.txt", ".object.png")
-_CAMERA_FILES = ("camera-intrinsics.txt", "camera.json")
+_POSE = ".pose.txt"
 
 
 class PlainFrames:
@@ -50,8 +50,8 @@ class PlainFrames:
         depth_scale: stored units in a metre.
 
     Raises:
-        FrameError: no such folder, no frames in it, no intrinsics, or poses for some frames only; the rest
-            is checked when a frame is read.
+        FrameError: no such folder, no frames in it, no intrinsics, or poses for less than half of the frames; the
+            rest is checked when a frame is read. A frame without a pose among others that have one is lost.
     """
 
     def __init__(
@@ -59,13 +59,16 @@ class PlainFrames:
     ) -> None:
         self.folder = existing_folder(folder)
         self.name = self.folder.resolve().name
+        check_depth_scale(depth_scale)
         self._depth_scale = depth_scale
-        self._stems = _list_stems(self.folder)
+        self._stems, posed = _list_stems(self.folder)
         if not self._stems:
             raise FrameError(f"{self.folder}: no frames here: expected NAME.color.jpg (or .png) and NAME.depth.png")
-        self._posed = _has_poses(self.folder, self._stems)
+        self._posed = bool(posed)
+        self._check_poses(posed)
         self._up = check_up(up, WORLD_UP if self._posed else FRAME_UP)
-        self._intrinsics = _find_intrinsics(self.folder) if intrinsics is None else as_intrinsics(intrinsics)
+        self._camera = _find_camera(self.folder) if intrinsics is None else given_camera(intrinsics)
+        self._intrinsics = self._camera.matrix
 
     def __len__(self) -> int:
         return len(self._stems)
@@ -75,7 +78,7 @@ class PlainFrames:
         depth = self._depth(index)
         ids_file = self.folder / f"{stem}.object.png"
         ids = read_ids(ids_file) if ids_file.exists() else None
-        return RGBDFrame(
+        frame = RGBDFrame(
             color=read_color(self.color_file(index)),
             depth=depth,
             intrinsics=self._intrinsics.copy(),
@@ -84,6 +87,8 @@ class PlainFrames:
             label=None if ids is None else (np.minimum(ids, len(OBJECT_CLASSES)) - 1).astype(np.int16),
             instance=ids,
         )
+        self._camera.check_size(frame.color.shape, frame.name)
+        return frame
 
     def color_file(self, index: int) -> Path:
         """Where a frame's colour is stored."""
@@ -100,7 +105,15 @@ class PlainFrames:
         return upright_pose(self._up, depth, self._intrinsics, f"{self.name}/{self._stems[index]}")
 
     def _stored_pose(self, index: int) -> Matrix:
-        return read_matrix(self.folder / f"{self._stems[index]}.pose.txt", 4, "pose")
+        return read_pose(self.folder / f"{self._stems[index]}{_POSE}")
+
+    def _check_poses(self, posed: set[str]) -> None:
+        missing = [stem for stem in self._stems if stem not in posed]
+        if self._posed and 2 * len(missing) > len(self._stems):
+            raise FrameError(
+                f"{self.folder / (missing[0] + _POSE)}: this pose is missing ({len(missing)} of {len(self._stems)} "
+                "frames have none): give every frame a pose, or none"
+            )
 
     def _view(self, index: int) -> DepthView:
         return self._depth(index), self._intrinsics
@@ -109,30 +122,23 @@ class PlainFrames:
         return read_depth(self.folder / f"{self._stems[index]}.depth.png", self._depth_scale)
 
 
-def _list_stems(folder: Path) -> list[str]:
-    stems = set()
-    for path in folder.iterdir():
+def _list_stems(folder: Path) -> tuple[list[str], set[str]]:
+    """The frames of a folder in their order, and those of them that have a pose."""
+    stems, posed = set(), set()
+    for path in entries(folder):
         part = next((part for part in _PARTS if path.name.endswith(part)), None)
         if part is not None:
-            stems.add(path.name.removesuffix(part))
-    return sorted(stems, key=natural_key)
+            check_name(path)
+            (posed if part == _POSE else stems).add(path.name.removesuffix(part))
+    # A pose alone is a frame too, one that cannot be read.
+    return sorted(stems | posed, key=natural_key), posed
 
 
-def _has_poses(folder: Path, stems: list[str]) -> bool:
-    missing = [folder / f"{stem}.pose.txt" for stem in stems if not (folder / f"{stem}.pose.txt").exists()]
-    if missing and len(missing) < len(stems):
-        raise FrameError(
-            f"{missing[0]}: this pose is missing ({len(missing)} of {len(stems)} frames have none): "
-            "give every frame a pose, or none"
-        )
-    return not missing
-
-
-def _find_intrinsics(folder: Path) -> Matrix:
-    found = next((folder / name for name in _CAMERA_FILES if (folder / name).exists()), None)
+def _find_camera(folder: Path) -> Camera:
+    found = find_camera(folder)
     if found is None:
         raise FrameError(
-            f"{folder / _CAMERA_FILES[0]}: this intrinsics file is missing: write the 3×3 matrix there, "
-            "or give intrinsics=(fx, fy, cx, cy)"
+            f"{folder / CAMERA_FILES[0]}: this intrinsics file is missing: write the 3×3 matrix there, "
+            "or give intrinsics=(fx, fy, cx, cy) (--intrinsics in commands)"
         )
-    return read_intrinsics(found)
+    return read_checked_camera(found)

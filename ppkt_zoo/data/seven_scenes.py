@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ppkt_zoo.data.alignment import WORLD_UP, DepthView, Matrix, aligned, check_up, world_to_z_up
-from ppkt_zoo.data.cameras import as_intrinsics, read_intrinsics, read_matrix
+from ppkt_zoo.data.cameras import CAMERA_FILES, Camera, find_camera, given_camera, read_checked_camera, read_pose
 from ppkt_zoo.data.frames import RGBDFrame
-from ppkt_zoo.data.images import find_color, read_color, read_depth
-from ppkt_zoo.data.listing import existing_folder, natural_key
+from ppkt_zoo.data.images import check_depth_scale, find_color, read_color, read_depth
+from ppkt_zoo.data.listing import check_name, entries, existing_folder, natural_key
 from ppkt_zoo.errors import FrameError
 
 # What the data set's page states for all of its sequences, which come without an intrinsics file.
@@ -41,6 +41,7 @@ class SevenScenes:
         self.folder = existing_folder(folder)
         self.name = self.folder.resolve().name
         self._up = check_up(up, WORLD_UP)
+        check_depth_scale(depth_scale)
         self._depth_scale = depth_scale
         self._stems = _list_stems(self.folder)
         if not self._stems:
@@ -48,20 +49,23 @@ class SevenScenes:
                 f"{self.folder}: no frames of 7-Scenes here: expected frame-NNNNNN.color.png (or .jpg), "
                 ".depth.png and .pose.txt, or folders seq-NN of them"
             )
-        self._intrinsics = _find_intrinsics(self.folder) if intrinsics is None else as_intrinsics(intrinsics)
+        self._camera = _find_camera(self.folder) if intrinsics is None else given_camera(intrinsics)
+        self._intrinsics = self._camera.matrix
 
     def __len__(self) -> int:
         return len(self._stems)
 
     def __getitem__(self, index: int) -> RGBDFrame:
         stem = self._stems[index]
-        return RGBDFrame(
+        frame = RGBDFrame(
             color=read_color(self.color_file(index)),
             depth=self._depth(index),
             intrinsics=self._intrinsics.copy(),
             pose=aligned(self.alignment, self._stored_pose(index)),
             name=f"{self.name}/{stem}",
         )
+        self._camera.check_size(frame.color.shape, frame.name)
+        return frame
 
     def color_file(self, index: int) -> Path:
         """Where a frame's colour is stored."""
@@ -73,7 +77,7 @@ class SevenScenes:
         return world_to_z_up(self._up, self._stored_pose, self._view, len(self), self.name)
 
     def _stored_pose(self, index: int) -> Matrix:
-        return read_matrix(self.folder / f"{self._stems[index]}.pose.txt", 4, "pose")
+        return read_pose(self.folder / f"{self._stems[index]}.pose.txt")
 
     def _view(self, index: int) -> DepthView:
         return self._depth(index), self._intrinsics
@@ -84,21 +88,20 @@ class SevenScenes:
 
 def _list_stems(folder: Path) -> list[str]:
     stems = set()
-    for path in [*folder.glob("frame-*"), *folder.glob("seq-*/frame-*")]:
+    sequences = [path for path in entries(folder) if path.name.startswith("seq-") and path.is_dir()]
+    for path in (path for place in (folder, *sequences) for path in entries(place)):
         part = next((part for part in _PARTS if path.name.endswith(part)), None)
-        if part is not None:
+        if part is not None and path.name.startswith("frame-"):
+            check_name(path)
             stems.add(path.relative_to(folder).as_posix().removesuffix(part))
     return sorted(stems, key=natural_key)
 
 
-def _find_intrinsics(folder: Path) -> Matrix:
-    wanted = folder / "camera-intrinsics.txt"
-    above = folder.resolve().parent / wanted.name
-    if not wanted.exists() and above.exists():
-        return read_intrinsics(above)
-    if not wanted.exists():
+def _find_camera(folder: Path) -> Camera:
+    found = find_camera(folder) or find_camera(folder.resolve().parent)
+    if found is None:
         raise FrameError(
-            f"{wanted}: this intrinsics file is missing: write the 3×3 matrix there, or give "
-            "intrinsics=(fx, fy, cx, cy); the data set's page states 585, 585, 320, 240"
+            f"{folder / CAMERA_FILES[0]}: this intrinsics file is missing: write the 3×3 matrix there, or give "
+            "intrinsics=(fx, fy, cx, cy) (--intrinsics in commands); the data set's page states 585, 585, 320, 240"
         )
-    return read_intrinsics(wanted)
+    return read_checked_camera(found)

@@ -13,7 +13,7 @@ from ppkt_zoo.data.open3d_folder import Open3DFolder
 from ppkt_zoo.data.open_frames import open_frames
 from ppkt_zoo.data.plain import PlainFrames
 from ppkt_zoo.data.seven_scenes import PUBLISHED_INTRINSICS, SevenScenes
-from ppkt_zoo.errors import FrameError
+from ppkt_zoo.errors import FrameError, LostFrameError
 
 MOSD_CAMERA = (525, 525, 319.5, 239.5)
 POSED = [(SevenScenes, seven_scenes), (Open3DFolder, open3d)]
@@ -166,7 +166,12 @@ def test_open3d_names_the_missing_file(tmp_path, part):
         ("", "holds 0"),
         ("1 0 0 0\n0 1 0 0\n0 0 one 0\n0 0 0 1", "something that is no number"),
         ("nan " * 16, "tracking was lost"),
-        ("-1.#IND " * 16, "something that is no number"),
+        ("-1.#IND " * 16, "tracking was lost"),
+        ("1.#QNAN\n" * 12, "tracking was lost"),
+        ("-nan(ind), " * 16, "tracking was lost"),
+        ("0 0 0 0\n" * 3 + "0 0 0 1", r"all zeros \(tracking was lost"),
+        ("1 0 0 0\n0 1 0 0\n0 0 1 0\n1 2 3 1", "its last row 0 0 0 1"),
+        ("1_0 0 0 0\n" * 4, "something that is no number"),
         ("2 0 0 0\n0 2 0 0\n0 0 2 0\n0 0 0 1", "not a rotation"),
     ],
 )
@@ -234,7 +239,7 @@ def test_refuses_up(tmp_path, given):
     ("change", "says"),
     [
         (lambda text: text[: len(text) // 2], "cut short"),
-        (lambda text: "\n".join(text.splitlines()[:-5]), "11 poses for 12 frames: the file is cut short"),
+        (lambda text: "\n".join(text.splitlines()[:25]), "5 poses for 12 frames: 7 images have none: .* cut short"),
         (lambda text: "", "0 poses for 12 frames"),
         (lambda text: text.replace("3 3 4", "3 3"), "pose 3 .* should begin with a line of 3 frame indices"),
         (lambda text: text.replace("0.00000000 0.00000000 0.00000000 1.00000000", "0 0 0", 1), "pose 0 .* 4 rows of 4"),
@@ -338,7 +343,12 @@ def test_plain_frames_with_poses(tmp_path):
     frames = PlainFrames(folder, up="world-z")
     np.testing.assert_allclose(frames[2].pose, POSES[2], atol=1e-12)
     (folder / "test2.pose.txt").unlink()
-    with pytest.raises(FrameError, match=r"test2\.pose\.txt: this pose is missing \(1 of 3 frames"):
+    frames = PlainFrames(folder, up="world-z")
+    with pytest.raises(LostFrameError, match=r"test2\.pose\.txt: this pose is missing"):
+        frames[1]
+    np.testing.assert_allclose(frames[2].pose, POSES[2], atol=1e-12)
+    (folder / "test10.pose.txt").unlink()
+    with pytest.raises(FrameError, match=r"test2\.pose\.txt: this pose is missing \(2 of 3 frames"):
         PlainFrames(folder)
 
 

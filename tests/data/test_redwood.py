@@ -69,7 +69,11 @@ def test_a_trajectory_of_a_stamped_sequence_counts_depth_images(tmp_path):
     for index, number in enumerate([0, 1, 3, 4]):
         np.testing.assert_allclose(frames[index].pose, POSES[number], atol=1e-7)
     (folder / "trajectory.log").write_text("\n".join(rows[:-5]))
-    with pytest.raises(FrameError, match="4 poses for 5 frames"):
+    frames = Open3DFolder(folder, intrinsics=CAMERA, up="world-z")
+    assert frames.skipped == ("0000004: no pose in trajectory.log (tracking was lost)",)
+    np.testing.assert_allclose(frames[2].pose, POSES[3], atol=1e-7)
+    (folder / "trajectory.log").write_text("\n".join(rows[:5]))
+    with pytest.raises(FrameError, match="1 poses for 5 frames: 3 images have none"):
         Open3DFolder(folder)
 
 
