@@ -18,6 +18,7 @@ __all__ = [
     "RecipeError",
     "ScaleWarning",
     "TeacherError",
+    "ThreadWarning",
     "TrainingError",
     "UnknownNameError",
     "WeightError",
@@ -87,7 +88,9 @@ class EngineError(PPKTZooError, RuntimeError):
 
 
 class InputWarning(UserWarning):
-    """A file was read, but not all of it, or not surely as it was meant: a mesh's faces, columns that look like colours.
+    """A file was read, but not all of it, or not surely as it was meant.
+
+    Only the vertices of a mesh were, or columns look like colours and are none.
 
     Its text is made printable, as that of every error of ours.
     """
@@ -98,3 +101,7 @@ class InputWarning(UserWarning):
 
 class ScaleWarning(UserWarning):
     """The cloud's extent looks like other units than metres, or like a whole city."""
+
+
+class ThreadWarning(UserWarning):
+    """Torch's threads busily wait for each other on a machine that has other work: all is many times slower."""

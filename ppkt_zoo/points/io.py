@@ -1,7 +1,8 @@
 """Clouds from files and into files."""
 
 import io
-import os
+import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,24 +10,34 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ppkt_zoo.errors import InputError
+from ppkt_zoo.errors import InputError, InputWarning
+from ppkt_zoo.files.limits import memory_named
+from ppkt_zoo.files.reading import read_file, usable_path
+from ppkt_zoo.files.text import one_line
+from ppkt_zoo.files.writing import write_whole
 from ppkt_zoo.points.colors import as_uint8
 from ppkt_zoo.points.las import parse_las
 from ppkt_zoo.points.pcd import parse_pcd
 from ppkt_zoo.points.ply import parse_ply, ply_bytes
-from ppkt_zoo.points.tables import parse_npy, parse_npz, parse_text
+from ppkt_zoo.points.tables import TEXT_ENDINGS, parse_npy, parse_npz, parse_text
+
+__all__ = ["CLOUD_ENDINGS", "CloudArrays", "read_cloud", "write_cloud"]
 
 _PARSERS: dict[str, Callable[[bytes, str], tuple[NDArray[Any], NDArray[Any] | None]]] = {
     ".ply": parse_ply,
     ".pcd": parse_pcd,
     ".npz": parse_npz,
     ".npy": parse_npy,
-    ".txt": parse_text,
-    ".xyz": parse_text,
-    ".csv": parse_text,
     ".las": parse_las,
     ".laz": parse_las,
+    **dict.fromkeys(TEXT_ENDINGS, parse_text),
 }
+#: Endings of the files that :func:`read_cloud` reads, in small letters.
+CLOUD_ENDINGS = tuple(_PARSERS)
+_PACKED = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip", ".7z", ".rar", ".tar", ".tgz")
+# What np.savez takes for arguments of its own.
+_TAKEN = ("file", "allow_pickle", "xyz", "rgb")
+_ROWS = 1 << 20
 
 
 class CloudArrays(NamedTuple):
@@ -44,36 +55,61 @@ class CloudArrays(NamedTuple):
 
 
 def read_cloud(path: Path | str) -> CloudArrays:
-    """Read a cloud; the ending of the name says the format.
+    """Read a cloud; the ending of the name, in any case, says the format.
 
-    Formats: ``.ply``, ``.pcd``, ``.npz`` (xyz, rgb or points, colors), ``.npy`` (N×3 or N×6), ``.txt``, ``.xyz``,
-    ``.csv``, and ``.las``, ``.laz`` with the extra ``ppkt-zoo[las]``.
+    Formats: ``.ply``, ``.pcd``, ``.npz`` (xyz, rgb or points, colors), ``.npy`` (N×3 or N×6), tables of text
+    (``.txt``, ``.xyz``, ``.csv``, ``.asc``, ``.pts``, ``.xyzrgb``, …), and ``.las``, ``.laz`` with the extra
+    ``ppkt-zoo[las]``. Positions and colours are found by their names, whatever the format and the case: red green
+    blue, r g b, packed rgb or rgba, and f_dc of Gaussian splats; alpha is left out.
 
     Raises:
-        InputError: no such file, an unknown ending, a file that is cut short or contradicts its header, colours
-            that fit no convention, or no point with a finite position; the message names the file.
+        InputError: no such file, an unknown ending, a file that is too large, is cut short or contradicts its
+            header, colours that fit no convention, or no point with a finite position; the message names the file.
+
+    Warns:
+        InputWarning: a mesh of which only the vertices are read, columns that look like colours but are not
+            understood, colours that are black throughout, or names that tell a unit other than metres.
     """
-    file = Path(path)
-    parser = _PARSERS.get(file.suffix.lower())
-    if parser is None:
-        raise InputError(f"{file}: no reader for {file.suffix or 'a name without ending'}: use {', '.join(_PARSERS)}")
-    try:
-        content = file.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{file}: no such file") from None
-    except OSError as error:
-        raise InputError(f"{file}: this file cannot be read ({error.strerror})") from error
+    file = usable_path(path, InputError)
+    parser = _parser(file)
+    if file.is_dir():
+        raise InputError(f"{file}: a folder cannot be read as a cloud: give one of its files")
+    content = read_file(file, InputError, missing="no such file")
     if not content:
         raise InputError(f"{file}: the file is empty")
-    xyz, colors = parser(content, str(file))
-    if xyz.dtype not in (np.float32, np.float64):
-        xyz = xyz.astype(np.float64)
-    finite = np.isfinite(xyz).all(axis=1)
-    kept = int(finite.sum())
-    if kept == 0:
-        raise InputError(f"{file}: no point with a finite position among {len(xyz)} rows")
-    rgb = None if colors is None else as_uint8(colors[finite], str(file))
-    return CloudArrays(np.ascontiguousarray(xyz[finite], dtype=xyz.dtype.newbyteorder("=")), rgb, len(xyz) - kept)
+    with memory_named(str(file), InputError):
+        xyz, colors = parser(content, str(file))
+        del content
+        kept, rows = _finite(xyz), len(xyz)
+        number = rows if kept is None else int(kept.sum())
+        if number == 0:
+            raise InputError(f"{file}: no point with a finite position among {rows} rows")
+        # A part of an array would keep the whole file in memory; whole arrays are taken as they are.
+        dtype = xyz.dtype.newbyteorder("=") if xyz.dtype.kind == "f" and xyz.dtype.itemsize in (4, 8) else np.float64
+        xyz = np.ascontiguousarray(xyz if kept is None else xyz[kept], dtype=dtype)
+        rgb = None if colors is None else as_uint8(colors if kept is None else colors[kept], str(file))
+    if rgb is not None and number > 1 and not rgb.any():
+        warnings.warn(
+            InputWarning(f"{file}: all colours are 0, a black cloud: were they never filled in?"), stacklevel=2
+        )
+    return CloudArrays(xyz, rgb, rows - number)
+
+
+def _parser(file: Path) -> Callable[[bytes, str], tuple[NDArray[Any], NDArray[Any] | None]]:
+    ending = file.suffix.lower()
+    if ending in _PACKED:
+        raise InputError(f"{file}: packed files ({ending}) are not read: unpack it first, and give what is inside")
+    if ending not in _PARSERS:
+        raise InputError(f"{file}: no reader for {file.suffix or 'a name without ending'}: use {', '.join(_PARSERS)}")
+    return _PARSERS[ending]
+
+
+def _finite(xyz: NDArray[Any]) -> NDArray[np.bool_] | None:
+    """Which rows have a position; None where all have."""
+    kept = np.empty(len(xyz), dtype=bool)
+    for at in range(0, len(xyz), _ROWS):
+        kept[at : at + _ROWS] = np.isfinite(xyz[at : at + _ROWS]).all(axis=1)
+    return None if len(kept) and kept.all() else kept
 
 
 def write_cloud(
@@ -85,13 +121,15 @@ def write_cloud(
         path: where to; its folder must exist.
         xyz: float32 or float64 (N, 3), kept as it is.
         rgb: uint8 (N, 3) or None.
-        extra: further arrays with a row for each point, (N,) or (N, C); in ``.ply`` a property for each column,
-            ``name`` or ``name_0``, ``name_1``, …
+        extra: further arrays with a row for each point, (N,) or (N, C), of any kind of number; in ``.npz`` kept as
+            they are, half precision too (``features=features.astype("float16")`` takes half the place); in ``.ply``
+            a property for each column, ``name`` or ``name_0``, ``name_1``, …, where half precision becomes float32,
+            since the format has none.
 
     Raises:
-        InputError: another ending, or an array does not fit; the message names it.
+        InputError: another ending, an array does not fit, or it cannot be written; the message names it.
     """
-    file = Path(path)
+    file = usable_path(path, InputError)
     arrays = _checked(xyz, rgb, extra)
     if file.suffix.lower() == ".npz":
         stream = io.BytesIO()
@@ -101,7 +139,9 @@ def write_cloud(
         content = ply_bytes(_ply_columns(arrays))
     else:
         raise InputError(f"{file}: clouds are written as .ply or .npz")
-    _write_whole(file, content)
+    if not file.parent.is_dir():
+        raise InputError(f"{file}: this file cannot be written: there is no folder {file.parent}")
+    write_whole(file, content, InputError)
     return file
 
 
@@ -114,6 +154,8 @@ def _checked(xyz: Any, rgb: Any, extra: dict[str, Any]) -> dict[str, NDArray[Any
             raise InputError(f"rgb must be a uint8 array of shape {xyz.shape}, or None")
         arrays["rgb"] = rgb
     for name, value in extra.items():
+        if name in _TAKEN or not re.fullmatch(r"[\x21-\x7e]+", name) or "/" in name:
+            raise InputError(f"{one_line(name, 60)!r} is no name for a further array: use letters, digits and _")
         fits = isinstance(value, np.ndarray) and value.ndim in (1, 2) and len(value) == len(xyz)
         if not fits or value.dtype.kind not in "fiub":
             raise InputError(f"{name} must be a numeric array with one row for each of the {len(xyz)} points")
@@ -146,13 +188,3 @@ def _ply_type(name: str, values: NDArray[Any]) -> NDArray[Any]:
     if values.min() < limits.min or values.max() > limits.max:
         raise InputError(f"{name} does not fit the 32-bit whole numbers of .ply: write .npz")
     return values.astype(np.int32)
-
-
-def _write_whole(file: Path, content: bytes) -> None:
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}.unfinished")
-    try:
-        unfinished.write_bytes(content)
-        os.replace(unfinished, file)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise InputError(f"{file}: this file cannot be written ({error.strerror})") from error

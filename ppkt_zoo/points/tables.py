@@ -1,127 +1,83 @@
-"""Clouds in numpy's files and in tables of text."""
+"""Clouds in tables of text; those in numpy's files are read next door, by the same names."""
 
-import io
-import lzma
-import re
-import struct
-import tokenize
-import zipfile
-import zlib
+import codecs
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.files.limits import memory_named
+from ppkt_zoo.points.colors import from_harmonics, unpacked
+from ppkt_zoo.points.number_rows import Target, fill_rows
+from ppkt_zoo.points.numpy_files import parse_npy, parse_npz
+from ppkt_zoo.points.text_layout import find_layout
 
-Columns = tuple[NDArray[Any], NDArray[Any] | None]
+__all__ = ["TEXT_ENDINGS", "parse_npy", "parse_npz", "parse_text"]
 
-_XYZ_KEYS = ("xyz", "points")
-_RGB_KEYS = ("rgb", "colors")
-# NotImplementedError (an unknown compression) is a RuntimeError.
-_ZIP_DAMAGE: tuple[type[Exception], ...] = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error)
-_ZIP_DAMAGE += (EOFError, OSError, LookupError, ValueError, RuntimeError)
-_COLOR_NAMES = (("r", "g", "b"), ("red", "green", "blue"))
-
-
-def parse_npz(content: bytes, where: str) -> Columns:
-    """``xyz`` (or ``points``) and ``rgb`` (or ``colors``), each (N, 3).
-
-    Raises:
-        InputError: the archive is damaged, or holds no such arrays.
-    """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = [name.removesuffix(".npy") for name in archive.namelist()]
-            wanted = [name for name in names if name in (*_XYZ_KEYS, *_RGB_KEYS)]
-            members = {name: archive.read(f"{name}.npy") for name in wanted}
-    except _ZIP_DAMAGE as error:
-        raise InputError(f"{where}: this .npz file is cut short or damaged ({error})") from error
-    arrays = {name: _array(member, f"{where}, {name}") for name, member in members.items()}
-    xyz = next((arrays[key] for key in _XYZ_KEYS if key in arrays), None)
-    if xyz is None:
-        raise InputError(f"{where}: no array xyz or points, only {', '.join(names) or 'nothing'}")
-    if xyz.ndim != 2 or xyz.shape[1] != 3:
-        raise InputError(f"{where}: xyz must have shape (N, 3), got {xyz.shape}")
-    rgb = next((arrays[key] for key in _RGB_KEYS if key in arrays), None)
-    # np.savez turns None into an object array, which never gets this far; an empty one means no colour.
-    if rgb is not None and rgb.size == 0:
-        rgb = None
-    if rgb is not None and rgb.shape != xyz.shape:
-        raise InputError(f"{where}: rgb must have one row for each point, shape {xyz.shape}, got {rgb.shape}")
-    return xyz, rgb
+#: Endings of tables of text.
+TEXT_ENDINGS = (".txt", ".xyz", ".csv", ".asc", ".pts", ".xyzrgb", ".xyzn", ".xyzi", ".tsv", ".dat")
+# The longer mark first: one begins with the other.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+)
 
 
-def parse_npy(content: bytes, where: str) -> Columns:
-    """An array (N, 3) of positions, or (N, 6) of positions and colours.
+def parse_text(content: bytes, where: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Rows of numbers parted by blanks, tabs, commas, semicolons or upright strokes, as programs and people write them.
 
-    Raises:
-        InputError: the file is damaged, or has another shape.
-    """
-    return _split(_array(content, where), where)
-
-
-def parse_text(content: bytes, where: str) -> Columns:
-    """Rows of numbers parted by spaces, tabs, commas or semicolons.
-
-    A first line of names (``x y z r g b``, also ``red green blue``, behind ``#`` or ``//`` too) says which column
-    is what; without it, rows are x y z or x y z r g b. A first line with one whole number is the number of rows.
+    A first line of names (``x y z r g b`` in any case, with units, behind ``#`` or ``//`` too) says which column is
+    what; without it, rows are x y z or x y z r g b (in ``.pts`` an intensity may stand between; in ``.xyzn`` a normal
+    stands behind). A line before the rows with one whole number is the number of rows. Decimal commas, quotes, a
+    separator behind each row, remarks behind ``#`` or ``//``, UTF-16 and byte-order marks are understood. An empty
+    field, or a word such as nan or null, is NaN: rows without a position are dropped later, and counted.
 
     Raises:
         InputError: a row is no numbers or of another length, or the columns cannot be told.
     """
-    try:
-        lines = [line.strip() for line in content.decode("utf-8-sig").splitlines() if line.strip()]
-    except UnicodeDecodeError as error:
-        raise InputError(f"{where}: this is not a text file ({error.reason})") from error
-    if not lines:
-        raise InputError(f"{where}: the file is empty")
-    names: list[str] = []
-    announced = None
-    first = re.split(r"[,;\s]+", lines[0].lstrip("#/ ").lower().rstrip(",;"))
-    if {"x", "y", "z"} <= set(first):
-        names, lines = first, lines[1:]
-    elif len(first) == 1 and first[0].isdecimal() and len(lines) > 1:
-        announced, lines = int(first[0]), lines[1:]
-    rows = [line for line in lines if not line.startswith(("#", "//"))]
-    if not rows or (announced is not None and announced != len(rows)):
-        raise InputError(f"{where}: {len(rows)} rows of numbers" + (f", {announced} announced" if announced else ""))
-    separator = next((mark for mark in ",;" if mark in rows[0]), None)
-    try:
-        table = np.loadtxt(rows, dtype=np.float64, delimiter=separator, comments=None, ndmin=2)
-    except ValueError as error:
-        raise InputError(f"{where}: a row is cut short or no numbers ({error})") from error
-    if not names:
-        return _split(table, where)
-    if table.shape[1] != len(names):
-        raise InputError(f"{where}: {len(names)} column names for rows of {table.shape[1]} numbers")
-    color = next((c for c in _COLOR_NAMES if all(name in names for name in c)), None)
-    picked = [table[:, [names.index(name) for name in group]] for group in (("x", "y", "z"), color) if group]
-    return picked[0], picked[1] if color else None
+    with memory_named(where, InputError):
+        content = _plain_bytes(content, where)
+        if not content or content.isspace():
+            raise InputError(f"{where}: the file is empty")
+        table = find_layout(content, where, PurePath(where).suffix.lower())
+        most = max(content.count(b"\n", table.start), content.count(b"\r", table.start)) + 1
+        xyz = np.empty((most, 3))
+        channels = len(table.layout.wanted) - 3
+        colors = np.empty((most, channels), dtype=np.float32 if channels == 3 else np.float64)
+        targets = [Target(xyz, "position"), Target(colors, "colour")][: 2 if channels else 1]
+        rows = fill_rows(content, where, table.start, table.layout, targets, first_line=table.first_line)
+        if table.announced is not None and table.announced != rows:
+            raise InputError(f"{where}: {rows} rows of numbers, {table.announced} announced")
+        xyz = xyz[:rows]
+        if not channels:
+            return xyz, None
+        colors = colors[:rows]
+        if table.form == "packed":
+            # A hole may have no colour.
+            colors[~np.isfinite(xyz).all(axis=1)] = 0
+            return xyz, unpacked(colors[:, 0], where)
+        return xyz, from_harmonics(colors) if table.form == "harmonics" else colors
 
 
-def _split(table: NDArray[Any], where: str) -> Columns:
-    if table.ndim != 2 or table.shape[1] not in (3, 6):
-        raise InputError(
-            f"{where}: rows must be x y z or x y z r g b, got shape {table.shape}: "
-            "name the columns in a first line (text), or write .npz with xyz and rgb"
-        )
-    return table[:, :3], table[:, 3:] if table.shape[1] == 6 else None
-
-
-def _array(content: bytes, where: str) -> NDArray[Any]:
-    """One array in numpy's format, its shape checked against the bytes that are there."""
-    stream = io.BytesIO(content)
-    try:
-        version = npy_format.read_magic(stream)
-        read = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
-        shape, fortran, dtype = read(stream)
-    except (ValueError, EOFError, SyntaxError, TypeError, tokenize.TokenError, RecursionError) as error:
-        raise InputError(f"{where}: this array is cut short or damaged ({error})") from error
-    if dtype.kind not in "fiu":
-        raise InputError(f"{where}: this array must hold numbers, got {dtype}")
-    needed, found = int(np.prod(shape, dtype=object)) * dtype.itemsize, len(content) - stream.tell()
-    if needed != found:
-        raise InputError(f"{where}: {found} bytes of data where the header announces {needed} for shape {shape}")
-    return np.frombuffer(content, dtype, offset=stream.tell()).reshape(shape, order="F" if fortran else "C")
+def _plain_bytes(content: bytes, where: str) -> bytes:
+    """The same text in UTF-8 or Latin-1, without a byte-order mark."""
+    mark, encoding = next((pair for pair in _MARKS if content.startswith(pair[0])), (b"", ""))
+    even, odd = (content[first:64:2].strip(b"\0") for first in (0, 1))
+    if not mark and len(content) >= 4 and bool(even) != bool(odd):
+        # UTF-16 without its mark: of the two bytes of a digit, one is zero.
+        encoding = "utf-16-le" if even else "utf-16-be"
+    if encoding.startswith(("utf-16", "utf-32")):
+        try:
+            content = content[len(mark) :].decode(encoding).encode("utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{where}: this is not a text file ({error.reason})") from error
+    elif mark:
+        content = content[len(mark) :]
+    if b"\0" in content:
+        raise InputError(f"{where}: this is not a text file: it holds zero bytes")
+    return content
