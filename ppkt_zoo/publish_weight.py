@@ -12,7 +12,7 @@ from ppkt_zoo.errors import InputError
 from ppkt_zoo.view.picture import feature_picture, feature_title
 from ppkt_zoo.view.steps import Steps
 from ppkt_zoo.zoo.card import write_card
-from ppkt_zoo.zoo.config import CARD, CONFIG
+from ppkt_zoo.zoo.config import CARD, CONFIG, PICTURE
 from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
 from ppkt_zoo.zoo.hub import fetch_listed
 from ppkt_zoo.zoo.load import verify
@@ -21,7 +21,6 @@ from ppkt_zoo.zoo.mirror import MIRROR, mirror_address
 from ppkt_zoo.zoo.tensors import file_entry, read_bytes
 from ppkt_zoo.zoo.upload import check_target, upload_weight
 
-PICTURE = "features.png"
 # Stands in a dry run's entry where the commit will stand.
 _NO_REVISION = "0" * 40
 

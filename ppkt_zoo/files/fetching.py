@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -54,8 +54,21 @@ class LeastRate:
 
 
 @contextmanager
-def opened(address: str) -> Iterator[requests.Response]:
+def opened(
+    address: str,
+    headers: Mapping[str, str] | None = None,
+    follow: bool = True,
+    silence: float | None = None,
+    within: float | None = None,
+) -> Iterator[requests.Response]:
     """Context with the answer to a request, its body unread.
+
+    Args:
+        address: http or https.
+        headers: sent beside our own.
+        follow: redirections too.
+        silence: seconds without a byte that are borne; a minute where None.
+        within: seconds until an answer must have begun; two minutes where None.
 
     Raises:
         requests.RequestException, OSError, ValueError: as ``requests`` and urllib3 raise.
@@ -67,19 +80,21 @@ def opened(address: str) -> Iterator[requests.Response]:
     def ask() -> None:
         try:
             # Compressed on the way, lengths would not be the file's, and a small body could unpack to a huge one.
-            headers = {"Accept-Encoding": "identity"}
-            got.append(requests.get(address, headers=headers, stream=True, timeout=_SILENCE))
+            sent = {"Accept-Encoding": "identity", **(headers or {})}
+            wait = _SILENCE if silence is None else silence
+            got.append(requests.get(address, headers=sent, stream=True, timeout=wait, allow_redirects=follow))
         except _TROUBLE as error:  # for whoever waits
             failed.append(error)
 
     # requests bounds the time between two bytes of a head, not the time of the head.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(_ANSWER)
+    longest = _ANSWER if within is None else within
+    thread.join(longest)
     if failed:
         raise failed[0]
     if not got:
-        raise TimeoutError(f"no answer in {_ANSWER:.0f} s")
+        raise TimeoutError(f"no answer in {longest:.0f} s")
     with got[0] as answer:
         yield answer
 

@@ -1,12 +1,12 @@
 """config.json: what a weight folder holds and what its network is built of."""
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from ppkt_zoo.errors import WeightError
 from ppkt_zoo.points.input_spec import PREPROCESSING_VERSION, InputSpec
-from ppkt_zoo.zoo.record import Architecture, Arguments, FileEntry, Model, WeightName
+from ppkt_zoo.zoo.record import Architecture, Arguments, FileEntry, Line, Model, WeightName
 from ppkt_zoo.zoo.tensors import StorageDtype
 
 FORMAT: Final = 1
@@ -18,6 +18,8 @@ PROJECTION: Final = "projection.safetensors"
 RECORD: Final = "record.json"
 RECIPE: Final = "recipe.yaml"
 CARD: Final = "README.md"
+#: Of the golden cloud's features; a published card shows it.
+PICTURE: Final = "features.png"
 
 #: The files that config.json vouches for; no other file is ever read from a folder.
 FileName = Literal[
@@ -45,7 +47,7 @@ class NetworkConfig(Model):
     architecture: Architecture
     arguments: Arguments
     input_spec: InputSpec
-    levels: dict[str, int] = Field(min_length=1)
+    levels: dict[Line, Annotated[int, Field(ge=1, le=2**16)]] = Field(min_length=1, max_length=64)
     dtype: StorageDtype
 
     @model_validator(mode="after")

@@ -1,6 +1,7 @@
 """The weight folder: everything that is needed to do it again. Written whole or not at all, read strictly."""
 
 import datetime
+import glob
 import hashlib
 import os
 import shutil
@@ -14,6 +15,8 @@ import torch
 from torch import Tensor
 
 from ppkt_zoo.errors import ManifestError, WeightError
+from ppkt_zoo.files.reading import usable_path
+from ppkt_zoo.files.writing import write_whole
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.zoo.card import write_card
 from ppkt_zoo.zoo.config import (
@@ -116,13 +119,13 @@ def open_weight_folder(path: str | os.PathLike[str]) -> WeightFolder:
     Raises:
         WeightError: no such folder, no weight folder, or a config that does not fit.
     """
-    folder = Path(path).expanduser()
+    folder = usable_path(path, WeightError, "path of a weight folder")
     if not folder.is_dir():
-        raise WeightError(f"{folder} is not a folder: name the folder that holds {CONFIG} and {MODEL}")
-    if not (folder / CONFIG).is_file():
-        pickles = sorted(file.name for file in folder.iterdir() if file.suffix in (".pth", ".pt", ".ckpt", ".bin"))
-        note = f"; {pickles[0]} is a pickle and is never opened here" if pickles else ""
-        raise WeightError(f"{folder} is no weight folder: {CONFIG} is missing{note}")
+        raise WeightError(
+            f"{folder} is not a folder: name the folder that holds {CONFIG} and {MODEL}{_leftover_note(folder)}"
+        )
+    if not os.path.lexists(folder / CONFIG):
+        raise WeightError(f"{folder} is no weight folder: {CONFIG} is missing{_pickle_note(folder)}")
     where = str(folder / CONFIG)
     config = parse_json(WeightConfig, read_bytes(folder / CONFIG), where, WeightError)
     config.check_preprocessing(where)
@@ -218,6 +221,25 @@ def weight_spec(folder: WeightFolder, source: BundledSource | HubSource) -> Weig
     )
 
 
+def _leftover_note(folder: Path) -> str:
+    """What an interrupted writing left of a folder, for a message; empty where nothing."""
+    left = sorted(one.name for one in folder.parent.glob(f".{glob.escape(folder.name)}.*.old") if one.is_dir())
+    return (
+        f"; writing it was interrupted, and {folder.parent / left[0]} is the weight that stood there before: rename it "
+        "back, or write the new one again"
+        if left
+        else ""
+    )
+
+
+def _pickle_note(folder: Path) -> str:
+    try:
+        pickles = sorted(file.name for file in folder.iterdir() if file.suffix in (".pth", ".pt", ".ckpt", ".bin"))
+    except OSError:
+        return ", or may not be seen"
+    return f"; {pickles[0]} is a pickle and is never opened here" if pickles else ""
+
+
 def _extra_bytes(extra: Mapping[str, str | bytes]) -> dict[str, bytes]:
     own = {*get_args(FileName), CONFIG, CARD} - {RECIPE}
     for name in extra:
@@ -258,12 +280,13 @@ def _install(
     entries = {name: file_entry(files[name]) for name in get_args(FileName) if name in files}
     config = WeightConfig.model_validate({**network.model_dump(), "files": entries})
     files = files | {CONFIG: to_json(config).encode(), CARD: write_card(config, record).encode()}
+    # A kill between the two renames leaves the old folder under `aside`; open_weight_folder tells of it.
     draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
     aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.old")
     try:
         draft.mkdir()
         for name, data in files.items():
-            (draft / name).write_bytes(data)
+            write_whole(draft / name, data, WeightError)
         if folder.exists():
             folder.rename(aside)
         try:
@@ -272,10 +295,14 @@ def _install(
             if aside.exists():
                 aside.rename(folder)
             raise
-    except OSError as error:
-        raise WeightError(f"{folder} cannot be written: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise WeightError(f"{folder} cannot be written: {reason}") from None
+    except WeightError as error:
+        raise WeightError(f"{folder} cannot be written; what stood there still stands ({error})") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-        if folder.exists():
-            shutil.rmtree(aside, ignore_errors=True)
+    # The new one stands: what this writing, or an interrupted one, laid aside is of no more use.
+    for old in folder.parent.glob(f".{glob.escape(folder.name)}.*.old"):
+        shutil.rmtree(old, ignore_errors=True)
     return WeightFolder(folder, config)

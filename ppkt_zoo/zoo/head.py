@@ -32,7 +32,9 @@ class HeadConfig(Model):
     level: Text = Field(description="the backbone's level that the head reads")
     classes: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=2, description="a name each output")
     ids: tuple[_Id, ...] | None = Field(default=None, description="what files call each class; its place where absent")
-    colors: tuple[tuple[_Part, _Part, _Part], ...] | None = Field(default=None, description="in pictures, RGB a class")
+    colors: tuple[tuple[_Part, _Part, _Part] | None, ...] | None = Field(
+        default=None, description="in pictures, red, green and blue a class; any that fits where a class has none"
+    )
 
     @field_validator("classes")
     @classmethod

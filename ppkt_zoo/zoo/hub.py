@@ -10,7 +10,7 @@ from ppkt_zoo.zoo.manifest import HubSource, WeightSpec
 from ppkt_zoo.zoo.mirror import mirror_address, mirrored_file
 from ppkt_zoo.zoo.names import HubName, LocalName
 from ppkt_zoo.zoo.record import FileEntry
-from ppkt_zoo.zoo.tensors import check_bytes, read_bytes
+from ppkt_zoo.zoo.tensors import check_bytes, check_file, read_bytes
 
 #: Bundled weights lie in folders under it.
 BUNDLED = Path(__file__).resolve().parent.parent / "weights"
@@ -50,8 +50,31 @@ def fetch_named(name: HubName | LocalName, cache_dir: str | os.PathLike[str] | N
         WeightError: it cannot be had or is damaged.
     """
     if isinstance(name, LocalName):
-        return open_weight_folder(name.path)
-    folder = open_weight_folder(_download(name, CONFIG, cache_dir, _LARGEST_CONFIG).parent)
+        folder = open_weight_folder(name.path)
+        for file, entry in folder.config.files.items():
+            check_file(folder.path / file, entry)
+        return folder
+    config = _download(name, CONFIG, cache_dir, _LARGEST_CONFIG)
+    before = read_bytes(config)
+    try:
+        return _complete(name, config, cache_dir)
+    except WeightError as error:
+        if _offline():
+            raise
+        first = error
+    # No hash of config.json is known: the copy in the cache may be damaged, or the page of a hotel's network.
+    try:
+        config = _download(name, CONFIG, cache_dir, _LARGEST_CONFIG, force=True)
+    except WeightError:
+        raise first from None
+    if read_bytes(config) == before:
+        raise first
+    return _complete(name, config, cache_dir)
+
+
+def _complete(name: HubName, config: Path, cache_dir: str | os.PathLike[str] | None) -> WeightFolder:
+    """The folder of a fetched config.json, with every file that it lists."""
+    folder = open_weight_folder(config.parent)
     for file, entry in folder.config.files.items():
         _fetch_checked(name, file, entry, cache_dir)
     return folder
@@ -60,13 +83,13 @@ def fetch_named(name: HubName | LocalName, cache_dir: str | os.PathLike[str] | N
 def _check_bundled(path: Path, entry: FileEntry) -> None:
     if not path.resolve().is_relative_to(BUNDLED.resolve()):
         raise WeightError(f"{path} leads out of {BUNDLED}: install ppkt-zoo again")
-    check_bytes(read_bytes(path), entry, str(path))
+    check_file(path, entry)
 
 
 def _fetch_checked(name: HubName, file: str, entry: FileEntry, cache_dir: str | os.PathLike[str] | None) -> Path:
     path = _download(name, file, cache_dir, entry.size)
     try:
-        check_bytes(read_bytes(path), entry, str(path))
+        check_file(path, entry)
     except WeightError:
         if _offline():
             raise

@@ -15,7 +15,8 @@ from ppkt_zoo.zoo.golden import VerifyReport, golden_errors
 from ppkt_zoo.zoo.head import HEAD
 from ppkt_zoo.zoo.hub import fetch_listed, fetch_named
 from ppkt_zoo.zoo.manifest import load_manifest
-from ppkt_zoo.zoo.names import ListedName, parse_name
+from ppkt_zoo.zoo.names import ListedName, LocalName, parse_name
+from ppkt_zoo.zoo.proof import check_card, check_contents, check_files
 from ppkt_zoo.zoo.registry import check_architecture, create_backbone
 from ppkt_zoo.zoo.tensors import plain_torch
 
@@ -116,7 +117,7 @@ def verify(
     tolerance: float = 1e-3,
     cache_dir: StrPath | None = None,
 ) -> VerifyReport:
-    """Run a weight's golden input and compare with its golden output.
+    """Check every file of a weight, run its golden input and compare with its golden output.
 
     Args:
         name_or_folder: a name as for :func:`load_backbone`, or the path of a weight folder as a ``Path``.
@@ -129,12 +130,17 @@ def verify(
     target = _device(device)
     chosen = get_engine(engine, target)
     if isinstance(name_or_folder, WeightFolder):
-        folder = name_or_folder
+        folder, carded = name_or_folder, False
     elif isinstance(name_or_folder, str):
         folder = open_weight(name_or_folder, cache_dir=cache_dir)
+        carded = isinstance(parse_name(name_or_folder), LocalName)
     else:
-        folder = open_weight_folder(name_or_folder)
+        folder, carded = open_weight_folder(name_or_folder), True
+    check_files(folder)
     backbone = _finish(folder.backbone(), engine, target)
+    check_contents(folder, sum(parameter.numel() for parameter in backbone.parameters()))
+    if carded:
+        check_card(folder)
     golden = folder.golden()
     begin = time.perf_counter()
     errors = golden_errors(backbone, golden, folder.head() if HEAD in folder.config.files else None)

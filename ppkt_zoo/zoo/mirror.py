@@ -3,19 +3,23 @@
 Below it they lie as ``owner/name/revision/file``; ``ppkt-zoo fetch --all --to FOLDER`` lays them out so.
 """
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from urllib3.exceptions import HTTPError
 
-from ppkt_zoo.errors import InputError, WeightError
+from ppkt_zoo.errors import InputError, PPKTZooError, WeightError
+from ppkt_zoo.files.fetching import LeastRate, opened
+from ppkt_zoo.files.reading import usable_path
 from ppkt_zoo.running.cache import default_cache
 from ppkt_zoo.zoo.names import HubName
 
@@ -23,8 +27,11 @@ __all__ = ["MIRROR", "mirror_address", "mirrored_file"]
 
 MIRROR = "PPKT_ZOO_MIRROR"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_CHUNK, _TIMEOUT = 1 << 14, 30.0  # what a cut loses at most
+_CHUNK = 1 << 14  # what a cut loses at most
 _TRIES, _LONGEST_WAIT = 5, 30.0
+# Seconds: without a byte, until an answer begins, and over which the least rate (bytes a second) must be kept.
+_SILENCE, _ANSWER, _PATIENCE, _LEAST_RATE = 20.0, 25.0, 20.0, 1000
+_REDIRECTIONS = 5
 # Another process may fetch a large weight over a slow line.
 _LONGEST_LOCK = 3600.0
 # Smaller files come before a bar could be seen.
@@ -43,7 +50,10 @@ def mirror_address() -> str | None:
     if not given:
         return None
     if "://" in given and not _is_safe(given):
-        raise InputError(f"{MIRROR} must be a folder or an https address: http is only for this machine")
+        raise InputError(
+            f"{MIRROR} must be a folder or an https address such as https://example.org/weights: http is only for this "
+            "machine"
+        )
     return given
 
 
@@ -71,7 +81,7 @@ def mirrored_file(
     """
     place = f"{name.repo}/{name.revision}/{file}"
     if "://" not in mirror:
-        path = Path(mirror).expanduser() / place
+        path = usable_path(f"{mirror}/{place}", InputError, f"path ({MIRROR})")
         if not path.is_file():
             raise WeightError(f"{name}: the mirror {mirror} has no {place}: lay it there, or unset {MIRROR}")
         return path
@@ -89,11 +99,19 @@ def mirrored_file(
             if force or not target.is_file():
                 _fetch(f"{mirror.rstrip('/')}/{quote(place)}", target, most, force, trouble)
     except Timeout:
-        raise WeightError(f"{trouble}: another process holds {target.name}.lock for an hour: remove it") from None
-    except requests.RequestException as error:
+        raise WeightError(f"{trouble}: another process holds {target.name}.lock for an hour: end it") from None
+    except TimeoutError as error:
+        problem = f"it is too slow ({error}): check the network and {MIRROR}, or unset it"
+    except NotImplementedError:
+        problem = f"{root} lies on a disk that knows no locks: set PPKT_ZOO_CACHE to another folder"
+    except (requests.RequestException, HTTPError) as error:
         problem = f"no connection, or it was cut ({type(error).__name__}): check the network and {MIRROR}"
     except OSError as error:
         problem = f"the cache cannot be written ({error.strerror}): free some space or set PPKT_ZOO_CACHE"
+    except ValueError as error:
+        if isinstance(error, PPKTZooError):
+            raise
+        problem = f"its address is none ({type(error).__name__}): check {MIRROR}"
     else:
         return target
     # Outside of the handlers: an address may hold a password.
@@ -107,9 +125,14 @@ def _fetch(url: str, target: Path, most: int, anew: bool, trouble: str) -> None:
         part.unlink(missing_ok=True)
     with _bar(target.name, most) as told:
         for left in reversed(range(_TRIES)):
+            before = _size(part)
             try:
                 wait = _fetch_some(url, part, most, trouble, told)
-            except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError):
+            except requests.Timeout:
+                if left == 0 or _size(part) == before:
+                    raise TimeoutError(f"no byte in {_SILENCE:.0f} s") from None
+                wait = 0.0
+            except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError, HTTPError):
                 if left == 0:
                     raise
                 wait = 0.5 * (_TRIES - left)
@@ -136,37 +159,80 @@ def _bar(name: str, size: int) -> Iterator[Callable[[int], None]]:
 
 def _fetch_some(url: str, part: Path, most: int, trouble: str, told: Callable[[int], None]) -> float | None:
     """One request; None when the file is whole, else seconds to wait before the next."""
-    there = part.stat().st_size if part.exists() else 0
-    # Compressed on the way, lengths would not be those of the file.
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={there}-"} if there else {})
-    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
-        if not _is_safe(answer.url):
-            raise WeightError(f"{trouble}: it leads on to an address that is not https")
+    there = _size(part)
+    with _answer(url, {"Range": f"bytes={there}-"} if there else {}, trouble) as answer:
         if answer.status_code == 416:  # nothing lies behind what is there: it was another file
             part.unlink()
             return 0.0
         if answer.status_code in _PASSING:
             asked = answer.headers.get("Retry-After", "")
-            return min(float(asked) if asked.isdecimal() else 1.0, _LONGEST_WAIT)
+            return min(float(asked) if asked.isdecimal() and len(asked) < 10 else 1.0, _LONGEST_WAIT)
         if answer.status_code not in (200, 206):
             raise WeightError(f"{trouble}: it answered HTTP {answer.status_code}: check {MIRROR}, or unset it")
-        size = there = there if answer.status_code == 206 else 0
-        with part.open("ab" if there else "wb") as stream:
-            for chunk in answer.iter_content(_CHUNK):
-                size += len(chunk)
-                if size > most:
-                    break
-                stream.write(chunk)
-                told(size)
+        if answer.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+            raise WeightError(f"{trouble}: it comes packed, though it was asked for as it is: check {MIRROR}")
+        there = there if answer.status_code == 206 else 0
         promised = answer.headers.get("Content-Length", "")
-    if size > most:
-        part.unlink()
+        wanted = int(promised) if promised.isdecimal() and len(promised) < 20 else None
+        size = there if wanted is not None and there + wanted > most else _body(answer, part, there, most, told)
+    if size > most or (wanted is not None and there + wanted > most):
+        part.unlink(missing_ok=True)
         raise WeightError(f"{trouble}: it is larger than the {most} bytes that were recorded")
-    if promised.isdecimal() and size - there < int(promised):
+    if wanted is not None and size - there < wanted:
         raise requests.ConnectionError("the body was cut")
     return None
 
 
-def _is_safe(address: str) -> bool:
-    parts = urlsplit(address)
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+def _body(answer: requests.Response, part: Path, there: int, most: int, told: Callable[[int], None]) -> int:
+    """The body behind what is there already; the whole size, which may be beyond ``most`` by a piece."""
+    rate = LeastRate(_LEAST_RATE, _PATIENCE)
+    # With read, a piece of which a byte comes each second would be waited for.
+    read = getattr(answer.raw, "read1", None) or answer.raw.read
+    size = there
+    with part.open("ab" if there else "wb") as stream:
+        while size <= most and (piece := read(_CHUNK, decode_content=False)):
+            size += len(piece)
+            stream.write(piece)
+            told(size)
+            rate.add(len(piece))
+    return size
+
+
+@contextmanager
+def _answer(url: str, headers: dict[str, str], trouble: str) -> Iterator[requests.Response]:
+    """The answer at the end of all redirections, none of which may lead off https, nor onto this machine."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(_REDIRECTIONS + 1):
+            answer = stack.enter_context(opened(url, headers, follow=False, silence=_SILENCE, within=_ANSWER))
+            if not answer.is_redirect:
+                yield answer
+                return
+            onward = _joined(url, answer.headers["Location"])
+            if not _is_safe(onward, local=_is_local(url)):
+                raise WeightError(f"{trouble}: it leads on to an address that is not https")
+            url = onward
+    raise WeightError(f"{trouble}: it leads in circles: check {MIRROR}")
+
+
+def _is_safe(address: str, local: bool = True) -> bool:
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname
+    except ValueError:
+        return False
+    return bool(host) and (parts.scheme == "https" or (local and parts.scheme == "http" and host in _LOOPBACK))
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return ""
+
+
+def _is_local(address: str) -> bool:
+    return urlsplit(address).hostname in _LOOPBACK
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0

@@ -40,7 +40,7 @@ def outline_of(config: NetworkConfig, tensors: int, where: str) -> "Backbone | N
     try:
         with plain_torch(), torch.device("meta"):
             return build(config, tensors, where)
-    except _NeedsNumbers:
+    except _NeedsNumbersError:
         return None
 
 
@@ -73,7 +73,7 @@ def build(config: NetworkConfig, tensors: int, where: str) -> "Backbone":
         ValueError,
     ) as error:
         if _is_for_want_of_numbers(error, config.architecture):
-            raise _NeedsNumbers from None
+            raise _NeedsNumbersError from None
         reason = str(error) or type(error).__name__
         raise WeightError(f"{where}: {config.architecture} cannot be built from its arguments ({reason})") from None
     if list(backbone.level_channels.items()) != list(config.levels.items()):
@@ -104,7 +104,7 @@ def check_fits(backbone: "Backbone", shapes: Mapping[str, tuple[int, ...]], wher
             )
 
 
-class _NeedsNumbers(Exception):
+class _NeedsNumbersError(Exception):
     """A builder of another package reads numbers of its tensors, which the meta device does not have."""
 
 

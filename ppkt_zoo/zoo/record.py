@@ -92,6 +92,10 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+#: The end of the method of a weight that someone trained in a loop of their own, whose recipe nobody else can tell.
+OWN_LOOP = "in a loop of its owner's"
+
+
 class FileEntry(Model):
     """One file of a weight: bytes and their sha256."""
 
@@ -208,6 +212,8 @@ class WeightRecord(Model):
 
     @model_validator(mode="after")
     def _origin_is_told(self) -> "WeightRecord":
+        if self.method.endswith(OWN_LOOP):
+            return self
         if self.conversion is None and (self.recipe is None or self.seed is None or self.trained is None):
             raise ValueError("recipe, seed and trained are needed, unless conversion tells where the weight comes from")
         if self.conversion is None and any(one.frames is None for one in self.data):

@@ -1,6 +1,5 @@
 """safetensors in and out, with errors that name the file; no other tensor file is ever opened."""
 
-import hashlib
 import json
 import stat
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ppkt_zoo.errors import WeightError
+from ppkt_zoo.files.checksums import sha256_of, sha256_of_file
 from ppkt_zoo.files.limits import MAX_BYTES, MAX_TEXT, Limit, memory_named
 from ppkt_zoo.files.reading import read_file
 from ppkt_zoo.files.strict_json import parse_json
@@ -32,17 +32,13 @@ _TEXTS = (".json", ".yaml", ".md")
 
 def file_entry(data: bytes) -> FileEntry:
     """Size and sha256 of a file's bytes."""
-    return FileEntry(size=len(data), sha256=hashlib.sha256(data).hexdigest())
+    return FileEntry(size=len(data), sha256=sha256_of(data))
 
 
 def check_bytes(data: bytes, entry: FileEntry, where: str) -> None:
     """Raise WeightError where the bytes are not those that were recorded."""
     _check_size(len(data), entry, where)
-    found = hashlib.sha256(data).hexdigest()
-    if found != entry.sha256:
-        raise WeightError(
-            f"{where} is not the recorded file: sha256 {found[:12]}…, recorded {entry.sha256[:12]}…: {_MEND}"
-        )
+    _check_sum(sha256_of(data), entry, where)
 
 
 def read_bytes(path: Path, entry: FileEntry | None = None) -> bytes:
@@ -53,19 +49,21 @@ def read_bytes(path: Path, entry: FileEntry | None = None) -> bytes:
     Raises:
         WeightError: it is missing, unreadable, no regular file, too large, or not the recorded file.
     """
-    try:
-        state = path.stat()
-    except FileNotFoundError:
-        raise WeightError(f"{path} is missing: the weight folder is not complete, get it again") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise WeightError(f"{path} cannot be read: {reason}") from None
-    if entry is not None and stat.S_ISREG(state.st_mode):
-        _check_size(state.st_size, entry, str(path))
+    _check_state(path, entry)
     data = read_file(path, WeightError, limit=MAX_TEXT if path.suffix in _TEXTS else MAX_BYTES)
     if entry is not None:
         check_bytes(data, entry, str(path))
     return data
+
+
+def check_file(path: Path, entry: FileEntry) -> None:
+    """Hold a file against its recorded size and sha256, without holding it in memory.
+
+    Raises:
+        WeightError: as :func:`read_bytes` does.
+    """
+    _check_state(path, entry)
+    _check_sum(sha256_of_file(path, WeightError), entry, str(path))
 
 
 def encode_tensors(tensors: Mapping[str, Tensor], header: object) -> bytes:
@@ -166,9 +164,28 @@ def check_finite(key: str, tensor: Tensor, where: str) -> None:
         )
 
 
+def _check_state(path: Path, entry: FileEntry | None) -> None:
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        raise WeightError(f"{path} is missing: the weight folder is not complete, get it again") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise WeightError(f"{path} cannot be read: {reason}") from None
+    if entry is not None and stat.S_ISREG(state.st_mode):
+        _check_size(state.st_size, entry, str(path))
+
+
 def _check_size(found: int, entry: FileEntry, where: str) -> None:
     if found != entry.size:
         raise WeightError(f"{where} has {found} bytes, {entry.size} were recorded: {_MEND}")
+
+
+def _check_sum(found: str, entry: FileEntry, where: str) -> None:
+    if found != entry.sha256:
+        raise WeightError(
+            f"{where} is not the recorded file: sha256 {found[:12]}…, recorded {entry.sha256[:12]}…: {_MEND}"
+        )
 
 
 def _shape(sizes: object) -> tuple[int, ...]:

@@ -104,7 +104,11 @@ def test_more_than_was_recorded_is_not_kept(address: HubServer, own_cache: Path)
         (404, {}, "HTTP 404"),
         (403, {}, "HTTP 403"),
         (429, {"Retry-After": "0"}, "asks for patience"),
-        (302, {"Location": "http://example.invalid/x"}, "no connection"),
+        (302, {"Location": "http://example.invalid/x"}, "not https"),
+        (302, {"Location": "https://[::1"}, "its address is none"),
+        (302, {"Location": "file:///etc/passwd"}, "not https"),
+        (302, {"Location": "config.json"}, "leads in circles"),
+        (200, {"Content-Encoding": "gzip"}, "comes packed"),
     ],
 )
 def test_each_refusal_has_its_mend(address: HubServer, status: int, headers: dict[str, str], words: str) -> None:
