@@ -14,6 +14,8 @@ from rich.text import Text
 
 from ppkt_zoo.cli_common import (
     FAILED,
+    INTERRUPTED,
+    DepthScaleOption,
     DeviceOption,
     EngineOption,
     EveryOption,
@@ -23,9 +25,12 @@ from ppkt_zoo.cli_common import (
     SourceArgument,
     TileOption,
     UpOption,
+    camera,
     new_console,
     numbers,
     say,
+    talk_console,
+    tell_written,
 )
 from ppkt_zoo.cli_convert import convert_app
 from ppkt_zoo.cli_data import data_app
@@ -35,8 +40,18 @@ from ppkt_zoo.cli_pretrain import pretrain
 from ppkt_zoo.cli_publish import publish
 from ppkt_zoo.cli_segment import segment, segmentation_app
 from ppkt_zoo.cli_stock import cache, fetch
+from ppkt_zoo.cli_streams import finish, prepare_streams, stop_on_terminate
 from ppkt_zoo.cli_teacher import teacher_app
 from ppkt_zoo.errors import PPKTZooError, UnknownNameError
+
+_ABOUT = "Pretrained 3D backbones: a feature worth using for every point of your cloud."
+_CODES = (
+    "Results go to standard output: tables, and the path of every file that was written, a line each. Progress, "
+    "warnings and errors go to standard error. "
+    "Exit codes: 0 done; 2 the command, a file or an argument does not fit, nothing was done in part; 3 a run was "
+    "stopped with a checkpoint and the same command goes on; 130 interrupted by Ctrl-C; 143 ended by SIGTERM; "
+    "1 a fault of ppkt-zoo itself."
+)
 
 app = typer.Typer(
     cls=Group,
@@ -44,12 +59,21 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Pretrained 3D backbones: a feature worth using for every point of your cloud.",
+    help=_ABOUT,
+    epilog=_CODES,
 )
 
 WeightOption = Annotated[
     str | None,
     typer.Option("--weight", "-w", help="A name of `list weights`, local-dir:PATH or hf-hub:OWNER/REPO@COMMIT."),
+]
+BasisOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|own",
+        help="Which features get which colour in the picture: by default the weight's own basis, the same for every "
+        "cloud; 'own' fits one to this cloud alone; or a file of --save-basis.",
+    ),
 ]
 
 
@@ -58,6 +82,35 @@ class What(StrEnum):
 
     weights = "weights"
     backbones = "backbones"
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        import ppkt_zoo
+
+        typer.echo(f"ppkt-zoo {ppkt_zoo.__version__}")
+        raise typer.Exit
+
+
+@app.callback(help=_ABOUT, epilog=_CODES)
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Tell the version and end.")
+    ] = False,
+    module: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH|NAME",
+            help="Import this Python module first, which registers backbones of your own: its code runs. May be "
+            "repeated, and given after the command too; PPKT_ZOO_MODULES names modules for every command.",
+        ),
+    ] = None,
+) -> None:
+    """What stands before every command."""
+    from ppkt_zoo.user_modules import import_user_module, modules_of_environment
+
+    for one in (*modules_of_environment(), *(module or ())):
+        import_user_module(one)
 
 
 @app.command()
@@ -69,7 +122,7 @@ def demo(
     """Make a room, encode it with a pretrained weight, draw its features. Needs no file and no network."""
     from ppkt_zoo.demo import run_demo
 
-    run_demo(out, seed, weight, new_console())
+    tell_written(*vars(run_demo(out, seed, weight, talk_console())).values())
 
 
 @app.command()
@@ -85,10 +138,19 @@ def encode(
     levels: Annotated[
         bool, typer.Option("--levels", help="Write the features of every level, not only the finest.")
     ] = False,
+    half: Annotated[
+        bool, typer.Option("--half", help="Write features as 16-bit floats, half as large; into .npz alone.")
+    ] = False,
+    basis: BasisOption = None,
+    save_basis: Annotated[
+        Path | None,
+        typer.Option(help="Write the picture's colour basis into this .safetensors, for --basis of other pictures."),
+    ] = None,
     every: EveryOption = None,
     frame: FrameOption = None,
     up: UpOption = None,
     intrinsics: IntrinsicsOption = None,
+    depth_scale: DepthScaleOption = None,
     tile: TileOption = None,
     device: DeviceOption = "cpu",
     engine: EngineOption = "auto",
@@ -103,15 +165,20 @@ def encode(
         weight=weight,
         picture=picture,
         levels="all" if levels else "last",
+        half=half,
+        basis=basis,
+        save_basis=save_basis,
         every=every,
         frame=frame,
         up=up,
-        intrinsics=None if intrinsics is None else numbers("--intrinsics", intrinsics),
+        intrinsics=camera(intrinsics),
+        depth_scale=depth_scale,
         tile=tile,
         device=device,
         engine=engine,
-        console=new_console(),
+        console=talk_console(),
     )
+    tell_written(target, picture, save_basis)
 
 
 @app.command()
@@ -125,10 +192,14 @@ def similar(
     picture: Annotated[
         Path | None, typer.Option("--picture", "-p", help="Draw what is alike into this .png too.")
     ] = None,
+    apart: Annotated[
+        float, typer.Option(metavar="METRES", help="What lies nearer to the picked point is not elsewhere.", min=0)
+    ] = 0.5,
     every: EveryOption = None,
     frame: FrameOption = None,
     up: UpOption = None,
     intrinsics: IntrinsicsOption = None,
+    depth_scale: DepthScaleOption = None,
     tile: TileOption = None,
     device: DeviceOption = "cpu",
     engine: EngineOption = "auto",
@@ -136,21 +207,25 @@ def similar(
     """Pick a point and see what is alike: the similarity of every point's feature to its own."""
     from ppkt_zoo.similar_file import similar_source
 
+    target = Path(f"{source.resolve().stem}_similar.ply") if out is None else out
     similar_source(
         source,
         numbers("--at", at, "1.2,0.5,0.8"),
-        Path(f"{source.resolve().stem}_similar.ply") if out is None else out,
+        target,
         weight=weight,
         picture=picture,
+        apart=apart,
         every=every,
         frame=frame,
         up=up,
-        intrinsics=None if intrinsics is None else numbers("--intrinsics", intrinsics),
+        intrinsics=camera(intrinsics),
+        depth_scale=depth_scale,
         tile=tile,
         device=device,
         engine=engine,
-        console=new_console(),
+        console=talk_console(),
     )
+    tell_written(target, picture)
 
 
 @app.command("list")
@@ -252,8 +327,13 @@ def main() -> None:
     # another program wants a core too, that makes many small products up to a hundred times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot write ✓ or × shall show a question mark, not a traceback.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-    app()
+    prepare_streams()
+    stop_on_terminate()
+    code: int | str | None = 0
+    try:
+        app()
+    except SystemExit as end:
+        code = end.code
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    sys.exit(finish(code))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ppkt_zoo.cli_common import Group, new_console, numbers, say
+from ppkt_zoo.cli_common import Group, numbers, say, talk_console, tell_written
 
 convert_app = typer.Typer(
     cls=Group, no_args_is_help=True, help="Weights of other projects into weight folders, and ours into their names."
@@ -58,8 +58,9 @@ def minkowski(
         color_range=numbers("--color-range", color_range, "-0.5,0.5"),
         about=_fields(about),
         overwrite=overwrite,
-        console=new_console(),
+        console=talk_console(),
     )
+    tell_written(out)
 
 
 @convert_app.command("spunet")
@@ -72,6 +73,7 @@ def spunet(
 
     tensors = convert_to_spunet(weight, out)
     say("written", "bold green", f"{out}: {len(tensors)} tensors; examples/spunet_in_spconv.py is a network for them")
+    tell_written(out)
 
 
 def _fields(file: Path | None) -> dict[str, Any]:

@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from ppkt_zoo.cli_common import Group, IntrinsicsOption, new_console, numbers, say
+from ppkt_zoo.cli_common import (
+    DepthScaleOption,
+    Group,
+    IntrinsicsOption,
+    camera,
+    new_console,
+    say,
+    talk_console,
+    tell_written,
+)
 
 data_app = typer.Typer(cls=Group, no_args_is_help=True, help="Look at RGB-D data, and pack it for training.")
 
@@ -20,14 +29,15 @@ def inspect(
         int | None, typer.Option(help="Look at every n-th frame; by default at 400 at most.", min=1)
     ] = None,
     intrinsics: IntrinsicsOption = None,
+    depth_scale: DepthScaleOption = None,
     up: Annotated[str, typer.Option(help="How poses are turned to z up: gravity, camera-y, world-z.")] = "gravity",
 ) -> None:
     """What a folder of frames holds: sizes, depths, holes, poses; a sheet of frames and a map of the cameras."""
     from ppkt_zoo.inspect_frames import inspect_frames
 
     target = Path(f"{source.resolve().stem}_inspect") if out is None else out
-    camera = None if intrinsics is None else numbers("--intrinsics", intrinsics)
-    inspect_frames(source, target, every, camera, up, new_console())
+    done = inspect_frames(source, target, every, camera(intrinsics), up, talk_console(), depth_scale, new_console())
+    tell_written(done.sheet, done.map)
 
 
 @data_app.command()
@@ -37,6 +47,7 @@ def pack(
     shard_size: Annotated[int, typer.Option(help="Megabytes (10⁶ bytes) of a shard.", min=1)] = 128,
     every: Annotated[int, typer.Option(help="Take every n-th frame.", min=1)] = 1,
     intrinsics: IntrinsicsOption = None,
+    depth_scale: DepthScaleOption = None,
     up: Annotated[str, typer.Option(help="How poses are turned to z up: gravity, camera-y, world-z.")] = "gravity",
 ) -> None:
     """Pack frames into tar shards that the webdataset library reads too, with an index beside them."""
@@ -45,9 +56,8 @@ def pack(
     from ppkt_zoo.data.shard_writer import pack_frames
     from ppkt_zoo.view.steps import Steps, thousands
 
-    camera = None if intrinsics is None else numbers("--intrinsics", intrinsics)
-    with Steps(new_console()).step("pack", f"packing {source}") as step:
-        frames = subset(open_frames(source, camera, up), slice(0, None, every))
+    with Steps(talk_console()).step("pack", f"packing {source}") as step:
+        frames = subset(open_frames(source, camera(intrinsics), up, depth_scale), slice(0, None, every))
         index = pack_frames(frames, out, shard_size * 1_000_000)
         size = sum(shard.size for shard in index.shards) / 1e6
         files = "1 tar file" if len(index.shards) == 1 else f"{len(index.shards)} tar files"
@@ -55,3 +65,4 @@ def pack(
         step.text = f"{packed} and an index, in {out}"
     for line in index.skipped:
         say("left out", "bold yellow", line)
+    tell_written(out)

@@ -7,6 +7,7 @@ import typer
 
 from ppkt_zoo.cli_common import (
     DataOption,
+    DepthScaleOption,
     DeviceOption,
     EngineOption,
     EveryOption,
@@ -15,8 +16,10 @@ from ppkt_zoo.cli_common import (
     IntrinsicsOption,
     SourceArgument,
     UpOption,
+    camera,
     new_console,
-    numbers,
+    talk_console,
+    tell_written,
 )
 from ppkt_zoo.cli_downstream import (
     CacheOption,
@@ -56,15 +59,17 @@ def detect(
     frame: FrameOption = None,
     up: UpOption = None,
     intrinsics: IntrinsicsOption = None,
+    depth_scale: DepthScaleOption = None,
     device: DeviceOption = "cpu",
     engine: EngineOption = "auto",
 ) -> None:
     """Find the objects of a cloud with a fine-tuned detector: a box, a class and a score for each."""
     from ppkt_zoo.detect_file import detect_source
 
+    target = Path(f"{source.resolve().stem}_boxes.json") if out is None else out
     detect_source(
         source,
-        Path(f"{source.resolve().stem}_boxes.json") if out is None else out,
+        target,
         model=folder_or_name(model),
         picture=picture,
         score=score,
@@ -72,11 +77,13 @@ def detect(
         every=every,
         frame=frame,
         up=up,
-        intrinsics=None if intrinsics is None else numbers("--intrinsics", intrinsics),
+        intrinsics=camera(intrinsics),
+        depth_scale=depth_scale,
         device=device,
         engine=engine,
-        console=new_console(),
+        console=talk_console(),
     )
+    tell_written(target, picture)
 
 
 @detection_app.command("train")

@@ -1,12 +1,14 @@
 """What ``segmentation`` and ``detection`` share on the command line: options, scenes, and a run that may be stopped."""
 
+import difflib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
 
-from ppkt_zoo.cli_common import STOPPED, name_and_path, new_console, say
+from ppkt_zoo.cli_common import STOPPED, names_and_paths, say, tell_written
+from ppkt_zoo.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from ppkt_zoo.downstream.recipe import DownstreamRecipe
@@ -32,6 +34,10 @@ PictureOption = Annotated[
 ]
 
 
+# What every weight folder holds.
+_CONFIG = "config.json"
+
+
 class _Fitted(Protocol):
     @property
     def folder(self) -> Path: ...
@@ -45,8 +51,7 @@ def splits_of(recipe: "DownstreamRecipe", data: list[str] | None, cache: Path | 
     from ppkt_zoo.downstream.splits import open_splits
     from ppkt_zoo.running.cache import default_cache
 
-    folders = dict(name_and_path(entry) for entry in data or [])
-    return open_splits(recipe, folders, default_cache() if cache is None else cache, boxes)
+    return open_splits(recipe, names_and_paths(data), default_cache() if cache is None else cache, boxes)
 
 
 def fitted(
@@ -68,12 +73,48 @@ def fitted(
 
 
 def tell_the_folder(folder: Path, command: str) -> None:
-    """Where a model lies, and what to do with it."""
-    console = new_console()
-    console.print(f"wrote {folder}, the model, with its card and golden output", markup=False, soft_wrap=True)
-    console.print(f"next: ppkt-zoo {command} FILE --model {folder}", markup=False, soft_wrap=True)
+    """Where a model lies, on standard output, and what to do with it."""
+    say("written", "bold green", f"{folder}, the model, with its card and golden output")
+    say("next", "bold green", f"ppkt-zoo {command} FILE --model {folder}")
+    tell_written(folder)
 
 
 def folder_or_name(model: str) -> str | Path:
-    """A folder as a path, anything else as a name."""
-    return Path(model) if Path(model).expanduser().is_dir() else model
+    """A folder as a path, anything else as a name.
+
+    Raises:
+        UnknownNameError: neither such a folder nor a name; the message tells the nearest folders, and what a model is.
+    """
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        inner = folder / "model"
+        if not (folder / _CONFIG).is_file() and (inner / _CONFIG).is_file():
+            raise UnknownNameError(f"{folder} is the folder of a run: the model in it is {inner}")
+        return folder
+    if model.startswith(("hf-hub:", "local-dir:")):
+        return model
+    from ppkt_zoo.zoo.manifest import load_manifest
+
+    if model in load_manifest().names():
+        return model
+    near = _nearest_folders(folder)
+    meant = f"did you mean {' or '.join(near)}? " if near else ""
+    what = "is a file" if folder.exists() else "is not there"
+    raise UnknownNameError(
+        f"--model {model} {what}: {meant}A model is the folder that 'segmentation train' and 'detection train' write, "
+        f"OUT/model, with {_CONFIG}, model.safetensors and a head; or hf-hub:OWNER/REPO@COMMIT"
+    )
+
+
+def _nearest_folders(folder: Path) -> list[str]:
+    """Folders whose names are like the one that is not there, beside it or beside what of its path there is."""
+    place, name = folder.absolute().parent, folder.name
+    while not place.is_dir():
+        place, name = place.parent, place.name
+    try:
+        beside = {one.name: one for one in place.iterdir() if one.is_dir() and not one.name.startswith(".")}
+    except OSError:
+        return []
+    rest = folder.absolute().relative_to(place / name)
+    close = difflib.get_close_matches(name, sorted(beside), n=2, cutoff=0.6)
+    return [str(beside[one] / rest if (beside[one] / rest).is_dir() else beside[one]) for one in close]

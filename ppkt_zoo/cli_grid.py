@@ -1,6 +1,5 @@
 """``ppkt-zoo grid``: several starts, parts of the labels and seeds from one command, into one table and one plot."""
 
-import json
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ppkt_zoo.cli_common import STOPPED, DataOption, DeviceOption, name_and_path, new_console, say
+from ppkt_zoo.cli_common import STOPPED, DataOption, DeviceOption, names_and_paths, new_console, say, tell_written
 from ppkt_zoo.cli_downstream import CacheOption, OverridesArgument, RecipeArgument, WorkersOption
 from ppkt_zoo.errors import InputError
 
@@ -81,7 +80,7 @@ def grid(
         run_grid(
             asked,
             out,
-            folders=dict(name_and_path(entry) for entry in data or []),
+            folders=names_and_paths(data),
             cache=default_cache() if cache is None else cache,
             rank=state.process_index,
             ranks=state.num_processes,
@@ -122,18 +121,19 @@ def _own(entries: list[str]) -> dict[str, tuple[str, ...]]:
 
 def _write(grid: "Grid", out: Path, on: Literal["test", "validation"]) -> None:
     from ppkt_zoo.downstream.grid import read_grid
+    from ppkt_zoo.files.writing import write_json, write_whole
     from ppkt_zoo.view.grid_report import grid_picture, grid_table
     from ppkt_zoo.view.picture import save_picture
 
     scores = read_grid(grid, out, on)
     rows = [{**asdict(cell), "scores": figures} for cell, figures in scores.items()]
-    (out / "grid.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
-    console = new_console()
+    write_json(out / "grid.json", rows, InputError)
     if grid.seeds < 2:
-        console.print(f"wrote {out / 'grid.json'}; a table with intervals needs two seeds", markup=False)
+        say("written", "bold green", f"{out / 'grid.json'}; a table with intervals needs two seeds")
+        tell_written(out / "grid.json")
         return
     table = grid_table(grid, scores)
-    (out / "grid.md").write_text(table + "\n", encoding="utf-8")
+    write_whole(out / "grid.md", table + "\n", InputError)
     save_picture(grid_picture(grid, scores), out / "grid.png")
-    console.print(table, markup=False, soft_wrap=True)
-    console.print(f"wrote {out}: grid.md, grid.png, grid.json", markup=False, soft_wrap=True)
+    new_console().print(table, markup=False, soft_wrap=True)
+    say("written", "bold green", f"{out}: grid.md, grid.png, grid.json")

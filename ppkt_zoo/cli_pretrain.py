@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
-from ppkt_zoo.cli_common import STOPPED, DataOption, name_and_path, new_console, say
+from ppkt_zoo.cli_common import STOPPED, DataOption, names_and_paths, new_console, say, tell_written
 from ppkt_zoo.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def pretrain(
         raise RecipeError(
             f"{target} holds no checkpoint to go on from: give the --out of the earlier run, or leave out --resume"
         )
-    folders = dict(name_and_path(entry) for entry in data or [])
+    folders = names_and_paths(data)
     kept = default_cache() if cache is None else cache
     try:
         if dry_run:
@@ -75,10 +74,10 @@ def pretrain(
         say("stopped", "bold yellow", stopped)
         raise typer.Exit(STOPPED) from None
     if _one_tells():
-        console = new_console()
-        wrote = "wrote ", (str(folder), "bold cyan"), ", the weight, with its card and golden output"
-        console.print(Text.assemble(*wrote))
-        console.print(f"next: ppkt-zoo demo --weight local-dir:{folder}", markup=False, soft_wrap=True)
+        say("written", "bold green", f"{folder}, the weight, with its card and golden output")
+        say("next", "bold green", f"ppkt-zoo demo --weight local-dir:{folder}")
+        # The name by which every other command takes it.
+        tell_written(f"local-dir:{folder}")
 
 
 def _watch(recipe: "Recipe", cache: Path, pictures: Path) -> "RoomWatch | None":

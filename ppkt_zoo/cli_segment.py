@@ -7,6 +7,7 @@ import typer
 
 from ppkt_zoo.cli_common import (
     DataOption,
+    DepthScaleOption,
     DeviceOption,
     EngineOption,
     EveryOption,
@@ -16,8 +17,10 @@ from ppkt_zoo.cli_common import (
     SourceArgument,
     TileOption,
     UpOption,
+    camera,
     new_console,
-    numbers,
+    talk_console,
+    tell_written,
 )
 from ppkt_zoo.cli_downstream import (
     CacheOption,
@@ -65,6 +68,7 @@ def segment(
     frame: FrameOption = None,
     up: UpOption = None,
     intrinsics: IntrinsicsOption = None,
+    depth_scale: DepthScaleOption = None,
     tile: TileOption = None,
     device: DeviceOption = "cpu",
     engine: EngineOption = "auto",
@@ -72,9 +76,10 @@ def segment(
     """Name the class of every point of a cloud with a fine-tuned model."""
     from ppkt_zoo.segment_file import segment_source
 
+    target = Path(f"{source.resolve().stem}_labels.ply") if out is None else out
     segment_source(
         source,
-        Path(f"{source.resolve().stem}_labels.ply") if out is None else out,
+        target,
         model=folder_or_name(model),
         picture=picture,
         voting=voting,
@@ -83,12 +88,14 @@ def segment(
         every=every,
         frame=frame,
         up=up,
-        intrinsics=None if intrinsics is None else numbers("--intrinsics", intrinsics),
+        intrinsics=camera(intrinsics),
+        depth_scale=depth_scale,
         tile=tile,
         device=device,
         engine=engine,
-        console=new_console(),
+        console=talk_console(),
     )
+    tell_written(target, target.with_name(f"{target.stem}.classes.json"), picture)
 
 
 @segmentation_app.command("train")

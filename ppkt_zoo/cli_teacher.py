@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ppkt_zoo.cli_common import STOPPED, DataOption, DeviceOption, Group, name_and_path, say
+from ppkt_zoo.cli_common import STOPPED, DataOption, DeviceOption, Group, names_and_paths, say, tell_written
 
 teacher_app = typer.Typer(cls=Group, no_args_is_help=True, help="2D teachers: import published files, train your own.")
 
@@ -23,6 +23,7 @@ def import_teacher(
     done = import_tflite(source, out)
     say("written", "bold green", f"{done.file}: {done.layers} layers, dequantised")
     say("recipe", "bold green", f"architecture: {done.architecture}, weights: file, sha256: {done.sha256}")
+    tell_written(done.file)
 
 
 @teacher_app.command("train")
@@ -47,7 +48,7 @@ def train(
 
     loaded = load_teacher_recipe(recipe, overrides or [])
     target = Path("runs") / "teachers" / loaded.teacher if out is None else out
-    folders = dict(name_and_path(entry) for entry in data or [])
+    folders = names_and_paths(data)
     try:
         done = train_teacher(
             loaded, data=folders, out=target, cache=cache, workers=workers, device=device, stop_after=stop_after
@@ -58,3 +59,4 @@ def train(
     figures = "".join(f", {name} {figure:g}" for name, figure in done.metrics.items())
     say("written", "bold green", f"{done.file}{figures}")
     say("recipe", "bold green", f"architecture: {loaded.architecture}, weights: file, sha256: {done.sha256}")
+    tell_written(done.file)

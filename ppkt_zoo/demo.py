@@ -6,7 +6,8 @@ from pathlib import Path
 from rich.console import Console
 
 from ppkt_zoo.data.rooms import make_room, room_cloud
-from ppkt_zoo.errors import WeightError
+from ppkt_zoo.errors import InputError, WeightError
+from ppkt_zoo.files.targets import check_folder_target
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.io import write_cloud
 from ppkt_zoo.points.voxelize import voxelize
@@ -61,14 +62,15 @@ def run_demo(
         out: folder for the files; made where it is missing.
         seed: of the room.
         weight: a weight's name; the first bundled one where not given.
-        console: where it is said; standard output by default.
+        console: where it is said; standard error by default.
         spacing: metres between the room's points.
         cameras: viewpoints that the room is seen from; what none of them sees is not in the cloud.
 
     Raises:
         WeightError: no such weight, or it is damaged. There is no way to a demo with random features.
     """
-    steps = Steps(Console() if console is None else console)
+    check_folder_target(out, InputError, "--out")
+    steps = Steps(console)
     with steps.step("weight", "loading the weight") as step:
         name = default_weight() if weight is None else weight
         backbone = load_backbone(name)

@@ -1,6 +1,6 @@
 """A point file or a folder of RGB-D frames → a file with the objects in it as boxes, and a picture."""
 
-import json
+import io
 import os
 from collections import Counter
 from pathlib import Path
@@ -13,7 +13,8 @@ from ppkt_zoo.downstream.detection.decode import Detections
 from ppkt_zoo.downstream.detection.folder import load_detector
 from ppkt_zoo.downstream.detection.inference import detect
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.source_points import Points, check_picture, read_points
+from ppkt_zoo.files.writing import write_json, write_whole
+from ppkt_zoo.source_points import Points, check_out, check_picture, read_points
 from ppkt_zoo.view.boxes import detection_picture
 from ppkt_zoo.view.picture import save_picture
 from ppkt_zoo.view.steps import Steps, thousands
@@ -55,12 +56,11 @@ def detect_source(
         InputError: something about the source, the paths or the numbers does not fit.
         UnknownNameError, WeightError: as ``load_detector`` does.
     """
-    if out.suffix.lower() not in (".json", ".npz"):
-        raise InputError(f"boxes are written as .json or .npz: give an --out that ends so, not {out.name!r}")
+    check_out("boxes", out, (".json", ".npz"), source)
     check_picture(picture)
     if not 0 <= score <= 1 or points < 1:
         raise InputError(f"--score lies between 0 and 1 and --points is at least 1, got {score:g} and {points}")
-    steps = Steps(Console() if console is None else console)
+    steps = Steps(console)
     with steps.step("model", "loading the detector") as step:
         network = load_detector(model, device=device, engine=engine)
         step.text = f"{model}: {len(network.classes)} classes, {network.shape.proposals} proposals"
@@ -76,7 +76,6 @@ def detect_source(
         found = Detections(every.boxes[kept], every.probability[kept], every.classes)
         step.text = _told(found, score)
     with steps.step("file", "writing") as step:
-        out.parent.mkdir(parents=True, exist_ok=True)
         _write(out, found)
         step.text = f"{out}: {len(found)} boxes, centre, size and heading in metres and radians, z up"
     if picture is not None:
@@ -105,7 +104,9 @@ def _drawn(read: Points, points: int) -> Points:
 def _write(out: Path, found: Detections) -> None:
     if out.suffix.lower() == ".npz":
         classes = np.array(found.classes)
-        np.savez(out, boxes=found.boxes, label=found.label, score=found.score, classes=classes)
+        stream = io.BytesIO()
+        np.savez(stream, boxes=found.boxes, label=found.label, score=found.score, classes=classes)
+        write_whole(out, stream.getvalue(), InputError)
         return
     rows = [
         {
@@ -117,7 +118,7 @@ def _write(out: Path, found: Detections) -> None:
         }
         for box, label, score in zip(found.boxes, found.label, found.score, strict=True)
     ]
-    out.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    write_json(out, rows, InputError)
 
 
 def _told(found: Detections, score: float) -> str:

@@ -11,7 +11,8 @@ from ppkt_zoo.data.fuse import fuse, poses_join
 from ppkt_zoo.data.listing import subset
 from ppkt_zoo.data.open_frames import open_frames
 from ppkt_zoo.data.survey import Survey, survey
-from ppkt_zoo.errors import FrameError
+from ppkt_zoo.errors import FrameError, InputError
+from ppkt_zoo.files.targets import check_folder_target
 from ppkt_zoo.points.back_projection import back_project, pixel_values
 from ppkt_zoo.view.camera_map import camera_map
 from ppkt_zoo.view.frame_sheet import frame_sheet
@@ -52,6 +53,8 @@ def inspect_frames(
     intrinsics: Any = None,
     up: Any = "gravity",
     console: Console | None = None,
+    depth_scale: float | None = None,
+    results: Console | None = None,
 ) -> Inspection:
     """Look at a folder of frames: print what is in it, and draw ``sheet.png`` and ``map.png``.
 
@@ -60,14 +63,17 @@ def inspect_frames(
         out: folder for the pictures.
         every: look at every n-th frame; by default at 400 of them at most.
         intrinsics, up: as for ``open_frames``.
-        console: where to print.
+        console: where progress is said; standard error by default.
+        depth_scale: as for ``open_frames``.
+        results: where to print what is in it; ``console`` by default.
 
     Raises:
         FrameError: no frames there, or none that can be read.
     """
-    steps = Steps(Console() if console is None else console)
+    check_folder_target(out, InputError, "--out")
+    steps = Steps(console)
     with steps.step("reader", f"opening {source}") as step:
-        frames = open_frames(source, intrinsics, up)
+        frames = open_frames(source, intrinsics, up, depth_scale)
         reader = type(frames).__name__
         step.text = f"{reader}: {thousands(len(frames))} frames of {frames.name}"
     with steps.step("frames", f"reading {frames.name}") as step:
@@ -85,7 +91,7 @@ def inspect_frames(
     if found.positions:
         with steps.step("map", "fusing frames") as step:
             drawn, step.text = _draw_map(frames, found, out / "map.png")
-    steps.listing("what is in it", describe(frames, found))
+    (steps if results is None else Steps(results)).listing("what is in it", describe(frames, found))
     return Inspection(reader, len(frames), found, sheet, drawn)
 
 
@@ -130,7 +136,8 @@ def _draw_map(frames: FrameSource, found: Survey, path: Path) -> tuple[Path, str
         cloud = fuse(frames, chosen, voxel=_SPACING, stride=2, far=_FAR)
         xyz, rgb, cameras = cloud.xyz, cloud.rgb, [frames[index] for index in chosen]
         places = np.array([found.positions[index] for index in posed])
-        told = f"{len(chosen)} of {len(frames)} frames, fused"
+        left_out = f" ({len(cloud.skipped)} left out)" if cloud.skipped else ""
+        told = f"{len(chosen) - len(cloud.skipped)} of {len(frames)} frames, fused{left_out}"
     else:
         one = frames[posed[len(posed) // 2]]
         xyz, rgb = _single(one)

@@ -10,13 +10,14 @@ from rich.console import Console
 from ppkt_zoo.demo import default_weight
 from ppkt_zoo.downstream.similarity import alike_places, likeness, nearest_point
 from ppkt_zoo.points.io import write_cloud
-from ppkt_zoo.source_points import check_targets, read_points
+from ppkt_zoo.source_points import check_targets, read_points, weight_told
 from ppkt_zoo.view.likeness import likeness_colors, likeness_picture
 from ppkt_zoo.view.picture import save_picture
 from ppkt_zoo.view.steps import Steps, thousands
 from ppkt_zoo.zoo.load import load_backbone
 
-_PLACES = 5
+# How many places that are alike are named.
+_PLACES = 4
 
 
 def similar_source(
@@ -26,6 +27,7 @@ def similar_source(
     *,
     weight: str | None = None,
     picture: Path | None = None,
+    apart: float = 0.5,
     tile: float | None = None,
     device: str = "cpu",
     engine: str = "auto",
@@ -43,6 +45,7 @@ def similar_source(
         out: .npz or .ply.
         weight: see :func:`ppkt_zoo.demo.default_weight` where none is given.
         picture: a .png.
+        apart: metres; what lies nearer to the picked point is not "elsewhere", and places are so far from each other.
         tile: see :meth:`ppkt_zoo.backbones.base.Backbone.encode`.
         device, engine: see :func:`ppkt_zoo.load_backbone`.
 
@@ -50,8 +53,8 @@ def similar_source(
         InputError: no point near ``at``, or something about the source or the paths does not fit.
         UnknownNameError, WeightError: as ``load_backbone`` does.
     """
-    check_targets("likenesses", out, picture)
-    steps = Steps(Console() if console is None else console)
+    check_targets("likenesses", out, picture, source)
+    steps = Steps(console)
     with steps.step("points", f"reading {source}") as step:
         points = read_points(source, **reading)
         picked = nearest_point(points.xyz, at)
@@ -60,12 +63,12 @@ def similar_source(
     with steps.step("weight", "loading the weight") as step:
         name = default_weight() if weight is None else weight
         backbone = load_backbone(name, device=device, engine=engine)
-        step.text = f"{name}, voxels of {backbone.input_spec.voxel_size * 100:g} cm"
+        step.text = weight_told(name, backbone)
     with steps.step("likeness", "encoding every point") as step:
         alike = likeness(backbone.encode(cloud.xyz, cloud.rgb, tile=tile), picked)
-        places = [row for row in alike_places(points.xyz, alike, _PLACES) if row != picked][: _PLACES - 1]
-        step.text = "most alike elsewhere: " + ", ".join(
-            f"{alike[row]:.2f} at {_place(points.xyz[row])}" for row in places
+        places = alike_places(points.xyz, alike, picked, _PLACES, apart)
+        step.text = f"most alike elsewhere ({apart:g} m away or more): " + (
+            ", ".join(f"{alike[row]:.2f} at {_place(points.xyz[row])}" for row in places) or "no point is so far away"
         )
     with steps.step("file", "writing") as step:
         out.parent.mkdir(parents=True, exist_ok=True)

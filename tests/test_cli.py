@@ -49,13 +49,15 @@ def run(*arguments: object, code: int = 0) -> Result:
 
 
 def error_line(*arguments: object) -> str:
-    """The one line that a failing command prints."""
+    """The one line by which a failing command says what is wrong, after the steps that were done before it."""
     result = run(*arguments, code=2)
     lines = [line for line in result.stderr.splitlines() if line]
-    assert len(lines) == 1, result.stderr
-    assert lines[0].startswith("error: ")
+    assert [line.startswith("error: ") for line in lines].count(True) == 1, result.stderr
+    assert lines[-1].startswith("error: "), result.stderr
+    assert all(line.endswith(" s") for line in lines[:-1]), result.stderr
     assert "Traceback" not in result.output
-    return lines[0]
+    assert result.stdout == ""
+    return lines[-1]
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -135,7 +137,9 @@ def test_an_empty_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.usefixtures("_listed")
 def test_encode_a_file(cloud: Path, tmp_path: Path) -> None:
     out, picture = tmp_path / "new" / "features.npz", tmp_path / "new" / "features.png"
-    said = run("encode", cloud, "--out", out, "--picture", picture).stdout
+    done = run("encode", cloud, "--out", out, "--picture", picture)
+    said = done.stderr
+    assert done.stdout.splitlines() == [str(out), str(picture)], "results alone are on standard output"
     arrays = np.load(out)
     assert set(arrays) == {"xyz", "rgb", "features"}
     assert arrays["features"].shape == (800, 64)
@@ -171,7 +175,7 @@ def test_encode_turns_a_file_upright(folder: Path, cloud: Path, tmp_path: Path) 
 def test_encode_frames(shared: Path, folder: Path, tmp_path: Path) -> None:
     common = ("-w", f"local-dir:{folder}", "-o", tmp_path / "f.npz")
     kitchen = shared / "frames" / "seven_scenes_redkitchen"
-    said = run("encode", kitchen, *common, "--every", 50, "-p", tmp_path / "f.png").stdout
+    said = run("encode", kitchen, *common, "--every", 50, "-p", tmp_path / "f.png").stderr
     assert "2 of 100 frames" in said
     arrays = np.load(tmp_path / "f.npz")
     assert arrays["features"].shape == (len(arrays["xyz"]), 64)
@@ -206,7 +210,8 @@ def test_warnings_are_one_line(folder: Path, tmp_path: Path) -> None:
     xyz = (rng.uniform(0, 2000, (300, 3))).astype(np.float32)
     city = write_cloud(tmp_path / "city.ply", xyz, np.zeros((300, 3), np.uint8))
     result = run("encode", city, "-w", f"local-dir:{folder}", "-o", tmp_path / "f.npz")
-    lines = result.stderr.splitlines()
+    told = ("weight ", "points ", "features ", "file ")
+    lines = [line for line in result.stderr.splitlines() if not line.startswith(told)]
     assert sum(line.startswith("warning: ") for line in lines) == len(lines) >= 1
     assert "m wide" in result.stderr
 

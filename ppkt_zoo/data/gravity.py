@@ -25,7 +25,8 @@ _JUMP = 0.08
 _ROUNDS = ((45.0, 5), (15.0, 5))
 _LEAST_NORMALS = 50
 _FIRST_TILT = np.radians(20.0)
-_FIRST_UP = np.array([0.0, -np.cos(_FIRST_TILT), -np.sin(_FIRST_TILT)])
+#: Up of a camera that looks a little down, in its own frame.
+FIRST_UP = np.array([0.0, -np.cos(_FIRST_TILT), -np.sin(_FIRST_TILT)])
 
 
 def estimate_up(
@@ -48,7 +49,7 @@ def estimate_up(
     for depth, intrinsics, pose in views:
         rotation = np.eye(3) if pose is None else np.asarray(pose, dtype=np.float64)[:3, :3]
         gathered.append(depth_normals(depth, intrinsics) @ rotation.T)
-        first_ups.append(rotation @ _FIRST_UP)
+        first_ups.append(rotation @ FIRST_UP)
     normals = np.concatenate(gathered) if gathered else np.empty((0, 3))
     if len(normals) < _LEAST_NORMALS:
         raise FrameError(

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ppkt_zoo.errors import printable
 
-__all__ = ["inline", "one_line", "printable", "without_secrets"]
+__all__ = ["inline", "one_line", "printable", "unbroken", "without_secrets"]
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~])")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"]+")
@@ -15,6 +15,11 @@ def one_line(text: object, most: int = 500) -> str:
     """Printable text in one line, cut where it is longer than ``most``."""
     line = " ".join(printable(str(text)).split())
     return line if len(line) <= most else f"{line[:most]}…"
+
+
+def unbroken(text: object) -> str:
+    """Printable text in one line, whole and with its spaces: for names of files that someone may copy."""
+    return printable(re.sub(r"[ \t]*[\r\n]+[ \t]*", " ", str(text)))
 
 
 def inline(text: object, most: int = 2000) -> str:

@@ -11,6 +11,7 @@ from ppkt_zoo.view.camera import View, views
 from ppkt_zoo.view.classes import class_colors, with_legend
 from ppkt_zoo.view.density import point_spacing
 from ppkt_zoo.view.picture import compare_picture, height_grey
+from ppkt_zoo.view.thinning import rows_to_draw
 
 __all__ = ["box_edges", "detection_picture"]
 
@@ -52,7 +53,9 @@ def detection_picture(
     Raises:
         InputError: shapes do not fit, or a label is outside the classes.
     """
-    own = height_grey(xyz) if rgb is None else rgb
+    drawn_rows = rows_to_draw(xyz)
+    xyz = xyz[drawn_rows]
+    own = height_grey(xyz) if rgb is None else rgb[drawn_rows]
     pale = (own * (1 - _PALE) + 255 * _PALE).astype(np.uint8)
     spacing = max(_CLOSEST, _DENSE * float(np.median(point_spacing(xyz))))
     rows = [(title, boxes, label)]

@@ -11,6 +11,7 @@ from ppkt_zoo.view.camera import View, check_cloud
 from ppkt_zoo.view.cutaway import find_shell
 from ppkt_zoo.view.density import main_body
 from ppkt_zoo.view.picture import render
+from ppkt_zoo.view.thinning import rows_to_draw
 
 _PAPER, _INK = (255, 255, 255), (32, 36, 44)
 # From the first camera to the last.
@@ -42,6 +43,8 @@ def camera_map(
     check_cloud(xyz)
     if rgb.shape != xyz.shape or rgb.dtype != np.uint8:
         raise InputError(f"rgb must be uint8 {xyz.shape}, got {rgb.dtype} {rgb.shape}")
+    rows = rows_to_draw(xyz)
+    xyz, rgb = xyz[rows], rgb[rows]
     shown = np.unique(np.linspace(0, len(cameras) - 1, min(len(cameras), _MOST_CONES)).round().astype(int))
     cones = [_cone(cameras[number]) for number in shown if cameras[number].pose is not None]
     view = _from_above(xyz, np.concatenate([positions.reshape(-1, 3), *cones]) if cones else positions.reshape(-1, 3))

@@ -7,6 +7,7 @@ from ppkt_zoo.errors import InputError
 from ppkt_zoo.view.camera import views
 from ppkt_zoo.view.classes import with_legend
 from ppkt_zoo.view.picture import compare_picture, height_grey
+from ppkt_zoo.view.thinning import rows_to_draw
 
 __all__ = ["heat_colors", "likeness_colors", "likeness_picture"]
 
@@ -61,7 +62,9 @@ def likeness_picture(
         raise InputError(f"{len(xyz)} points need a likeness each and a row among them, got {alike.shape}, {picked}")
     heat, low = likeness_colors(alike)
     size = float(np.clip(_MARK_SHARE * np.linalg.norm(np.ptp(xyz, axis=0)), *_MARK_RANGE))
-    mark = np.linalg.norm(xyz - xyz[picked], axis=1) < size
+    rows, place = rows_to_draw(xyz), xyz[picked]
+    xyz, heat, rgb = xyz[rows], heat[rows], None if rgb is None else rgb[rows]
+    mark = np.linalg.norm(xyz - place, axis=1) < size
     own = (height_grey(xyz) if rgb is None else rgb).copy()
     own[mark] = _MARK
     heading = (

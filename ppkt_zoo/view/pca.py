@@ -1,12 +1,18 @@
 """Features to colours: the first three principal components as red, green and blue."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.files.limits import MAX_TEXT
+from ppkt_zoo.files.reading import read_file
+from ppkt_zoo.files.writing import write_whole
 
 Features = np.ndarray | Tensor
 
@@ -16,6 +22,7 @@ _CHUNK_ROWS = 65_536
 # No colour is darker than this: black would hide the shading, and with it the shape.
 _DARKEST = 0.22
 _PERCENTILES = (1.0, 99.0)
+_TENSORS = ("mean", "axes", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,38 @@ class ColorBasis:
         if matrix.shape[1] != self.mean.shape[0]:
             raise InputError(f"features have {matrix.shape[1]} channels, the colour basis {self.mean.shape[0]}")
         return self._paint(_project(matrix, _scale(matrix, self.cosine), self.mean, self.axes))
+
+    def save(self, path: Path) -> Path:
+        """Write the basis as a small safetensors file, for pictures of other clouds; the path.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        tensors = {name: getattr(self, name).contiguous() for name in _TENSORS}
+        tensors["cosine"] = torch.tensor(int(self.cosine), dtype=torch.int64)
+        write_whole(path, save(tensors), InputError, sync=False)
+        return path
+
+    @classmethod
+    def load(cls, path: Path) -> "ColorBasis":
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            InputError: no such file, or one that holds no colour basis.
+        """
+        # A basis is as large as a text file at most.
+        content = read_file(path, InputError, "colour basis", limit=MAX_TEXT)
+        try:
+            found = load(content)
+        except (SafetensorError, ValueError) as error:
+            raise InputError(f"{path}: this colour basis is damaged or no safetensors file ({error})") from None
+        shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
+        channels = shapes["mean"][0] if len(shapes.get("mean", ())) == 1 else 0
+        fits = shapes == {"mean": (channels,), "axes": (channels, 3), "low": (3,), "high": (3,), "cosine": ()}
+        fits = fits and all(found[name].dtype == torch.float32 for name in _TENSORS) and channels > 0
+        if not fits or not all(bool(torch.isfinite(found[name]).all()) for name in _TENSORS):
+            raise InputError(f"{path} holds no colour basis: write one by 'ppkt-zoo encode … --save-basis FILE'")
+        return cls(*(found[name] for name in _TENSORS), cosine=bool(found["cosine"]))
 
     def _paint(self, values: Tensor) -> np.ndarray:
         """Colours of projections float32 (N, 3)."""

@@ -1,5 +1,6 @@
 """Pictures of clouds without OpenGL: several views beside each other, one row for each colouring."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,11 +8,13 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.files.writing import write_whole
 from ppkt_zoo.view.camera import View, views
 from ppkt_zoo.view.density import point_spacing
-from ppkt_zoo.view.pca import Features, pca_colors
+from ppkt_zoo.view.pca import ColorBasis, Features, pca_colors
 from ppkt_zoo.view.shading import shade
 from ppkt_zoo.view.splat import Splats, splat
+from ppkt_zoo.view.thinning import rows_to_draw
 
 _PAPER = (255, 255, 255)
 _INK = (32, 36, 44)
@@ -92,8 +95,11 @@ def feature_picture(
     title: str = "features (PCA to colours)",
     height: int = 420,
     seen_from: np.ndarray | None = None,
+    basis: ColorBasis | None = None,
 ) -> Image.Image:
     """A cloud in its own colours, and below it coloured by the principal components of its features.
+
+    Of a cloud of more than a million points as many are drawn as its picture can show.
 
     Args:
         xyz: float (N, 3) in metres, z up.
@@ -102,15 +108,18 @@ def feature_picture(
         title: heading of the lower row.
         height: pixels of a row of views.
         seen_from: (3,), where the sensor stood, for what was seen from one place only.
+        basis: which feature gets which colour; fitted to these features where not given.
 
     Raises:
-        InputError: lengths differ, or features are not finite.
+        InputError: lengths differ, features are not finite, or the basis has another channel count.
     """
     if len(features) != len(xyz):
         raise InputError(f"features must have one row for each of the {len(xyz)} points, got {len(features)}")
-    above = ("height (the cloud has no colour)", height_grey(xyz)) if rgb is None else ("colour", rgb)
-    cameras = views(xyz, seen_from=seen_from)
-    return compare_picture(xyz, [above, (title, pca_colors(features))], cameras, height)
+    rows = rows_to_draw(xyz)
+    xyz, features = xyz[rows], features[rows]
+    above = ("height (the cloud has no colour)", height_grey(xyz)) if rgb is None else ("colour", rgb[rows])
+    below = pca_colors(features) if basis is None else basis.colors(features)
+    return compare_picture(xyz, [above, (title, below)], views(xyz, seen_from=seen_from), height)
 
 
 def feature_title(weight: str, channels: int) -> str:
@@ -119,16 +128,17 @@ def feature_title(weight: str, channels: int) -> str:
 
 
 def save_picture(picture: Image.Image, path: Path | str) -> Path:
-    """Write a PNG, making its folder; the path that was written.
+    """Write a PNG, whole or not at all, making its folder; the path that was written.
 
     Raises:
-        InputError: the path does not end in .png.
+        InputError: the path does not end in .png, or cannot be written.
     """
     target = Path(path)
     if target.suffix.lower() != ".png":
         raise InputError(f"pictures are written as PNG: give a path that ends in .png, not {target.name!r}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(target, optimize=True)
+    stream = io.BytesIO()
+    picture.save(stream, "PNG", optimize=True)
+    write_whole(target, stream.getvalue(), InputError, sync=False)
     return target
 
 

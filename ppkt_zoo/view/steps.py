@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ppkt_zoo.files.text import unbroken
+
 
 class Step:
     """A step under way; ``text`` is what will be said of it once it is done."""
@@ -20,11 +22,12 @@ class Steps:
     """Prints a line for each step when it is done; on a terminal a spinner runs until then.
 
     Attributes:
+        console: where it is said; standard error where none is given, since what is said is no result.
         seconds: name of each finished step → how long it took.
     """
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = Console(stderr=True) if console is None else console
         self.seconds: dict[str, float] = {}
 
     @contextmanager
@@ -43,12 +46,17 @@ class Steps:
         else:
             yield step
         self.seconds[name] = time.perf_counter() - began
+        text = unbroken(step.text)
+        if not getattr(self.console.file, "isatty", bool)():
+            # One line whatever its length, so that what reads it can search it.
+            self.console.print(Text(f"{name:<9}  {text}  {self.seconds[name]:.1f} s"), soft_wrap=True)
+            return
         line = Table.grid(padding=(0, 2))
         line.add_column(width=9, style="bold cyan", no_wrap=True)
         line.add_column(ratio=1, overflow="fold")
         line.add_column(width=8, justify="right", style="dim", no_wrap=True)
         line.expand = True
-        line.add_row(Text(name), Text(step.text), Text(f"{self.seconds[name]:.1f} s"))
+        line.add_row(Text(name), Text(text), Text(f"{self.seconds[name]:.1f} s"))
         self.console.print(line)
 
     def listing(self, title: str, rows: list[tuple[str, str]]) -> None:
@@ -59,7 +67,7 @@ class Steps:
         grid.add_column(style="cyan", no_wrap=True)
         grid.add_column(style="dim", overflow="fold")
         for thing, meaning in rows:
-            grid.add_row(Text(f"  {thing}"), Text(meaning))
+            grid.add_row(Text(f"  {unbroken(thing)}"), Text(unbroken(meaning)))
         self.console.print(grid)
 
 
