@@ -13,6 +13,7 @@ from ppkt_zoo.data.open_frames import open_frames
 from ppkt_zoo.data.rooms import RoomsFrames
 from ppkt_zoo.errors import RecipeError
 from ppkt_zoo.train.recipe import DataEntry, FramesData, Recipe, RoomsData
+from ppkt_zoo.zoo.names import did_you_mean
 
 
 class EveryNth:
@@ -58,13 +59,14 @@ def open_sources(recipe: Recipe, data: Mapping[str, Path], cache: Path) -> list[
     """
     wanted = {entry.name for entry in recipe.data if isinstance(entry, FramesData)}
     missing, unknown = sorted(wanted - set(data)), sorted(set(data) - wanted)
+    if unknown:
+        meant = f"{did_you_mean(unknown[0], wanted)} " if wanted else ""
+        raise RecipeError(
+            f"the recipe names no data {', '.join(unknown)}: {meant}it names: {', '.join(sorted(wanted)) or 'none'}"
+        )
     if missing:
         options = " ".join(f"--data {name}=PATH" for name in missing)
         raise RecipeError(f"the recipe needs folders that were not given: {options}")
-    if unknown:
-        raise RecipeError(
-            f"the recipe names no data {', '.join(unknown)}; it names: {', '.join(sorted(wanted)) or 'none'}"
-        )
     return [open_entry(entry, data, cache) for entry in recipe.data]
 
 
