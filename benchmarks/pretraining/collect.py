@@ -28,7 +28,9 @@ def collect_evaluation(folder: Path, tiny: bool = False) -> list[Student]:
             raise SystemExit(f"{one['name']} and {students[0]['name']} were measured under different seeds")
         for part in ("rooms", "kitchen", "mosd"):
             reports = one["parts"][part].pop("reports")
-            one["parts"][part]["points"] = min(line["points"] for seed in reports for line in seed.values())
+            # Linear probes are asked for every labelled point, kNN for some of them: each line has its own number.
+            asked = {line: min(seed[line]["points"] for seed in reports) for line in reports[0]}
+            one["parts"][part] |= {"points": min(asked.values()), "points_of": asked}
             one["parts"][part]["unconverged"] = sum(not line["converged"] for seed in reports for line in seed.values())
     keys = {one["key"] for one in students}
     for one in students:

@@ -39,7 +39,9 @@ def student(name: str, kind: str, level: float, **more: Any) -> dict[str, Any]:
 
     def part(classes: list[str]) -> dict[str, Any]:
         values = [level + 0.001 * seed for seed in range(3)]
-        report = {line: {"miou": 0.5, "converged": True, "points": 1000} for line in (LINEAR, KNN)}
+        # Linear probes are asked for every point, kNN for a few of each frame.
+        asked = {LINEAR: 1000, KNN: 30}
+        report = {line: {"miou": 0.5, "converged": True, "points": points} for line, points in asked.items()}
         return {
             "classes": classes,
             "fit_frames": 2,
@@ -165,6 +167,12 @@ def test_records_are_metrics_of_each_weight_beside_its_control() -> None:
     assert metrics[0].control.value == pytest.approx(0.101)
     assert metrics[6].value == pytest.approx(0.2)
     assert metrics[6].control.value == 1 / 64
+
+
+def test_a_record_says_how_many_points_each_probe_was_measured_on(tmp_path: Path) -> None:
+    students = script("collect").collect_evaluation(written(tmp_path, family()))
+    found = next(iter(script("record_metrics").records(students).values()))
+    assert {one["name"]: one["n"] for one in found} == {"linear probe mIoU": 1000, "kNN probe mIoU": 30}
 
 
 def test_the_page_says_what_the_figures_say(tmp_path: Path) -> None:
