@@ -5,6 +5,7 @@ import importlib
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.errors import RecipeError
 from ppkt_zoo.train.recipe import Recipe
+from ppkt_zoo.transfer.crd import ContrastiveDistillation
 from ppkt_zoo.transfer.model import TransferModel
 from ppkt_zoo.transfer.objective import Objective
 from ppkt_zoo.transfer.point_contrast import PointContrast
@@ -71,8 +72,12 @@ def build_model(recipe: Recipe, student: Backbone, teacher: Teacher | None) -> T
         whole = recipe.global_loss
         channels = _channels(student, whole.level, "global_loss")
         assert teacher is not None
-        distillation = GlobalDistillation(channels, teacher.channels, whole.level, whole.kind, whole.temperature)
-        objectives.append((distillation, whole.weight))
+        of_whole: Objective
+        if whole.kind == "crd":
+            of_whole = ContrastiveDistillation(channels, teacher.channels, whole.level, whole.dim, whole.temperature)
+        else:
+            of_whole = GlobalDistillation(channels, teacher.channels, whole.level, whole.kind, whole.temperature)
+        objectives.append((of_whole, whole.weight))
     return TransferModel(student, objectives)
 
 

@@ -140,11 +140,12 @@ class PointContrastSection(Strict):
 
 
 class GlobalSection(Strict):
-    """One vector of a cloud against one of its image: global L2, or knowledge distillation."""
+    """One vector of a cloud against one of its image: global L2, knowledge distillation, or their contrast (CRD)."""
 
-    kind: DistillationKind = "l2"
+    kind: DistillationKind | Literal["crd"] = "l2"
     level: str = "stride1"
-    temperature: float = Field(default=1.0, gt=0, description="of kl")
+    temperature: float = Field(default=1.0, gt=0, description="of kl and crd")
+    dim: int = Field(default=128, gt=0, description="of the space in which crd compares both sides")
     weight: float = Field(default=1.0, gt=0, description="in the sum of all losses")
 
 

@@ -57,6 +57,11 @@ METHODS = {
         {"cosine"},
         {"global.head.weight"},
     ),
+    "crd": (
+        walk(method="global_distillation", loss=None, global_loss={"kind": "crd", "dim": 8, "temperature": 0.07}),
+        {"top1"},
+        {"crd.head.weight", "crd.teacher_head.weight"},
+    ),
     "ppkt_switches": (
         walk(
             loss={

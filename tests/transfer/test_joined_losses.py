@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ppkt_zoo.collectives import join_rows
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.transfer.crd import crd_loss
 from ppkt_zoo.transfer.losses import (
     contrast_pairs,
     global_distillation,
@@ -20,7 +21,7 @@ from ppkt_zoo.transfer.losses import (
 )
 
 PAIRS = 23
-LOSSES = ("nce", "symmetric", "masked", "everything", "l2", "cosine", "global_l2", "global_kl")
+LOSSES = ("nce", "symmetric", "masked", "everything", "l2", "cosine", "global_l2", "global_kl", "crd")
 
 
 def _inputs() -> tuple[Tensor, Tensor, Tensor]:
@@ -41,6 +42,8 @@ def _loss(name: str, points: Tensor, images: Tensor, teacher: Tensor, gather: bo
     }
     if name in switches:
         return contrast_pairs(unit_points, unit_images, 0.2, **switches[name], gather=gather).loss
+    if name == "crd":
+        return crd_loss(unit_points, unit_images, 0.2, gather=gather)
     if name == "l2":
         return pixelwise_l2(points, images, gather=gather)
     if name == "cosine":
