@@ -1,6 +1,5 @@
 """A point file or a folder of RGB-D frames → a file with the class of every point, and a picture with a legend."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ from rich.console import Console
 
 from ppkt_zoo.downstream.segmentation.folder import load_segmentation
 from ppkt_zoo.downstream.segmentation.model import SegmentationModel
+from ppkt_zoo.errors import InputError
+from ppkt_zoo.files.writing import write_json
 from ppkt_zoo.points.io import write_cloud
 from ppkt_zoo.source_points import check_targets, read_points
 from ppkt_zoo.view.classes import class_colors, segmentation_picture
@@ -37,7 +38,7 @@ def segment_source(
 ) -> Path:
     """Name the class of every point of a file or folder.
 
-    The file holds ``xyz``, ``rgb``, ``label`` int16 (N,) and ``confidence`` float32 (N,), the label's probability; with
+    The file holds ``xyz``, ``rgb``, ``label`` (N,) (the ids of a model that learned from own scans) and ``confidence`` float32 (N,), the label's probability; with
     ``probabilities``, float32 (N, K) of them go along. The colours of a .ply are those of the classes, so that any
     viewer shows them. ``OUT.classes.json`` beside it tells what each label is called, and its colour.
 
@@ -52,8 +53,8 @@ def segment_source(
         InputError: something about the source or the paths does not fit.
         UnknownNameError, WeightError: as ``load_segmentation`` does.
     """
-    check_targets("labels", out, picture)
-    steps = Steps(Console() if console is None else console)
+    check_targets("labels", out, picture, source)
+    steps = Steps(console)
     with steps.step("model", "loading the model") as step:
         network: SegmentationModel = load_segmentation(model, device=device, engine=engine)
         size = network.backbone.input_spec.voxel_size * 100
@@ -69,31 +70,43 @@ def segment_source(
         step.text = _told(found.labels, network.classes)
     with steps.step("file", "writing") as step:
         out.parent.mkdir(parents=True, exist_ok=True)
-        arrays = {"label": found.labels.astype(np.int16), "confidence": found.probabilities.max(axis=1)}
+        arrays = {"label": _as_ids(found.labels, network.ids), "confidence": found.probabilities.max(axis=1)}
         if probabilities:
             arrays["probabilities"] = found.probabilities
-        colors = class_colors(len(network.classes))[found.labels]
+        colors = class_colors(len(network.classes), _own_colors(network))[found.labels]
         write_cloud(out, points.xyz, colors if out.suffix.lower() == ".ply" else points.rgb, **arrays)
-        names = _write_names(out, network.classes)
+        names = _write_names(out, network)
         step.text = f"{out}: xyz, {', '.join(arrays)}; {names.name}: what the labels are called"
     if picture is not None:
         with steps.step("picture", "drawing") as step:
             votes = voting * (2 if flips else 1)
             title = "predicted classes" + (f", mean of {votes} views" if votes > 1 else "")
-            page = segmentation_picture(shown, rgb, found.labels, network.classes, title=title, seen_from=sensor)
+            page = segmentation_picture(
+                shown, rgb, found.labels, network.classes, title=title, seen_from=sensor, own=_own_colors(network)
+            )
             save_picture(page, picture)
             step.text = f"{picture}: a colour each class, the shares of points below"
     return out
 
 
-def _write_names(out: Path, classes: tuple[str, ...]) -> Path:
-    colors = class_colors(len(classes)).tolist()
+def _as_ids(labels: np.ndarray, ids: tuple[int, ...]) -> np.ndarray:
+    """Classes as the owner of the model calls them; int16 where that holds them, as files always had it."""
+    table = np.array(ids, np.int64)
+    return table[labels].astype(np.int16 if max(ids) <= np.iinfo(np.int16).max else np.int32)
+
+
+def _own_colors(network: SegmentationModel) -> tuple[tuple[int, int, int] | None, ...]:
+    return tuple(network.colors.get(name) for name in network.classes)
+
+
+def _write_names(out: Path, network: SegmentationModel) -> Path:
+    colors = class_colors(len(network.classes), _own_colors(network)).tolist()
     rows = [
-        {"label": number, "name": name, "color": color}
-        for number, (name, color) in enumerate(zip(classes, colors, strict=True))
+        {"label": label, "name": name, "color": color}
+        for label, name, color in zip(network.ids, network.classes, colors, strict=True)
     ]
     file = out.with_name(f"{out.stem}.classes.json")
-    file.write_text(json.dumps(rows), encoding="utf-8")
+    write_json(file, rows, InputError, indent=None)
     return file
 
 

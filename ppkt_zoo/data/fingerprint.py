@@ -3,7 +3,7 @@
 import hashlib
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -12,7 +12,7 @@ from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.files.reading import is_hidden_twin, open_regular
 
-__all__ = ["Fingerprinted", "fingerprint_of", "fingerprint_of_parts"]
+__all__ = ["Fingerprinted", "fingerprint_of", "fingerprint_of_files", "fingerprint_of_parts"]
 
 # What readers of frames read; anything else in a folder (a note, a picture of the results) decides no frame.
 _SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".txt", ".json", ".log", ".traj", ".pincam", ".mat", ".sens"))
@@ -55,6 +55,15 @@ def fingerprint_of(source: FrameSource) -> str:
     if isinstance(root, Path):
         return fingerprint_of_parts(type(source).__name__, len(source), *_files(root))
     return fingerprint_of_parts(type(source).__name__, len(source), *_frames(source))
+
+
+def fingerprint_of_files(root: Path, files: Iterable[Path]) -> str:
+    """64 hexadecimal digits that change when one of these files below a folder is renamed or edited, see above.
+
+    Raises:
+        FrameError: a file cannot be read.
+    """
+    return fingerprint_of_parts(*(_line(path, path.relative_to(root).as_posix()) for path in files))
 
 
 def fingerprint_of_parts(*parts: object) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from ppkt_zoo.data.class_names import find_class_file
+from ppkt_zoo.data.labelled_folder import LabelledFolder, is_labelled_folder
 from ppkt_zoo.data.listing import existing_folder
 from ppkt_zoo.data.s3dis import S3DIS
 from ppkt_zoo.data.scannet.names import find_scans
@@ -17,11 +19,17 @@ def _is_s3dis(folder: Path) -> bool:
     return any(any(folder.glob(places)) for places in ("Annotations", "*/Annotations", "Area_*/*"))
 
 
+def _own_scans(folder: Path) -> SceneSource:
+    # Without names of classes it is a folder of boxes.
+    return LabelledFolder(folder, labels=find_class_file(folder) is not None)
+
+
 # What tells a data set, its reader, and its files for the message.
 _DATA_SETS: tuple[tuple[Callable[[Path], bool], Callable[[Path], SceneSource], str], ...] = (
     (lambda f: bool(find_scans(f)), ScanNetScenes, "ScanNet (scene0000_00/scene0000_00_vh_clean_2.ply)"),
     (is_sun_rgbd, SunScenes, "SUN RGB-D (SUNRGBD/kv1/…/image/, depth_bfx/, intrinsics.txt, extrinsics/)"),
     (_is_s3dis, S3DIS, "S3DIS (Area_1/office_1/Annotations/chair_1.txt)"),
+    (is_labelled_folder, _own_scans, "own scans (scan.ply with a field label, classes.yaml)"),
 )
 
 

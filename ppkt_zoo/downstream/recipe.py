@@ -14,6 +14,7 @@ __all__ = [
     "DataSection",
     "DownstreamRecipe",
     "LabelledFramesData",
+    "OwnData",
     "RoomsBenchData",
     "S3DISData",
     "ScanNetData",
@@ -84,8 +85,28 @@ class LabelledFramesData(Strict):
     pixel_stride: int = Field(default=2, gt=0)
 
 
+class OwnData(Strict):
+    """A plain folder of own scans with labels or boxes, given as ``--data own=PATH``; see docs/downstream.md.
+
+    It is divided by its sub-folders train, val and test, else by its lists train.txt, val.txt and test.txt, else by
+    the scans' names.
+    """
+
+    kind: Literal["own"]
+    label: str | None = Field(default=None, description="the field of labels; found by its usual names where absent")
+    color: bool = Field(default=True, description="false leaves colours out, where only some scans have them")
+    test_part: float = Field(default=0.2, gt=0, lt=1, description="of scans that are divided by their names")
+    validation_part: float = Field(default=0.1, ge=0, lt=1, description="likewise")
+
+    @model_validator(mode="after")
+    def _some_are_left(self) -> "OwnData":
+        if self.test_part + self.validation_part >= 1:
+            raise ValueError("test_part and validation_part leave nothing to learn from: they must sum to less than 1")
+        return self
+
+
 DataSection = Annotated[
-    LabelledFramesData | RoomsBenchData | S3DISData | ScanNetData | SunRGBDData, Field(discriminator="kind")
+    LabelledFramesData | OwnData | RoomsBenchData | S3DISData | ScanNetData | SunRGBDData, Field(discriminator="kind")
 ]
 
 

@@ -8,13 +8,22 @@ from typing import NamedTuple
 import numpy as np
 
 from ppkt_zoo.data.frame_scenes import FrameScenes
+from ppkt_zoo.data.labelled_folder import LabelledFolder
 from ppkt_zoo.data.open_frames import open_frames
 from ppkt_zoo.data.rooms.bench import rooms_bench
 from ppkt_zoo.data.s3dis import S3DIS
 from ppkt_zoo.data.scannet.scenes import ScanNetScenes
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
 from ppkt_zoo.data.sun_scenes import SunScenes
-from ppkt_zoo.downstream.recipe import DownstreamRecipe, LabelledFramesData, RoomsBenchData, S3DISData, ScanNetData
+from ppkt_zoo.downstream.own_scans import divide_scans
+from ppkt_zoo.downstream.recipe import (
+    DownstreamRecipe,
+    LabelledFramesData,
+    OwnData,
+    RoomsBenchData,
+    S3DISData,
+    ScanNetData,
+)
 from ppkt_zoo.errors import InputError, RecipeError
 
 # Which scenes a part of a data set holds must not change with a run's own seed: runs are compared on equal data.
@@ -30,6 +39,9 @@ class SomeScenes:
             raise InputError(f"{source.name}: no scene was chosen")
         self._source, self._numbers = source, tuple(numbers)
         self.name, self.classes, self.box_classes = source.name, source.classes, source.box_classes
+        # What the user's files call the classes, where the source knows it.
+        self.class_ids: tuple[int, ...] = getattr(source, "class_ids", ())
+        self.class_colors: Mapping[str, tuple[int, int, int]] = getattr(source, "class_colors", {})
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -38,18 +50,23 @@ class SomeScenes:
         return self._source[self._numbers[index]]
 
 
-class Splits(NamedTuple):
+class _Parts(NamedTuple):
+    train: SceneSource
+    validation: SceneSource | None
+    test: SceneSource
+
+
+class Splits(_Parts):
     """A data set as a protocol divides it.
 
     Attributes:
         train: scenes to learn from, the recipe's fraction of them.
         validation: to choose by, or None where the protocol has none apart from the test.
         test: to report on.
+        told: how the scenes were divided, where no protocol says it; no part of the tuple.
     """
 
-    train: SceneSource
-    validation: SceneSource | None
-    test: SceneSource
+    told: str = ""
 
 
 def open_splits(recipe: DownstreamRecipe, folders: Mapping[str, Path], cache: Path, boxes: bool = False) -> Splits:
@@ -57,7 +74,8 @@ def open_splits(recipe: DownstreamRecipe, folders: Mapping[str, Path], cache: Pa
 
     Args:
         recipe: its ``data`` and ``fraction`` are looked at.
-        folders: ``s3dis``, ``scannet`` or ``sun_rgbd`` → the folder, where the recipe wants one.
+        folders: ``s3dis``, ``scannet``, ``sun_rgbd``, ``labelled_frames`` or ``own`` → the folder, where the recipe
+            wants one.
         cache: for the scans of rooms.
         boxes: whether the scenes must come with their boxes.
 
@@ -77,6 +95,8 @@ def open_splits(recipe: DownstreamRecipe, folders: Mapping[str, Path], cache: Pa
             _first(bench.test(cache), section.test),
         )
     folder = folders[section.kind]
+    if isinstance(section, OwnData):
+        return _own(section, folder, recipe, boxes)
     if isinstance(section, LabelledFramesData):
         return _framed(
             section, FrameScenes(open_frames(folder, section.intrinsics), pixel_stride=section.pixel_stride), recipe
@@ -100,6 +120,21 @@ def fraction_of(source: SceneSource, fraction: float) -> SceneSource:
     # A fraction written with few digits, such as 0.0167 for 1 of 60, is not to give a scene more.
     count = max(1, math.ceil(fraction * len(source) - _ROUNDING))
     return SomeScenes(source, sorted(order[:count].tolist()))
+
+
+def _own(section: OwnData, folder: Path, recipe: DownstreamRecipe, boxes: bool) -> Splits:
+    divided = divide_scans(folder, section.test_part, section.validation_part)
+    files = (*divided.train, *divided.validation, *divided.test)
+    # One source for all parts: what they hold together says which classes there are.
+    scans = LabelledFolder(folder, files, labels=not boxes, boxes=boxes, label=section.label, color=section.color)
+    learned, tested = len(divided.train), len(files) - len(divided.test)
+    splits = Splits(
+        fraction_of(SomeScenes(scans, range(learned)), recipe.fraction),
+        SomeScenes(scans, range(learned, tested)) if divided.validation else None,
+        SomeScenes(scans, range(tested, len(files))),
+    )
+    splits.told = divided.told
+    return splits
 
 
 def _framed(section: LabelledFramesData, frames: FrameScenes, recipe: DownstreamRecipe) -> Splits:
@@ -137,8 +172,9 @@ def _first(source: SceneSource, count: int | None) -> SceneSource:
 
 
 def _check_folders(given: set[str], wanted: set[str]) -> None:
-    if missing := wanted - given:
-        name = min(missing)
-        raise RecipeError(f"the recipe's data needs a folder: give --data {name}=PATH")
-    if superfluous := given - wanted:
-        raise RecipeError(f"the recipe's data has no use for the folder of {', '.join(sorted(superfluous))}")
+    missing, superfluous = sorted(wanted - given), sorted(given - wanted)
+    mend = f"give --data {missing[0]}=PATH" if missing else "leave it out"
+    if superfluous:
+        raise RecipeError(f"the recipe's data has no use for the folder of {', '.join(superfluous)}: {mend}")
+    if missing:
+        raise RecipeError(f"the recipe's data needs a folder: {mend}")

@@ -71,14 +71,24 @@ def read_cloud(path: Path | str) -> CloudArrays:
             understood, colours that are black throughout, or names that tell a unit other than metres.
     """
     file = usable_path(path, InputError)
-    parser = _parser(file)
+    return parse_cloud(file, cloud_content(file))[0]
+
+
+def cloud_content(file: Path) -> bytes:
+    """The bytes of a file of which the ending says that it holds a cloud; errors as :func:`read_cloud`."""
+    _parser(file)
     if file.is_dir():
         raise InputError(f"{file}: a folder cannot be read as a cloud: give one of its files")
     content = read_file(file, InputError, missing="no such file")
     if not content:
         raise InputError(f"{file}: the file is empty")
+    return content
+
+
+def parse_cloud(file: Path, content: bytes) -> tuple[CloudArrays, NDArray[np.bool_] | None]:
+    """The cloud in a file's bytes, and which of the rows were kept, (rows,) or None for all; else as `read_cloud`."""
     with memory_named(str(file), InputError):
-        xyz, colors = parser(content, str(file))
+        xyz, colors = _parser(file)(content, str(file))
         del content
         kept, rows = _finite(xyz), len(xyz)
         number = rows if kept is None else int(kept.sum())
@@ -92,7 +102,7 @@ def read_cloud(path: Path | str) -> CloudArrays:
         warnings.warn(
             InputWarning(f"{file}: all colours are 0, a black cloud: were they never filled in?"), stacklevel=2
         )
-    return CloudArrays(xyz, rgb, rows - number)
+    return CloudArrays(xyz, rgb, rows - number), kept
 
 
 def _parser(file: Path) -> Callable[[bytes, str], tuple[NDArray[Any], NDArray[Any] | None]]:

@@ -50,6 +50,7 @@ _HEADER_DAMAGE += (OverflowError, LookupError, AttributeError, RuntimeError, Ari
 _LONGEST_DIRECTORY = 1 << 20
 _LONGEST_HEADER = 12_000
 _PART = 1 << 24
+_NUMBERS = "fiu"
 
 
 def parse_npz(content: bytes, where: str) -> _Cloud:
@@ -209,10 +210,10 @@ def pick_fields(rows: NDArray[Any], names: Sequence[str], columns: Columns, wher
     return xyz, from_harmonics(colors) if columns.form == "harmonics" else colors
 
 
-def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> NDArray[Any]:
+def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str, kinds: str = _NUMBERS) -> NDArray[Any]:
     """One array, its header held against the member's size before the rest is unpacked."""
     with archive.open(info) as stream:
-        shape, fortran, dtype = _read_header(stream, info.file_size, where)
+        shape, fortran, dtype = _read_header(stream, info.file_size, where, kinds)
         flat = np.empty(int(np.prod(shape, dtype=object)), dtype)
         room, at = flat.view(np.uint8), 0
         while part := stream.read(_PART):
@@ -225,7 +226,9 @@ def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> NDAr
     return flat.reshape(shape, order="F" if fortran else "C")
 
 
-def _read_header(stream: Any, size: int, where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def _read_header(
+    stream: Any, size: int, where: str, known: str = _NUMBERS
+) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, order and type; the shape is held against the bytes that are there.
 
     Raises:
@@ -254,7 +257,7 @@ def _read_header(stream: Any, size: int, where: str) -> tuple[tuple[int, ...], b
     if len(shape) > 8 or any(type(count) is not int or not 0 <= count <= size for count in shape):
         raise InputError(f"{where}: this array is damaged: its header announces the shape {one_line(shape, 80)}")
     kinds = [dtype[name] for name in dtype.names] if dtype.names else [dtype]
-    if not any(kind.kind in "fiu" for kind in kinds) or dtype.hasobject or dtype.itemsize < 1 or dtype.subdtype:
+    if not any(kind.kind in known for kind in kinds) or dtype.hasobject or dtype.itemsize < 1 or dtype.subdtype:
         raise InputError(f"{where}: this array must hold numbers, got {one_line(dtype, 80)}")
     needed, found = int(np.prod(shape, dtype=object)) * dtype.itemsize, size - 8 - width - announced
     if needed != found:

@@ -39,6 +39,7 @@ class TextTable:
         start: the byte at which the rows begin.
         first_line: the number of the line there.
         announced: how many rows there should be, where the file says so.
+        names: of the columns, where the file tells them.
     """
 
     layout: Layout
@@ -46,6 +47,7 @@ class TextTable:
     start: int
     first_line: int
     announced: int | None
+    names: tuple[str, ...] | None = None
 
 
 @dataclass
@@ -87,7 +89,8 @@ def find_layout(content: bytes, where: str, ending: str) -> TextTable:
     others = [field for row in fields for index, field in enumerate(row) if index not in wanted]
     words = any(to_number(field.strip()) is None for field in others)
     layout = Layout(width, wanted, separator, comma, remarks=True, words=words)
-    return TextTable(layout, columns.form, head.start, head.first_line, head.announced)
+    told = None if names is None else tuple(names)
+    return TextTable(layout, columns.form, head.start, head.first_line, head.announced, told)
 
 
 def _read_head(content: bytes, where: str) -> tuple[_Head, list[str]]:

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.view.camera import views
 from ppkt_zoo.view.picture import compare_picture, height_grey
+from ppkt_zoo.view.thinning import rows_to_draw
 
 __all__ = ["class_colors", "segmentation_picture", "with_legend"]
 
@@ -19,8 +20,21 @@ _LIGHTNESS, _CHROMA = (0.42, 0.88), (0.04, 0.16)
 _FIRST = (0.62, -0.03, -0.10)  # a calm blue
 
 
+Own = Sequence[tuple[int, int, int] | None]
+"""Colours that somebody chose for some of the classes."""
+
+
+def class_colors(count: int, own: Own = ()) -> np.ndarray:
+    """Colours of the classes 0, 1, …: uint8 (count, 3), those that are given, and ones that fit for the others."""
+    colors = _chosen_colors(count).copy()
+    for number, color in enumerate(own):
+        if color is not None:
+            colors[number] = color
+    return colors
+
+
 @cache
-def class_colors(count: int) -> np.ndarray:
+def _chosen_colors(count: int) -> np.ndarray:
     """Colours of the classes 0, 1, …: uint8 (count, 3). A class keeps its colour however many follow it.
 
     Each is the one of a fixed stock that lies farthest, in OKLab (Ottosson 2020), from those before it.
@@ -47,6 +61,7 @@ def segmentation_picture(
     title: str = "predicted classes",
     height: int = 420,
     seen_from: np.ndarray | None = None,
+    own: Own = (),
 ) -> Image.Image:
     """A cloud in its own colours, below it in those of its classes, and a legend of the classes that occur.
 
@@ -59,31 +74,34 @@ def segmentation_picture(
         title: heading of the predicted row.
         height: pixels of a row of views.
         seen_from: (3,), where the sensor stood, for what was seen from one place only.
+        own: red, green and blue (0..255) of classes that have a colour of their own, None for the others.
 
     Raises:
         InputError: lengths differ, or a label is outside the classes.
     """
-    rows = [("height (the cloud has no colour)", height_grey(xyz)) if rgb is None else ("colour", rgb)]
+    drawn = rows_to_draw(xyz)
+    points, thin = len(xyz), xyz[drawn]
+    rows = [("height (the cloud has no colour)", height_grey(thin)) if rgb is None else ("colour", rgb[drawn])]
     shown = [("labelled classes", truth)] if truth is not None else []
     for heading, values in [*shown, (title, labels)]:
-        rows.append((heading, _colored(values, len(xyz), classes, heading)))
-    page = compare_picture(xyz, rows, views(xyz, seen_from=seen_from), height)
+        rows.append((heading, _colored(values, points, classes, heading, own)[drawn]))
+    page = compare_picture(thin, rows, views(thin, seen_from=seen_from), height)
     counted = np.bincount(labels[labels >= 0], minlength=len(classes))
     there = counted > 0
     if truth is not None:
         there |= np.bincount(truth[truth >= 0], minlength=len(classes)) > 0
     order = [number for number in np.argsort(-counted, kind="stable") if there[number]]
-    colors = class_colors(len(classes))
+    colors = class_colors(len(classes), own)
     entries = [(f"{classes[number]} {_share(counted[number] / len(xyz))}", colors[number]) for number in order]
     return with_legend(page, entries, height)
 
 
-def _colored(labels: np.ndarray, points: int, classes: Sequence[str], what: str) -> np.ndarray:
+def _colored(labels: np.ndarray, points: int, classes: Sequence[str], what: str, own: Own) -> np.ndarray:
     if labels.shape != (points,) or labels.dtype.kind not in "iu":
         raise InputError(f"{what} must be {points} integers, one a point, got {labels.dtype} {labels.shape}")
     if labels.min() < -1 or labels.max() >= len(classes):
         raise InputError(f"{what} must lie between -1 and {len(classes) - 1}, found {labels.min()} to {labels.max()}")
-    colors = np.concatenate([class_colors(len(classes)), np.array([_NO_CLASS], np.uint8)])
+    colors = np.concatenate([class_colors(len(classes), own), np.array([_NO_CLASS], np.uint8)])
     return colors[labels]  # −1 is the last
 
 

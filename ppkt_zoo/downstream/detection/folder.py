@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.downstream.detection.votenet import VoteNet, VoteNetShape
-from ppkt_zoo.errors import WeightError
+from ppkt_zoo.downstream.own_loop import NOT_TOLD, Cloud, golden_cloud_of, name_of, ready_folder, record_of
+from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.sparse.denormals import flushed_denormals
 from ppkt_zoo.zoo.folder import WeightFolder, write_weight_folder
@@ -76,33 +77,46 @@ class _DetectorFiles:
 def save_detector(
     folder: str | os.PathLike[str],
     model: VoteNet,
-    name: str,
-    record: WeightRecord | Mapping[str, Any],
-    golden_cloud: PointCloud,
+    name: str | None = None,
+    record: WeightRecord | Mapping[str, Any] | None = None,
+    golden_cloud: Cloud = None,
     recipe: str | None = None,
     overwrite: bool = False,
+    *,
+    description: str = NOT_TOLD,
+    data: str = NOT_TOLD,
+    data_licence: str = NOT_TOLD,
+    licence: str | None = None,
 ) -> WeightFolder:
-    """Write a detector as a weight folder; it appears whole or not at all.
+    """Write a detector as a weight folder: what ``load_detector`` and ``ppkt-zoo detect`` open.
+
+    The folder appears whole or not at all. A detector that was trained in your own loop needs nothing but itself; what
+    you don't tell stands in its card as not told.
 
     Args:
-        folder: where; its parent must exist.
+        folder: where; folders above it are made.
         model: its backbone was made by :func:`ppkt_zoo.create_backbone` or loaded.
-        name: ``architecture.tag``.
-        record, golden_cloud, overwrite: as for :func:`ppkt_zoo.zoo.folder.write_weight_folder`.
-        recipe: the recipe's YAML, to be kept as ``recipe.yaml``.
+        name: ``architecture.tag``, by default the tag ``own_votenet``.
+        record, golden_cloud, recipe, overwrite, description, data, data_licence, licence: as for
+            :func:`ppkt_zoo.save_segmentation`.
 
     Raises:
-        WeightError, ManifestError: as ``write_weight_folder`` does.
+        InputError: the model is no detector, or the cloud does not fit.
+        WeightError, ManifestError: as :func:`ppkt_zoo.zoo.folder.write_weight_folder` does.
     """
-    extra = None if recipe is None else {"recipe.yaml": recipe}
+    if not isinstance(model, VoteNet):
+        raise InputError(
+            f"model must be a VoteNet(backbone, classes, …), got {type(model).__name__}; of a wrapper such as "
+            "DistributedDataParallel give .module"
+        )
     return write_weight_folder(
-        folder,
+        ready_folder(folder),
         model.backbone,
-        name,
-        record,
-        golden_cloud,
+        f"{name_of(model.backbone, None)}_votenet" if name is None else name,
+        record_of("detection", model.classes, record, description, data, data_licence, licence),
+        golden_cloud_of(golden_cloud),
         head=_DetectorFiles(model),
-        extra_files=extra,
+        extra_files=None if recipe is None else {"recipe.yaml": recipe},
         overwrite=overwrite,
     )
 

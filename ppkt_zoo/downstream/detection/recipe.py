@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from ppkt_zoo.downstream.detection.augment import SceneAugmentation
 from ppkt_zoo.downstream.detection.votenet import VoteNetShape
-from ppkt_zoo.downstream.recipe import DownstreamRecipe, RoomsBenchData, ScanNetData, SunRGBDData
+from ppkt_zoo.downstream.recipe import DownstreamRecipe, OwnData, RoomsBenchData, ScanNetData, SunRGBDData
 from ppkt_zoo.running.recipe_files import find_recipe, read_recipe, shipped_recipes
 from ppkt_zoo.running.sections import Strict
 
@@ -54,7 +54,7 @@ class DetectionOptimiser(Strict):
 class DetectionRecipe(DownstreamRecipe):
     """One complete description of a fine-tuning for detection."""
 
-    data: Annotated[RoomsBenchData | ScanNetData | SunRGBDData, Field(discriminator="kind")]
+    data: Annotated[OwnData | RoomsBenchData | ScanNetData | SunRGBDData, Field(discriminator="kind")]
     points: int = Field(
         default=20_000, gt=0, description="drawn from each scene without repetition; all it has, if fewer"
     )
@@ -94,8 +94,8 @@ def load_detection_recipe(path: str | Path, overrides: list[str] | tuple[str, ..
     """Read a recipe and apply overrides.
 
     Args:
-        path: a YAML file, or the name of a recipe that ships with the package (``scannet``, ``sun_rgbd``,
-            ``rooms_bench``).
+        path: a YAML file, or the name of a recipe that ships with the package (``own``, ``scannet``,
+            ``sun_rgbd``, ``rooms_bench``).
         overrides: ``key=value`` with dots for nested keys, e.g. ``init=random``; values are YAML.
 
     Raises:

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
+from ppkt_zoo.downstream.own_loop import NOT_TOLD, Cloud, golden_cloud_of, name_of, ready_folder, record_of
 from ppkt_zoo.downstream.segmentation.model import SegmentationModel
-from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.errors import InputError
 from ppkt_zoo.zoo.folder import WeightFolder, write_weight_folder
 from ppkt_zoo.zoo.head import Head, HeadConfig
 from ppkt_zoo.zoo.load import load_backbone, open_weight
@@ -20,32 +21,60 @@ __all__ = ["load_segmentation", "save_segmentation"]
 def save_segmentation(
     folder: str | os.PathLike[str],
     model: SegmentationModel,
-    name: str,
-    record: WeightRecord | Mapping[str, Any],
-    golden_cloud: PointCloud,
+    name: str | None = None,
+    record: WeightRecord | Mapping[str, Any] | None = None,
+    golden_cloud: Cloud = None,
     recipe: str | None = None,
     overwrite: bool = False,
+    *,
+    description: str = NOT_TOLD,
+    data: str = NOT_TOLD,
+    data_licence: str = NOT_TOLD,
+    licence: str | None = None,
 ) -> WeightFolder:
-    """Write a model as a weight folder with a head; it appears whole or not at all.
+    """Write a model as a weight folder with a head: what ``load_segmentation`` and ``ppkt-zoo segment`` open.
+
+    The folder appears whole or not at all. A model that was trained in your own loop needs nothing but itself; what
+    you don't tell stands in its card as not told.
+
+        model = SegmentationModel(ppkt_zoo.load_backbone("sr_unet14_slim.ppkt_voc"), ["floor", "wall", "pipe"])
+        ...
+        ppkt_zoo.save_segmentation("runs/pipes", model, description="Finds pipes.", data="our plant, 12 scans")
 
     Args:
-        folder: where; its parent must exist.
+        folder: where; folders above it are made.
         model: its backbone was made by :func:`ppkt_zoo.create_backbone` or loaded.
-        name: ``architecture.tag``.
-        record, golden_cloud, overwrite: as for :func:`ppkt_zoo.zoo.folder.write_weight_folder`.
+        name: ``architecture.tag``, by default the tag ``own``.
+        record: a whole :class:`~ppkt_zoo.zoo.record.WeightRecord`, or some of its fields, which go before the words
+            below.
+        golden_cloud: a :class:`~ppkt_zoo.points.cloud.PointCloud` or (xyz, rgb) of the kind the model is for; what it
+            says of it is kept, and ``verify`` proves it anywhere. A procedural room by default.
         recipe: the recipe's YAML, to be kept as ``recipe.yaml``.
+        overwrite: put the new folder in the place of an old one.
+        description: one sentence: what this model is.
+        data: what it learned from.
+        data_licence: of the data.
+        licence: of the model; without one it says that it is not to be published.
 
     Raises:
-        WeightError, ManifestError: as ``write_weight_folder`` does.
+        InputError: the model is none, or the cloud does not fit.
+        WeightError, ManifestError: as :func:`ppkt_zoo.zoo.folder.write_weight_folder` does.
     """
-    config = HeadConfig(level=model.level, classes=model.classes)
+    if not isinstance(model, SegmentationModel):
+        raise InputError(
+            f"model must be a SegmentationModel(backbone, classes), got {type(model).__name__}; of a wrapper such as "
+            "DistributedDataParallel give .module"
+        )
+    ids = None if model.ids == tuple(range(len(model.classes))) else model.ids
+    colors = tuple(model.colors.get(one) for one in model.classes) if model.colors else None
+    config = HeadConfig(level=model.level, classes=model.classes, ids=ids, colors=colors)
     weight, bias = (one.detach().float().cpu() for one in (model.head.weight, model.head.bias))
     return write_weight_folder(
-        folder,
+        ready_folder(folder),
         model.backbone,
-        name,
-        record,
-        golden_cloud,
+        name_of(model.backbone, name),
+        record_of("segmentation", model.classes, record, description, data, data_licence, licence),
+        golden_cloud_of(golden_cloud),
         head=Head(config, weight, bias),
         extra_files=None if recipe is None else {"recipe.yaml": recipe},
         overwrite=overwrite,
@@ -73,6 +102,9 @@ def load_segmentation(
     head = open_weight(full, cache_dir=cache_dir).head()
     backbone = load_backbone(full, engine=engine, device=device, cache_dir=cache_dir)
     with torch.random.fork_rng(devices=[]):  # the layer's first numbers are overwritten at once
-        model = SegmentationModel(backbone, head.config.classes, head.config.level)
+        config = head.config
+        pairs = () if config.colors is None else zip(config.classes, config.colors, strict=True)
+        colors = {name: color for name, color in pairs if color is not None}
+        model = SegmentationModel(backbone, config.classes, config.level, config.ids, colors)
     model.head.load_state_dict({"weight": head.weight, "bias": head.bias})
     return model.to(next(backbone.parameters()).device).eval()

@@ -1,6 +1,6 @@
 """SegmentationModel: a backbone and one linear layer; a class for every point of a whole cloud."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,20 +36,38 @@ class SegmentationModel(nn.Module):
         backbone: pretrained or random; it is trained along.
         classes: a name for each output, at least two, none twice.
         level: of the backbone, or "last".
+        ids: what files call each class, whole numbers; 0, 1, … where not given. Labels of :meth:`predict` count
+            classes; ``ppkt-zoo segment`` writes ids.
+        colors: uint8 (red, green, blue) of classes by name, for pictures; those left out get one that fits.
 
     Raises:
-        InputError: the classes do not fit, or there is no such level.
+        InputError: the classes, ids or colours do not fit, or there is no such level.
     """
 
-    def __init__(self, backbone: Backbone, classes: Sequence[str], level: str = "last") -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        classes: Sequence[str],
+        level: str = "last",
+        ids: Sequence[int] | None = None,
+        colors: Mapping[str, tuple[int, int, int]] | None = None,
+    ) -> None:
         super().__init__()
-        if len(classes) < 2 or len(set(classes)) != len(classes):
+        if isinstance(classes, str) or len(classes) < 2 or len(set(classes)) != len(classes):
             raise InputError(f"segmentation needs at least two classes and no name twice, got {list(classes)}")
+        if ids is not None and (len(ids) != len(classes) or len(set(ids)) != len(ids) or min(ids) < 0):
+            raise InputError(
+                f"ids must be one number of 0 or more a class ({len(classes)}), none twice, got {list(ids)}"
+            )
+        if unknown := sorted(set(colors or ()) - set(classes)):
+            raise InputError(f"colors has {unknown[0]!r}, which is no class")
         known = list(backbone.level_channels)
         if level != "last" and level not in known:
             raise InputError(f"level {level!r}: this backbone has {', '.join(known)}, or 'last'")
         self.backbone = backbone
         self.classes = tuple(classes)
+        self.ids = tuple(range(len(classes))) if ids is None else tuple(int(one) for one in ids)
+        self.colors = dict(colors or {})
         self.level = known[-1] if level == "last" else level
         self.head = nn.Linear(backbone.level_channels[self.level], len(classes))
 

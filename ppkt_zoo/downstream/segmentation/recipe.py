@@ -9,6 +9,7 @@ from ppkt_zoo.data.augment import CloudAugmentation
 from ppkt_zoo.downstream.recipe import (
     DownstreamRecipe,
     LabelledFramesData,
+    OwnData,
     RoomsBenchData,
     S3DISData,
     ScanNetData,
@@ -45,7 +46,9 @@ class SegmentationRecipe(DownstreamRecipe):
     """One complete description of a fine-tuning for segmentation."""
 
     level: str = "last"
-    data: Annotated[LabelledFramesData | RoomsBenchData | S3DISData | ScanNetData, Field(discriminator="kind")]
+    data: Annotated[
+        LabelledFramesData | OwnData | RoomsBenchData | S3DISData | ScanNetData, Field(discriminator="kind")
+    ]
     crop: CropSection = CropSection()
     loss_on: Literal["voxels", "points"] = Field(default="voxels", description="one labelled point a voxel, or all")
     batch_norm_momentum: float = Field(default=0.02, gt=0, le=1)
@@ -58,8 +61,8 @@ def load_segmentation_recipe(path: str | Path, overrides: list[str] | tuple[str,
     """Read a recipe and apply overrides.
 
     Args:
-        path: a YAML file, or the name of a recipe that ships with the package (``s3dis``, ``scannet``,
-            ``rooms_bench``).
+        path: a YAML file, or the name of a recipe that ships with the package (``own``, ``s3dis``,
+            ``scannet``, ``rooms_bench``, ``table_tops``).
         overrides: ``key=value`` with dots for nested keys, e.g. ``init=random``; values are YAML.
 
     Raises:
