@@ -11,18 +11,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ppkt_zoo.errors import PPKTZooError
+from ppkt_zoo.thread_policy import let_threads_sleep
 
 if TYPE_CHECKING:
     from ppkt_zoo.downstream.detection import detect, load_detector
     from ppkt_zoo.downstream.segmentation import load_segmentation
-    from ppkt_zoo.points.cloud import PointCloud
+    from ppkt_zoo.points.cloud import CloudBatch, PointCloud
     from ppkt_zoo.points.input_spec import InputSpec
     from ppkt_zoo.zoo.load import list_weights, load_backbone, load_projection, verify
     from ppkt_zoo.zoo.registry import create_backbone, list_backbones, register_backbone
 
 __version__ = "0.1.0"
 
+# Here, since it must come before torch.
+let_threads_sleep()
+
 __all__ = [
+    "CloudBatch",
     "InputSpec",
     "PPKTZooError",
     "PointCloud",
@@ -40,6 +45,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "CloudBatch": "ppkt_zoo.points.cloud",
     "InputSpec": "ppkt_zoo.points.input_spec",
     "PointCloud": "ppkt_zoo.points.cloud",
     "create_backbone": "ppkt_zoo.zoo.registry",

@@ -11,6 +11,7 @@ import ppkt_zoo
 ROOT = Path(__file__).resolve().parents[1]
 
 PUBLIC = [
+    "CloudBatch",
     "InputSpec",
     "PPKTZooError",
     "PointCloud",

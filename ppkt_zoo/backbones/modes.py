@@ -1,17 +1,43 @@
 """Modes of a network: eval for a while, and batch norms that keep the statistics they have."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-__all__ = ["batch_norms", "eval_mode", "freeze_batch_norm"]
+from ppkt_zoo.backbones.twins import eval_twin
+
+__all__ = ["batch_norms", "eval_mode", "evaluating", "freeze_batch_norm"]
+
+Network = TypeVar("Network", bound=nn.Module)
+
+_TOGGLING = threading.RLock()
+
+
+@contextmanager
+def evaluating(module: Network) -> Iterator[Network]:
+    """The network in eval mode for whoever runs what this gives; for all others it stays in the modes that it has.
+
+    So threads may evaluate a network that others train. A network that holds a part which no twin can stand for is
+    put into eval mode itself for the time, in one thread after another.
+    """
+    twin = eval_twin(module)
+    if twin is not None:
+        yield twin
+        return
+    with _TOGGLING, eval_mode(module):
+        yield module
 
 
 @contextmanager
 def eval_mode(module: nn.Module) -> Iterator[None]:
-    """Eval mode while open; afterwards every part has its own mode again, frozen batch norms too."""
+    """Eval mode while open; afterwards every part has its own mode again, frozen batch norms too.
+
+    All threads see it: where others may use the network meanwhile, :func:`evaluating` serves.
+    """
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:

@@ -4,13 +4,16 @@ Single-scale grouping; four set abstractions, two feature propagations. Clouds a
 Farthest-point orders nest, so the centres of a level are the first ones of the level before: one sampling serves all.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from ppkt_zoo.backbones.base import Backbone, PointFeatures
 from ppkt_zoo.backbones.point_layers import FeaturePropagation, SetAbstraction, interpolate
+from ppkt_zoo.backbones.uncompiled import uncompiled
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import CloudBatch
 from ppkt_zoo.points.input_spec import InputSpec
@@ -59,20 +62,28 @@ class Seeds:
 class SeedFeatures(PointFeatures):
     """As PointFeatures; level ``points`` is interpolated between the three nearest seeds, the others are gathered."""
 
-    def __init__(self, levels: dict[str, tuple[Tensor, Tensor, tuple[int, ...]]], thinned: ThinnedBatch) -> None:
+    def __init__(
+        self,
+        levels: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]] = (),
+        centers: Mapping[str, PointLevel] | None = None,
+        thinned: ThinnedBatch | None = None,
+    ) -> None:
         """Args:
-        levels: name → features (K, C), xyz (K, 3) and sizes of the level's centres, coarse to fine.
+        levels: features (K, C) of each level's centres, coarse to fine; without ``thinned`` they are those of the
+            points already.
+        centers: of the same levels.
         thinned: the points that the centres were chosen from.
         """
-        super().__init__({name: feats for name, (feats, _, _) in levels.items()}, self._nearest_center)
-        self._centers = {name: (xyz, sizes) for name, (_, xyz, sizes) in levels.items()}
-        self._thinned = thinned
+        gathers = None if centers is None or thinned is None else partial(_nearest_center, centers, thinned)
+        super().__init__(levels, gathers)
+        self._centers, self._thinned = centers, thinned
 
-    def at(self, level: str, rows: Tensor | None = None) -> Tensor:
-        """See :meth:`PointFeatures.at`."""
+    def _gather(self, level: str, rows: Tensor | None) -> Tensor:
         if level != "points":
-            return super().at(level, rows)
-        thinned, (xyz, sizes) = self._thinned, self._centers[level]
+            return super()._gather(level, rows)
+        assert self._centers is not None
+        assert self._thinned is not None
+        thinned, at = self._thinned, self._centers[level]
         if rows is None:
             targets, counts, inverse = thinned.xyz, thinned.sizes, thinned.inverse
         else:
@@ -80,14 +91,16 @@ class SeedFeatures(PointFeatures):
             edges = torch.tensor(thinned.sizes, device=wanted.device).cumsum(0)
             cloud = torch.bucketize(wanted, edges, right=True)
             targets = thinned.xyz[wanted]
-            counts = tuple(torch.bincount(cloud, minlength=len(sizes)).tolist())
-        found, weights = nearest(targets, counts, xyz, sizes, 3)
+            counts = tuple(torch.bincount(cloud, minlength=len(at.sizes)).tolist())
+        found, weights = nearest(targets, counts, at.xyz, at.sizes, 3)
         return interpolate(self._levels[level], found, weights).index_select(0, inverse)
 
-    def _nearest_center(self, level: str) -> Tensor:
-        xyz, sizes = self._centers[level]
-        rows, _ = nearest(self._thinned.xyz, self._thinned.sizes, xyz, sizes, 1)
-        return rows[:, 0][self._thinned.inverse]
+
+def _nearest_center(centers: Mapping[str, PointLevel], thinned: ThinnedBatch, level: str) -> Tensor:
+    """The row of the nearest centre at a level for each point, int64 (N,)."""
+    at = centers[level]
+    rows, _ = nearest(thinned.xyz, thinned.sizes, at.xyz, at.sizes, 1)
+    return rows[:, 0][thinned.inverse]
 
 
 class PointNet2(Backbone):
@@ -136,15 +149,17 @@ class PointNet2(Backbone):
             ]
         )
 
+    @uncompiled
     def forward(self, batch: CloudBatch) -> SeedFeatures:
         """Features of all points of a batch; works on the device of the batch."""
         thinned = thin(batch, self.input_spec)
         places = self._places(thinned)
         sa4, fp1, fp2 = self._features(thinned, places)
         seeds = places[1]
-        levels = {"sa4": (sa4, places[3]), "fp1": (fp1, places[2]), "fp2": (fp2, seeds), "points": (fp2, seeds)}
-        return SeedFeatures({name: (feats, at.xyz, at.sizes) for name, (feats, at) in levels.items()}, thinned)
+        levels = {"sa4": sa4, "fp1": fp1, "fp2": fp2, "points": fp2}
+        return SeedFeatures(levels, {"sa4": places[3], "fp1": places[2], "fp2": seeds, "points": seeds}, thinned)
 
+    @uncompiled
     def seeds(self, batch: CloudBatch) -> Seeds:
         """The seeds of a batch with their features, for detectors that vote (VoteNet)."""
         thinned = thin(batch, self.input_spec)

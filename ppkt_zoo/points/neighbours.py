@@ -31,6 +31,9 @@ def ball_neighbours(
     table = torch.empty((centers.shape[0], count), dtype=torch.int64, device=xyz.device)
     begin = start = 0
     for number, size in zip(center_sizes, sizes, strict=True):
+        if number == 0:
+            start += size
+            continue
         mine, points = centers[begin : begin + number], xyz[start : start + size]
         for rows, candidates in _groups(mine, points, radius):
             near = _squared_distances(mine[rows], points[candidates]) < radius * radius
@@ -53,7 +56,7 @@ def nearest(
         targets: float32 (T, 3), all clouds end to end.
         target_sizes: targets of each cloud.
         xyz: float32 (M, 3), all clouds' points end to end.
-        sizes: points of each cloud, at least one.
+        sizes: points of each cloud, at least one where it has targets.
         count: neighbours; where a cloud has fewer points, its nearest one fills up with weight zero.
 
     Returns:
@@ -64,7 +67,7 @@ def nearest(
     begin = start = 0
     for number, size in zip(target_sizes, sizes, strict=True):
         points = xyz[start : start + size]
-        step = max(1, (_TABLE_CUDA if xyz.is_cuda else _TABLE) // size)
+        step = max(1, (_TABLE_CUDA if xyz.is_cuda else _TABLE) // max(1, size))
         for first in range(begin, begin + number, step):
             part = slice(first, min(first + step, begin + number))
             squared = _squared_distances(targets[part], points)

@@ -20,12 +20,17 @@ def farthest_points(xyz: Tensor, sizes: Sequence[int], count: int) -> list[Tenso
 
     Args:
         xyz: float32 (M, 3), all clouds end to end.
-        sizes: rows of each cloud, at least one.
+        sizes: rows of each cloud, also none.
         count: points wanted; a cloud with fewer gives all it has.
 
     Returns:
         For each cloud int64 (min(count, size),), rows within the cloud, none twice.
     """
+    if not all(sizes):
+        # Empty clouds are left out, and have no row to give.
+        found = iter(farthest_points(xyz, [size for size in sizes if size], count) if any(sizes) else [])
+        nothing = torch.empty(0, dtype=torch.int64, device=xyz.device)
+        return [next(found) if size else nothing for size in sizes]
     clouds = [cloud.detach() for cloud in xyz.split(list(sizes))]
     orders, middles = [], []
     for cloud in clouds:

@@ -44,7 +44,8 @@ def thin(batch: CloudBatch, spec: InputSpec) -> ThinnedBatch:
     """
     voxels = voxelize(batch, spec)
     coords, count = voxels.coords.long(), voxels.coords.shape[0]
-    corners = torch.stack([cloud.amin(dim=0) for cloud in batch.xyz.split(list(batch.sizes))]).double()
+    clouds = batch.xyz.split(list(batch.sizes))
+    corners = torch.stack([cloud.amin(dim=0) if len(cloud) else cloud.new_zeros(3) for cloud in clouds]).double()
     # The grid's own arithmetic, so every point lies in [0, 1) of its cell.
     inside = (batch.xyz.double() - corners[batch.cloud]) / spec.voxel_size - coords[voxels.inverse, 1:]
     total = torch.zeros((count, 3), dtype=torch.int64, device=coords.device)

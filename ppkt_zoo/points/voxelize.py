@@ -9,6 +9,7 @@ from torch import Tensor
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import CloudBatch
 from ppkt_zoo.points.input_spec import InputSpec
+from ppkt_zoo.points.scale import extremes
 
 _COLORS = {"red": 0, "green": 1, "blue": 2}
 _MISSING_GREY = 127.5
@@ -48,8 +49,11 @@ def voxelize(batch: CloudBatch, spec: InputSpec) -> Voxels:
         spec: voxel size in metres, channels, and the rule for a missing colour.
 
     Raises:
-        InputError: the weight wants colour and the batch has none, or the extent does not fit the grid.
+        InputError: the weight wants colour and the batch has none, no cloud has a point, or the extent does not fit
+            the grid.
     """
+    if batch.xyz.shape[0] == 0:
+        raise InputError("all clouds of the batch are empty: at least one needs a point")
     if spec.wants_color and batch.rgb is None and spec.missing_color == "error":
         names = ", ".join(channel for channel in spec.channels if channel != "ones")
         raise InputError(
@@ -71,7 +75,8 @@ def _number_cells(batch: CloudBatch, voxel_size: float) -> tuple[Tensor, list[in
     """The number of every point's cell, int64 (N,), by (cloud, x, y, z), and the grid's cells along x, y and z."""
     clouds = batch.xyz.split(list(batch.sizes))
     # float64, or a point on the border of two cells would fall to one side on the CPU and to the other on CUDA.
-    corners, tops = (torch.stack(ends).double() for ends in zip(*map(_extremes, clouds), strict=True))
+    ends = [extremes(cloud) if len(cloud) else (cloud.new_zeros(3), cloud.new_zeros(3)) for cloud in clouds]
+    corners, tops = (torch.stack(one).double() for one in zip(*ends, strict=True))
     widths = ((tops - corners) / voxel_size).max(dim=0).values.tolist()
     widest = max(widths)
     if not widest < _MAX_CELLS:
@@ -88,22 +93,12 @@ def _number_cells(batch: CloudBatch, voxel_size: float) -> tuple[Tensor, list[in
     keys = []
     for number, (cloud, corner) in enumerate(zip(clouds, corners, strict=True)):
         # On the CPU block by block: what is between points and keys never leaves the processor's cache.
-        size = len(cloud) if cloud.is_cuda else min(_BLOCK, len(cloud))
+        size = max(1, len(cloud) if cloud.is_cuda else min(_BLOCK, len(cloud)))
         tiled = corner.repeat(size, 1)  # without broadcasting the subtraction is faster than with it
         for block in cloud.split(size):
             cell = block.double().sub_(tiled[: len(block)]).div_(voxel_size).floor_()
             keys.append((cell @ strides).add_(number * cells))
     return torch.cat(keys).long(), lengths
-
-
-def _extremes(xyz: Tensor) -> tuple[Tensor, Tensor]:
-    """The smallest and the largest x, y and z of points (N, 3)."""
-    # Sixty-four points to a row: along short rows torch's reduction is several times slower.
-    whole = len(xyz) // 64 * 64
-    packed, rest = xyz[:whole].reshape(-1, 64 * 3), xyz[whole:]
-    low = torch.cat([packed.amin(dim=0).view(64, 3), rest]) if whole else rest
-    high = torch.cat([packed.amax(dim=0).view(64, 3), rest]) if whole else rest
-    return low.amin(dim=0), high.amax(dim=0)
 
 
 def _distinct(key: Tensor, cells: int) -> tuple[Tensor, Tensor]:
