@@ -1,6 +1,5 @@
 """ARKitScenes (Baruch et al., NeurIPS 2021): iPad scans with LiDAR depth, poses and oriented boxes."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +7,14 @@ import numpy as np
 
 from ppkt_zoo.data.alignment import Matrix, check_up
 from ppkt_zoo.data.boxes import Boxes, gather
-from ppkt_zoo.data.cameras import as_intrinsics, check_intrinsics, pinhole, read_numbers, read_text
-from ppkt_zoo.data.frames import RGBDFrame
+from ppkt_zoo.data.cameras import as_intrinsics, check_intrinsics, pinhole, read_numbers
+from ppkt_zoo.data.frames import RGBDFrame, turned_hint
 from ppkt_zoo.data.images import check_depth_scale, read_color, read_depth
-from ppkt_zoo.data.listing import existing_folder
+from ppkt_zoo.data.listing import check_name, entries, existing_folder
+from ppkt_zoo.data.number_text import numbers_of, read_text
 from ppkt_zoo.data.timed import TimedPoses, associate, rotation_of, timed_poses
 from ppkt_zoo.errors import FrameError
+from ppkt_zoo.files.strict_json import parse_json
 
 # The classes of the data set's detection task, in the order of its toolbox.
 BOX_CLASSES = (
@@ -115,7 +116,8 @@ class ARKitScenes:
     def _pose_time(self, time: float) -> float | None:
         """The time to ask the trajectory for: that of a pose of the same instant, else the image's own."""
         stamps = self._trajectory.stamps
-        nearest = float(stamps[np.abs(stamps - time).argmin()])
+        after = int(np.searchsorted(stamps, time))
+        nearest = min(map(float, stamps[max(after - 1, 0) : after + 1]), key=lambda stamp: abs(stamp - time))
         if abs(nearest - time) <= _SAME_INSTANT:
             return nearest
         return time if self._trajectory.covers(time, _LONGEST_GAP) else None
@@ -138,7 +140,7 @@ class ARKitScenes:
         if (numbers[1], numbers[0]) != shape[:2]:
             raise FrameError(
                 f"{path}: these intrinsics are for images of {numbers[0]:g}×{numbers[1]:g}, "
-                f"this one is {shape[1]}×{shape[0]}"
+                f"this one is {shape[1]}×{shape[0]}{turned_hint((int(numbers[1]), int(numbers[0])), shape[:2])}"
             )
         return check_intrinsics(pinhole(*numbers[2:]), str(path))
 
@@ -158,14 +160,22 @@ def _frames_folder(folder: Path) -> Path:
 
 def _by_time(folder: Path, suffix: str) -> dict[float, Path]:
     """Files by the seconds in their names, ``ID_SECONDS.png``."""
-    files = {}
-    for path in sorted(existing_folder(folder).glob(f"*{suffix}")):
+    files: dict[float, Path] = {}
+    for path in entries(existing_folder(folder)):
+        if path.suffix != suffix:
+            continue
+        check_name(path)
         try:
-            files[float(path.stem.rpartition("_")[2])] = path
+            (stamp,) = numbers_of([path.stem.rpartition("_")[2]], str(path))
+            if not np.isfinite(stamp):
+                raise ValueError("not finite")
         except ValueError:
             raise FrameError(
                 f"{path}: expected a name with a time stamp in seconds, such as 41069021_305.374.png"
             ) from None
+        if float(stamp) in files:
+            raise FrameError(f"{path} and {files[float(stamp)].name} are of one instant: keep one of them")
+        files[float(stamp)] = path
     if not files:
         raise FrameError(f"{folder}: no {suffix} files in this folder: unpack the scan again")
     return files
@@ -178,17 +188,21 @@ def _read_trajectory(path: Path) -> TimedPoses:
         if not line.strip():
             continue
         try:
-            values = np.array([float(word) for word in line.split()])
-        except ValueError:
+            values = numbers_of(line.split(), str(path))
+        except FrameError:
             values = np.empty(0)
         if values.shape != (7,) or not np.isfinite(values[0]):
             raise FrameError(
                 f"{path}, line {number}: expected a time stamp, an axis-angle and a translation (7 numbers), "
-                f"got {line!r}: it is cut short or damaged"
+                f"got {line[:120]!r}: it is cut short or damaged"
             )
         pose = np.eye(4)
-        pose[:3, :3] = rotation_of(values[1:4]).T
-        pose[:3, 3] = -pose[:3, :3] @ values[4:]
+        # Without finite numbers it stays NaN: tracking was lost.
+        if np.isfinite(values).all():
+            pose[:3, :3] = rotation_of(values[1:4]).T
+            pose[:3, 3] = -pose[:3, :3] @ values[4:]
+        else:
+            pose[:3] = np.nan
         stamps.append(values[0])
         poses.append(pose)
     if not stamps:
@@ -198,7 +212,7 @@ def _read_trajectory(path: Path) -> TimedPoses:
 
 def _annotation(folder: Path, frames: Path) -> Path:
     for place in (folder, frames, frames.resolve().parent):
-        found = sorted(place.glob("*_3dod_annotation.json"))
+        found = [path for path in entries(place) if path.name.endswith("_3dod_annotation.json")]
         if found:
             return found[0]
     return folder / f"{folder.resolve().name.removesuffix('_frames')}_3dod_annotation.json"
@@ -206,11 +220,12 @@ def _annotation(folder: Path, frames: Path) -> Path:
 
 def _read_boxes(path: Path) -> Boxes:
     try:
-        stored = json.loads(read_text(path, "file of boxes"))
+        where = f"{path}: this file of boxes is cut short or damaged"
+        stored = parse_json(read_text(path, "file of boxes"), where, FrameError, finite=False)
         found = [(_class_name(thing["label"]), _box(thing["segments"]["obbAligned"])) for thing in stored["data"]]
     except FrameError:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
         raise FrameError(f"{path}: this file of boxes is cut short or damaged ({error!r})") from error
     longest = max((max(box[3:6]) for _, box in found), default=0.0)
     if longest > _LONGEST_EDGE:

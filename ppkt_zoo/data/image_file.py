@@ -85,7 +85,9 @@ def open_image(
         raise FrameError(_not_an_image(content, where, what))
     MAX_PIXELS.check(width * height, f"{where}: this {what} of {width}×{height}", FrameError)
     if size is not None and (height, width) != size:
-        raise FrameError(f"{where}: this {what} is {width}×{height} where {size[1]}×{size[0]} is announced")
+        raise FrameError(
+            f"{where}: the image is {width}×{height}, but the header announces {size[1]}×{size[0]}: it is damaged"
+        )
     with memory_named(where, FrameError):
         try:
             image = reader(io.BytesIO(b"".join(parts)))

@@ -12,6 +12,8 @@ from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.images import check_depth_scale
 from ppkt_zoo.data.optional import need
 from ppkt_zoo.errors import FrameError
+from ppkt_zoo.files.limits import MAX_PIXELS, memory_named
+from ppkt_zoo.files.reading import open_regular, usable_path
 
 FILE = "nyu_depth_v2_labeled.mat"
 # The colour camera's calibration in the data set's toolbox (camera_params.m): fx, fy, cx, cy at 640×480.
@@ -19,6 +21,10 @@ PUBLISHED_INTRINSICS = (518.857901, 519.469611, 325.582449, 253.736166)
 # Undistorting colour and projecting depth left a border without data; the toolbox takes these rows and columns
 # of 640×480 for valid (get_projection_mask.m, counted from 0 here).
 VALID_ROWS, VALID_COLUMNS = slice(44, 471), slice(40, 601)
+# What h5py raises on damaged bytes.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, OverflowError, IndexError)
+# The file has 894 names of classes.
+_MOST_NAMES, _LONGEST_NAME = 100_000, 1000
 _FIELDS = {"filled": "depths", "raw": "rawDepths"}
 
 # The classes of the 40-class task (Gupta et al., CVPR 2013) that are one kind of thing. Its other three
@@ -59,7 +65,7 @@ class NYUv2:
         depth_scale: float = 1.0,
         depth: str = "filled",
     ) -> None:
-        given = Path(path)
+        given = usable_path(path, FrameError, "path of frames")
         self.path = given / FILE if given.is_dir() else given
         self.name = self.path.stem
         if depth not in _FIELDS:
@@ -83,10 +89,12 @@ class NYUv2:
         name = f"{self.name}/{index:04d}"
         fields = ("images", self._depth, "labels", "instances")
         try:
-            with self._open() as file:
+            with self._open() as file, memory_named(str(self.path), FrameError):
                 # MATLAB counts the axes of an array the other way round: these are (3, W, H) and (W, H).
                 color, stored, label, instance = (np.asarray(file[field][index]).T for field in fields)
-        except OSError as error:
+        except FrameError:
+            raise
+        except _DAMAGE as error:
             raise FrameError(f"{self.path}: frame {index} cannot be read ({error}): copy the file again") from error
         depth = _within(np.nan_to_num(stored / np.float32(self._depth_scale), posinf=0, neginf=0).astype(np.float32))
         wide = _within(label.astype(np.int32))
@@ -112,18 +120,23 @@ class NYUv2:
 
     def _open(self) -> Any:
         h5py = need("h5py", f"{self.path}: this file")
-        if not self.path.is_file():
-            raise FrameError(f"{self.path}: this file is missing: download {FILE}")
+        # HDF5 opens it by its name, and would wait for a pipe.
+        open_regular(self.path, FrameError, missing=f"this file is missing: download {FILE}").close()
         try:
             return h5py.File(self.path, "r")
-        except OSError as error:
+        except _DAMAGE as error:
             raise FrameError(
                 f"{self.path}: this is no whole HDF5 file ({error}): copy {FILE} (MATLAB 7.3, about 2.8 GB) again"
             ) from error
 
     def _check(self, file: Any) -> int:
         wanted = {"images": 4, self._depth: 3, "labels": 3, "instances": 3, "names": 2}
-        missing = [field for field in wanted if field not in file]
+        try:
+            missing = [field for field in wanted if not self._is_array(file, field)]
+        except FrameError:
+            raise
+        except _DAMAGE as error:
+            raise FrameError(f"{self.path}: this file is damaged ({error}): copy it again") from error
         if missing:
             raise FrameError(f"{self.path}: {', '.join(missing)} missing: this is not {FILE}, or it is damaged")
         frames, _, width, height = shape = file["images"].shape if file["images"].ndim == 4 else (0, 0, 0, 0)
@@ -135,14 +148,35 @@ class NYUv2:
                 )
         if not frames:
             raise FrameError(f"{self.path}: no frames in this file")
+        MAX_PIXELS.check(width * height, f"{self.path}: images of {width}×{height}", FrameError)
         return int(frames)
 
     def _read_names(self, file: Any) -> tuple[str, ...]:
         """A cell array is a table of references, each to the UTF-16 codes of one text."""
         try:
-            return tuple("".join(map(chr, np.ravel(file[cell]))) for cell in np.ravel(file["names"]))
-        except (TypeError, ValueError, KeyError) as error:
+            if file["names"].size > _MOST_NAMES:
+                raise ValueError(f"{file['names'].size} of them")
+            return tuple(self._read_name(file[cell]) for cell in np.ravel(file["names"]))
+        except _DAMAGE as error:
             raise FrameError(f"{self.path}: names is no list of class names ({error})") from error
+
+    def _read_name(self, cell: Any) -> str:
+        if cell.size > _LONGEST_NAME or cell.dtype.kind not in "iu":
+            raise ValueError("one of them is no text")
+        return "".join(map(chr, np.ravel(cell)))
+
+    def _is_array(self, file: Any, field: str) -> bool:
+        """Whether a field is an array of numbers or references that lies in this very file, and takes what it holds."""
+        link = file.get(field, getlink=True)
+        if link is None:
+            return False
+        found = file[field] if type(link).__name__ == "HardLink" else None
+        # An array may say that its numbers lie in any other file of this machine.
+        if found is None or not hasattr(found, "shape") or found.external or found.is_virtual:
+            raise FrameError(f"{self.path}: {field} is no array of this file: this is not {FILE}, or it is damaged")
+        if field != "names" and (found.dtype.kind not in "iuf" or found.dtype.itemsize > 8):
+            raise FrameError(f"{self.path}: {field} holds no numbers but {found.dtype}: this is not {FILE}")
+        return True
 
 
 def _within(image: np.ndarray) -> np.ndarray:

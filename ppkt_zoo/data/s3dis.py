@@ -6,16 +6,19 @@ The published files hold a few damaged lines: in line 180 389 of that very file 
 should be, in others it stands for a digit. Which of the two can't be told, so such a line is left out and counted.
 """
 
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ppkt_zoo.data.listing import existing_folder, natural_key
+from ppkt_zoo.data.listing import check_name, entries, existing_folder, natural_key
 from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.errors import FrameError
+from ppkt_zoo.files.limits import MAX_BYTES, memory_named
+from ppkt_zoo.files.reading import open_regular
 
 CLASSES = (
     "ceiling",
@@ -38,6 +41,8 @@ TEST_AREAS = (5,)
 _AREA = re.compile(r"Area_(\d)")
 # What is known of the published files is one such line each; one with more than this was damaged elsewhere.
 _MOST_DAMAGED = 3
+# Bytes that are parsed at a time, and the longest line: six numbers take a hundred.
+_PIECE, _LONGEST_LINE = 2**22, 2**16
 
 
 class S3DIS:
@@ -107,13 +112,16 @@ def _find_rooms(folder: Path, areas: tuple[int, ...] | None) -> list[Path]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    inside = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    inside = [path for path in entries(folder) if path.is_dir() and not path.name.startswith(".")]
     return sorted(inside, key=lambda path: natural_key(path.name))
 
 
 def _object_files(room: Path) -> list[Path]:
-    # Copies made on a Mac hold a file ._chair_1.txt beside each.
-    files = [path for path in (room / "Annotations").glob("*.txt") if not path.name.startswith(".")]
+    if not (room / "Annotations").is_dir():
+        return []
+    files = [path for path in entries(room / "Annotations") if path.suffix == ".txt" and not path.name.startswith(".")]
+    for path in files:
+        check_name(path)
     return sorted(files, key=lambda path: natural_key(path.name))
 
 
@@ -128,26 +136,60 @@ def _read_object(path: Path) -> tuple[NDArray[np.float32], NDArray[np.uint8], in
     Raises:
         FrameError: the file cannot be read, has no point, or too many damaged lines.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise FrameError(f"{path}: these points cannot be read ({error.strerror})") from error
-    lines = [line for line in content.splitlines() if line.strip()]
-    if not lines:
-        raise FrameError(f"{path}: no points in this file: unpack the data set again")
-    table = _parse(lines)
-    whole = np.isfinite(table).all(axis=1)
-    colors = table[:, 3:]
-    whole &= ((colors >= 0) & (colors <= 255) & (colors == np.round(colors))).all(axis=1)
-    damaged = np.flatnonzero(~whole)
-    if len(damaged) > _MOST_DAMAGED:
+    xyz: list[NDArray[np.float32]] = []
+    rgb: list[NDArray[np.uint8]] = []
+    lines, damaged, first = 0, 0, b""
+    for piece in _pieces(path):
+        table = _parse(piece)
+        # Beyond float32 is no position.
+        whole = (np.abs(table[:, :3]) < np.finfo(np.float32).max).all(axis=1)
+        colors = table[:, 3:]
+        whole &= ((colors >= 0) & (colors <= 255) & (colors == np.round(colors))).all(axis=1)
+        if not whole.all():
+            first = first or piece[int(np.argmin(whole))]
+        damaged += int((~whole).sum())
+        lines += len(piece)
+        xyz.append(table[whole, :3].astype(np.float32))
+        rgb.append(table[whole, 3:].astype(np.uint8))
+    if damaged > _MOST_DAMAGED:
         raise FrameError(
-            f"{path}: {len(damaged)} of {len(lines)} lines are not x y z r g b, the first of them "
-            f"{lines[damaged[0]][:60]!r}: unpack the data set again"
+            f"{path}: {damaged} of {lines} lines are not x y z r g b, the first of them {first[:60]!r}: "
+            "unpack the data set again"
         )
-    if not whole.any():
+    if damaged == lines:
         raise FrameError(f"{path}: no points in this file: unpack the data set again")
-    return table[whole, :3].astype(np.float32), table[whole, 3:].astype(np.uint8), len(damaged)
+    return np.concatenate(xyz), np.concatenate(rgb), damaged
+
+
+def _pieces(path: Path) -> Iterator[list[bytes]]:
+    """The lines of a file that hold anything, some megabytes at a time.
+
+    Raises:
+        FrameError: it cannot be read, is too large, or has a line without an end.
+    """
+    with open_regular(path, FrameError, "file of points") as file, memory_named(str(path), FrameError):
+        MAX_BYTES.check(os.fstat(file.fileno()).st_size, f"{path}: this file of points", FrameError)
+        rest = b""
+        while True:
+            try:
+                content = file.read(_PIECE)
+            except OSError as error:
+                raise FrameError(f"{path}: these points cannot be read ({error.strerror})") from error
+            if not content:
+                break
+            # What stands behind the last line's end belongs to the next piece.
+            end = max(content.rfind(b"\n"), content.rfind(b"\r")) + 1
+            whole, rest = (rest + content[:end], content[end:]) if end else (b"", rest + content)
+            if len(rest) > _LONGEST_LINE:
+                raise FrameError(f"{path}: a line of over {_LONGEST_LINE} bytes: these are no points, unpack again")
+            if lines := _filled(whole):
+                yield lines
+        if lines := _filled(rest):
+            yield lines
+
+
+def _filled(content: bytes) -> list[bytes]:
+    return [line for line in content.splitlines() if line.strip()]
 
 
 def _parse(lines: list[bytes]) -> NDArray[np.float64]:
@@ -159,12 +201,12 @@ def _parse(lines: list[bytes]) -> NDArray[np.float64]:
     except ValueError:
         pass
     # A damaged line: one by one, for its sake.
-    return np.array([_numbers(line) for line in lines], dtype=np.float64).reshape(-1, 6)
+    return np.array([_numbers(line[:_LONGEST_LINE]) for line in lines], dtype=np.float64).reshape(-1, 6)
 
 
 def _numbers(line: bytes) -> list[float]:
     words = line.split()
     try:
-        return [float(word) for word in words] if len(words) == 6 else [np.nan] * 6
+        return [float(word) for word in words] if len(words) == 6 and b"_" not in line else [np.nan] * 6
     except ValueError:
         return [np.nan] * 6

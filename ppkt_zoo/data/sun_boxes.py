@@ -1,15 +1,15 @@
 """Oriented boxes of SUN RGB-D, from the file of its second version or from a frame's own annotation."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ppkt_zoo.data.boxes import Boxes, gather
-from ppkt_zoo.data.cameras import read_text
+from ppkt_zoo.data.number_text import read_text
 from ppkt_zoo.data.optional import need
 from ppkt_zoo.errors import FrameError
+from ppkt_zoo.files.strict_json import parse_json
 
 META = "SUNRGBDMeta3DBB_v2.mat"
 # The ten classes of VoteNet (Qi et al., ICCV 2019) and of most work on this data set, in VoteNet's order.
@@ -57,12 +57,13 @@ def boxes_from_json(path: Path) -> Boxes:
         FrameError: the file is missing or damaged.
     """
     try:
-        stored = json.loads(read_text(path, "file of boxes"))
+        where = f"{path}: this file of boxes is cut short or damaged"
+        stored = parse_json(read_text(path, "file of boxes"), where, FrameError, finite=False)
         objects = [thing for thing in stored["objects"] if thing and thing.get("polygon")]
         return gather([_json_box(thing) for thing in objects], _INDEX)
     except FrameError:
         raise
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
         raise FrameError(f"{path}: this file of boxes is cut short or damaged ({error!r})") from error
 
 

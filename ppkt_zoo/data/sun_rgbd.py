@@ -13,7 +13,7 @@ from ppkt_zoo.data.boxes import Boxes
 from ppkt_zoo.data.cameras import as_intrinsics, check_intrinsics, read_matrix, read_numbers
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.images import check_depth_scale, read_color, read_stored, to_metres
-from ppkt_zoo.data.listing import existing_folder, natural_key
+from ppkt_zoo.data.listing import check_name, entries, existing_folder, natural_key
 from ppkt_zoo.data.sun_boxes import BOX_CLASSES, boxes_from_json, boxes_from_meta, find_meta
 from ppkt_zoo.errors import FrameError
 
@@ -143,7 +143,10 @@ def _list_frames(folder: Path) -> list[Path]:
 
 def _walk(folder: Path) -> Iterator[Path]:
     for place, folders, _ in os.walk(folder):
+        # What macOS lays beside a folder in an archive.
+        folders[:] = [name for name in folders if name != "__MACOSX"]
         if _is_frame(Path(place)):
+            check_name(Path(place))
             folders.clear()
             yield Path(place)
 
@@ -156,7 +159,7 @@ def _only_image(folder: Path, suffixes: tuple[str, ...]) -> Path:
     """The image of a folder that holds one; where there are several the first, where none a name for the error."""
     if not folder.is_dir():
         raise FrameError(f"{folder}: this folder of a frame is missing: unpack SUNRGBD.zip again")
-    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    images = [path for path in entries(folder) if path.suffix.lower() in suffixes]
     if not images:
         raise FrameError(f"{folder}: no image ({' or '.join(suffixes)}) in this folder: unpack SUNRGBD.zip again")
     return images[0]
@@ -164,7 +167,7 @@ def _only_image(folder: Path, suffixes: tuple[str, ...]) -> Path:
 
 def _read_tilt(folder: Path) -> Matrix:
     """Camera → world of the tilt matrix: of several files the last by name counts, as in the toolbox."""
-    files = sorted(folder.glob("*.txt"))
+    files = [path for path in entries(folder) if path.suffix == ".txt"]
     if not files:
         raise FrameError(f"{folder}: no tilt matrix (.txt) in this folder: unpack SUNRGBD.zip again")
     numbers = read_numbers(files[-1], "tilt matrix")

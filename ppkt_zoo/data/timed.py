@@ -9,6 +9,8 @@ from ppkt_zoo.errors import FrameError
 
 Vector = NDArray[np.float64]
 
+# Of equal or nearly equal time stamps there may be so many for each on average; a file of one stamp only has more.
+_MOST_CANDIDATES = 50
 # A stored rotation is taken for one that is written with few digits, up to this far from unit length.
 _UNIT = 1e-2
 
@@ -22,6 +24,9 @@ def associate(first: ArrayLike, second: ArrayLike, tolerance: float) -> list[tup
 
     Returns:
         (index in first, index in second) of each pair, in the order of time of ``first``.
+
+    Raises:
+        FrameError: nearly all stamps are the same, so that they tell nothing.
     """
     one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     order = np.argsort(two, kind="stable")
@@ -29,6 +34,8 @@ def associate(first: ArrayLike, second: ArrayLike, tolerance: float) -> list[tup
     slack = tolerance + 1e-7
     begin = np.searchsorted(two[order], one - slack, side="left")
     end = np.searchsorted(two[order], one + slack, side="right")
+    if (end - begin).sum() > _MOST_CANDIDATES * (len(one) + len(two)):
+        raise FrameError(f"the time stamps tell no images apart: {int((end - begin).max())} of them are of one instant")
     candidates = [
         (abs(one[index] - two[order[place]]), index, int(order[place]))
         for index in range(len(one))

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ppkt_zoo.data.alignment import WORLD_UP, DepthView, Matrix, aligned, check_up, world_to_z_up
-from ppkt_zoo.data.cameras import as_intrinsics, pinhole, read_text
+from ppkt_zoo.data.cameras import as_intrinsics, pinhole
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.images import check_depth_scale, read_color, read_depth
 from ppkt_zoo.data.listing import existing_folder
+from ppkt_zoo.data.number_text import numbers_of, read_text
 from ppkt_zoo.data.timed import TimedPoses, associate, quaternion_rotation, timed_poses
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.files.names import below
@@ -112,10 +113,10 @@ def _read_list(path: Path) -> tuple[np.ndarray, list[str]]:
     for number, words in _lines(path, "list of images"):
         try:
             stamp, file = words
-            stamps.append(float(stamp))
+            stamps.append(float(numbers_of([stamp], str(path))[0]))
         except ValueError:
             raise FrameError(
-                f"{path}, line {number}: expected a time stamp and an image file, got {' '.join(words)!r}: "
+                f"{path}, line {number}: expected a time stamp and an image file, got {_shown(words)}: "
                 "it is cut short or damaged"
             ) from None
         below(path.parent, file, FrameError, f"{path}, line {number}")
@@ -130,15 +131,17 @@ def _read_poses(path: Path) -> TimedPoses:
     stamps, poses = [], []
     for number, words in _lines(path, "trajectory"):
         try:
-            values = np.array([float(word) for word in words])
+            values = numbers_of(words, str(path))
             if values.shape != (8,) or not np.isfinite(values[0]):
                 raise ValueError("not a stamp and seven numbers")
             pose = np.eye(4)
-            pose[:3, :3] = quaternion_rotation(values[4:])
+            # A quaternion of zeros is how trackers write that they lost the camera, as NaN is.
+            lost = not values[4:].any() or not np.isfinite(values).all()
+            pose[:3, :3] = np.nan if lost else quaternion_rotation(values[4:])
             pose[:3, 3] = values[1:4]
         except ValueError as error:
             raise FrameError(
-                f"{path}, line {number}: expected stamp tx ty tz qx qy qz qw, got {' '.join(words)!r} ({error})"
+                f"{path}, line {number}: expected stamp tx ty tz qx qy qz qw, got {_shown(words)} ({error})"
             ) from None
         stamps.append(values[0])
         poses.append(pose)
@@ -152,6 +155,10 @@ def _lines(path: Path, what: str) -> list[tuple[int, list[str]]]:
     return [(number, line.split()) for number, line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
+def _shown(words: list[str]) -> str:
+    return repr(" ".join(words)[:120])
+
+
 def _find_intrinsics(folder: Path) -> Matrix:
     place = folder.resolve()
     for name in (place.name, place.parent.name):
@@ -161,5 +168,5 @@ def _find_intrinsics(folder: Path) -> Matrix:
             return pinhole(*PUBLISHED_INTRINSICS[key])
     raise FrameError(
         f"{folder}: whether this is freiburg1, freiburg2 or freiburg3 is not in the folder's name, so its intrinsics "
-        "are not known: name the folder as downloaded, or give intrinsics=(fx, fy, cx, cy)"
+        "are not known: name the folder as downloaded, or give intrinsics=(fx, fy, cx, cy) (--intrinsics in commands)"
     )

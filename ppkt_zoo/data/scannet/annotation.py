@@ -1,7 +1,6 @@
 """The small files of one annotated scan: segments, the objects made of them, names of labels, axis alignment."""
 
 import csv
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppkt_zoo.data.cameras import Matrix, read_text
+from ppkt_zoo.data.cameras import Matrix
+from ppkt_zoo.data.number_text import numbers_of, read_text
 from ppkt_zoo.errors import FrameError
+from ppkt_zoo.files.strict_json import parse_json
 
 # Instances are int32, and counted from 1 on.
 _MOST = 2**31 - 1
+_MOST_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,17 @@ def read_label_map(path: Path) -> dict[str, int]:
         FrameError: the file is missing or damaged.
     """
     rows = csv.DictReader(read_text(path, "map of labels").splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
-    if not {"raw_category", "nyu40id"} <= set(rows.fieldnames or ()):
-        raise FrameError(f"{path}: this map of labels has no columns raw_category and nyu40id")
     names = {}
-    for row in rows:
-        if not (row["nyu40id"] or "").isdecimal():
-            raise FrameError(f"{path}: line {rows.line_num} has no id in nyu40: the file is cut short or damaged")
-        names[row["raw_category"]] = int(row["nyu40id"])
+    try:
+        if not {"raw_category", "nyu40id"} <= set(rows.fieldnames or ()):
+            raise FrameError(f"{path}: this map of labels has no columns raw_category and nyu40id")
+        for row in rows:
+            number = row["nyu40id"] or ""
+            if not number.isdecimal() or len(number) > _MOST_DIGITS:
+                raise FrameError(f"{path}: line {rows.line_num} has no id in nyu40: the file is cut short or damaged")
+            names[row["raw_category"]] = int(number)
+    except csv.Error as error:
+        raise FrameError(f"{path}: this map of labels is damaged ({error}): download it again") from None
     return names
 
 
@@ -90,11 +96,11 @@ def read_axis_alignment(path: Path) -> Matrix:
         key, _, value = line.partition("=")
         if key.strip() == "axisAlignment":
             try:
-                matrix = np.array([float(word) for word in value.split()]).reshape(4, 4)
+                matrix = numbers_of(value.split(), str(path)).reshape(4, 4)
             except ValueError as error:
                 raise FrameError(f"{path}: axisAlignment should be 16 numbers: {error}") from error
             if not np.isfinite(matrix).all() or not np.array_equal(matrix[3], [0, 0, 0, 1]):
-                raise FrameError(f"{path}: axisAlignment is no transform: {value.strip()}")
+                raise FrameError(f"{path}: axisAlignment is no transform: {value.strip()[:200]}")
             return matrix
     raise FrameError(f"{path}: no line axisAlignment (the test scans have none): give align=False")
 
@@ -126,10 +132,7 @@ def _is_id(value: Any) -> bool:
 
 
 def _read_json(path: Path, what: str) -> Any:
-    try:
-        return json.loads(read_text(path, what))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise FrameError(f"{path}: this {what} is not whole JSON ({error}): download it again") from error
+    return parse_json(read_text(path, what), f"{path}: this {what}", FrameError)
 
 
 def _member(stored: Any, key: str, path: Path) -> list[Any]:

@@ -60,6 +60,11 @@ class TwoCameras:
         Raises:
             FrameError: the intrinsics are of images of another size.
         """
+        if (color.shape[1] > color.shape[0]) != (depth.shape[1] > depth.shape[0]):
+            raise FrameError(
+                f"frame {name}: colour is {color.shape[1]}×{color.shape[0]}, but depth {depth.shape[1]}×"
+                f"{depth.shape[0]}, the other way up: an EXIF orientation turned one of them, or one was stored turned"
+            )
         self._check_size(self.color, color, "colour", name)
         self._check_size(self.depth, depth, "depth", name)
         size = (depth.shape[0], depth.shape[1])

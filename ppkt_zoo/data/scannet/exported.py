@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppkt_zoo.data.cameras import Matrix, read_matrix
+from ppkt_zoo.data.cameras import Matrix, read_matrix, read_pose
 from ppkt_zoo.data.images import check_depth_scale, find_color, read_color, read_depth
-from ppkt_zoo.data.listing import existing_folder
+from ppkt_zoo.data.listing import check_name, entries, existing_folder
 from ppkt_zoo.data.scannet.cameras import TwoCameras
 from ppkt_zoo.data.scannet.scan import Scan
 from ppkt_zoo.errors import FrameError
@@ -58,11 +58,12 @@ class ExportedFrames(Scan):
         return read_depth(self.folder / "depth" / f"{self._stems[number]}.png", self._depth_scale)
 
     def _pose(self, number: int) -> Matrix:
-        return read_matrix(self.folder / "pose" / f"{self._stems[number]}.txt", 4, "pose")
+        return read_pose(self.folder / "pose" / f"{self._stems[number]}.txt")
 
     def _is_lost(self, number: int) -> bool:
         try:
-            return not np.isfinite(self._pose(number)).all()
+            pose = self._pose(number)
+            return not (np.isfinite(pose).all() and pose[:3, :3].any())
         except FrameError:
             # A pose that is missing or damaged is no lost tracking: reading this frame will say so.
             return False
@@ -70,13 +71,16 @@ class ExportedFrames(Scan):
 
 def _list_stems(folder: Path) -> dict[int, str]:
     """Frames by number: those of which at least one of the three files is there."""
-    stems = {}
+    stems: dict[int, str] = {}
     for part, suffixes in _PARTS:
         if not (folder / part).is_dir():
             raise FrameError(f"{folder / part}: this folder is missing: a scan has color/, depth/ and pose/")
-        for path in (folder / part).iterdir():
+        for path in entries(folder / part):
             if path.suffix.lower() in suffixes and path.stem.isdecimal():
-                stems[int(path.stem)] = path.stem
+                check_name(path)
+                stem = stems.setdefault(int(path.stem), path.stem)
+                if stem != path.stem:
+                    raise FrameError(f"{path}: frame {int(path.stem)} is named {stem} too: name its files alike")
     return stems
 
 

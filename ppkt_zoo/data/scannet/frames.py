@@ -5,7 +5,7 @@ from typing import Any
 
 from ppkt_zoo.data.alignment import WORLD_UP, check_up
 from ppkt_zoo.data.joined import Joined
-from ppkt_zoo.data.listing import existing_folder, natural_key
+from ppkt_zoo.data.listing import entries, existing_folder, natural_key
 from ppkt_zoo.data.scannet.exported import ExportedFrames
 from ppkt_zoo.data.scannet.names import SCAN_NAME, find_scans
 from ppkt_zoo.data.scannet.scan import Scan
@@ -25,7 +25,7 @@ class ScanNetFrames(Joined):
         intrinsics: must be None: the recordings have their own, of two cameras.
         up: ``"gravity"`` or ``"world-z"``, the same here, since the world of ScanNet has z up. For a stream of
             another name ``"gravity"`` finds it by depth normals. ``"camera-y"`` or a vector as in :class:`Scan`.
-        depth_scale: stored units in a metre of exported images; a stream says its own.
+        depth_scale: stored units in a metre; by default 1000 for exported images, and what it says for a stream.
 
     Raises:
         FrameError: nothing there, a scan without frames, or a file that cannot be; images are checked when a frame
@@ -33,7 +33,7 @@ class ScanNetFrames(Joined):
     """
 
     def __init__(
-        self, path: Path | str, intrinsics: Any = None, up: Any = "gravity", depth_scale: float = 1000.0
+        self, path: Path | str, intrinsics: Any = None, up: Any = "gravity", depth_scale: float | None = None
     ) -> None:
         if intrinsics is not None:
             raise FrameError(f"{path}: a recording of ScanNet has intrinsics of both its cameras: leave intrinsics out")
@@ -59,23 +59,27 @@ def is_scannet(path: Path) -> bool:
 
 
 def _is_recording(folder: Path) -> bool:
-    return _is_exported(folder) or any(folder.glob("*.sens"))
+    return _is_exported(folder) or (folder.is_dir() and bool(_streams(folder)))
 
 
 def _is_exported(folder: Path) -> bool:
     return (folder / "pose").is_dir() and ((folder / "color").is_dir() or (folder / "depth").is_dir())
 
 
-def _open(place: Path, up: Any, depth_scale: float) -> Scan:
+def _streams(folder: Path) -> list[Path]:
+    return [path for path in entries(folder) if path.suffix == ".sens"]
+
+
+def _open(place: Path, up: Any, depth_scale: float | None) -> Scan:
     if place.suffix != ".sens":
         if _is_exported(place):
-            return ExportedFrames(place, _published(up), depth_scale)
+            return ExportedFrames(place, _published(up), 1000.0 if depth_scale is None else depth_scale)
         name = place.resolve().name
-        streams = sorted(place.glob("*.sens"))
+        streams = _streams(existing_folder(place))
         if len(streams) > 1:
             raise FrameError(f"{place}: {len(streams)} streams in one folder: name the one that is meant")
         place = streams[0] if streams else place / f"{name}.sens"
-    return SensFrames(place, _published(up) if SCAN_NAME.match(place.name) else up)
+    return SensFrames(place, _published(up) if SCAN_NAME.match(place.name) else up, depth_scale)
 
 
 def _published(up: Any) -> Any:

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from ppkt_zoo.data.listing import entries
+
 SCAN_NAME = re.compile(r"scene\d{4}_\d{2}")
 
 
@@ -11,4 +13,4 @@ def find_scans(folder: Path) -> dict[str, Path]:
     if SCAN_NAME.fullmatch(folder.resolve().name):
         return {folder.resolve().name: folder}
     above = folder / "scans" if (folder / "scans").is_dir() else folder
-    return {path.name: path for path in above.iterdir() if path.is_dir() and SCAN_NAME.fullmatch(path.name)}
+    return {path.name: path for path in entries(above) if SCAN_NAME.fullmatch(path.name) and path.is_dir()}

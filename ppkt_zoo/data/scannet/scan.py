@@ -54,7 +54,7 @@ class Scan:
             color=color,
             depth=depth,
             intrinsics=intrinsics,
-            pose=aligned(self.alignment, self._pose(number) @ self.cameras.color_to_base),
+            pose=aligned(self.alignment, _moved(self._pose(number), self.cameras.color_to_base)),
             name=name,
         )
 
@@ -64,7 +64,7 @@ class Scan:
         return world_to_z_up(self._up, self._depth_pose, self._view, len(self), self.name)
 
     def _depth_pose(self, index: int) -> Matrix:
-        return self._pose(self._numbers[index]) @ self.cameras.depth_to_base
+        return _moved(self._pose(self._numbers[index]), self.cameras.depth_to_base)
 
     def _view(self, index: int) -> DepthView:
         return self._depth(self._numbers[index]), self.cameras.depth
@@ -80,3 +80,10 @@ class Scan:
     def _pose(self, number: int) -> Matrix:
         """The stored pose (4, 4) of a frame: from the base that the extrinsics lead to, to the world."""
         raise NotImplementedError
+
+
+def _moved(pose: Matrix, motion: Matrix) -> Matrix:
+    """The pose after a motion; numbers that are beyond every range make one that is none, and no warning."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        moved: Matrix = pose @ motion
+    return moved

@@ -21,6 +21,7 @@ from ppkt_zoo.data.scannet.classes import BOX_CLASSES, CLASSES, to_box_class, to
 from ppkt_zoo.data.scannet.names import find_scans
 from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.errors import FrameError, InputError
+from ppkt_zoo.files.reading import read_file
 from ppkt_zoo.points.ply import parse_vertices
 
 LABEL_MAP = "scannetv2-labels.combined.tsv"
@@ -164,11 +165,9 @@ def _find_label_map(scan: Path) -> Path:
 
 def _read_vertices(path: Path, properties: tuple[str, ...]) -> NDArray:
     try:
-        vertices = parse_vertices(path.read_bytes(), str(path))
-    except FileNotFoundError:
-        raise FrameError(f"{path}: this mesh is missing") from None
-    except OSError as error:
-        raise FrameError(f"{path}: this mesh cannot be read ({error.strerror})") from error
+        vertices = parse_vertices(read_file(path, FrameError, "mesh"), str(path))
+    except FrameError:
+        raise
     except InputError as error:
         raise FrameError(str(error)) from error
     names = vertices.dtype.names or ()

@@ -1,5 +1,6 @@
 """ScanNet's ``.sens`` streams (Dai et al., CVPR 2017): a whole recording in one file, any frame read on its own."""
 
+import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppkt_zoo.data.cameras import Matrix
-from ppkt_zoo.data.images import decode_color, to_metres
+from ppkt_zoo.data.images import check_depth_scale, decode_color, to_metres
+from ppkt_zoo.data.listing import check_name
 from ppkt_zoo.data.scannet.scan import Scan
 from ppkt_zoo.data.scannet.sens_header import RAW, ZLIB_USHORT, SensFile, read_header
 from ppkt_zoo.data.scannet.sens_index import read_index
 from ppkt_zoo.errors import FrameError
+from ppkt_zoo.files.limits import memory_named
+from ppkt_zoo.files.reading import open_regular
+
+# No image takes more bytes compressed than twice what it takes as it is, and some.
+_LONGEST, _SOME = 2, 1 << 20
 
 
 class SensFrames(Scan):
@@ -21,24 +28,29 @@ class SensFrames(Scan):
     Args:
         path: the file.
         up: as in :class:`Scan`.
+        depth_scale: stored units in a metre; by default what the stream says.
 
     Raises:
         FrameError: no such file, another format, a file that is cut short, or no frame with a pose; images are
             checked when a frame is read.
     """
 
-    def __init__(self, path: Path | str, up: Any = "world-z") -> None:
+    def __init__(self, path: Path | str, up: Any = "world-z", depth_scale: float | None = None) -> None:
         self.path = Path(path)
-        try:
-            with self.path.open("rb") as file:
-                stream = SensFile(file, self.path.stat().st_size, self.path)
+        check_name(self.path)
+        if depth_scale is not None:
+            check_depth_scale(depth_scale)
+        with open_regular(self.path, FrameError, "stream") as file, memory_named(str(self.path), FrameError):
+            try:
+                stream = SensFile(file, os.fstat(file.fileno()).st_size, self.path)
                 self.header = read_header(stream)
                 self._index = read_index(stream, self.header)
-        except FileNotFoundError:
-            raise FrameError(f"{self.path}: this stream is missing") from None
-        except OSError as error:
-            raise FrameError(f"{self.path}: this stream cannot be read ({error.strerror})") from error
-        tracked = np.isfinite(self._index.poses).all(axis=(1, 2))
+            except OSError as error:
+                raise FrameError(f"{self.path}: this stream cannot be read ({error.strerror})") from error
+        self._depth_scale = self.header.depth_scale if depth_scale is None else depth_scale
+        poses = self._index.poses
+        # ScanNet writes -inf, other recorders zeros, where tracking was lost.
+        tracked = np.isfinite(poses).all(axis=(1, 2)) & poses[:, :3, :3].any(axis=(1, 2))
         super().__init__(
             name=self.path.stem,
             cameras=self.header.cameras,
@@ -49,35 +61,35 @@ class SensFrames(Scan):
 
     def _color(self, number: int) -> NDArray[np.uint8]:
         where = f"{self.path}, colour of frame {number}"
-        content = self._read(self._index.start[number], self._index.color_bytes[number], where)
         height, width = self.header.color_size
+        content = self._read(self._index.start[number], self._index.color_bytes[number], height * width * 3, where)
         if self.header.color_kind == RAW:
             return np.frombuffer(content, dtype=np.uint8).reshape(height, width, 3)
-        color = decode_color(content, where)
-        if color.shape[:2] != (height, width):
-            raise FrameError(
-                f"{where}: the image is {color.shape[1]}×{color.shape[0]}, but the header announces {width}×{height}"
-            )
-        return color
+        return decode_color(content, where, (height, width))
 
     def _depth(self, number: int) -> NDArray[np.float32]:
         where = f"{self.path}, depth of frame {number}"
         start = self._index.start[number] + self._index.color_bytes[number]
-        content = self._read(start, self._index.depth_bytes[number], where)
         height, width = self.header.depth_size
+        content = self._read(start, self._index.depth_bytes[number], height * width * 2, where)
         if self.header.depth_kind == ZLIB_USHORT:
             content = _inflate(content, height * width * 2, where)
-        return to_metres(np.frombuffer(content, dtype="<u2").reshape(height, width), self.header.depth_scale)
+        return to_metres(np.frombuffer(content, dtype="<u2").reshape(height, width), self._depth_scale)
 
     def _pose(self, number: int) -> Matrix:
         return self._index.poses[number]
 
-    def _read(self, start: int, count: int, where: str) -> bytes:
+    def _read(self, start: int, count: int, size: int, where: str) -> bytes:
+        """The bytes of an image that takes ``size`` bytes where it is not compressed."""
+        if count > _LONGEST * size + _SOME:
+            raise FrameError(f"{where}: {count} bytes of compressed image for {size} of pixels: the stream is damaged")
         # Opened anew each time: workers of a loader, forked or not, share no position in the file.
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path, FrameError, "stream") as file, memory_named(where, FrameError):
                 file.seek(int(start))
                 content = file.read(int(count))
+        except FrameError as error:
+            raise FrameError(f"{where}: the stream cannot be read ({error})") from error
         except OSError as error:
             raise FrameError(f"{where}: the stream cannot be read ({error.strerror})") from error
         if len(content) < count:

@@ -15,6 +15,7 @@ import numpy as np
 from ppkt_zoo.data.images import check_depth_scale
 from ppkt_zoo.data.scannet.cameras import TwoCameras
 from ppkt_zoo.errors import FrameError
+from ppkt_zoo.files.limits import MAX_PIXELS
 
 VERSION = 4
 RAW, PNG, JPEG = 0, 1, 2
@@ -23,6 +24,7 @@ _COLOR_KINDS = (RAW, PNG, JPEG)
 _DEPTH_KINDS = (RAW_USHORT, ZLIB_USHORT)
 # Wider than any sensor; a damaged header must not make us allocate what it says.
 _LARGEST = 1 << 15
+_LONGEST_NAME = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ def read_header(stream: SensFile) -> SensHeader:
     if version != VERSION:
         raise FrameError(f"{path}: not a .sens stream of version {VERSION}: it begins with version {version}")
     (length,) = stream.numbers("Q", "the length of the sensor's name")
+    if length > _LONGEST_NAME:
+        raise stream.cut_short(f"the sensor's name takes {length} bytes and {stream.left} are left")
     sensor = stream.bytes(length, "the sensor's name").decode("utf-8", errors="replace")
     matrices = np.array(stream.numbers("64f", "the cameras"), dtype=np.float64).reshape(4, 4, 4)
     color_kind, depth_kind = stream.numbers("2i", "the compression")
@@ -118,6 +122,7 @@ def read_header(stream: SensFile) -> SensHeader:
     for width, height, what in ((color_width, color_height, "colour"), (depth_width, depth_height, "depth")):
         if not (0 < width <= _LARGEST and 0 < height <= _LARGEST):
             raise FrameError(f"{path}: the header is damaged: it says that {what} images are {width}×{height}")
+        MAX_PIXELS.check(width * height, f"{path}: {what} images of {width}×{height}", FrameError)
     (depth_scale,) = stream.numbers("f", "the depth scale")
     try:
         check_depth_scale(depth_scale)

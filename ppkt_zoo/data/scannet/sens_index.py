@@ -4,6 +4,8 @@ A frame is its pose (4×4 float32), the times of colour and depth (uint64), the 
 (uint64) and the two images; behind the last frame stand the number of inertial readings and these, 128 bytes each.
 """
 
+import struct
+from array import array
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +17,7 @@ from ppkt_zoo.errors import FrameError
 
 _HEAD_BYTES = 96
 _INERTIAL_BYTES = 128
+_POSE_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -42,17 +45,22 @@ def read_index(stream: SensFile, header: SensHeader) -> SensIndex:
     """
     if header.frames * _HEAD_BYTES > stream.left:
         raise stream.cut_short(f"the header announces {header.frames} frames and {stream.left} bytes are left")
-    poses = np.empty((header.frames, 16))
-    places = np.empty((header.frames, 3), dtype=np.int64)
+    # Both grow with what is read, never with what the header announces: of a file with holes that costs nothing.
+    poses, places = bytearray(), array("q")
     for number in range(header.frames):
-        *numbers, _, _, color_bytes, depth_bytes = stream.numbers("16f4Q", f"the head of frame {number}")
-        poses[number] = numbers
+        head = stream.bytes(_HEAD_BYTES, f"the head of frame {number}")
+        if not any(head):
+            # Holes of a file go on for terabytes.
+            raise stream.cut_short(f"there is nothing where frame {number} should begin")
+        poses += head[:_POSE_BYTES]
+        color_bytes, depth_bytes = struct.unpack_from("<2Q", head, _POSE_BYTES + 16)
         start = stream.skip(color_bytes, f"colour of frame {number}")
         stream.skip(depth_bytes, f"depth of frame {number}")
-        places[number] = start, color_bytes, depth_bytes
+        places.extend((start, color_bytes, depth_bytes))
         _check_raw(stream, header, number, color_bytes, depth_bytes)
     _check_rest(stream)
-    return SensIndex(poses.reshape(-1, 4, 4), *places.T)
+    stored = np.frombuffer(bytes(poses), dtype="<f4").astype(np.float64)
+    return SensIndex(stored.reshape(-1, 4, 4), *np.array(places, dtype=np.int64).reshape(-1, 3).T)
 
 
 def _check_raw(stream: SensFile, header: SensHeader, number: int, color_bytes: int, depth_bytes: int) -> None:
