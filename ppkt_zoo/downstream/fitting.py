@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from ppkt_zoo.data.scenes import SceneSource
 from ppkt_zoo.downstream.recipe import DownstreamRecipe
+from ppkt_zoo.downstream.scene_fingerprint import scene_part
 from ppkt_zoo.running.interrupt import Stopped, StopRequest
 from ppkt_zoo.running.loop import TrainingLoop
 from ppkt_zoo.running.metrics_log import read_metrics
@@ -58,7 +59,9 @@ class FittingRun(ABC, Generic[_Score]):
         # The same recipe on other scenes is another run.
         fingerprint = "|".join((recipe.fingerprint, train.name, str(len(train)), *classes))
         every = (recipe.log_every, recipe.checkpoint_every)
-        self.loop = TrainingLoop(out, fingerprint, model, optimizer, recipe.steps, *every, progress, stop)
+        self.loop = TrainingLoop(
+            out, fingerprint, model, optimizer, recipe.steps, *every, progress, stop, scene_part(train)
+        )
 
     @abstractmethod
     def prepare(self) -> None:

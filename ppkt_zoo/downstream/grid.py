@@ -1,20 +1,23 @@
 """`run_grid`: a fine-tuning from several starts, with several parts of the labels, under several seeds."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ppkt_zoo.data.fingerprint import fingerprint_of_parts
+from ppkt_zoo.data.scenes import SceneSource
+from ppkt_zoo.downstream.grid_cells import check_one_data, keep_the_figures, kept_scores, tidy
 from ppkt_zoo.downstream.recipe import DownstreamRecipe
+from ppkt_zoo.downstream.scene_fingerprint import scenes_fingerprint
 from ppkt_zoo.downstream.splits import open_splits
 from ppkt_zoo.errors import InputError, RecipeError, TrainingError
+from ppkt_zoo.files.locks import FolderLock
+from ppkt_zoo.files.targets import check_folder_target
 
 __all__ = ["Cell", "Grid", "TaskName", "read_grid", "run_cell", "run_grid"]
 
 TaskName = Literal["segmentation", "detection"]
-
-_SCORES = "scores.json"
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,8 @@ def run_grid(
 ) -> None:
     """Do the runs that have no scores yet; one that was stopped goes on from its checkpoint.
 
+    Several processes may work in one ``out``: what another one works on is left to it, and waited for at the end.
+
     Each run lies in a folder of its own, and only its ``scores.json`` and ``metrics.jsonl`` stay: a grid's models
     would fill a disk.
 
@@ -119,16 +124,27 @@ def run_grid(
         report: told (cell, runs of this process done, of how many) before each run.
 
     Raises:
-        TrainingError: a run's folder holds the scores of another recipe, or on other scenes.
+        TrainingError: a run's folder holds the scores of another recipe, or on other scenes, or none that can be read.
         RecipeError: the recipe's data has no validation scenes, and those were asked for.
         Stopped: a stop was asked for; the same call goes on.
         InputError, WeightError: as the runs do.
     """
+    check_folder_target(out, TrainingError, "--out")
     mine = grid.cells()[rank::ranks]
+    busy: list[tuple[int, Cell]] = []
+    settings: dict[str, Any] = {"folders": folders, "cache": cache, "workers": workers, "device": device, "on": on}
     for number, cell in enumerate(mine):
         if report is not None:
             report(cell, number, len(mine))
-        run_cell(grid, cell, out, folders=folders, cache=cache, workers=workers, device=device, on=on)
+        try:
+            run_cell(grid, cell, out, **settings, wait=0)
+        except _BusyError:
+            busy.append((number, cell))
+    # What another process works on comes last, when that one is likely done: only then are the scores complete.
+    for number, cell in busy:
+        if report is not None:
+            report(cell, number, len(mine))
+        run_cell(grid, cell, out, **settings)
 
 
 def run_cell(
@@ -141,57 +157,49 @@ def run_cell(
     workers: int = 0,
     device: str = "cpu",
     on: Literal["test", "validation"] = "test",
+    wait: float | None = None,
 ) -> None:
-    """One run of a grid, unless it has its scores already; arguments and errors as for :func:`run_grid`."""
+    """One run of a grid, unless it has its scores already; arguments and errors as for :func:`run_grid`.
+
+    Args:
+        wait: seconds to wait for another process that works on the same run; None for as long as it takes.
+    """
     _, fit, boxes = _task(grid.task)
     recipe, folder = grid.load(cell), cell.folder(out)
-    if _scores(folder, recipe, on) is not None:
-        return
-    splits = open_splits(recipe, folders, cache, boxes)
-    scored = splits.test if on == "test" else splits.validation
-    if scored is None:
-        raise RecipeError(f"the data of {grid.recipe} has no validation scenes: score the test")
-    folder.mkdir(parents=True, exist_ok=True)
-    fit(recipe, splits.train, splits.validation, folder, test=scored, workers=workers, device=device)
-    _keep_the_figures(folder, recipe, on)
+    # Beside the run's folder, where nothing but its figures stays.
+    lock = folder.with_name(f".{folder.name}.lock")
+    with FolderLock(lock, f"the run {folder}", "or let it do that one", _BusyError, wait):
+        if kept_scores(folder, recipe, on) is not None:
+            tidy(folder)
+            return
+        splits = open_splits(recipe, folders, cache, boxes)
+        scored = splits.test if on == "test" else splits.validation
+        if scored is None:
+            raise RecipeError(f"the data of {grid.recipe} has no validation scenes: score the test")
+        fit(recipe, splits.train, splits.validation, folder, test=scored, workers=workers, device=device)
+        data = {"train": _digits(splits.train), "test": _digits(scored)}
+        keep_the_figures(folder, recipe, on, data)
 
 
 def read_grid(grid: Grid, out: Path, on: Literal["test", "validation"] = "test") -> dict[Cell, dict[str, Any]]:
     """The scores of every run that is done.
 
     Raises:
-        TrainingError: a run's folder holds the scores of another recipe, or on other scenes.
+        TrainingError: a run's folder holds the scores of another recipe, or on other scenes, or none that can be read;
+            or two runs had other data.
     """
-    found = {cell: _scores(cell.folder(out), grid.load(cell), on) for cell in grid.cells()}
-    return {cell: scores for cell, scores in found.items() if scores is not None}
+    found = {cell: kept_scores(cell.folder(out), grid.load(cell), on) for cell in grid.cells()}
+    done = {cell: scores for cell, scores in found.items() if scores is not None}
+    check_one_data((cell.fraction, cell.folder(out), scores) for cell, scores in done.items())
+    return done
 
 
-def _scores(folder: Path, recipe: DownstreamRecipe, on: str) -> dict[str, Any] | None:
-    """The scores in a run's folder; None before they are there."""
-    stamp = folder / "fingerprint.txt"
-    if not stamp.exists():
-        return None
-    if stamp.read_text(encoding="utf-8") != _stamp(recipe, on):
-        raise TrainingError(
-            f"{folder} holds the scores of another recipe, other overrides or other scenes than the {on}: give the "
-            "same ones, or another --out"
-        )
-    scores: dict[str, Any] = json.loads((folder / _SCORES).read_text(encoding="utf-8"))
-    return scores
+def _digits(scenes: SceneSource) -> str:
+    return fingerprint_of_parts(scenes_fingerprint(scenes), scenes.classes, scenes.box_classes)
 
 
-def _stamp(recipe: DownstreamRecipe, on: str) -> str:
-    """Whose scores they are; those of the test need no further word."""
-    return recipe.fingerprint if on == "test" else f"{recipe.fingerprint} {on}"
-
-
-def _keep_the_figures(folder: Path, recipe: DownstreamRecipe, on: str) -> None:
-    """Take model and checkpoints away, then say whose figures these are: that is what makes a run done."""
-    for place in ("model", "checkpoints"):
-        for file in sorted((folder / place).glob("*")):
-            file.unlink()
-        (folder / place).rmdir()
-    (folder / "fingerprint.txt").write_text(_stamp(recipe, on), encoding="utf-8")
+class _BusyError(TrainingError):
+    """Another process works on a run."""
 
 
 def _task(name: TaskName) -> tuple[Callable[..., DownstreamRecipe], Callable[..., Any], bool]:

@@ -1,7 +1,5 @@
 """What every finished fine-tuning leaves beside its tensors: the fields of its record, and its scores as JSON."""
 
-import json
-import os
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +10,8 @@ import torch
 
 from ppkt_zoo.data.scenes import SceneSource
 from ppkt_zoo.downstream.recipe import DownstreamRecipe
+from ppkt_zoo.errors import TrainingError
+from ppkt_zoo.files.writing import write_json
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.running.machine import describe_machine
 from ppkt_zoo.zoo.record import DataUsed, Licences, Metric, Training
@@ -64,7 +64,11 @@ def record_fields(
 
 
 def write_scores(file: Path, recipe: DownstreamRecipe, tested_on: str, scenes: int, scores: Mapping[str, Any]) -> None:
-    """All figures of a test as JSON, after what was run; NaN is written as null."""
+    """All figures of a test as JSON, after what was run; NaN is written as null.
+
+    Raises:
+        TrainingError: the file cannot be written.
+    """
     content = {
         "model": recipe.model,
         "init": recipe.init,
@@ -74,9 +78,7 @@ def write_scores(file: Path, recipe: DownstreamRecipe, tested_on: str, scenes: i
         "scenes": scenes,
         **scores,
     }
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(_without_nan(content), indent=1, allow_nan=False), encoding="utf-8")
-    os.replace(part, file)
+    write_json(file, _without_nan(content), TrainingError)
 
 
 def at_the_origin(xyz: np.ndarray, rgb: np.ndarray | None) -> PointCloud:

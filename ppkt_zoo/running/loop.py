@@ -1,18 +1,21 @@
 """`TrainingLoop`: step after step on one device, with log, checkpoints and a stop that loses nothing."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.running.checkpoint import resume, save_checkpoint
-from ppkt_zoo.running.interrupt import StopRequest, leave_signals_to_main, stopped_after
+from ppkt_zoo.running.data_record import DataPart
+from ppkt_zoo.running.data_workers import DataWorkers
+from ppkt_zoo.running.interrupt import StopRequest, stopped_after
 from ppkt_zoo.running.metrics_log import MetricsLog
 from ppkt_zoo.running.progress import TrainingProgress
 from ppkt_zoo.running.tensor_files import write_tensors
@@ -37,9 +40,10 @@ class TrainingLoop:
         model, optimizer: brought to where the newest checkpoint left them.
         steps: of the whole run.
         log_every, checkpoint_every: steps between two lines of the log, and between two checkpoints.
+        data: what is learned from, by name; kept with the checkpoints, and the same when a run goes on.
 
     Raises:
-        TrainingError: the newest checkpoint is damaged, or of another run.
+        TrainingError: the newest checkpoint is damaged, or of another run, or the data has changed since.
     """
 
     def __init__(
@@ -53,16 +57,20 @@ class TrainingLoop:
         checkpoint_every: int,
         progress: TrainingProgress,
         stop: StopRequest,
+        data: Mapping[str, DataPart] | None = None,
     ) -> None:
+        self._data = data
         self._out, self._fingerprint, self._model, self._optimizer = out, fingerprint, model, optimizer
         self._steps, self._log_every, self._checkpoint_every = steps, log_every, checkpoint_every
         self._progress, self._stop = progress, stop
         self.first_step, self.seconds = 0, 0.0
-        resumed = resume(out / "checkpoints", fingerprint, model, optimizer)
+        resumed = resume(out / "checkpoints", fingerprint, model, optimizer, data)
         if resumed is not None:
-            self.first_step, self.seconds = resumed.step, resumed.notes["seconds"]
+            self.first_step, self.seconds = resumed.step, resumed.number("seconds")
             progress.say(f"goes on after step {resumed.step} of {steps}")
-        self.log = MetricsLog(out / "metrics.jsonl", self.first_step)
+            for remark in resumed.remarks:
+                progress.say(remark)
+        self.log = MetricsLog(out / "metrics.jsonl", self.first_step, say=progress.say)
 
     def run(
         self,
@@ -88,17 +96,22 @@ class TrainingLoop:
         """
         if self.first_step >= last_step:
             return
-        loader = DataLoader(
-            dataset,
-            batch_size=None,
-            sampler=range(self.first_step, last_step),
-            num_workers=workers,
-            worker_init_fn=leave_signals_to_main,
-        )
+        batches = DataWorkers(dataset, range(self.first_step, last_step), workers)
         self._progress.start(self.first_step, self._steps, title)
+        # Closed even where an exception's traceback still holds it: else its workers would outlive the run.
+        with closing(iter(batches)) as each:
+            self._learn(each, last_step, learn, after)
+
+    def _learn(
+        self,
+        batches: Iterator[_Batch],
+        last_step: int,
+        learn: Callable[[_Batch], dict[str, float]],
+        after: Callable[[int], None] | None,
+    ) -> None:
         began = waited_from = time.perf_counter()
         before = self.seconds
-        for batch in loader:
+        for batch in batches:
             waited = time.perf_counter() - waited_from
             figures = learn(batch)
             done = batch.step + 1
@@ -109,13 +122,16 @@ class TrainingLoop:
                 self.log.write(done, **figures, data_seconds=round(waited, 4), step_seconds=round(spent, 4))
             # Before what comes after a step, which may take long: a stop during it loses nothing.
             if done % self._checkpoint_every == 0 or done == last_step or self._stop():
-                notes = {"seconds": self.seconds}
-                save_checkpoint(self._out / "checkpoints", done, self._fingerprint, self._model, self._optimizer, notes)
+                self._save(done)
             if self._stop():
                 raise stopped_after(done, self._steps)
             if after is not None:
                 after(done)
             waited_from = time.perf_counter()
+
+    def _save(self, done: int) -> None:
+        folder, notes = self._out / "checkpoints", {"seconds": self.seconds}
+        save_checkpoint(folder, done, self._fingerprint, self._model, self._optimizer, notes, data=self._data)
 
     def check_loss(self, loss: Tensor, step: int, tensors: Mapping[str, Tensor | None]) -> None:
         """Go on only where the loss of ``step`` (from 0) is a number; else keep the batch's tensors for study.
@@ -126,7 +142,7 @@ class TrainingLoop:
         if torch.isfinite(loss):
             return
         file = self._out / f"failed-step-{step + 1:08d}.safetensors"
-        write_tensors(file, tensors)
+        write_tensors(file, tensors, error=TrainingError)
         raise not_finite(float(loss.detach()), step, file)
 
 

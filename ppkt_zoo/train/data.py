@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch.utils.data import DataLoader
-
 from ppkt_zoo.data.augment import CloudAugmentation
 from ppkt_zoo.data.augment_image import ImageAugmentation
 from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.errors import RecipeError
-from ppkt_zoo.running.interrupt import Stopped, StopRequest, leave_signals_to_main
+from ppkt_zoo.running.data_record import DataPart
+from ppkt_zoo.running.data_workers import DataWorkers
+from ppkt_zoo.running.interrupt import Stopped, StopRequest
 from ppkt_zoo.running.progress import TrainingProgress
 from ppkt_zoo.train.batches import Preparation, Step, StepDataset, StepSource
 from ppkt_zoo.train.recipe import DataEntry, Recipe
-from ppkt_zoo.train.sources import FrameOrder, open_entry, scene_length
+from ppkt_zoo.train.sources import FrameOrder, data_fingerprint, open_entry, scene_length
 from ppkt_zoo.train.teacher_cache import TeacherCache
 from ppkt_zoo.transfer.teachers import Teacher
 
@@ -72,9 +72,19 @@ class TrainingData:
                 "raise per_step in the recipe, or start fewer processes"
             )
 
-    def loader(
-        self, first_step: int, last_step: int, workers: int, rank: int = 0, ranks: int = 1
-    ) -> "DataLoader[Step]":
+    def parts(self) -> dict[str, DataPart]:
+        """What is learned from, for the checkpoints.
+
+        Raises:
+            FrameError: a file cannot be read.
+        """
+        digits = data_fingerprint(self.sources)
+        return {
+            name: DataPart(len(source), "frames", one)
+            for (name, one), source in zip(digits.items(), self.sources, strict=True)
+        }
+
+    def loader(self, first_step: int, last_step: int, workers: int, rank: int = 0, ranks: int = 1) -> DataWorkers[Step]:
         """Batches of the steps from ``first_step`` to before ``last_step``, ``accumulate`` for each."""
         recipe = self.recipe
         batches = recipe.steps * recipe.accumulate
@@ -87,14 +97,8 @@ class TrainingData:
             rank,
             ranks,
         )
-        return DataLoader(
-            dataset,
-            batch_size=None,
-            sampler=range(first_step * recipe.accumulate, last_step * recipe.accumulate),
-            num_workers=workers,
-            prefetch_factor=4 if workers else None,
-            worker_init_fn=leave_signals_to_main,
-        )
+        order = range(first_step * recipe.accumulate, last_step * recipe.accumulate)
+        return DataWorkers(dataset, order, workers)
 
     def validation(self) -> list[Step]:
         """All batches of the held-out frames, without augmentation; none where the recipe has no validation."""
@@ -132,7 +136,7 @@ class TrainingData:
             return None
         cache = TeacherCache(self.cache / "teacher", self.teacher, source)
         with self.progress.task(f"teacher looks at {source.name}", len(source)) as report:
-            cache.fill(report, self.stop)
+            cache.fill(report, self.stop, self.progress.say)
         if self.stop():
             raise Stopped("stopped while the teacher was looking; the same command goes on")
         return cache

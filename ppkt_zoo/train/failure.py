@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.running.tensor_files import write_tensors
 from ppkt_zoo.transfer.batch import TransferBatch
 
@@ -21,5 +22,5 @@ def save_for_study(batch: TransferBatch, file: Path) -> Path:
         "views.second": batch.views.second,
         **{f"features.{index}": features for index, features in enumerate(batch.features or [])},
     }
-    write_tensors(file, tensors)
+    write_tensors(file, tensors, error=TrainingError)
     return file

@@ -2,23 +2,24 @@
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
 
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.errors import TrainingError
+from ppkt_zoo.files.targets import check_folder_target
 from ppkt_zoo.running.cache import default_cache
 from ppkt_zoo.running.interrupt import StopRequest, check_whole, stopped_after
 from ppkt_zoo.running.loop import not_finite
 from ppkt_zoo.running.metrics_log import MetricsLog
 from ppkt_zoo.running.optim import learning_rate, set_learning_rate
 from ppkt_zoo.running.progress import TrainingProgress
+from ppkt_zoo.running.run_folder import run_folder
 from ppkt_zoo.sparse.denormals import flushed_denormals
 from ppkt_zoo.train.batches import Step
 from ppkt_zoo.train.export import RunSummary, export_weight
@@ -73,17 +74,21 @@ def pretrain(
     Raises:
         RecipeError, TeacherError, FrameError: something the recipe asks for is missing or damaged.
         TrainingError: a non-finite loss (the batch is saved for study), too many unusable frames, a full disk, or
-            a checkpoint of another recipe.
+            a checkpoint of another recipe or other data, another process at work in ``out``, a killed data worker.
         Stopped: SIGTERM or Ctrl-C; a checkpoint was written.
     """
     cache = default_cache() if cache is None else cache
-    out.mkdir(parents=True, exist_ok=True)
+    check_folder_target(out, TrainingError, "--out")
     with flushed_denormals(), StopRequest() as stop, TrainingProgress() as progress:
-        run = _Run(Setup(recipe, data, teacher, cache, progress, stop), out, workers, watch)
-        run.begin(tensorboard)
-        run.train(recipe.steps if stop_after is None else min(stop_after, recipe.steps))
-        check_whole(stop_after, recipe.steps)
-        return run.export()
+        setup = Setup(recipe, data, teacher, cache, progress, stop)
+        with run_folder(out, setup.accelerator.is_main_process):
+            # Nobody looks for a checkpoint before the one that writes there holds the folder.
+            setup.accelerator.wait_for_everyone()
+            run = _Run(setup, out, workers, watch)
+            run.begin(tensorboard)
+            run.train(recipe.steps if stop_after is None else min(stop_after, recipe.steps))
+            check_whole(stop_after, recipe.steps)
+            return run.export()
 
 
 class _Run:
@@ -101,12 +106,15 @@ class _Run:
         resumed = self.setup.resume(self.out / "checkpoints")
         if resumed is not None:
             self.first_step = resumed.step
-            self.seen_frames, self.skipped_frames = resumed.notes["seen_frames"], resumed.notes["skipped_frames"]
-            self.seconds = resumed.notes["seconds"]
-            self.progress.say(f"goes on after step {resumed.step} of {self.recipe.steps}")
+            self.seen_frames = int(resumed.number("seen_frames"))
+            self.skipped_frames = int(resumed.number("skipped_frames"))
+            self.seconds = resumed.number("seconds")
+            for line in (f"goes on after step {resumed.step} of {self.recipe.steps}", *resumed.remarks):
+                self.progress.say(line)
         board = self.out / "tensorboard" if tensorboard else None
         main = self.accelerator.is_main_process
-        self.log = MetricsLog(self.out / "metrics.jsonl", self.first_step, board) if main else None
+        file = self.out / "metrics.jsonl"
+        self.log = MetricsLog(file, self.first_step, board, self.progress.say) if main else None
 
     def train(self, last_step: int) -> None:
         """Train to ``last_step``, from wherever an earlier run stopped."""
@@ -126,7 +134,7 @@ class _Run:
         self.progress.start(self.first_step, recipe.steps)
         self.setup.model.train()
         # Closed even where an exception's traceback still holds it: else its workers would outlive the run.
-        with closing(_each(loader)) as batches:
+        with closing(iter(loader)) as batches:
             self._loop(batches, last_step)
 
     def _loop(self, batches: Iterator[Step], last_step: int) -> None:
@@ -255,10 +263,6 @@ class _Run:
                 "look at the data before going on"
             )
         return counts[2] == 0
-
-
-def _each(loader: DataLoader[Step]) -> Generator[Step, None, None]:
-    yield from loader
 
 
 def _mean(values: list[float]) -> float:

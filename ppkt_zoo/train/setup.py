@@ -12,8 +12,9 @@ from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from ppkt_zoo.backbones.blocks import synchronise_batch_norm
-from ppkt_zoo.errors import RecipeError
+from ppkt_zoo.errors import RecipeError, TrainingError
 from ppkt_zoo.running.checkpoint import Resumed, resume, save_checkpoint
+from ppkt_zoo.running.data_record import DataPart
 from ppkt_zoo.running.interrupt import StopRequest
 from ppkt_zoo.running.optim import build_optimizer
 from ppkt_zoo.running.progress import TrainingProgress
@@ -66,6 +67,7 @@ class Setup:
         self.teacher = _teacher(recipe, teacher, self.accelerator.device)
         self.data = TrainingData(recipe, sources, self.teacher, cache, progress, stop)
         self.data.check_shares(self.accelerator.num_processes)
+        self._parts: dict[str, DataPart] = {}
         model = build_model(recipe, student, self.teacher)
         if self.accelerator.num_processes > 1 and recipe.sync_batch_norm:
             synchronise_batch_norm(model)
@@ -116,16 +118,26 @@ class Setup:
         return [maps[place] for place in range(len(images))]
 
     def resume(self, folder: Path) -> Resumed | None:
-        """Load the newest checkpoint of a folder into model, optimiser and average."""
+        """Load the newest checkpoint of a folder into model, optimiser and average.
+
+        Raises:
+            TrainingError: it is damaged, of another recipe, or the data has changed since.
+        """
         if not self.recipe.steps:
             return None
-        resumed = resume(folder, self.recipe.fingerprint, self.plain_model, self.optimizer)
+        self._parts = self.data.parts()
+        resumed = resume(folder, self.recipe.fingerprint, self.plain_model, self.optimizer, self._parts)
         if resumed is None:
             return None
         if self.average is not None:
             self.average.load(resumed.average)
         if self.accelerator.scaler is not None and "scaler" in resumed.notes:
-            self.accelerator.scaler.load_state_dict(resumed.notes["scaler"])
+            try:
+                self.accelerator.scaler.load_state_dict(resumed.notes["scaler"])
+            except (RuntimeError, TypeError, LookupError, AttributeError) as error:
+                raise TrainingError(
+                    f"checkpoint {resumed.file} is damaged (the state of fp16's scaler does not fit): delete it"
+                ) from error
         return resumed
 
     def save(self, folder: Path, done: int, notes: dict[str, Any]) -> None:
@@ -133,8 +145,8 @@ class Setup:
         if self.accelerator.scaler is not None:
             notes = {**notes, "scaler": self.accelerator.scaler.state_dict()}
         average = None if self.average is None else self.average.state()
-        fingerprint = self.recipe.fingerprint
-        save_checkpoint(folder, done, fingerprint, self.plain_model, self.optimizer, notes, average=average)
+        fingerprint, model = self.recipe.fingerprint, self.plain_model
+        save_checkpoint(folder, done, fingerprint, model, self.optimizer, notes, average=average, data=self._parts)
 
 
 def _teacher(recipe: Recipe, file: Path | None, device: torch.device) -> Teacher | None:

@@ -1,29 +1,38 @@
 """Get a teacher's tensors: strictly from a file, or from torchvision by the name of its weights."""
 
 import difflib
-import hashlib
 import pickle
 from pathlib import Path
 from urllib.error import URLError
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import get_model_weights
 
 from ppkt_zoo.errors import TeacherError
-from ppkt_zoo.running.torch_files import PICKLE, ZIP, read_torch_file
+from ppkt_zoo.files.checksums import sha256_of_file, sha256_of_tensors
+from ppkt_zoo.running.tensor_files import load_foreign
+from ppkt_zoo.running.torch_files import PICKLE, ZIP, check_plain_tensors, first_bytes, read_torch_file
 
 __all__ = ["load_strictly", "read_teacher_file", "read_torchvision", "sha256_of"]
 
 HEADS = ("fc.", "classifier.")
+#: sha256 of a teacher's file that recipes name → sha256 of its tensors alone. The two public TFLite files were first
+#: dequantised by others, whose files have another header; what ``ppkt-zoo teacher import`` writes has the same tensors.
+SAME_TENSORS = {
+    "ec13ee5dfdb0e0b98e70bbb04cb1b0d9f3594b5077c33d5e3a324fbc2bd99128": (
+        "4eb735299fc3b9b4474018bf9669d73fb71de293919c6fc0fa99ee12b1ea3715"
+    ),
+    "8037d0e4acdc812107aa78197375cf564656c1a4260a470e5ab6c6f68e55537d": (
+        "27112d8585afe974e9938def4d4f7c81eac7aa249eca3cd172833f3c92faf8b0"
+    ),
+}
+_MISSING = "does not exist: give the path of a safetensors file or checkpoint"
 
 
 def sha256_of(file: Path) -> str:
-    """Hex sha256 of a file's bytes."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """Hex sha256 of a file's bytes; TeacherError where it cannot be read."""
+    return sha256_of_file(file, TeacherError, "teacher file")
 
 
 def read_teacher_file(file: Path, sha256: str | None) -> tuple[dict[str, Tensor], str]:
@@ -35,24 +44,23 @@ def read_teacher_file(file: Path, sha256: str | None) -> tuple[dict[str, Tensor]
     Raises TeacherError where the file is absent, is another one than ``sha256`` names, is cut or damaged, or holds
     objects that torch does not open safely.
     """
-    if not file.is_file():
-        raise TeacherError(f"teacher file {file} does not exist: give the path of a safetensors file or checkpoint")
-    found = _checked_hash(file, sha256)
-    with file.open("rb") as stream:
-        start = stream.read(4)
+    start = first_bytes(file, "teacher file", TeacherError, _MISSING)
+    found = sha256_of_file(file, TeacherError, "teacher file")
+    if sha256 is not None and found != sha256 and sha256 not in SAME_TENSORS:
+        raise _other_file(file, found, sha256)
     tensors = _read_checkpoint(file) if start == ZIP or start[:2] == PICKLE else _read_safetensors(file)
+    check_plain_tensors(tensors, f"teacher file {file}", TeacherError)
+    if sha256 is not None and found != sha256 and sha256_of_tensors(tensors) != SAME_TENSORS[sha256]:
+        raise _other_file(file, found, sha256)
     return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}, found
 
 
 def _read_safetensors(file: Path) -> dict[str, Tensor]:
-    try:
-        tensors: dict[str, Tensor] = load_file(file)
-    except SafetensorError as error:
-        raise TeacherError(
-            f"teacher file {file} ({file.stat().st_size} bytes) is cut, damaged or no safetensors file "
-            f"({error}): fetch it again, or convert it to safetensors"
-        ) from error
-    return tensors
+    problem = (
+        f"teacher file {file} ({file.stat().st_size} bytes) is cut, damaged or no safetensors file: fetch it again, "
+        "or convert it to safetensors"
+    )
+    return load_foreign(file, problem, TeacherError)
 
 
 def _read_checkpoint(file: Path) -> dict[str, Tensor]:
@@ -144,11 +152,15 @@ def load_strictly(network: nn.Module, tensors: dict[str, Tensor], origin: str, h
 def _checked_hash(file: Path, sha256: str | None) -> str:
     found = sha256_of(file)
     if sha256 is not None and found != sha256:
-        raise TeacherError(
-            f"teacher file {file} has sha256 {found}, the spec asks for {sha256}: "
-            "the file was changed or is another one; fetch it again, or correct the spec"
-        )
+        raise _other_file(file, found, sha256)
     return found
+
+
+def _other_file(file: Path, found: str, wanted: str) -> TeacherError:
+    return TeacherError(
+        f"teacher file {file} has sha256 {found}, the spec asks for {wanted}: "
+        "the file was changed or is another one; fetch it again, or correct the spec"
+    )
 
 
 def _damaged(cached: Path, error: Exception) -> TeacherError:

@@ -148,13 +148,59 @@ def test_unknown_prefixes_are_listed(trunk: dict, write: Write) -> None:
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-@pytest.mark.parametrize(
-    ("extra", "name"), [(argparse.Namespace(lr=0.03), "argparse.Namespace"), (np.float64(67.5), "scalar")]
-)
-def test_objects_besides_tensors_are_refused(trunk: dict, write: Write, extra: Any, name: str, zipped: bool) -> None:
-    file = write({"state_dict": _moco_v2(trunk), "extra": extra}, zipped)
-    with pytest.raises(TeacherError, match=rf"holds a .*{name}.*was not opened.*\['state_dict'\], 'tensors.pth'"):
+def test_objects_besides_tensors_are_refused(trunk: dict, write: Write, zipped: bool) -> None:
+    file = write({"state_dict": _moco_v2(trunk), "extra": argparse.Namespace(lr=0.03)}, zipped)
+    with pytest.raises(
+        TeacherError, match=r"holds a argparse\.Namespace.*was not opened.*\['state_dict'\], 'tensors.pth'"
+    ):
         load_teacher(SPEC, file)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_numbers_of_numpy_besides_tensors_are_harmless(trunk: dict, want: Tensor, write: Write, zipped: bool) -> None:
+    scores = {"best": np.float64(67.5), "epoch": np.int64(3), "ema": np.bool_(True), "history": np.arange(5.0)}
+    file = write({"state_dict": _moco_v2(trunk), **scores}, zipped)
+    torch.testing.assert_close(load_teacher(SPEC, file)(IMAGES), want, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        lambda net: {"model_state": net, "extra": argparse.Namespace(lr=0.03)},
+        lambda net: {"run": {"nets": {"student": net}}, "extra": argparse.Namespace(lr=0.03)},
+        lambda net: {**net, "extra": argparse.Namespace(lr=0.03), "best": np.float64(1.0)},
+    ],
+)
+def test_the_mend_that_is_told_works_as_it_stands(
+    trunk: dict, want: Tensor, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: Any
+) -> None:
+    file = write(content(trunk))
+    with pytest.raises(TeacherError) as told:
+        load_teacher(SPEC, file)
+    line = str(told.value).partition("keep its tensors alone: ")[2]
+    monkeypatch.chdir(tmp_path)
+    exec(line, {"torch": torch})
+    torch.testing.assert_close(load_teacher(SPEC, tmp_path / "tensors.pth")(IMAGES), want, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("bit", [0.3, 0.5, 0.9])
+def test_one_flipped_bit_is_told(trunk: dict, write: Write, bit: float) -> None:
+    file = write({"state_dict": _moco_v2(trunk)})
+    content = bytearray(file.read_bytes())
+    content[int(len(content) * bit)] ^= 0x10
+    file.write_bytes(content)
+    with pytest.raises(TeacherError, match=r"damaged"):
+        load_teacher(SPEC, file)
+
+
+def test_tensors_that_are_no_plain_numbers_are_told(write: Write) -> None:
+    for tensor, words in (
+        (torch.zeros(1).expand(10**12), "more numbers than are stored"),
+        (torch.eye(3).to_sparse(), "no plain tensor"),
+        (torch.empty(10**12, device="meta"), "no plain tensor"),
+    ):
+        with pytest.raises(TeacherError, match=words):
+            load_teacher(SPEC, write({"conv1.weight": tensor}))
 
 
 @pytest.mark.parametrize("zipped", [True, False])

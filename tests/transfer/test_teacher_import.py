@@ -1,15 +1,18 @@
 """The two published TFLite files become the teachers beside them; damaged ones are named."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from ppkt_zoo.cli import app
 from ppkt_zoo.errors import TeacherError
+from ppkt_zoo.files.checksums import sha256_of_tensors
 from ppkt_zoo.transfer import tflite
+from ppkt_zoo.transfer.teacher_files import SAME_TENSORS, read_teacher_file
 from ppkt_zoo.transfer.teacher_import import import_tflite
 
 PAIRS = [
@@ -68,6 +71,24 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setattr(tflite.importlib, "import_module", absent)
     with pytest.raises(TeacherError, match=r"ppkt-zoo\[teachers\]"):
         import_tflite(tmp_path / "a.tflite", tmp_path / "b.safetensors")
+
+
+@pytest.mark.parametrize("published", [0, 1])
+def test_recipes_take_what_is_imported(shared: Path, tmp_path: Path, published: int) -> None:
+    """Recipes name the file beside by its hash; the imported one has the same tensors under another header."""
+    tflite_name, beside, _, _ = PAIRS[published]
+    done = import_tflite(shared / "teachers" / f"{tflite_name}.tflite", tmp_path / "teacher.safetensors")
+    wanted = hashlib.sha256((shared / "teachers" / f"{beside}.safetensors").read_bytes()).hexdigest()
+    assert done.sha256 != wanted
+    tensors, found = read_teacher_file(done.file, wanted)
+    assert found == done.sha256, "records name the file that was there"
+    assert sha256_of_tensors(load_file(done.file)) == SAME_TENSORS[wanted]
+    changed = {name: tensor.clone() for name, tensor in load_file(done.file).items()}
+    next(iter(changed.values())).view(-1)[0] += 1
+    save_file(changed, tmp_path / "changed.safetensors")
+    with pytest.raises(TeacherError, match="the spec asks for"):
+        read_teacher_file(tmp_path / "changed.safetensors", wanted)
+    assert tensors
 
 
 def test_importing_again_gives_the_same_file(shared: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from ppkt_zoo.errors import InputError
 from ppkt_zoo.running.interrupt import StopRequest, check_whole
 from ppkt_zoo.running.loop import descend
 from ppkt_zoo.running.progress import TrainingProgress
+from ppkt_zoo.running.run_folder import run_folder
 from ppkt_zoo.sparse.denormals import flushed_denormals
 
 __all__ = ["FittedDetection", "fit_detection"]
@@ -68,8 +69,8 @@ def fit_detection(
     Raises:
         InputError, RecipeError, WeightError: scenes without boxes, other classes, a box of size 0, a weight that does
             not fit.
-        TrainingError: votes or a loss that are no number (the batch is saved for study where it is the loss), or a
-            checkpoint of another recipe.
+        TrainingError: votes or a loss that are no number (the batch is saved for study where it is the loss), a
+            checkpoint of another recipe or other scenes, another process at work in ``out``, a killed data worker.
         Stopped: SIGTERM, Ctrl-C or ``stop_after``; a checkpoint was written.
     """
     for scenes in (validation, test):
@@ -78,8 +79,7 @@ def fit_detection(
                 f"{scenes.name} has boxes of other classes ({', '.join(scenes.box_classes)}) than {train.name} "
                 f"({', '.join(train.box_classes)}): a detector is tested on what it learned"
             )
-    out.mkdir(parents=True, exist_ok=True)
-    with flushed_denormals(), StopRequest() as stop, TrainingProgress() as progress:
+    with flushed_denormals(), run_folder(out), StopRequest() as stop, TrainingProgress() as progress:
         run = _Run(recipe, train, validation, out, torch.device(device), progress, stop)
         run.train(recipe.steps if stop_after is None else min(stop_after, recipe.steps), workers)
         check_whole(stop_after, recipe.steps)

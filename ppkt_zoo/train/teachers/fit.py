@@ -7,14 +7,18 @@ from pathlib import Path
 import torch
 
 from ppkt_zoo.data.frames import FrameSource
+from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.running.cache import default_cache
+from ppkt_zoo.running.data_record import DataPart
 from ppkt_zoo.running.interrupt import Stopped, StopRequest, check_whole
 from ppkt_zoo.running.loop import TrainingLoop, descend
 from ppkt_zoo.running.metrics_log import read_metrics
 from ppkt_zoo.running.optim import build_optimizer, learning_rate, set_learning_rate
 from ppkt_zoo.running.progress import TrainingProgress
+from ppkt_zoo.running.run_folder import run_folder
 from ppkt_zoo.running.tensor_files import write_tensors
 from ppkt_zoo.sparse.denormals import flushed_denormals
+from ppkt_zoo.train.sources import data_fingerprint
 from ppkt_zoo.train.teachers.batches import CropBatch, CropDataset
 from ppkt_zoo.train.teachers.encoder import torchvision_tensors
 from ppkt_zoo.train.teachers.held_out import measure
@@ -67,11 +71,11 @@ def train_teacher(
 
     Raises:
         RecipeError, FrameError: something the recipe asks for is missing or damaged.
-        TrainingError: a non-finite loss (the crops are saved for study), or a checkpoint of another recipe.
+        TrainingError: a non-finite loss (the crops are saved for study), a checkpoint of another recipe or other
+            images, another process at work in ``out``, a killed data worker.
         Stopped: SIGTERM, Ctrl-C or ``stop_after``; a checkpoint was written.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    with flushed_denormals(), StopRequest() as stop, TrainingProgress() as progress:
+    with flushed_denormals(), run_folder(out), StopRequest() as stop, TrainingProgress() as progress:
         run = _Run(recipe, data, out, default_cache() if cache is None else cache, torch.device(device), progress, stop)
         run.train(recipe.steps if stop_after is None else min(stop_after, recipe.steps), workers)
         check_whole(stop_after, recipe.steps)
@@ -92,7 +96,13 @@ class _Run:
         stop: StopRequest,
     ) -> None:
         self.recipe, self.out, self.device, self.progress, self.stop = recipe, out, device, progress, stop
-        self.images = self._read("images", training_sources(recipe, data, cache))
+        sources = training_sources(recipe, data, cache)
+        self.images = self._read("images", sources)
+        digits = data_fingerprint(sources)
+        parts = {
+            name: DataPart(len(source), "images", one)
+            for (name, one), source in zip(digits.items(), sources, strict=True)
+        }
         self.held_out = self._read("held-out images", held_out_sources(recipe, cache))
         torch.manual_seed(recipe.seed)  # the same first ResNet whatever the method: its weights are drawn first
         if recipe.contrast is not None:
@@ -111,6 +121,7 @@ class _Run:
             recipe.checkpoint_every,
             progress,
             stop,
+            parts,
         )
 
     def _read(self, title: str, sources: list[FrameSource]) -> ImageStore:
@@ -144,7 +155,7 @@ class _Run:
             "recipe": self.recipe.model_dump(mode="json"),
             "held_out": metrics,
         }
-        write_tensors(file, torchvision_tensors(self.model.resnet), record)
+        write_tensors(file, torchvision_tensors(self.model.resnet), record, error=TrainingError)
         return TrainedTeacher(file, sha256_of(file), metrics)
 
     def _step(self, batch: CropBatch) -> dict[str, float]:
