@@ -51,7 +51,10 @@ def splits_of(recipe: "DownstreamRecipe", data: list[str] | None, cache: Path | 
     from ppkt_zoo.downstream.splits import open_splits
     from ppkt_zoo.running.cache import default_cache
 
-    return open_splits(recipe, names_and_paths(data), default_cache() if cache is None else cache, boxes)
+    splits = open_splits(recipe, names_and_paths(data), default_cache() if cache is None else cache, boxes)
+    if splits.told:
+        say("data", "bold green", splits.told)
+    return splits
 
 
 def fitted(
@@ -62,9 +65,14 @@ def fitted(
     no_test: bool,
     **options: Any,
 ) -> _Done:
-    """Run a fit; where it was stopped, say so and end with exit code 3."""
+    """Run a fit; where it was stopped, say so and end with exit code 3. Own scans are looked through before."""
     from ppkt_zoo.running.interrupt import Stopped
 
+    if splits.told:
+        from ppkt_zoo.downstream.own_scans import look_through
+
+        others = [one for one in (splits.validation, None if no_test else splits.test) if one is not None]
+        say("data", "bold green", look_through(splits.train, others, labels=not splits.train.box_classes))
     try:
         return fit(recipe, splits.train, splits.validation, out, test=None if no_test else splits.test, **options)
     except Stopped as stopped:

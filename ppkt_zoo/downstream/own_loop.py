@@ -4,22 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ppkt_zoo.backbones.base import Backbone
-from ppkt_zoo.data.rooms import make_room, room_cloud
-from ppkt_zoo.downstream.report import at_the_origin
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.zoo.record import OWN_LOOP, WeightRecord
 from ppkt_zoo.zoo.registry import origin_of
 
-__all__ = ["NOT_TOLD", "Cloud", "golden_cloud_of", "name_of", "ready_folder", "record_of"]
+__all__ = ["NOT_TOLD", "name_of", "ready_folder", "record_of"]
 
 NOT_TOLD = "not told"
-Cloud = PointCloud | tuple[Any, Any] | None
-
-_MOST_POINTS = 4000
 
 
 def record_of(
@@ -50,26 +42,6 @@ def record_of(
 def name_of(backbone: Backbone, name: str | None) -> str:
     """The name given, else ``architecture.own``."""
     return f"{origin_of(backbone)[0]}.own" if name is None else name
-
-
-def golden_cloud_of(given: Cloud) -> PointCloud:
-    """A small cloud of the kind the model is for: the one given, thinned; a procedural room where there is none.
-
-    Raises:
-        InputError: it is no cloud.
-    """
-    if given is None:
-        xyz, rgb, _, _ = room_cloud(make_room(3), spacing=0.06, views=2)
-    elif isinstance(given, PointCloud):
-        return given
-    elif isinstance(given, tuple) and len(given) == 2:
-        xyz, rgb = given
-    else:
-        raise InputError(f"golden_cloud must be a PointCloud or (xyz, rgb), got {type(given).__name__}")
-    cloud = PointCloud.from_arrays(xyz, rgb)
-    rows = np.linspace(0, len(cloud) - 1, min(len(cloud), _MOST_POINTS)).round().astype(np.int64)
-    points = cloud.to("cpu")
-    return at_the_origin(points.xyz.numpy()[rows], None if points.rgb is None else points.rgb.numpy()[rows])
 
 
 def ready_folder(folder: Any) -> Path:

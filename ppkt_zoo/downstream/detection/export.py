@@ -13,6 +13,7 @@ from ppkt_zoo.downstream.detection.batches import drawn
 from ppkt_zoo.downstream.detection.folder import save_detector
 from ppkt_zoo.downstream.detection.recipe import DetectionRecipe
 from ppkt_zoo.downstream.detection.votenet import VoteNet
+from ppkt_zoo.downstream.golden_cloud import wide_enough
 from ppkt_zoo.downstream.report import at_the_origin, record_fields
 from ppkt_zoo.zoo.record import Metric
 
@@ -69,6 +70,7 @@ def export_detector(
     scene = train[0]
     rows = drawn(scene, _GOLDEN_POINTS, np.random.default_rng(0))
     golden = at_the_origin(scene.xyz[rows], None if scene.rgb is None else scene.rgb[rows])
+    golden = wide_enough(golden, recipe.backbone.input_spec.voxel_size)
     save_detector(folder, model, recipe.model, record, golden, recipe=text, overwrite=True)
 
 

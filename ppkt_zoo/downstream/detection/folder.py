@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.downstream.detection.votenet import VoteNet, VoteNetShape
-from ppkt_zoo.downstream.own_loop import NOT_TOLD, Cloud, golden_cloud_of, name_of, ready_folder, record_of
+from ppkt_zoo.downstream.golden_cloud import Cloud, golden_cloud_of
+from ppkt_zoo.downstream.own_loop import NOT_TOLD, name_of, ready_folder, record_of
 from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.sparse.denormals import flushed_denormals
@@ -114,7 +115,7 @@ def save_detector(
         model.backbone,
         f"{name_of(model.backbone, None)}_votenet" if name is None else name,
         record_of("detection", model.classes, record, description, data, data_licence, licence),
-        golden_cloud_of(golden_cloud),
+        golden_cloud_of(golden_cloud, model.backbone.input_spec.voxel_size),
         head=_DetectorFiles(model),
         extra_files=None if recipe is None else {"recipe.yaml": recipe},
         overwrite=overwrite,

@@ -8,6 +8,7 @@ import yaml
 
 from ppkt_zoo.data.scenes import SceneSource
 from ppkt_zoo.downstream import report
+from ppkt_zoo.downstream.golden_cloud import wide_enough
 from ppkt_zoo.downstream.metrics import IGNORE
 from ppkt_zoo.downstream.report import at_the_origin, record_fields
 from ppkt_zoo.downstream.segmentation.batches import crop_rows
@@ -82,4 +83,5 @@ def _golden_cloud(train: SceneSource, recipe: SegmentationRecipe) -> PointCloud:
     column = CropSection(edge=_GOLDEN_VOXELS * recipe.backbone.input_spec.voxel_size)
     rows = crop_rows(scene.xyz, anywhere, column, np.random.default_rng(0))
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _GOLDEN_POINTS)).round().astype(int)]
-    return at_the_origin(scene.xyz[rows], None if scene.rgb is None else scene.rgb[rows])
+    cloud = at_the_origin(scene.xyz[rows], None if scene.rgb is None else scene.rgb[rows])
+    return wide_enough(cloud, recipe.backbone.input_spec.voxel_size)

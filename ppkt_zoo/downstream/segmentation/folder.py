@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from ppkt_zoo.downstream.own_loop import NOT_TOLD, Cloud, golden_cloud_of, name_of, ready_folder, record_of
+from ppkt_zoo.downstream.golden_cloud import Cloud, golden_cloud_of
+from ppkt_zoo.downstream.own_loop import NOT_TOLD, name_of, ready_folder, record_of
 from ppkt_zoo.downstream.segmentation.model import SegmentationModel
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.zoo.folder import WeightFolder, write_weight_folder
@@ -74,7 +75,7 @@ def save_segmentation(
         model.backbone,
         name_of(model.backbone, name),
         record_of("segmentation", model.classes, record, description, data, data_licence, licence),
-        golden_cloud_of(golden_cloud),
+        golden_cloud_of(golden_cloud, model.backbone.input_spec.voxel_size),
         head=Head(config, weight, bias),
         extra_files=None if recipe is None else {"recipe.yaml": recipe},
         overwrite=overwrite,
