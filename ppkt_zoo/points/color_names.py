@@ -28,6 +28,7 @@ _XYZ = (
     ("easting", "northing", "altitude"),
     ("easting", "northing", "z"),
 )
+_LONGEST_NAME = 200
 _AXES = {name for group in _XYZ for name in group}
 # In the order of trust: where a file has several, the first is taken.
 _SEPARATE = (
@@ -75,7 +76,8 @@ class Columns:
 
 def plain_name(name: str) -> str:
     """A column's name as the table has it: no quotes, units, prefixes or capitals."""
-    found = name.strip().strip("\"'`").strip()
+    # The expressions below take long for a name that is none.
+    found = name[:_LONGEST_NAME].strip().strip("\"'`").strip()
     found = re.sub(r"[\s\-.:/]+", "_", _UNIT.sub("", found).casefold()).strip("_")
     found = _PREFIX.sub("", found)
     found = _SUFFIX.sub("", found) or found
@@ -135,7 +137,7 @@ def find_colors(names: Sequence[str]) -> tuple[tuple[int, ...], str]:
 
 def warn_of_lost_colors(names: Sequence[str], where: str) -> None:
     """Warn where names look like colours that were not understood."""
-    plain = [re.sub(r"[\s\-.:/]+", "_", name.strip().strip("\"'`").casefold()) for name in names]
+    plain = [re.sub(r"[\s\-.:/]+", "_", name[:_LONGEST_NAME].strip().strip("\"'`").casefold()) for name in names]
     lost = [name for name, short in zip(names, plain, strict=True) if _LOOKS_LIKE_COLOR.search(short)]
     letters = [name for name, short in zip(names, plain, strict=True) if short in ("r", "g", "b")]
     lost += letters if len(letters) > 1 else []
@@ -167,6 +169,7 @@ def _places(group: tuple[str, ...], names: Sequence[str], plain: list[str]) -> t
 
 
 def _warn_of_units(names: list[str], where: str) -> None:
+    names = [name[:_LONGEST_NAME] for name in names]
     units = {match[1].casefold() for name in names if (match := _UNIT.search(name.strip().strip("\"'`")))}
     units |= {name.strip().casefold().partition("_")[2] for name in names if "_" in name.strip()}
     strange = sorted(unit for unit in units if unit not in _METRES and _LENGTHS.fullmatch(unit))

@@ -44,6 +44,7 @@ def parse_las(content: bytes, where: str) -> tuple[NDArray[Any], NDArray[Any] | 
         if len(channels) != 3:
             warn_of_lost_colors(names, where)
             channels = ()
+        MAX_BYTES.check(header.points * header.record, f"{where}: its points", InputError)
         xyz = np.empty((header.points, 3))
         kinds = {row[names[channel]] for channel in channels}
         kind = kinds.pop() if len(kinds) == 1 else np.dtype(np.float64)
@@ -94,6 +95,5 @@ def _records(content: bytes, header: LasHeader, row: np.dtype[Any], where: str) 
         for start in range(0, header.points, _ROWS):
             yield np.frombuffer(content, row, min(_ROWS, header.points - start), header.offset + start * header.record)
         return
-    MAX_BYTES.check(header.points * header.record, f"{where}: unpacked, its points", InputError)
     for rows in laz_records(content, header.laszip, header.offset, header.record, header.points, where):
         yield np.frombuffer(rows, row)

@@ -17,7 +17,11 @@ from ppkt_zoo.files.text import one_line
 __all__ = ["Layout", "Target", "count_rows", "fill_rows", "first_lines", "to_number"]
 
 _PART = 1 << 21
-_LONGEST_LINE = 1 << 20
+# Of a table of points; thousands of columns fit.
+_LONGEST_LINE = 1 << 17
+# The time to read a number grows with the square of its digits; no double needs half as many.
+_LONGEST_WORD = 800
+_LONG_WORD = re.compile(rf"[^\s,;|]{{{_LONGEST_WORD}}}")
 # Visual C's way to write what is no number.
 _WINDOWS_NAN = re.compile(rb"[-+]?1\.#(?:IND|QNAN|SNAN|NAN)\d*", re.IGNORECASE)
 _WINDOWS_INFINITY = re.compile(rb"1\.#INF\d*", re.IGNORECASE)
@@ -144,6 +148,8 @@ def to_number(field: str) -> float | None:
     """The number that a field holds; NaN for one of the words for a missing number, None for anything else."""
     if field.lower() in _MISSING:
         return float("nan")
+    if len(field) > _LONGEST_WORD:
+        return None
     field = field.replace(_LONG_MINUS, "-")
     if _FORTRAN.fullmatch(field):
         field = field.lower().replace("d", "e")
@@ -199,6 +205,8 @@ def _unquoted(text: bytes, separator: bytes) -> bytes:
 def _fast(rows: list[str], layout: Layout) -> NDArray[np.float64] | None:
     """The wanted columns where all rows are as plain as can be, else None."""
     separator, usecols = layout.separator, None
+    if any(len(row) >= _LONGEST_WORD and _LONG_WORD.search(row) for row in rows):
+        return None
     if separator is None:
         if layout.words:
             return None
