@@ -47,15 +47,14 @@ def cache(
     Weights of the Hub lie in its shared cache (HF_HOME), the rest under PPKT_ZOO_CACHE. What is cleared is fetched or
     made again when it is needed.
     """
-    from rich.table import Table
-
+    from ppkt_zoo.view.tables import Listing
     from ppkt_zoo.zoo.stock import clear as remove
     from ppkt_zoo.zoo.stock import list_kept
 
     console = new_console()
     kinds = [one.value for one in clear or []]
     kept = [one for one in list_kept() if not kinds or one.kind in kinds]
-    table = Table(box=None, pad_edge=False)
+    table = Listing(box=None, pad_edge=False)
     for column in ("kind", "what", "MB", "where"):
         table.add_column(column, justify="right" if column == "MB" else "left", overflow="fold")
     for one in kept:

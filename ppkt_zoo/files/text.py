@@ -7,7 +7,10 @@ from ppkt_zoo.errors import printable
 
 __all__ = ["inline", "one_line", "printable", "unbroken", "without_secrets"]
 
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~])")
+# What is markup anywhere in a line of Markdown; at its beginning; and an entity, which hides a character.
+_MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
+_BEGINNING = re.compile(r"^(?:[#+=-]|(\d{1,9})([.)])(?=\s|$))")
+_ENTITY = re.compile(r"&(?=#?\w+;)")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"]+")
 
 
@@ -23,9 +26,13 @@ def unbroken(text: object) -> str:
 
 
 def inline(text: object, most: int = 2000) -> str:
-    """Text that stands in a line of Markdown as it is: nothing in it is a heading, a link, HTML or an image."""
-    line = one_line(text, most).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKUP.sub(r"\\\1", line)
+    """Text that stands in a line of Markdown as it is: nothing in it is a heading, a link, HTML or an image.
+
+    Ordinary prose keeps its look: only what would be read as markup is escaped.
+    """
+    line = _MARKUP.sub(r"\\\g<0>", one_line(text, most))
+    line = _BEGINNING.sub(lambda found: f"{found[1]}\\{found[2]}" if found[1] else f"\\{found[0]}", line)
+    return _ENTITY.sub("&amp;", line).replace("<", "&lt;").replace(">", "&gt;")
 
 
 def without_secrets(text: str) -> str:

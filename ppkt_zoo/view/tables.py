@@ -1,20 +1,55 @@
-"""Backbones and weights as tables for the terminal."""
+"""Backbones and weights as tables for the terminal, and as plain lines for everything else."""
 
 import fnmatch
 
 import torch
 from rich.box import SIMPLE_HEAD
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from ppkt_zoo.zoo.load import open_weight
+from ppkt_zoo.files.text import printable, unbroken
+from ppkt_zoo.zoo.load import check_listed, open_weight
 from ppkt_zoo.zoo.manifest import HubSource, load_manifest
 from ppkt_zoo.zoo.names import ListedName, parse_name
 from ppkt_zoo.zoo.record import Estimate, WeightRecord
 from ppkt_zoo.zoo.registry import create_backbone, list_backbones
 
+__all__ = ["Listing", "backbones_table", "headline", "record_table", "show_table", "weights_table"]
 
-def weights_table(pattern: str = "*") -> Table:
+
+class Listing(Table):
+    """A table on a terminal; anywhere else a plain line a row, its cells two spaces apart, for ``grep`` and ``cut``.
+
+    Cells are text and nothing else: what stands in a weight's record is no markup, and no terminal obeys it.
+    """
+
+    def add_row(self, *cells: RenderableType | None, style: object = None, end_section: bool = False) -> None:
+        """As ``Table.add_row``, of strings and Texts."""
+        made = []
+        for cell in cells:
+            plain = printable(cell.plain if isinstance(cell, Text) else str(cell or ""))
+            made.append(Text(plain, style=cell.style if isinstance(cell, Text) else ""))
+        super().add_row(*made, end_section=end_section)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if console.is_terminal:
+            yield from super().__rich_console__(console, options)
+        else:
+            yield Text("\n".join(self._lines()), no_wrap=True, overflow="ignore")
+
+    def _lines(self) -> list[str]:
+        columns = [[unbroken(cell) for cell in column.cells] for column in self.columns]
+        if self.show_header:
+            columns = [[str(column.header), *cells] for column, cells in zip(self.columns, columns, strict=True)]
+        padded = []
+        for column, cells in zip(self.columns, columns, strict=True):
+            width = max(map(len, cells), default=0)
+            padded.append([cell.rjust(width) if column.justify == "right" else cell.ljust(width) for cell in cells])
+        return ["  ".join(row).rstrip() for row in zip(*padded, strict=True)]
+
+
+def weights_table(pattern: str = "*") -> Listing:
     """One row a listed weight: what it is, its teacher, data, licence, size, and its first metric."""
     table = _table("weight", "parameters", "teacher", "data", "licence", "size", "source", "measured")
     for weight in load_manifest().weights:
@@ -34,7 +69,7 @@ def weights_table(pattern: str = "*") -> Table:
     return table
 
 
-def backbones_table(pattern: str = "*") -> Table:
+def backbones_table(pattern: str = "*") -> Listing:
     """One row an architecture, with its default arguments."""
     table = _table("backbone", "parameters", "levels (channels), coarse to fine", "weights")
     listed = load_manifest().names()
@@ -45,13 +80,15 @@ def backbones_table(pattern: str = "*") -> Table:
     return table
 
 
-def show_table(name: str) -> Table:
+def show_table(name: str) -> Listing:
     """All about one weight, or about a backbone where the name has no tag.
 
     Raises:
         UnknownNameError, WeightError: no such name, or its files are damaged.
     """
     parsed = parse_name(name)
+    if isinstance(parsed, ListedName):
+        check_listed(parsed)
     if isinstance(parsed, ListedName) and parsed.tag is None:
         parameters, levels = _measure(name)
         tags = [weight for weight in load_manifest().names() if weight.startswith(f"{name}.")]
@@ -69,7 +106,7 @@ def show_table(name: str) -> Table:
     return record_table(folder.config.name, folder.config.input_spec.voxel_size, folder.record())
 
 
-def record_table(name: str, voxel_size: float, record: WeightRecord) -> Table:
+def record_table(name: str, voxel_size: float, record: WeightRecord) -> Listing:
     """Everything a person wants to know of one weight, a line each."""
     table = _lines()
 
@@ -124,15 +161,15 @@ def _control(control: Estimate | None) -> str:
     return "" if control is None else f" ({getattr(control, 'name', 'control')} {_estimate(control)})"
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, header_style="bold", border_style="dim", pad_edge=False)
+def _table(*columns: str) -> Listing:
+    table = Listing(box=SIMPLE_HEAD, header_style="bold", border_style="dim", pad_edge=False)
     for column in columns:
         table.add_column(column, justify="right" if column in ("parameters", "size") else "left", overflow="fold")
     return table
 
 
-def _lines() -> Table:
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+def _lines() -> Listing:
+    table = Listing(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     return table

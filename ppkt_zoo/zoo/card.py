@@ -3,6 +3,7 @@
 import json
 import re
 
+from ppkt_zoo.files.text import inline, one_line, printable
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.zoo.config import PROJECTION, RECIPE, WeightConfig
 from ppkt_zoo.zoo.head import HEAD, HEAD_CONFIG
@@ -21,7 +22,7 @@ def write_card(config: WeightConfig, record: WeightRecord, repo: str | None = No
     """
     sections = [
         _front_matter(config, record),
-        f"# {config.name}\n\n{_plain(record.description)}",
+        f"# {config.name}\n\n{inline(record.description)}",
         "" if picture is None else f"![the golden cloud: colour above, features below]({picture})",
         f"## Load\n\n{_load(config, repo)}",
         f"## Input\n\n{_input(config.input_spec)}",
@@ -31,20 +32,20 @@ def write_card(config: WeightConfig, record: WeightRecord, repo: str | None = No
         f"## Measured\n\n{_metrics(record.metrics)}",
         _bullets("## Deviations from the method as published", record.deviations),
         _bullets("## Limits", record.limits),
-        f"## Licence\n\nWeights: {_plain(record.licences.weights)}. Data: {_plain(record.licences.data)}.",
-        f"## Citation\n\n```\n{record.citation.replace('```', '')}\n```",
+        f"## Licence\n\nWeights: {inline(record.licences.weights)}. Data: {inline(record.licences.data)}.",
+        f"## Citation\n\n{_block(record.citation)}",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
 def _front_matter(config: WeightConfig, record: WeightRecord) -> str:
-    licence = record.licences.weights
+    licence = one_line(record.licences.weights)
     # The Hub knows SPDX-like names; JSON strings are YAML strings.
     known = _SPDX.fullmatch(licence) is not None
     lines = ["---", "library_name: ppkt-zoo", f"license: {json.dumps(licence.lower() if known else 'other')}"]
     if not known:
-        lines.append(f"license_name: {json.dumps(re.sub(r'[^a-z0-9.]+', '-', licence.lower()).strip('-'))}")
-    tags = ["point-cloud", "3d", "feature-extraction", record.method, config.architecture]
+        lines.append(f"license_name: {json.dumps(re.sub(r'[^a-z0-9.]+', '-', licence.lower()).strip('-') or 'other')}")
+    tags = ["point-cloud", "3d", "feature-extraction", one_line(record.method), config.architecture]
     lines += ["tags:", *(f"- {json.dumps(tag)}" for tag in tags), "---"]
     return "\n".join(lines)
 
@@ -79,7 +80,7 @@ def _input(spec: InputSpec) -> str:
 
 
 def _features(config: WeightConfig, record: WeightRecord) -> str:
-    rows = "\n".join(f"| {level} | {channels} |" for level, channels in config.levels.items())
+    rows = "\n".join(f"| {inline(level)} | {channels} |" for level, channels in config.levels.items())
     stored = "half" if config.dtype == "float16" else "single"
     return (
         f"{record.parameters:,} parameters, stored in {stored} precision. Levels, coarse to fine "
@@ -88,27 +89,30 @@ def _features(config: WeightConfig, record: WeightRecord) -> str:
 
 
 def _origin(config: WeightConfig, record: WeightRecord) -> str:
-    lines = [f"- method: {_plain(record.method)}", f"- architecture: `{config.architecture}`, `{config.arguments}`"]
+    lines = [
+        f"- method: {inline(record.method)}",
+        f"- architecture: `{config.architecture}`, {_code(config.arguments)}",
+    ]
     if record.teacher is not None:
         teacher = record.teacher
         proof = f", sha256 `{teacher.sha256}`" if teacher.sha256 else ""
         lines.append(
-            f"- teacher: {_plain(teacher.name)}, features of {_plain(teacher.stage)}; from {_plain(teacher.origin)} "
-            f"({_plain(teacher.licence)}){proof}"
+            f"- teacher: {inline(teacher.name)}, features of {inline(teacher.stage)}; from {inline(teacher.origin)} "
+            f"({inline(teacher.licence)}){proof}"
         )
     if record.recipe is not None:
         here = f", a copy is `{RECIPE}` here" if RECIPE in config.files else ""
-        lines.append(f"- recipe: `{record.recipe.file}`, sha256 `{record.recipe.sha256}`{here}")
+        lines.append(f"- recipe: {_code(record.recipe.file)}, sha256 `{record.recipe.sha256}`{here}")
     if record.conversion is not None:
         source = record.conversion
-        lines.append(f"- converted from {_plain(source.origin)} ({source.dialect}), sha256 `{source.sha256}`")
+        lines.append(f"- converted from {inline(source.origin)} ({inline(source.dialect)}), sha256 `{source.sha256}`")
     if record.seed is not None:
         lines.append(f"- seed: {record.seed}")
     if record.trained is not None:
         cost = record.trained
-        versions = ", ".join(f"{name} {version}" for name, version in sorted(cost.versions.items()))
+        versions = ", ".join(f"{inline(name)} {inline(version)}" for name, version in sorted(cost.versions.items()))
         lines.append(
-            f"- training: {cost.steps} steps in {cost.hours:.1f} h on {_plain(cost.machine)}"
+            f"- training: {cost.steps} steps in {cost.hours:.1f} h on {inline(cost.machine)}"
             f"{f' ({versions})' if versions else ''}"
         )
     if HEAD in config.files:
@@ -122,8 +126,8 @@ def _origin(config: WeightConfig, record: WeightRecord) -> str:
 def _data(record: WeightRecord) -> str:
     head = "| data | frames | licence | attribution |\n| --- | --- | --- | --- |\n"
     return head + "\n".join(
-        f"| {_cell(one.name)} | {'not known' if one.frames is None else one.frames} | {_cell(one.licence)} "
-        f"| {_cell(one.attribution)} |"
+        f"| {inline(one.name)} | {'not known' if one.frames is None else one.frames} | {inline(one.licence)} "
+        f"| {inline(one.attribution)} |"
         for one in record.data
     )
 
@@ -134,9 +138,9 @@ def _metrics(metrics: tuple[Metric, ...]) -> str:
     head = "| what | on | value (95 % interval) | control | seeds | n |\n| --- | --- | --- | --- | --- | --- |\n"
     rows = []
     for metric in metrics:
-        control = f"{_cell(metric.control.name)}: {_estimate(metric.control)}" if metric.control else "–"
+        control = f"{inline(metric.control.name)}: {_estimate(metric.control)}" if metric.control else "–"
         rows.append(
-            f"| {_cell(metric.name)} | {_cell(metric.data)} | {_estimate(metric)} | {control} "
+            f"| {inline(metric.name)} | {inline(metric.data)} | {_estimate(metric)} | {control} "
             f"| {len(metric.seeds)} | {metric.n} |"
         )
     return head + "\n".join(rows)
@@ -150,13 +154,18 @@ def _estimate(estimate: Estimate) -> str:
 
 
 def _bullets(title: str, texts: tuple[str, ...]) -> str:
-    return f"{title}\n\n" + "\n".join(f"- {_plain(text)}" for text in texts) if texts else ""
+    return f"{title}\n\n" + "\n".join(f"- {inline(text)}" for text in texts) if texts else ""
 
 
-def _plain(text: str) -> str:
-    """Text of a record in one line, so that it cannot open a section or a tag of its own."""
-    return " ".join(text.split()).replace("<", "&lt;")
+def _code(text: object) -> str:
+    """Text in one line as code; nothing in it ends the code."""
+    line = one_line(text, 2000)
+    if "`" not in line:
+        return f"`{line}`"
+    fence = "`" * (1 + max(map(len, re.findall("`+", line))))
+    return f"{fence} {line} {fence}"
 
 
-def _cell(text: str) -> str:
-    return _plain(text).replace("|", "\\|")
+def _block(text: str) -> str:
+    """Text of several lines as code; nothing in it ends the code."""
+    return f"```\n{printable(text).replace('```', '')}\n```"

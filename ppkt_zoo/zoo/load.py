@@ -15,7 +15,7 @@ from ppkt_zoo.zoo.golden import VerifyReport, golden_errors
 from ppkt_zoo.zoo.head import HEAD
 from ppkt_zoo.zoo.hub import fetch_listed, fetch_named
 from ppkt_zoo.zoo.manifest import load_manifest
-from ppkt_zoo.zoo.names import ListedName, LocalName, parse_name
+from ppkt_zoo.zoo.names import ListedName, LocalName, nearest, parse_name
 from ppkt_zoo.zoo.proof import check_card, check_contents, check_files
 from ppkt_zoo.zoo.registry import check_architecture, create_backbone
 from ppkt_zoo.zoo.tensors import plain_torch
@@ -61,7 +61,7 @@ def load_backbone(
     get_engine(engine, target)
     parsed = parse_name(name)
     if isinstance(parsed, ListedName) and parsed.tag is None:
-        _check_listed(parsed)
+        check_listed(parsed)
         if weights is None:
             return _finish(_draw(name, input_spec, arguments), engine, target)
         name = f"{name}.{weights}" if weights != "default" else _ask_for_tag(name)
@@ -89,7 +89,7 @@ def open_weight(name: str, *, cache_dir: StrPath | None = None) -> WeightFolder:
     parsed = parse_name(name)
     if not isinstance(parsed, ListedName):
         return fetch_named(parsed, cache_dir)
-    _check_listed(parsed)
+    check_listed(parsed)
     if parsed.tag is None:
         _ask_for_tag(name)
     return fetch_listed(load_manifest().find(parsed), cache_dir)
@@ -154,13 +154,21 @@ def verify(
     return report
 
 
-def _check_listed(name: ListedName) -> None:
+def check_listed(name: ListedName) -> None:
+    """Refuse the name of an architecture that nobody offers.
+
+    Raises:
+        UnknownNameError: with the nearest right spellings, of weights and of backbones.
+    """
     try:
         check_architecture(name.architecture)
     except UnknownNameError as error:
-        if not os.path.isdir(str(name)):
+        near = nearest(str(name), list_weights(), 1)
+        if os.path.isdir(str(name)):
+            raise UnknownNameError(f"{error}; for the folder of that name write 'local-dir:{name}'") from None
+        if not near:
             raise
-        raise UnknownNameError(f"{error}; for the folder of that name write 'local-dir:{name}'") from None
+        raise UnknownNameError(f"{error.args[0].removesuffix('?')}, or the weight {near[0]!r}?") from None
 
 
 def _ask_for_tag(architecture: str) -> str:

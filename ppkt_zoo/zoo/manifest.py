@@ -7,8 +7,11 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, field_validator, model_validator
 
 from ppkt_zoo.errors import ManifestError, UnknownNameError
+from ppkt_zoo.files.limits import MAX_TEXT
+from ppkt_zoo.files.reading import read_file, usable_path
+from ppkt_zoo.files.writing import write_whole
 from ppkt_zoo.points.input_spec import InputSpec
-from ppkt_zoo.zoo.names import ListedName, did_you_mean
+from ppkt_zoo.zoo.names import ListedName, did_you_mean, nearest
 from ppkt_zoo.zoo.record import (
     Architecture,
     Arguments,
@@ -103,7 +106,9 @@ class Manifest(Model):
             if weight.name == str(name):
                 return weight
         same = [one for one in self.names() if one.startswith(f"{name.architecture}.")]
-        hint = f"{name.architecture} has {', '.join(same)}" if same else did_you_mean(str(name), self.names())
+        near = nearest(str(name), same, 1)
+        asked = f"did you mean {near[0]!r}? " if near and len(same) > 1 else ""
+        hint = f"{asked}{name.architecture} has {', '.join(same)}" if same else did_you_mean(str(name), self.names())
         raise UnknownNameError(f"no weight is called {str(name)!r}: {hint}")
 
 
@@ -113,22 +118,18 @@ def load_manifest(path: str | os.PathLike[str] | None = None) -> Manifest:
     Raises:
         ManifestError: missing, damaged, or against the rules; the message names the field and the mend.
     """
-    file = Path(path) if path is not None else _installed_manifest()
-    try:
-        data = file.read_bytes()
-    except OSError as error:
+    file = usable_path(path, ManifestError, "path of a manifest") if path is not None else _installed_manifest()
+    if not os.path.lexists(file):
         mend = "install ppkt-zoo again" if path is None else "name the file that lists weights"
-        raise ManifestError(f"the manifest {file} cannot be read ({error.strerror}): {mend}") from None
+        raise ManifestError(f"the manifest {file} cannot be read (there is no such file): {mend}")
+    data = read_file(file, ManifestError, "manifest", limit=MAX_TEXT)
     return parse_json(Manifest, data, file.name, ManifestError)
 
 
 def write_manifest(manifest: Manifest, path: str | os.PathLike[str]) -> None:
     """Write a manifest, weights in the order of their names; the old file stays until the new one is whole."""
     ordered = Manifest(weights=tuple(sorted(manifest.weights, key=lambda weight: weight.name)))
-    file = Path(path)
-    draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    draft.write_text(to_json(ordered), encoding="utf-8", newline="\n")
-    draft.replace(file)
+    write_whole(Path(path), to_json(ordered), ManifestError)
 
 
 def to_json(model: Model) -> str:

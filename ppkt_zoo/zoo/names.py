@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ppkt_zoo.errors import UnknownNameError
+from ppkt_zoo.files.text import one_line
 
 HUB_PREFIX = "hf-hub:"
 LOCAL_PREFIX = "local-dir:"
@@ -19,6 +20,8 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 _REPO_PART = r"[A-Za-z0-9_](?:[A-Za-z0-9_]|[.-](?![.-])){0,94}(?<![.-])"
 REPOSITORY = re.compile(rf"{_REPO_PART}/{_REPO_PART}")
 
+# Letters of a name that a message shows.
+_LONGEST = 200
 _PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl", ".pickle", ".tar")
 
 
@@ -65,12 +68,13 @@ def parse_name(name: str) -> ListedName | HubName | LocalName:
             f"a weight's name must be a str, got {type(name).__name__}: write 'architecture.tag', "
             f"'{HUB_PREFIX}owner/repo@<40-hex commit>' or '{LOCAL_PREFIX}path'"
         )
-    if name.startswith(HUB_PREFIX):
-        return _parse_hub(name)
     if name.startswith(LOCAL_PREFIX):
         return _parse_local(name)
+    shown = one_line(name, _LONGEST)
+    if name.startswith(HUB_PREFIX):
+        return _parse_hub(name, shown)
     if name.lower().endswith(_PICKLES):
-        raise UnknownNameError(_refuse_pickle(name))
+        raise UnknownNameError(_refuse_pickle(shown))
     if WEIGHT_NAME.fullmatch(name):
         architecture, tag = name.split(".")
         return ListedName(architecture, tag)
@@ -78,23 +82,27 @@ def parse_name(name: str) -> ListedName | HubName | LocalName:
         return ListedName(name, None)
     if any(mark in name for mark in ("/", "\\", "~")) or name in ("", ".", ".."):
         raise UnknownNameError(
-            f"{name!r} looks like a path: write '{LOCAL_PREFIX}{name}' for a weight folder on disk, "
+            f"{shown!r} looks like a path: write '{LOCAL_PREFIX}{shown}' for a weight folder on disk, "
             f"'{HUB_PREFIX}owner/repo@<40-hex commit>' for one on the Hugging Face Hub"
         )
+    mended = re.sub(r"[^a-z0-9_.]+", "_", name.strip().lower())
+    fits = WEIGHT_NAME.fullmatch(mended) or ARCHITECTURE.fullmatch(mended)
     raise UnknownNameError(
-        f"{name!r} is not a name: 'architecture' or 'architecture.tag' in lower case, digits and underscores; "
+        f"{shown!r} is not a name: 'architecture' or 'architecture.tag' in lower case, digits and underscores"
+        f"{f', such as {mended!r}' if fits and len(mended) < _LONGEST else ''}; "
         "list_weights() and list_backbones() show them all"
     )
 
 
-def _parse_hub(name: str) -> HubName:
+def _parse_hub(name: str, shown: str) -> HubName:
     repo, at, revision = name.removeprefix(HUB_PREFIX).partition("@")
     if not REPOSITORY.fullmatch(repo):
-        raise UnknownNameError(f"{name!r} does not name a repository: write '{HUB_PREFIX}owner/repo@<40-hex commit>'")
+        raise UnknownNameError(f"{shown!r} does not name a repository: write '{HUB_PREFIX}owner/repo@<40-hex commit>'")
     if not at or not REVISION.fullmatch(revision):
+        revision = one_line(revision, _LONGEST)
         found = f"revision {revision!r} can move" if at else "the revision is missing"
         raise UnknownNameError(
-            f"{name!r}: {found}, and the weight under it would change silently. Pin a commit, 40 hex digits: "
+            f"{shown!r}: {found}, and the weight under it would change silently. Pin a commit, 40 hex digits: "
             f"huggingface_hub.HfApi().model_info({repo!r}{f', revision={revision!r}' if revision else ''}).sha "
             f"prints it; then write '{HUB_PREFIX}{repo}@<that hash>'"
         )
@@ -104,9 +112,11 @@ def _parse_hub(name: str) -> HubName:
 def _parse_local(name: str) -> LocalName:
     path = name.removeprefix(LOCAL_PREFIX)
     if not path or "\0" in path:
-        raise UnknownNameError(f"{name!r} names no folder: write '{LOCAL_PREFIX}path/to/weight_folder'")
+        raise UnknownNameError(
+            f"{one_line(name, _LONGEST)!r} names no folder: write '{LOCAL_PREFIX}path/to/weight_folder'"
+        )
     if path.lower().endswith(_PICKLES) and not os.path.isdir(path):
-        raise UnknownNameError(_refuse_pickle(name))
+        raise UnknownNameError(_refuse_pickle(one_line(name, _LONGEST)))
     return LocalName(path)
 
 

@@ -11,6 +11,7 @@ from ppkt_zoo.running.cache import default_cache
 from ppkt_zoo.zoo.config import CONFIG, GOLDEN, MODEL
 from ppkt_zoo.zoo.hub import fetch_listed
 from ppkt_zoo.zoo.manifest import HubSource, Manifest, WeightSpec
+from ppkt_zoo.zoo.names import did_you_mean
 
 __all__ = ["Kept", "Kind", "clear", "fetch_weights", "list_kept"]
 
@@ -58,7 +59,7 @@ def fetch_weights(manifest: Manifest, names: Sequence[str], to: Path | None = No
         WeightError: one cannot be had.
     """
     if unknown := [name for name in names if name not in manifest.names()]:
-        raise UnknownNameError(f"no weight is called {unknown[0]!r}: there are {', '.join(manifest.names())}")
+        raise UnknownNameError(f"no weight is called {unknown[0]!r}: {did_you_mean(unknown[0], manifest.names())}")
     found = []
     for spec in manifest.weights:
         if names and spec.name not in names:
