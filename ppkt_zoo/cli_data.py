@@ -49,20 +49,36 @@ def pack(
     intrinsics: IntrinsicsOption = None,
     depth_scale: DepthScaleOption = None,
     up: Annotated[str, typer.Option(help="How poses are turned to z up: gravity, camera-y, world-z.")] = "gravity",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Remove shards that lie in OUT, whole or unfinished, and begin anew.")
+    ] = False,
 ) -> None:
-    """Pack frames into tar shards that the webdataset library reads too, with an index beside them."""
+    """Pack frames into tar shards that the webdataset library reads too, with an index beside them.
+
+    Where it was stopped, the same command goes on.
+    """
     from ppkt_zoo.data.listing import subset
     from ppkt_zoo.data.open_frames import open_frames
     from ppkt_zoo.data.shard_writer import pack_frames
+    from ppkt_zoo.errors import InputError
+    from ppkt_zoo.files.reading import usable_path
     from ppkt_zoo.view.steps import Steps, thousands
 
     with Steps(talk_console()).step("pack", f"packing {source}") as step:
         frames = subset(open_frames(source, camera(intrinsics), up, depth_scale), slice(0, None, every))
-        index = pack_frames(frames, out, shard_size * 1_000_000)
+        index = pack_frames(
+            frames,
+            usable_path(out, InputError, "folder for shards"),
+            shard_size * 1_000_000,
+            overwrite=overwrite,
+            say=lambda line: say("note", "dim", line),
+        )
         size = sum(shard.size for shard in index.shards) / 1e6
         files = "1 tar file" if len(index.shards) == 1 else f"{len(index.shards)} tar files"
         packed = f"{thousands(index.frames)} frames, {size:.1f} MB in {files}"
         step.text = f"{packed} and an index, in {out}"
     for line in index.skipped:
         say("left out", "bold yellow", line)
+    if index.skipped:
+        say("left out", "bold yellow", f"{len(index.skipped)} of {len(index.skipped) + index.frames} frames")
     tell_written(out)

@@ -16,8 +16,8 @@ __all__ = ["Fingerprinted", "fingerprint_of", "fingerprint_of_files", "fingerpri
 
 # What readers of frames read; anything else in a folder (a note, a picture of the results) decides no frame.
 _SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".txt", ".json", ".log", ".traj", ".pincam", ".mat", ".sens"))
-# What stands in the folder of a run.
-_RUN = (".ppkt-zoo.lock", "metrics.jsonl")
+# What stands in the folder of a run, and of shards.
+_RUN = (".ppkt-zoo.lock", "metrics.jsonl", "shards.json")
 # A file up to this size is read whole, of a larger one as many slices as it has MiB, three at least.
 _WHOLE = 65_536
 _SLICE = 16_384
@@ -89,7 +89,7 @@ def _walk(root: Path) -> Iterator[Path]:
     try:
         for place, folders, names in os.walk(root, onerror=_raise, followlinks=False):
             here = Path(place)
-            # A run that writes below its own data changes no frame.
+            # A run that writes below its own data, or shards of it, change no frame.
             folders[:] = [
                 name for name in folders if name[0] != "." and not any((here / name / sign).exists() for sign in _RUN)
             ]

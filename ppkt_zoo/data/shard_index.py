@@ -18,6 +18,8 @@ from ppkt_zoo.files.reading import read_file
 from ppkt_zoo.files.text import one_line
 
 INDEX_FILE = "shards.json"
+#: Stands beside the shards until the index does.
+JOURNAL = "unfinished-pack.jsonl"
 #: Of one file of a frame in a shard.
 MAX_PART = Limit("PPKT_ZOO_MAX_PART", 512 * 2**20)
 
@@ -29,7 +31,8 @@ _Name = Annotated[str, Field(max_length=1000)]
 _Count = Annotated[int, Field(ge=0, lt=2**63)]
 _Checksum = Annotated[int, Field(ge=0, lt=2**32)]
 
-MISSING = "this {what} cannot be read, it is missing: copy it beside its shards, or pack again"
+_MISSING = "this {what} cannot be read, it is missing: copy it beside its shards, or pack again"
+_UNFINISHED = "this {what} cannot be read, packing was not finished: give the same command again, which goes on"
 
 
 class _Strict(BaseModel):
@@ -107,7 +110,8 @@ def read_index(folder: Path) -> ShardIndex:
         FrameError: it is missing or damaged.
     """
     path = folder / INDEX_FILE
-    return parse_index(read_file(path, FrameError, "index of shards", MISSING, MAX_TEXT), str(path))
+    missing = _UNFINISHED if (folder / JOURNAL).exists() else _MISSING
+    return parse_index(read_file(path, FrameError, "index of shards", missing, MAX_TEXT), str(path))
 
 
 def check_part(content: bytes, entry: tuple[int, int, int], where: str) -> bytes:
