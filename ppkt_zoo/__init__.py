@@ -14,8 +14,8 @@ from ppkt_zoo.errors import PPKTZooError
 from ppkt_zoo.thread_policy import let_threads_sleep
 
 if TYPE_CHECKING:
-    from ppkt_zoo.downstream.detection import detect, load_detector
-    from ppkt_zoo.downstream.segmentation import load_segmentation
+    from ppkt_zoo.downstream.detection import detect, load_detector, save_detector
+    from ppkt_zoo.downstream.segmentation import load_segmentation, save_segmentation
     from ppkt_zoo.points.cloud import CloudBatch, PointCloud
     from ppkt_zoo.points.input_spec import InputSpec
     from ppkt_zoo.zoo.load import list_weights, load_backbone, load_projection, verify
@@ -41,6 +41,8 @@ __all__ = [
     "load_projection",
     "load_segmentation",
     "register_backbone",
+    "save_detector",
+    "save_segmentation",
     "verify",
 ]
 
@@ -57,6 +59,8 @@ _HOME = {
     "load_projection": "ppkt_zoo.zoo.load",
     "load_segmentation": "ppkt_zoo.downstream.segmentation",
     "register_backbone": "ppkt_zoo.zoo.registry",
+    "save_detector": "ppkt_zoo.downstream.detection",
+    "save_segmentation": "ppkt_zoo.downstream.segmentation",
     "verify": "ppkt_zoo.zoo.load",
 }
 

@@ -25,6 +25,8 @@ PUBLIC = [
     "load_projection",
     "load_segmentation",
     "register_backbone",
+    "save_detector",
+    "save_segmentation",
     "verify",
 ]
 

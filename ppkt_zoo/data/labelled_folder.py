@@ -1,6 +1,6 @@
 """A plain folder of own scans: clouds with a label for each point, and boxes where wanted. A SceneSource."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,8 @@ from ppkt_zoo.points.fields import FIELD_SUFFIXES, PointFields, read_fields
 __all__ = ["LabelledFolder", "find_scans", "is_labelled_folder", "scan_name"]
 
 # Tables that lie in a folder of scans and are none.
-_NO_SCANS = frozenset(
-    ("train", "val", "valid", "validation", "test", "split", "splits", "classes", "labels", "readme", "license")
-    + ("licence", "notes")
-)
+_NO_SCANS = frozenset({"train", "val", "valid", "validation", "test", "split", "splits", "classes", "labels"})
+_NO_SCANS |= {"readme", "license", "licence", "notes"}
 # Files whose labels are looked through for the message that shows the file of names to write.
 _LOOKED_THROUGH = 10
 
@@ -103,9 +101,14 @@ class LabelledFolder:
 
     def fingerprint(self) -> str:
         """Digits that change when a scan, its boxes or the names of classes do."""
-        beside = [_boxes_file(file) for file in self.files] if self._boxes else []
+        return self.fingerprint_of(range(len(self)))
+
+    def fingerprint_of(self, numbers: Iterable[int]) -> str:
+        """The same of some scans, by their numbers."""
+        files = [self.files[number] for number in numbers]
+        beside = [_boxes_file(file) for file in files] if self._boxes else []
         named = [] if self.names is None else [self.names.file]
-        return fingerprint_of_files(self.folder, [*self.files, *beside, *named])
+        return fingerprint_of_files(self.folder, [*files, *beside, *named])
 
     def __len__(self) -> int:
         return len(self.files)

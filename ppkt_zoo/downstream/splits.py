@@ -1,7 +1,8 @@
 """From a recipe's data section to scenes: those to train on, to watch, and to report on."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,12 +43,21 @@ class SomeScenes:
         # What the user's files call the classes, where the source knows it.
         self.class_ids: tuple[int, ...] = getattr(source, "class_ids", ())
         self.class_colors: Mapping[str, tuple[int, int, int]] = getattr(source, "class_colors", {})
+        of_part = getattr(source, "fingerprint_of", None)
+        if of_part is not None:
+            # Only where the source can tell: others are looked at, scene by scene.
+            self.fingerprint = partial(of_part, self._numbers)
+            self.fingerprint_of = partial(_fingerprint_of_some, of_part, self._numbers)
 
     def __len__(self) -> int:
         return len(self._numbers)
 
     def __getitem__(self, index: int) -> LabelledScene:
         return self._source[self._numbers[index]]
+
+
+def _fingerprint_of_some(of_part: Callable[..., str], numbers: tuple[int, ...], chosen: Sequence[int]) -> str:
+    return of_part([numbers[one] for one in chosen])
 
 
 class _Parts(NamedTuple):

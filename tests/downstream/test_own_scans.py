@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from ppkt_zoo.cli import app
 from ppkt_zoo.data.labelled_folder import LabelledFolder, scan_name
 from ppkt_zoo.downstream.own_scans import divide_scans, look_through
-from ppkt_zoo.downstream.segmentation import load_segmentation
+from ppkt_zoo.downstream.scene_fingerprint import scenes_fingerprint
+from ppkt_zoo.downstream.segmentation import load_segmentation, load_segmentation_recipe, open_splits
 from ppkt_zoo.errors import FrameError, RecipeError
 from ppkt_zoo.points.fields import read_fields
 from ppkt_zoo.points.io import write_cloud
@@ -85,6 +86,31 @@ def test_what_cannot_be_divided_is_told(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("")
     with pytest.raises(RecipeError, match="no scan to learn from"):
         divide_scans(tmp_path)
+
+
+def test_a_run_sees_whether_its_own_scans_changed_and_no_others(tmp_path: Path) -> None:
+    several(tmp_path / "train", 4)
+    several(tmp_path / "test", 1)
+    names(tmp_path)
+    recipe = load_segmentation_recipe("own", ["fraction=0.5"])
+
+    def digits() -> tuple[str, str]:
+        splits = open_splits(recipe, {"own": tmp_path}, tmp_path)
+        return scenes_fingerprint(splits.train), scenes_fingerprint(splits.test)
+
+    splits = open_splits(recipe, {"own": tmp_path}, tmp_path)
+    learned = {splits.train[number].name for number in range(len(splits.train))}
+    assert len(learned) == 2
+    before = digits()
+    assert before == digits()
+    other = next(number for number in range(4) if f"train/scan{number}" not in learned)
+    scan(tmp_path / "train", f"scan{other}.npz", 77)
+    assert digits() == before, "a scan that the fraction leaves out"
+    scan(tmp_path / "test", "scan0.npz", 78)
+    assert digits()[0] == before[0]
+    assert digits()[1] != before[1]
+    scan(tmp_path / "train", f"{min(learned).removeprefix('train/')}.npz", 79)
+    assert digits()[0] != before[0]
 
 
 def test_faults_are_found_before_training_begins(tmp_path: Path) -> None:

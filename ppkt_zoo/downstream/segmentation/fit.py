@@ -23,6 +23,7 @@ from ppkt_zoo.running.interrupt import StopRequest, check_whole
 from ppkt_zoo.running.loop import descend
 from ppkt_zoo.running.optim import learning_rate
 from ppkt_zoo.running.progress import TrainingProgress
+from ppkt_zoo.running.run_folder import run_folder
 from ppkt_zoo.sparse.denormals import flushed_denormals
 
 __all__ = ["FittedSegmentation", "fit_segmentation"]
@@ -71,14 +72,14 @@ def fit_segmentation(
 
     Raises:
         InputError, RecipeError, WeightError: scenes without labels, other classes, a weight that does not fit.
-        TrainingError: a non-finite loss (the batch is saved for study), or a checkpoint of another recipe.
+        TrainingError: a non-finite loss (the batch is saved for study), a checkpoint of another recipe or
+            other scenes, another process at work in ``out``, a killed data worker.
         Stopped: SIGTERM, Ctrl-C or ``stop_after``; a checkpoint was written.
     """
     for scenes in (validation, test):
         if scenes is not None:
             check_classes(tuple(train.classes), scenes)
-    out.mkdir(parents=True, exist_ok=True)
-    with flushed_denormals(), StopRequest() as stop, TrainingProgress() as progress:
+    with flushed_denormals(), run_folder(out), StopRequest() as stop, TrainingProgress() as progress:
         run = _Run(recipe, train, validation, out, torch.device(device), progress, stop)
         run.train(recipe.steps if stop_after is None else min(stop_after, recipe.steps), workers)
         check_whole(stop_after, recipe.steps)
@@ -101,6 +102,9 @@ class _Run(FittingRun[SegmentationScore]):
         self.recipe, self.device, classes = recipe, device, tuple(train.classes)
         dataset = SegmentationDataset(train, recipe)
         self.model = start_model(recipe, classes).to(device)
+        # What the user's own files call the classes goes into the model, so that its answers do too.
+        self.model.ids = tuple(getattr(train, "class_ids", ())) or self.model.ids
+        self.model.colors = dict(getattr(train, "class_colors", {}))
         self.optimizer = build_optimizer(recipe.optimiser, self.model)
         self.scenes = train
         super().__init__(recipe, train, classes, validation, self.model, self.optimizer, dataset, out, progress, stop)
