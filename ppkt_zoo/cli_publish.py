@@ -11,7 +11,10 @@ from ppkt_zoo.cli_common import new_console
 def publish(
     folder: Annotated[Path, typer.Argument(help="The weight folder.")],
     repo: Annotated[str, typer.Option(help="OWNER/NAME; made where it is missing.")],
-    private: Annotated[bool, typer.Option("--private", help="A repository that is made is private.")] = False,
+    private: Annotated[
+        bool,
+        typer.Option("--private", help="Into a private repository alone."),
+    ] = False,
     tag: Annotated[str | None, typer.Option(help="Of the commit; NAME-CREATED by default.")] = None,
     message: Annotated[str | None, typer.Option(help="Of the commit.")] = None,
     no_picture: Annotated[bool, typer.Option("--no-picture", help="Draw no features for the card.")] = False,

@@ -1,6 +1,7 @@
 """A weight folder → a repository on the Hugging Face Hub, fetched back and proven, and its entry of the manifest."""
 
 import io
+import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,16 +9,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ppkt_zoo.errors import InputError
+from ppkt_zoo.errors import InputError, ManifestError, WeightError
+from ppkt_zoo.files.reading import usable_path
 from ppkt_zoo.view.picture import feature_picture, feature_title
 from ppkt_zoo.view.steps import Steps
 from ppkt_zoo.zoo.card import write_card
-from ppkt_zoo.zoo.config import CARD, CONFIG, PICTURE
+from ppkt_zoo.zoo.config import CARD, CONFIG, PICTURE, RECORD
 from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
 from ppkt_zoo.zoo.hub import fetch_listed
 from ppkt_zoo.zoo.load import verify
 from ppkt_zoo.zoo.manifest import HubSource, Manifest, WeightSpec, load_manifest, to_json, with_weight, write_manifest
 from ppkt_zoo.zoo.mirror import MIRROR, mirror_address
+from ppkt_zoo.zoo.publication import what_forbids_publication
 from ppkt_zoo.zoo.tensors import file_entry, read_bytes
 from ppkt_zoo.zoo.upload import check_target, upload_weight
 
@@ -55,7 +58,7 @@ def publish_weight(
     Args:
         folder: the weight folder.
         repo: owner/name; made where it is missing.
-        private: of a repository that is made.
+        private: of a repository that is made; one that is there already must be private then.
         tag: of the commit; ``NAME-CREATED`` where not given.
         message: of the commit.
         picture: draw the golden cloud's features, and show them on the card.
@@ -65,18 +68,26 @@ def publish_weight(
     Raises:
         WeightError: the folder is damaged or its golden output does not hold, here or after the upload; or the Hub
             refuses.
-        InputError, ManifestError: the repository's name, the tag or the manifest does not fit, or a mirror is set.
+        InputError, ManifestError: the repository's name, the tag or the manifest does not fit, a mirror is set, or
+            the weight's record forbids a public repository.
     """
     console = Console() if console is None else console
     steps = Steps(console)
     opened = open_weight_folder(folder)
     record = opened.record()
     named = f"{opened.config.name}-{record.created.isoformat()}" if tag is None else tag
-    check_target(repo, named)
+    told = f"{opened.config.name}: {record.description}" if message is None else message
+    check_target(repo, named, told)
+    forbidden = what_forbids_publication(record)
+    if forbidden is not None and not private:
+        raise InputError(
+            f"{opened.config.name} goes into no public repository, since its {RECORD} forbids it ({forbidden}): "
+            "--private publishes it for those alone whom you let in"
+        )
     if mirror_address() is not None and not dry_run:
         raise InputError(f"{MIRROR} is set, and a weight is proven by what the Hub itself gives back: unset it")
-    if manifest is not None and manifest.exists():
-        load_manifest(manifest)  # better refused now than after the upload
+    if manifest is not None:
+        _check_manifest(manifest)
     with steps.step("weight", f"proving {folder}") as step:
         step.text = str(verify(opened))
     with steps.step("card", "writing the card") as step:
@@ -90,20 +101,38 @@ def publish_weight(
         console.print(f"dry run: nothing was sent; it would be {repo}, tag {named}", markup=False)
         return Publication(files, entry)
     with steps.step("upload", f"pushing to {repo}") as step:
-        told = f"{opened.config.name}: {record.description}" if message is None else message
         uploaded = upload_weight(files, repo, tag=named, message=told, private=private)
         step.text = f"{uploaded.url}, commit {uploaded.revision}, tag {uploaded.tag}"
     entry = _entry(opened, files, repo, uploaded.revision)
+    there = f"the files lie at {uploaded.url}, commit {uploaded.revision}, tag {uploaded.tag}"
     with steps.step("proof", "fetching it back") as step, tempfile.TemporaryDirectory() as cache:
-        step.text = str(verify(fetch_listed(entry, cache)))
+        try:
+            step.text = str(verify(fetch_listed(entry, cache)))
+        except WeightError as error:
+            raise WeightError(
+                f"{error}; {there}, and are listed nowhere: the same command with another --tag tries it again"
+            ) from None
     if manifest is not None:
         with steps.step("manifest", "listing it") as step:
-            known = load_manifest(manifest) if manifest.exists() else Manifest()
-            write_manifest(with_weight(known, entry), manifest)
+            try:
+                known = load_manifest(manifest) if manifest.exists() else Manifest()
+                write_manifest(with_weight(known, entry), manifest)
+            except ManifestError as error:
+                console.print(to_json(entry), markup=False, highlight=False)
+                raise ManifestError(f"{error}; {there}: the entry above is its own, put it into the manifest") from None
             step.text = f"{manifest}: {entry.name} at {repo}@{uploaded.revision}"
     else:
         console.print(to_json(entry), markup=False, highlight=False)
     return Publication(files, entry)
+
+
+def _check_manifest(manifest: Path) -> None:
+    """Better refused now than after the upload."""
+    usable_path(manifest, ManifestError, "path of a manifest")
+    if manifest.exists():
+        load_manifest(manifest)
+    if not os.access(manifest.absolute().parent, os.W_OK):
+        raise ManifestError(f"{manifest}: nothing can be written there: give a --manifest in a folder of yours")
 
 
 def _files(folder: WeightFolder, repo: str, picture: bool) -> dict[str, bytes]:

@@ -183,7 +183,12 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
             if not commits:
                 return self._refuse(401, {"X-Error-Code": "RepoNotFound"})
             files = hub.repositories[repo, commits[-1]]
-            info = {"id": repo, "sha": commits[-1], "siblings": [{"rfilename": name} for name in files]}
+            info = {
+                "id": repo,
+                "sha": commits[-1],
+                "private": repo in hub.private,
+                "siblings": [{"rfilename": name} for name in files],
+            }
             return self._send(json.dumps(info).encode(), {"Content-Type": "application/json"})
 
         def _refuse(self, status: int, headers: dict[str, str]) -> None:

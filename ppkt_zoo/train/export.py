@@ -102,7 +102,7 @@ def _record(recipe: Recipe, teacher: Teacher | None, summary: RunSummary) -> dic
         "deviations": recipe.deviations,
         "limits": (
             f"{summary.skipped_frames} of {summary.seen_frames} frames were skipped in training.",
-            "Pretrained on single views of rooms; outdoor scenes and whole buildings were never seen.",
+            f"Learned from single frames of {', '.join(one.name for one in data)}, and from nothing else.",
         ),
         "licences": Licences(data="; ".join(sorted({one.licence for one in data})), weights=recipe.weight_licence),
         "citation": recipe.citation,

@@ -45,17 +45,23 @@ def upload_weight(files: Mapping[str, bytes], repo: str, *, tag: str, message: s
         repo: owner/name.
         tag: of the commit; one that exists is never moved.
         message: of the commit.
-        private: of a repository that is made.
+        private: of a repository that is made; one that is there already must be private then.
 
     Raises:
-        InputError: ``repo`` is no owner/name, or the tag exists or cannot be one.
+        InputError: ``repo`` is no owner/name, the tag exists or cannot be one, or the repository is public where a
+            private one is asked for.
         WeightError: the Hub refuses, or cannot be reached; the message never holds a token or an address.
     """
-    check_target(repo, tag)
+    check_target(repo, tag, message)
     from huggingface_hub import CommitOperationAdd, HfApi
 
     api = HfApi(endpoint=hub_endpoint(), library_name="ppkt-zoo")
     _ask(repo, "the repository cannot be made", lambda: api.create_repo(repo, private=private, exist_ok=True))
+    if private and not _ask(repo, "it cannot be looked at", lambda: _is_private(api, repo)):
+        raise InputError(
+            f"{repo} is public already, and --private asks for a private one: nothing was sent; make it private on its "
+            "page, or give another --repo"
+        )
     refs = _ask(repo, "its tags cannot be read", lambda: api.list_repo_refs(repo))
     if tag in {one.name for one in refs.tags}:
         raise InputError(f"{repo} has the tag {tag!r} already, and tags are never moved: give another --tag")
@@ -64,20 +70,33 @@ def upload_weight(files: Mapping[str, bytes], repo: str, *, tag: str, message: s
         repo, "the files cannot be uploaded", lambda: api.create_commit(repo, added, commit_message=message)
     )
     revision = str(done.oid)
-    _ask(repo, f"the files are there, but {revision} cannot be tagged", lambda: _tag(api, repo, tag, revision))
+    _ask(repo, _untagged(revision), lambda: _tag(api, repo, tag, revision))
     return Uploaded(repo, revision, tag, f"{api.endpoint}/{repo}")
 
 
-def check_target(repo: str, tag: str) -> None:
+def check_target(repo: str, tag: str, message: str | None = None) -> None:
     """Refuse what the Hub could only refuse after the upload.
 
     Raises:
-        InputError: ``repo`` is no owner/name, or ``tag`` cannot be a tag.
+        InputError: ``repo`` is no owner/name, ``tag`` cannot be a tag, or ``message`` is no text.
     """
+    try:
+        if message is not None and not message.encode("utf-8").strip():
+            raise InputError("--message is empty: say in a few words what is published")
+    except UnicodeEncodeError:
+        raise InputError("--message holds bytes that are no UTF-8: write it anew") from None
     if not REPOSITORY.fullmatch(repo):
         raise InputError(f"--repo must be owner/name, got {repo!r}")
     if not _TAG.fullmatch(tag):
         raise InputError(f"--tag must be letters, digits, dots, dashes and underscores such as v1.0, got {tag!r}")
+
+
+def _untagged(revision: str) -> str:
+    return f"the files are there as commit {revision}, but it cannot be tagged (the same command again goes on there)"
+
+
+def _is_private(api: Any, repo: str) -> bool:
+    return bool(api.repo_info(repo).private)
 
 
 def _tag(api: Any, repo: str, tag: str, revision: str) -> None:

@@ -1,0 +1,115 @@
+"""What a weight's record forbids stays out of public repositories."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hub_server import HubServer
+from tiny_weight import make_folder, make_record
+
+from ppkt_zoo.errors import InputError, ManifestError, WeightError
+from ppkt_zoo.publish_weight import publish_weight
+from ppkt_zoo.zoo.manifest import load_manifest
+from ppkt_zoo.zoo.publication import what_forbids_publication
+from ppkt_zoo.zoo.record import WeightRecord
+
+TOKEN, REPO = "hf_writers_secret", "writer/tiny"
+
+
+@pytest.fixture
+def writer(hub: HubServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> HubServer:
+    """A Hub on which HF_TOKEN may write to writer/…"""
+    hub.writers[TOKEN] = "writer"
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    return hub
+
+
+def data(licence: str) -> list[dict[str, Any]]:
+    return [{"name": "scans", "frames": 3, "licence": licence, "attribution": "someone"}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"licences": {"data": "CC0-1.0", "weights": "not to be published"}}, "licences.weights"),
+        ({"licences": {"data": "local only", "weights": "MIT"}}, "licences.data"),
+        ({"licences": {"data": "x", "weights": "All rights  reserved"}}, "licences.weights"),
+        ({"data": data("unknown, for evaluation alone")}, "data[0].licence"),
+        ({"data": data("terms of the scans: no redistribution")}, "data[0].licence"),
+        ({"teacher": make_record()["teacher"] | {"licence": "internal use only"}}, "teacher.licence"),
+        ({"limits": ["fine", "These numbers must not be published."]}, "limits[1]"),
+        ({"limits": ["cannot be shared"]}, "limits[0]"),
+    ],
+)
+def test_words_that_forbid_are_found_with_their_field(changes: dict[str, Any], field: str) -> None:
+    record = WeightRecord.model_validate(make_record(parameters=1, created="2026-11-29", **changes))
+    told = what_forbids_publication(record)
+    assert told is not None
+    assert told.startswith(f"{field} says ")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"licences": {"data": "CC BY-NC 4.0", "weights": "CC BY-NC-SA 4.0"}},
+        {"deviations": ["No published protocol"], "limits": ["not published elsewhere; kernels are not shared"]},
+        {"data": data("ScanNet terms of use, research")},
+    ],
+)
+def test_conditions_forbid_nothing(changes: dict[str, Any]) -> None:
+    record = WeightRecord.model_validate(make_record(parameters=1, created="2026-11-29", **changes))
+    assert what_forbids_publication(record) is None
+    assert {what_forbids_publication(one.record) for one in load_manifest().weights} == {None}
+
+
+@pytest.fixture
+def forbidden(tmp_path: Path) -> Path:
+    record = make_record(licences={"data": "CC0-1.0", "weights": "not to be published"})
+    return make_folder(tmp_path / "forbidden", record=record).path
+
+
+def test_a_forbidden_weight_goes_into_no_public_repository(writer: HubServer, forbidden: Path) -> None:
+    for dry_run in (False, True):
+        with pytest.raises(InputError, match=r"no public repository.*licences\.weights says 'not to be pub.*--private"):
+            publish_weight(forbidden, REPO, picture=False, dry_run=dry_run)
+    assert writer.requests == []
+
+
+def test_a_forbidden_weight_goes_into_a_private_one_alone(writer: HubServer, forbidden: Path) -> None:
+    writer.add(REPO, "f" * 40, {})
+    with pytest.raises(InputError, match="is public already, and --private asks for a private one"):
+        publish_weight(forbidden, REPO, private=True, picture=False)
+    assert not writer.tags
+    assert list(writer.repositories) == [("someone/tiny", list(writer.repositories)[0][1]), (REPO, "f" * 40)]
+    assert publish_weight(forbidden, "writer/other", private=True, picture=False).entry.name == "tiny_net.test"
+
+
+def test_what_a_failed_publication_left_is_told(
+    writer: HubServer, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer.fail("golden.safetensors", method="GET", wrong_bytes=True)
+    with pytest.raises(
+        WeightError, match=r"the files lie at .* commit [0-9a-f]{40}, tag .*another --tag tries it again"
+    ):
+        publish_weight(folder, REPO, picture=False)
+    writer.faults.clear()
+    assert publish_weight(folder, REPO, tag="second", picture=False).entry.name == "tiny_net.test"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"message": "\udcff"}, "--message holds bytes that are no UTF-8"),
+        ({"message": " "}, "--message is empty"),
+        ({"manifest": Path("/nowhere/at/all/manifest.json")}, "nothing can be written there"),
+        ({"manifest": Path("x" * 5000)}, "no usable path of a manifest"),
+    ],
+)
+def test_what_could_only_fail_later_is_refused_before_anything_is_sent(
+    writer: HubServer, folder: Path, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises((InputError, ManifestError), match=said):
+        publish_weight(folder, REPO, picture=False, **options)
+    assert writer.requests == []
