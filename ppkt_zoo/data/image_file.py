@@ -77,12 +77,14 @@ def open_image(
     Raises:
         FrameError: another format, more pixels than ``PPKT_ZOO_MAX_PIXELS``, an animation, damaged, or cut short.
     """
+    reader: type[PngImageFile | JpegImageFile]
     if content.startswith(_PNG):
-        reader, (height, width), parts, exif = PngImageFile, *_strip_png(content, where, what)
+        reader, strip = PngImageFile, _strip_png
     elif content.startswith(_JPEG):
-        reader, (height, width), parts, exif = JpegImageFile, *_strip_jpeg(content, where, what)
+        reader, strip = JpegImageFile, _strip_jpeg
     else:
         raise FrameError(_not_an_image(content, where, what))
+    (height, width), parts, exif = strip(content, where, what)
     MAX_PIXELS.check(width * height, f"{where}: this {what} of {width}×{height}", FrameError)
     if size is not None and (height, width) != size:
         raise FrameError(

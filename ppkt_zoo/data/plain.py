@@ -124,7 +124,8 @@ class PlainFrames:
 
 def _list_stems(folder: Path) -> tuple[list[str], set[str]]:
     """The frames of a folder in their order, and those of them that have a pose."""
-    stems, posed = set(), set()
+    stems: set[str] = set()
+    posed: set[str] = set()
     for path in entries(folder):
         part = next((part for part in _PARTS if path.name.endswith(part)), None)
         if part is not None:
