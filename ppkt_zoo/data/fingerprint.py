@@ -86,16 +86,25 @@ def _files(root: Path) -> Iterator[str]:
 
 
 def _walk(root: Path) -> Iterator[Path]:
+    """Files that decide frames; folders that are linked to are looked into, each once."""
+    seen: set[tuple[int, int]] = set()
     try:
-        for place, folders, names in os.walk(root, onerror=_raise, followlinks=False):
+        for place, folders, names in os.walk(root, onerror=_raise, followlinks=True):
             here = Path(place)
+            state = here.stat()
+            if (state.st_dev, state.st_ino) in seen:
+                folders.clear()
+                continue
+            seen.add((state.st_dev, state.st_ino))
             # A run that writes below its own data, or shards of it, change no frame.
-            folders[:] = [
+            folders[:] = sorted(
                 name for name in folders if name[0] != "." and not any((here / name / sign).exists() for sign in _RUN)
-            ]
+            )
             for name in names:
                 path = here / name
-                if path.suffix.lower() in _SUFFIXES and name[0] != "." and not is_hidden_twin(path):
+                # A link that leads nowhere and a pipe are no frames; readers name them where they are wanted.
+                known = path.suffix.lower() in _SUFFIXES and name[0] != "." and not is_hidden_twin(path)
+                if known and path.is_file():
                     yield path
     except OSError as error:
         raise FrameError(f"{error.filename or root}: this folder cannot be read ({error.strerror})") from error

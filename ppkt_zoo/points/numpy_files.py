@@ -29,7 +29,7 @@ from ppkt_zoo.points.color_names import (
 )
 from ppkt_zoo.points.colors import from_harmonics, unpacked
 
-__all__ = ["parse_npy", "parse_npz", "pick_fields"]
+__all__ = ["named_arrays", "parse_npy", "parse_npz", "pick_fields"]
 
 _Cloud = tuple[NDArray[Any], NDArray[Any] | None]
 
@@ -74,6 +74,29 @@ def parse_npz(content: bytes, where: str) -> _Cloud:
         except _ZIP_DAMAGE as error:
             raise InputError(f"{where}: this .npz file is cut short or damaged ({one_line(error, 200)})") from error
         return _cloud(arrays, list(members), where)
+
+
+def named_arrays(content: bytes, names: Sequence[str], where: str) -> dict[str, NDArray[Any]]:
+    """Arrays of numbers of an ``.npz`` by name; each has the checksum that the archive keeps of it.
+
+    Raises:
+        InputError: the archive is damaged or too large, or lacks one of them.
+    """
+    with memory_named(where, InputError):
+        try:
+            _check_directory(content, where)
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                members = _members(archive, where)
+                missing = [name for name in names if name not in members]
+                if missing:
+                    raise InputError(f"{where}: it has no {', '.join(missing)}")
+                unpacked_size = sum(members[name].file_size for name in names)
+                MAX_BYTES.check(unpacked_size, f"{where}: unpacked, its arrays", InputError)
+                return {name: _unpack(archive, members[name], f"{where}, {name}") for name in names}
+        except InputError:
+            raise
+        except _ZIP_DAMAGE as error:
+            raise InputError(f"{where}: it is cut short or damaged ({one_line(error, 200)})") from error
 
 
 def parse_npy(content: bytes, where: str) -> _Cloud:

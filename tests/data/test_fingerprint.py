@@ -137,11 +137,22 @@ def test_a_source_without_files_is_known_by_its_frames() -> None:
     assert fingerprint_of(InMemory(8)) in digits
 
 
-def test_a_named_pipe_among_the_frames_does_not_hang(tmp_path: Path) -> None:
+def test_pipes_and_links_that_lead_nowhere_or_in_circles_change_nothing(tmp_path: Path) -> None:
     source = open_frames(plain(tmp_path / "frames"))
+    before = fingerprint_of(source)
     os.mkfifo(tmp_path / "frames" / "pipe.png")
-    with pytest.raises(FrameError, match=r"pipe.png: this file must be a regular file, it is a named pipe"):
-        fingerprint_of(source)
+    (tmp_path / "frames" / "lost.png").symlink_to("nowhere")
+    (tmp_path / "frames" / "circle").symlink_to(tmp_path / "frames")
+    assert fingerprint_of(source) == before
+
+
+def test_images_in_a_linked_folder_count(tmp_path: Path) -> None:
+    folder = open3d(tmp_path / "frames")
+    (folder / "depth").rename(tmp_path / "elsewhere")
+    (folder / "depth").symlink_to(tmp_path / "elsewhere")
+    before = _digits(folder)
+    _edit(next((tmp_path / "elsewhere").glob("*.png")), -1)
+    assert _digits(folder) != before
 
 
 def test_a_thousand_frames_take_about_a_second(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """RoomsFrames: numbering, purity, cache."""
 
+import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.rooms import RoomsFrames, make_room, source
-from ppkt_zoo.errors import FrameError, InputError
+from ppkt_zoo.errors import InputError, TrainingError
 
 FIELDS = ("color", "depth", "label", "instance", "intrinsics", "pose")
 
@@ -99,27 +101,82 @@ def test_fill_needs_a_cache() -> None:
         small().fill()
 
 
-@pytest.mark.parametrize("keep", [0, 100, -200])
-def test_damaged_cache_is_named(tmp_path: Path, keep: int) -> None:
+def _cached(tmp_path: Path) -> tuple[RoomsFrames, RGBDFrame, Path]:
     frames = small(cache=tmp_path)
-    frames[0]
+    frame = frames[0]
     assert frames.folder is not None
-    path = frames.folder / "frame-000000.npz"
-    path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(FrameError, match=r"frame-000000\.npz is damaged.*delete it"):
-        frames[0]
+    return frames, frame, frames.folder / "frame-000000.npz"
+
+
+@pytest.mark.parametrize("keep", [0, 100, -200])
+def test_a_cut_file_of_the_cache_is_made_again_with_a_word(tmp_path: Path, keep: int) -> None:
+    frames, frame, path = _cached(tmp_path)
+    good = path.read_bytes()
+    path.write_bytes(good[:keep])
+    with pytest.warns(RuntimeWarning, match=r"frame-000000\.npz is damaged, it is made again"):
+        assert equal(frames[0], frame)
+    assert path.read_bytes() == good
 
 
 def test_changed_byte_in_the_cache_is_found(tmp_path: Path) -> None:
-    frames = small(cache=tmp_path)
-    frames[0]
-    assert frames.folder is not None
-    path = frames.folder / "frame-000000.npz"
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 0xFF
-    path.write_bytes(bytes(data))
-    with pytest.raises(FrameError, match="damaged"):
-        frames[0]
+    frames, frame, path = _cached(tmp_path)
+    good = path.read_bytes()
+    rng = np.random.default_rng(0)
+    found = 0
+    for place in [*rng.integers(0, len(good), 30), len(good) // 2]:
+        damaged = bytearray(good)
+        damaged[place] ^= 0xFF
+        path.write_bytes(damaged)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert equal(frames[0], frame)  # a changed time stamp of the archive is no damage
+        found += bool(caught)
+        assert not caught or path.read_bytes() == good
+    assert found > 20
+    assert caught
+
+
+def _zip(path: Path, arrays: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> None:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in arrays.items():
+            archive.writestr(name, content)
+
+
+def test_archives_that_unfold_or_announce_gigabytes_are_made_again(tmp_path: Path) -> None:
+    frames, frame, path = _cached(tmp_path)
+    header = (
+        b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }".ljust(127)
+        + b"\n"
+    )
+    with zipfile.ZipFile(path) as archive:
+        good = {name: archive.read(name) for name in archive.namelist()}
+    for color in (header, header + bytes(10**6), bytes(50_000_000)):
+        _zip(path, {**good, "color.npy": color})
+        with pytest.warns(RuntimeWarning, match="made again"):
+            assert equal(frames[0], frame)
+
+
+def test_a_frame_of_another_size_or_kind_is_made_again(tmp_path: Path) -> None:
+    frames, frame, path = _cached(tmp_path)
+    wide = small(cache=tmp_path, width=96)
+    wide[0]
+    assert wide.folder is not None
+    for content in ((wide.folder / path.name).read_bytes(), b"no archive"):
+        path.write_bytes(content)
+        with pytest.warns(RuntimeWarning, match="made again"):
+            assert equal(frames[0], frame)
+    with np.load(path) as stored:
+        parts = dict(stored)
+    for field, value in (("pose", np.eye(3)), ("color", parts["depth"][:50]), ("intrinsics", np.zeros((3, 3)))):
+        np.savez(path, **{**parts, field: value})
+        with pytest.warns(RuntimeWarning, match="made again"):
+            assert equal(frames[0], frame)
+
+
+def test_a_cache_that_cannot_be_written_ends_the_run_and_skips_no_frame(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match=r"frame-000000.npz: this file cannot be written"):
+        small(cache=tmp_path / "file")[0]
 
 
 def test_index_outside_and_bad_arguments() -> None:

@@ -1,14 +1,16 @@
-"""What frames and scenes share: seeds of rooms by number, and files that are whole or not there."""
+"""What frames and scenes share: seeds of rooms by number, and cached files that are whole or made again."""
 
-import os
-import secrets
-import zipfile
+import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ppkt_zoo.errors import FrameError
+from ppkt_zoo.errors import FrameError, InputError, TrainingError
+from ppkt_zoo.files.reading import read_file
+from ppkt_zoo.files.writing import write_whole
+from ppkt_zoo.points.numpy_files import named_arrays
 
 
 def room_seed(world: int, number: int) -> int:
@@ -17,27 +19,30 @@ def room_seed(world: int, number: int) -> int:
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray], compressed: bool = False) -> None:
-    """Write so that a reader, in this process or another, finds the whole file or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # No other process or thread has this name; mkstemp would make a cache for its owner's eyes alone.
-    temporary = path.parent / f"{path.stem}-{os.getpid()}-{secrets.token_hex(4)}.part"
-    try:
-        with open(temporary, "xb") as stream:
-            (np.savez_compressed if compressed else np.savez)(stream, **arrays)  # type: ignore[arg-type]
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    """Write so that a reader, in this process or another, finds the whole file or none.
+
+    Raises:
+        TrainingError: it cannot be written. No FrameError: nothing is wrong with the frame, and none may be skipped
+            because a disk is full.
+    """
+    stream = io.BytesIO()
+    (np.savez_compressed if compressed else np.savez)(stream, **arrays)  # type: ignore[arg-type]
+    write_whole(path, stream.getvalue(), TrainingError, sync=False)
 
 
 def read_arrays(path: Path, fields: Sequence[str], what: str) -> dict[str, np.ndarray]:
-    """The arrays of a cached file by name.
+    """The arrays of a cached file by name; the archive keeps a checksum of each, which is compared.
 
     Raises:
         FrameError: the file is damaged; ``what`` names it.
     """
+    where = f"cached {what} {path}"
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {field: stored[field] for field in fields}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise FrameError(f"cached {what} {path} is damaged ({error}): delete it, it will be made again") from error
+        return named_arrays(read_file(path, FrameError, f"cached {what}"), fields, where)
+    except InputError as error:
+        raise FrameError(f"{where} is damaged ({error}): delete it, it will be made again") from error
+
+
+def say_made_again(path: Path, error: FrameError) -> None:
+    """A word that a cached file is damaged and is made again."""
+    warnings.warn(f"{path} is damaged, it is made again ({error})", RuntimeWarning, stacklevel=3)

@@ -6,12 +6,12 @@ import numpy as np
 
 from ppkt_zoo.data.rooms.classes import CLASSES
 from ppkt_zoo.data.rooms.cloud import room_cloud
-from ppkt_zoo.data.rooms.files import read_arrays, room_seed, write_arrays
+from ppkt_zoo.data.rooms.files import read_arrays, room_seed, say_made_again, write_arrays
 from ppkt_zoo.data.rooms.make import make_room
 from ppkt_zoo.data.rooms.room import Room
 from ppkt_zoo.data.rooms.version import VERSION
 from ppkt_zoo.data.scenes import LabelledScene
-from ppkt_zoo.errors import InputError
+from ppkt_zoo.errors import FrameError, InputError
 
 BOX_CLASSES: tuple[str, ...] = (
     "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture", "counter", "desk",
@@ -60,7 +60,10 @@ class RoomScenes:
         name = f"{self.name}/{room_seed(self.seed, index)}"
         path = None if self.folder is None else self.folder / f"scene-{index:05d}.npz"
         if path is not None and path.exists():
-            return _as_scene(read_arrays(path, _FIELDS, "scene"), name)
+            try:
+                return _as_scene(read_arrays(path, _FIELDS, "scene"), name)
+            except FrameError as error:
+                say_made_again(path, error)
         found = _scan(make_room(room_seed(self.seed, index)))
         if path is not None:
             write_arrays(path, found, compressed=True)

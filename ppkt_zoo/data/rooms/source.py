@@ -2,6 +2,7 @@
 
 import io
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -10,15 +11,15 @@ from PIL import Image
 
 from ppkt_zoo.data.fingerprint import fingerprint_of_parts
 from ppkt_zoo.data.frames import RGBDFrame
-from ppkt_zoo.data.image_file import open_image
+from ppkt_zoo.data.images import decode_color, decode_ids, decode_stored
 from ppkt_zoo.data.rooms.camera import make_intrinsics, sample_camera, sample_close_up
-from ppkt_zoo.data.rooms.files import read_arrays, room_seed, write_arrays
+from ppkt_zoo.data.rooms.files import read_arrays, room_seed, say_made_again, write_arrays
 from ppkt_zoo.data.rooms.make import make_room
 from ppkt_zoo.data.rooms.render import render
 from ppkt_zoo.data.rooms.room import Room
 from ppkt_zoo.data.rooms.version import VERSION
 from ppkt_zoo.data.rooms.walk import sample_walk
-from ppkt_zoo.errors import InputError
+from ppkt_zoo.errors import FrameError, InputError, LostFrameError, TrainingError
 
 _JPEG_QUALITY = 93
 _FIELDS = ("color", "depth", "label", "instance", "intrinsics", "pose")
@@ -98,7 +99,12 @@ class RoomsFrames:
             return _decode(self._encoded(index), self._frame_name(index))
         path = self._path(self.folder, index)
         if path.exists():
-            return _decode(read_arrays(path, _FIELDS, "frame"), self._frame_name(index))
+            try:
+                return self._checked(_decode(read_arrays(path, _FIELDS, "frame"), self._frame_name(index)))
+            except LostFrameError:
+                raise  # the file is as it was rendered
+            except FrameError as error:
+                say_made_again(path, error)
         parts = self._encoded(index)
         write_arrays(path, parts)
         return _decode(parts, self._frame_name(index))
@@ -129,6 +135,7 @@ class RoomsFrames:
 
         Raises:
             InputError: there is no cache.
+            TrainingError: a process was killed, or the cache cannot be written.
         """
         folder = self.folder
         if folder is None:
@@ -155,9 +162,20 @@ class RoomsFrames:
             self.close_ups,
             self.walk,
         )
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            for _ in pool.map(copy._fill_room, rooms):
-                pass
+        try:
+            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+                for _ in pool.map(copy._fill_room, rooms):
+                    pass
+        except BrokenProcessPool as error:
+            raise TrainingError(
+                "a process that renders rooms was ended from outside, as when memory runs out: give fewer workers; the "
+                "frames that are rendered stay"
+            ) from error
+
+    def _checked(self, frame: RGBDFrame) -> RGBDFrame:
+        if frame.depth.shape != (self.height, self.width):
+            raise FrameError(f"frame {frame.name}: its size is not {self.width}×{self.height}")
+        return frame
 
     def _fill_room(self, number: int) -> None:
         for index in self._views(number):
@@ -212,14 +230,15 @@ def _encode(frame: RGBDFrame) -> dict[str, np.ndarray]:
 
 
 def _decode(parts: dict[str, np.ndarray], name: str) -> RGBDFrame:
+    images = {part: parts[part].tobytes() for part in ("color", "depth", "label", "instance")}
     return RGBDFrame(
-        color=_unpack(parts["color"]).astype(np.uint8),
-        depth=_unpack(parts["depth"]).astype(np.float32) / np.float32(1000),
+        color=decode_color(images["color"], f"{name}, colour"),
+        depth=decode_stored(images["depth"], f"{name}, depth").astype(np.float32) / np.float32(1000),
         intrinsics=parts["intrinsics"],
         pose=parts["pose"],
         name=name,
-        label=_unpack(parts["label"]).astype(np.int16) - np.int16(1),
-        instance=_unpack(parts["instance"]).astype(np.int32),
+        label=decode_ids(images["label"], f"{name}, label").astype(np.int16) - np.int16(1),
+        instance=decode_ids(images["instance"], f"{name}, instance"),
     )
 
 
@@ -227,7 +246,3 @@ def _pack(image: np.ndarray, form: str, **options: int) -> np.ndarray:
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, form, **options)
     return np.frombuffer(stream.getvalue(), np.uint8)
-
-
-def _unpack(data: np.ndarray) -> np.ndarray:
-    return np.array(open_image(data.tobytes(), "a cached frame")[0])
