@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.running.recipe_files import fingerprint_of
-from ppkt_zoo.running.sections import Strict
+from ppkt_zoo.running.sections import MOST_BATCH, MOST_STEPS, Strict
 
 __all__ = [
     "BackboneSection",
@@ -128,8 +128,8 @@ class DownstreamRecipe(Strict):
     data: DataSection
     fraction: float = Field(default=1.0, gt=0, le=1, description="of the training scenes; each part lies in the next")
     seed: int = Field(default=0, ge=0)
-    steps: int = Field(gt=0)
-    batch: int = Field(gt=0, description="scenes, or crops of them, a step")
+    steps: int = Field(gt=0, le=MOST_STEPS)
+    batch: int = Field(gt=0, le=MOST_BATCH, description="scenes, or crops of them, a step")
     batch_norm: Literal["train", "frozen"] = "train"
     precision: Literal["no", "bf16"] = "no"
     validate_every: int | None = Field(default=None, gt=0, description="steps; never where absent")

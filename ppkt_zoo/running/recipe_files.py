@@ -3,46 +3,45 @@
 import difflib
 import hashlib
 import json
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from ppkt_zoo.errors import RecipeError
+from ppkt_zoo.files.reading import read_text, usable_path
+from ppkt_zoo.files.strict_yaml import parse_yaml
 
 __all__ = ["find_recipe", "fingerprint_of", "parse_yaml", "read_recipe", "shipped_recipes"]
 
 _Kind = TypeVar("_Kind", bound=BaseModel)
-
-
-def parse_yaml(text: str) -> Any:
-    """The value of a YAML text, by the safe loader.
-
-    Raises:
-        ValueError: not YAML; the loader itself raises other errors for dates that do not exist, deep nesting and such.
-    """
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
-        raise ValueError(str(error)) from error
+_SHOWN = 5
 
 
 def read_recipe(kind: type[_Kind], file: Path, overrides: list[str] | tuple[str, ...]) -> _Kind:
     """Read a recipe of any kind from a file, strictly, with overrides; errors as in :func:`load_recipe`."""
+    text = read_text(file, RecipeError, "recipe")
     try:
-        content = parse_yaml(file.read_text(encoding="utf-8"))
+        content = parse_yaml(text)
     except ValueError as error:
         raise RecipeError(f"recipe {file} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise RecipeError(f"recipe {file} must be a YAML mapping of fields, found {type(content).__name__}")
     for override in overrides:
         _override(content, override)
+    _check_values(content, file)
     try:
-        return kind.model_validate(content)
+        recipe = kind.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
-        raise RecipeError(f"recipe {file}: {problems}") from error
+        found = error.errors(include_url=False)
+        problems = "; ".join(_problem(one, kind) for one in found[:_SHOWN])
+        more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise RecipeError(f"recipe {file}: {problems}{more}") from error
+    # What YAML takes for a word, such as 1e400, a section may have taken for a number.
+    _check_values(recipe.model_dump(), file)
+    return recipe
 
 
 def fingerprint_of(recipe: BaseModel, meaning: int) -> str:
@@ -64,8 +63,9 @@ def shipped_recipes(folder: str = ".") -> dict[str, Path]:
 
 def find_recipe(path: str | Path, shipped: dict[str, Path]) -> Path:
     """The file itself, or the shipped recipe of that name; RecipeError lists the names where it is neither."""
-    file = Path(path)
-    if file.is_file():
+    file = usable_path(path, RecipeError, "recipe")
+    # Anything but a folder: what is no regular file either is told when it is read.
+    if file.exists() and not file.is_dir():
         return file
     if str(path) in shipped:
         return shipped[str(path)]
@@ -73,6 +73,44 @@ def find_recipe(path: str | Path, shipped: dict[str, Path]) -> Path:
     hint = f"did you mean {near[0]!r}? " if near else ""
     names = ", ".join(shipped) or "none"
     raise RecipeError(f"no recipe {str(path)!r}: {hint}Give a YAML file, or one that ships with the package ({names})")
+
+
+def _problem(finding: Any, kind: type[BaseModel]) -> str:
+    """A finding of pydantic's in one line; for a field that is not known, the nearest that is."""
+    line = f"{'.'.join(str(part) for part in finding['loc'])}: {finding['msg']}"
+    if finding["type"] != "extra_forbidden":
+        return line
+    near = difflib.get_close_matches(str(finding["loc"][-1]), _fields(kind.model_json_schema()), n=1, cutoff=0.7)
+    return f"{line} (did you mean {near[0]!r}?)" if near else line
+
+
+def _fields(schema: Mapping[str, Any]) -> set[str]:
+    parts = [schema, *schema.get("$defs", {}).values()]
+    return {name for part in parts for name in part.get("properties", {})}
+
+
+def _check_values(content: Any, file: Path) -> None:
+    for where, found in _unusable(content, ""):
+        raise RecipeError(f"recipe {file}: {where} is {found}: give a finite number, or plain text")
+
+
+def _unusable(value: Any, where: str) -> Iterator[tuple[str, object]]:
+    """Numbers that are none (infinite, NaN, beyond 64 bits), text that no file can hold, and where they stand."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _unusable(inner, f"{where}.{key}" if where else str(key))
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from _unusable(inner, f"{where}.{number}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield where, value
+    elif isinstance(value, int) and abs(value) >= 2**63:
+        yield where, "beyond 64 bits"
+    elif isinstance(value, str) and not value.isascii():
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            yield where, f"{value!r}, which cannot be written in UTF-8"
 
 
 def _override(content: dict[str, Any], override: str) -> None:
@@ -106,6 +144,6 @@ def _step_into(target: Any, part: str, key: str) -> Any:
 
 
 def _index(part: str, target: list[Any], key: str) -> int:
-    if not part.isdecimal() or int(part) >= len(target):
+    if not part.isdecimal() or len(part) > 9 or int(part) >= len(target):
         raise RecipeError(f"override {key!r}: {part!r} must be a position from 0 to {len(target) - 1}")
     return int(part)

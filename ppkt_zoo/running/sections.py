@@ -4,11 +4,20 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+#: Steps of a run: its checkpoints are named by eight digits.
+MOST_STEPS = 99_999_999
+#: Images, scenes or frames of a step; more never fit into a machine.
+MOST_BATCH = 100_000
+#: Pairs of a step, and keys of a queue.
+MOST_PAIRS = 10_000_000
+#: Numbers of an embedding.
+MOST_DIM = 65_536
+
 
 class Strict(BaseModel):
-    """No field beyond the known ones, and no change after the check."""
+    """No field beyond the known ones, no number that is none, and no change after the check."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class OptimiserSection(Strict):

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ppkt_zoo.data.augment import CloudAugmentation
 from ppkt_zoo.running.recipe_files import find_recipe, fingerprint_of, read_recipe, shipped_recipes
-from ppkt_zoo.running.sections import OptimiserSection, Strict
+from ppkt_zoo.running.sections import MOST_BATCH, MOST_STEPS, OptimiserSection, Strict
 from ppkt_zoo.train.recipe_sections import (
     BackboneSection,
     DataEntry,
@@ -45,8 +45,8 @@ class Recipe(Strict):
     description: str
     method: Method = "ppkt"
     seed: int = 0
-    steps: int = Field(ge=0, description="of the optimiser; 0 for scratch alone")
-    accumulate: int = Field(default=1, gt=0, description="batches a step, whose gradients are averaged")
+    steps: int = Field(ge=0, le=MOST_STEPS, description="of the optimiser; 0 for scratch alone")
+    accumulate: int = Field(default=1, gt=0, le=MOST_BATCH, description="batches a step, whose gradients are averaged")
     precision: Literal["no", "bf16", "fp16"] = "no"
     ema: float | None = Field(default=None, gt=0, lt=1, description="decay of averaged parameters, which are exported")
     sync_batch_norm: bool = Field(default=True, description="on several processes: statistics of all of them")

@@ -8,10 +8,13 @@ from pydantic import Field, field_validator, model_validator
 from ppkt_zoo.data.augment_image import ImageAugmentation
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.points.pair_sampling import PairSampling
-from ppkt_zoo.running.sections import Strict
+from ppkt_zoo.running.sections import MOST_BATCH, MOST_DIM, MOST_PAIRS, Strict
 from ppkt_zoo.transfer.losses import DistillationKind
 from ppkt_zoo.transfer.projection import ProjectionKind, Sampling
 from ppkt_zoo.transfer.teacher_spec import TeacherSpec
+
+# Far beyond any data set of frames; every frame's number is held in memory.
+_MOST_FRAMES, _MOST_PIXELS, _MOST_VIEWS = 10_000_000, 8192, 64
 
 
 class RoomsData(Strict):
@@ -19,16 +22,28 @@ class RoomsData(Strict):
 
     kind: Literal["rooms"]
     seed: int
-    rooms: int = Field(gt=0)
-    frames_per_room: int = Field(gt=0)
-    height: int = Field(default=240, gt=0)
-    width: int = Field(default=320, gt=0)
+    rooms: int = Field(gt=0, le=_MOST_FRAMES)
+    frames_per_room: int = Field(gt=0, le=_MOST_FRAMES)
+    height: int = Field(default=240, gt=0, le=_MOST_PIXELS)
+    width: int = Field(default=320, gt=0, le=_MOST_PIXELS)
     sensor_noise: bool = True
     close_ups: float = Field(default=0.0, ge=0, le=1, description="share of frames that look down on a table from near")
     walk: bool = Field(default=False, description="the frames of a room follow each other and overlap")
-    per_step: int = Field(default=1, gt=0, description="frames of this source a step, on average where views > 1")
-    views: int = Field(default=1, ge=1, description="frames in a row of one room that are always taken together")
+    per_step: int = Field(
+        default=1, gt=0, le=MOST_BATCH, description="frames of this source a step, on average where views > 1"
+    )
+    views: int = Field(
+        default=1, ge=1, le=_MOST_VIEWS, description="frames in a row of one room that are always taken together"
+    )
     pixel_stride: int = Field(default=1, gt=0, description="every n-th pixel in each direction becomes a point")
+
+    @model_validator(mode="after")
+    def _check_they_can_be_counted(self) -> Self:
+        if self.rooms * self.frames_per_room > _MOST_FRAMES:
+            raise ValueError(
+                f"{self.rooms} rooms of {self.frames_per_room} frames are more than the {_MOST_FRAMES} of one source"
+            )
+        return self
 
     @property
     def name(self) -> str:
@@ -42,8 +57,8 @@ class FramesData(Strict):
     kind: Literal["frames"]
     name: str
     every: int = Field(default=1, gt=0)
-    per_step: int = Field(default=1, gt=0)
-    views: int = Field(default=1, ge=1, description="frames in a row that are always taken together")
+    per_step: int = Field(default=1, gt=0, le=MOST_BATCH)
+    views: int = Field(default=1, ge=1, le=_MOST_VIEWS, description="frames in a row that are always taken together")
     pixel_stride: int = Field(default=2, gt=0)
     licence: str = Field(description="licence of the data, for the record of the weight")
     attribution: str = ""
@@ -106,9 +121,9 @@ class LossSection(Strict):
 
     kind: Literal["nce", "l2", "cosine"] = "nce"
     level: str = "stride1"
-    dim: int = Field(default=128, gt=0, description="of the common embedding; NCE only")
+    dim: int = Field(default=128, gt=0, le=MOST_DIM, description="of the common embedding; NCE only")
     temperature: float = Field(default=0.04, gt=0, description="NCE only")
-    pairs: int = Field(default=4096, gt=1, description="pixel-point pairs a step, over all its frames")
+    pairs: int = Field(default=4096, gt=1, le=MOST_PAIRS, description="pixel-point pairs a step, over all its frames")
     pair_sampling: PairSampling = "uniform"
     pair_voxel: float = Field(default=0.05, gt=0, description="metres; for sampling by voxel or inverse density")
     symmetric: bool = Field(default=False, description="pixels must find their points too; NCE only")
@@ -132,9 +147,9 @@ class PointContrastSection(Strict):
     """PointInfoNCE between overlapping views (PointContrast, section 3); data entries with views: 2 give them."""
 
     level: str = "stride1"
-    dim: int = Field(default=32, gt=0)
+    dim: int = Field(default=32, gt=0, le=MOST_DIM)
     temperature: float = Field(default=0.4, gt=0)
-    pairs: int = Field(default=4096, gt=1, description="matched points a step, over all its views")
+    pairs: int = Field(default=4096, gt=1, le=MOST_PAIRS, description="matched points a step, over all its views")
     gather: bool = True
     weight: float = Field(default=1.0, gt=0, description="in the sum of all losses")
 
@@ -154,7 +169,7 @@ class WatchSection(Strict):
 
     every: int = Field(gt=0)
     seed: int = Field(default=3, description="of the rooms")
-    rooms: int = Field(default=6, ge=2, description="half of them fill the probe, the other half is asked")
+    rooms: int = Field(default=6, ge=2, le=10_000, description="half of them fill the probe, the other half is asked")
 
 
 class ValidationSection(Strict):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torchvision.models import mobilenet_v2
 
 from ppkt_zoo.errors import TeacherError
+from ppkt_zoo.files.targets import check_file_target
 from ppkt_zoo.running.tensor_files import write_tensors
 from ppkt_zoo.transfer.deeplab import DeepLabV3MobileNetV2
 from ppkt_zoo.transfer.teacher_files import sha256_of
@@ -51,11 +52,14 @@ def import_tflite(source: Path | str, target: Path | str) -> ImportedTeacher:
     source, target = Path(source), Path(target)
     if target.exists():
         raise TeacherError(f"{target} exists: name another file")
+    check_file_target(target, TeacherError, "target")
     layers = read_layers(source)
     architecture, network = _network(layers, source)
     tensors = dict(_filled(network, layers, source))
+    if broken := [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]:
+        raise TeacherError(f"{source}: {broken[0]} has NaN or infinite numbers: the file is damaged, fetch it again")
     record = {"architecture": architecture, "source": f"{source.name}, sha256 {sha256_of(source)}, dequantised"}
-    write_tensors(target, tensors, record)
+    write_tensors(target, tensors, record, error=TeacherError)
     return ImportedTeacher(target, architecture, sha256_of(target), len(layers))
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppkt_zoo.errors import TeacherError
+from ppkt_zoo.errors import PPKTZooError, TeacherError
+from ppkt_zoo.files.limits import MAX_BYTES, memory_named
+from ppkt_zoo.files.reading import read_file
 
 __all__ = ["Layer", "read_layers"]
 
@@ -43,15 +45,15 @@ def read_layers(file: Path) -> list[Layer]:
         TeacherError: the file is missing, is no TFLite model, is cut short or damaged, or ``tflite`` isn't installed.
     """
     schema = _schema()
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise TeacherError(f"{file}: this TFLite model cannot be read ({error.strerror})") from error
+    content = read_file(file, TeacherError, "TFLite model", "this {what} cannot be read (no such file)")
     if content[4:8] != _IDENTIFIER:
         raise TeacherError(f"{file}: this is no TFLite model (its bytes 4 to 8 are not TFL3)")
     try:
-        layers = _layers(schema, schema.Model.GetRootAsModel(content, 0))
+        with memory_named(str(file), TeacherError):
+            layers = _layers(schema, schema.Model.GetRootAsModel(content, 0), file)
     except _DAMAGE as error:
+        if isinstance(error, PPKTZooError):
+            raise
         raise TeacherError(f"{file}: this TFLite model is cut short or damaged ({error}): fetch it again") from error
     if not layers:
         raise TeacherError(f"{file}: this TFLite model has no convolution")
@@ -67,10 +69,11 @@ def _schema() -> Any:
         ) from error
 
 
-def _layers(schema: Any, model: Any) -> list[Layer]:
+def _layers(schema: Any, model: Any, file: Path) -> list[Layer]:
     graph = model.Subgraphs(0)
     kinds = {schema.BuiltinOperator.CONV_2D: False, schema.BuiltinOperator.DEPTHWISE_CONV_2D: True}
     layers = []
+    held = 0
     for number in range(graph.OperatorsLength()):
         operator = graph.Operators(number)
         code = model.OperatorCodes(operator.OpcodeIndex())
@@ -80,6 +83,9 @@ def _layers(schema: Any, model: Any) -> list[Layer]:
             continue
         _, kernel, bias = (graph.Tensors(int(one)) for one in operator.InputsAsNumpy())
         weight = _values(schema, model, kernel)
+        # A few stored bytes may be the kernel of any number of layers.
+        held += weight.nbytes
+        MAX_BYTES.check(held, f"{file}: the layers of this TFLite model", TeacherError)
         # Depthwise kernels lie as (1, H, W, C), the others as (C_out, H, W, C_in).
         weight = weight.transpose((3, 0, 1, 2) if kinds[kind] else (0, 3, 1, 2))
         layers.append(
@@ -103,4 +109,5 @@ def _values(schema: Any, model: Any, tensor: Any) -> NDArray[np.float32]:
     scale, zero = np.atleast_1d(quantisation.ScaleAsNumpy()), np.atleast_1d(quantisation.ZeroPointAsNumpy())
     if len(scale) != 1 or len(zero) != 1:
         raise ValueError(f"{tensor.Name().decode()} is quantised channel by channel, which is not known here")
-    return (float(scale[0]) * (values.astype(np.float64) - float(zero[0]))).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused where it is used
+        return (float(scale[0]) * (values.astype(np.float64) - float(zero[0]))).astype(np.float32)

@@ -1,6 +1,7 @@
 """The two published TFLite files become the teachers beside them; damaged ones are named."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,19 @@ def test_other_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "text.tflite").write_text("hello, this is text")
     with pytest.raises(TeacherError, match="no TFLite model"):
         import_tflite(tmp_path / "text.tflite", tmp_path / "out.safetensors")
+
+
+def test_special_files_are_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.tflite")
+    with pytest.raises(TeacherError, match="named pipe"):
+        import_tflite(tmp_path / "pipe.tflite", tmp_path / "out.safetensors")
+    with open(tmp_path / "sparse.tflite", "wb") as file:
+        file.truncate(50 << 30)
+    with pytest.raises(TeacherError, match="PPKT_ZOO_MAX_BYTES"):
+        import_tflite(tmp_path / "sparse.tflite", tmp_path / "out.safetensors")
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    with pytest.raises(TeacherError, match="named pipe"):
+        read_teacher_file(tmp_path / "pipe.safetensors", None)
 
 
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from ppkt_zoo.running.recipe_files import find_recipe, fingerprint_of, read_recipe, shipped_recipes
-from ppkt_zoo.running.sections import OptimiserSection, Strict
+from ppkt_zoo.running.sections import MOST_BATCH, MOST_PAIRS, MOST_STEPS, OptimiserSection, Strict
 
 _FOLDER = "teachers"
 # What the same recipe means; to be raised where a default changes or a step sees other random numbers.
@@ -38,7 +38,7 @@ ImagesEntry = Annotated[RoomsImages | FramesImages, Field(discriminator="kind")]
 class CropSection(Strict):
     """Random crops and what happens to their colours (MoCo v2, arXiv 2003.04297, section 3 and its code)."""
 
-    size: int = Field(default=224, ge=16, description="pixels, both ways")
+    size: int = Field(default=224, ge=16, le=4096, description="pixels, both ways")
     area: tuple[float, float] = Field(default=(0.2, 1.0), description="smallest and largest part of the image")
     jitter: tuple[float, float, float, float] = Field(
         default=(0.4, 0.4, 0.4, 0.1), description="largest change of brightness, contrast, saturation, hue"
@@ -73,8 +73,8 @@ class CropSection(Strict):
 class ContrastSection(Strict):
     """What MoCo v2 compares (arXiv 1911.05722, section 3; arXiv 2003.04297)."""
 
-    dim: int = Field(default=128, gt=1)
-    queue: int = Field(default=65536, gt=0, description="keys of earlier steps that serve as negatives")
+    dim: int = Field(default=128, gt=1, le=4096)
+    queue: int = Field(default=65536, gt=0, le=MOST_PAIRS, description="keys of earlier steps that serve as negatives")
     momentum: float = Field(default=0.999, ge=0, lt=1, description="of the key encoder")
     temperature: float = Field(default=0.2, gt=0)
 
@@ -93,8 +93,8 @@ class TeacherRecipe(Strict):
     method: Literal["moco_v2", "supervised"]
     architecture: Literal["resnet18", "resnet50"] = "resnet18"
     seed: int = Field(default=0, ge=0)
-    steps: int = Field(gt=0)
-    batch: int = Field(gt=1, description="images a step")
+    steps: int = Field(gt=0, le=MOST_STEPS)
+    batch: int = Field(gt=1, le=MOST_BATCH, description="images a step")
     norm_group: int = Field(gt=1, description="crops that share their batch-norm statistics")
     precision: Literal["no", "bf16"] = "no"
     images: tuple[ImagesEntry, ...] = Field(min_length=1)
