@@ -8,7 +8,7 @@ from ppkt_zoo.errors import printable
 __all__ = ["inline", "one_line", "printable", "unbroken", "without_secrets"]
 
 # What is markup anywhere in a line of Markdown; at its beginning; and an entity, which hides a character.
-_MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
+_MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<=\])\(|(?<![^\W_])_|_(?![^\W_])")
 _BEGINNING = re.compile(r"^(?:[#+=-]|(\d{1,9})([.)])(?=\s|$))")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"]+")

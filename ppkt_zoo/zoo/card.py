@@ -45,7 +45,7 @@ def _front_matter(config: WeightConfig, record: WeightRecord) -> str:
     lines = ["---", "library_name: ppkt-zoo", f"license: {json.dumps(licence.lower() if known else 'other')}"]
     if not known:
         lines.append(f"license_name: {json.dumps(re.sub(r'[^a-z0-9.]+', '-', licence.lower()).strip('-') or 'other')}")
-    tags = ["point-cloud", "3d", "feature-extraction", one_line(record.method), config.architecture]
+    tags = ["point-cloud", "3d", "feature-extraction", _tag(record.method), config.architecture]
     lines += ["tags:", *(f"- {json.dumps(tag)}" for tag in tags), "---"]
     return "\n".join(lines)
 
@@ -155,6 +155,11 @@ def _estimate(estimate: Estimate) -> str:
 
 def _bullets(title: str, texts: tuple[str, ...]) -> str:
     return f"{title}\n\n" + "\n".join(f"- {inline(text)}" for text in texts) if texts else ""
+
+
+def _tag(text: str) -> str:
+    """Text as one of the Hub's tags: letters, digits, dots, dashes and underscores."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-")[:64] or "other"
 
 
 def _code(text: object) -> str:

@@ -1,8 +1,12 @@
 """Weights by way of a mirror: a folder or an address; cut downloads go on, two at once fetch once, hashes hold."""
 
+import contextlib
 import multiprocessing
 import os
 import shutil
+import socket
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +15,7 @@ from tiny_weight import REPO, REVISION, install_manifest
 from typer.testing import CliRunner, Result
 
 from ppkt_zoo.cli import app
-from ppkt_zoo.errors import InputError, UnknownNameError, WeightError
+from ppkt_zoo.errors import InputError, PPKTZooError, UnknownNameError, WeightError
 from ppkt_zoo.zoo import mirror as room
 from ppkt_zoo.zoo.folder import open_weight_folder, weight_spec
 from ppkt_zoo.zoo.load import load_backbone, open_weight, verify
@@ -119,6 +123,124 @@ def test_each_refusal_has_its_mend(address: HubServer, status: int, headers: dic
 def test_a_short_trouble_is_waited_out(address: HubServer) -> None:
     address.fail(LARGE, times=1, status=503, headers={"Retry-After": "0"})
     assert verify(NAME).ok
+
+
+@pytest.mark.parametrize("page", [b"<html>please log in</html>", b"", b"{}", b"[" * 5000, b"\x1f\x8b\x08"])
+def test_a_page_in_the_place_of_the_config_heals(address: HubServer, own_cache: Path, page: bytes) -> None:
+    """A hotel's network answers everything with a page of its own."""
+    files = address.repositories[REPO, REVISION]
+    good = files["config.json"]
+    files["config.json"] = page
+    assert "config.json" in problem()
+    files["config.json"] = good
+    assert verify(NAME).ok
+    count = len(address.requests)
+    assert verify(NAME).ok
+    assert len(address.requests) == count
+
+
+def test_a_damaged_copy_of_any_file_heals(address: HubServer, own_cache: Path) -> None:
+    assert verify(NAME).ok
+    for file in (own_cache / "mirror" / REPO / REVISION).iterdir():
+        if file.suffix in (".lock", ".part"):
+            continue
+        good = file.read_bytes()
+        # In config.json, a changed digit of another file's hash is still a config.
+        place = good.find(b'"sha256": "') + len(b'"sha256": "')
+        wrong = good[:place] + (b"0" if good[place : place + 1] != b"0" else b"1") + good[place + 1 :]
+        file.write_bytes(wrong)
+        assert verify(NAME).ok, file.name
+        assert file.read_bytes() == good
+
+
+class Tiresome:
+    """A server that sends its answer as no honest one does."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind, self.gone = kind, threading.Event()
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.socket.getsockname()[1]}/m"
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                to, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._answer, args=(to,), daemon=True).start()
+
+    def _answer(self, to: socket.socket) -> None:
+        with contextlib.suppress(OSError), to:
+            to.recv(4096)
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+            if self.kind == "slow head":
+                self._drip(to, head * 1000)
+            elif self.kind == "slow body":
+                to.sendall(head + b"Content-Length: 1000\r\n\r\n")
+                self._drip(to, b"x" * 1000)
+            elif self.kind == "slow chunks":
+                to.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n")
+                self._drip(to, b"1\r\nx\r\n" * 1000, 6)
+            elif self.kind == "endless":
+                to.sendall(head + b"\r\n")
+                while not self.gone.is_set():
+                    to.sendall(bytes(1 << 20))
+            elif self.kind == "silent":
+                self.gone.wait(60)
+            elif self.kind == "boastful":
+                to.sendall(head + b"Content-Length: 99999999999999999\r\n\r\n" + bytes(100))
+
+    def _drip(self, to: socket.socket, data: bytes, step: int = 1) -> None:
+        for start in range(0, len(data), step):
+            if self.gone.wait(0.05):
+                return
+            to.sendall(data[start : start + step])
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("slow head", "too slow"),
+        ("slow body", "too slow"),
+        ("slow chunks", "too slow"),
+        ("silent", "too slow"),
+        ("endless", "larger than"),
+        ("boastful", "larger than"),
+    ],
+)
+def test_a_server_that_never_ends_is_given_up(
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch, kind: str, said: str
+) -> None:
+    for name, seconds in (("_SILENCE", 1.0), ("_ANSWER", 1.5), ("_PATIENCE", 1.0)):
+        monkeypatch.setattr(room, name, seconds)
+    server = Tiresome(kind)
+    monkeypatch.setenv("PPKT_ZOO_MIRROR", server.address)
+    began = time.monotonic()
+    try:
+        assert said in problem()
+    finally:
+        server.gone.set()
+        server.socket.close()
+    assert time.monotonic() - began < 15
+    kept = [file.stat().st_size for file in own_cache.rglob("*") if file.is_file()]
+    assert sum(kept) < 2 << 20
+
+
+def test_waiting_for_a_slow_server_ends_within_half_a_minute() -> None:
+    assert room._SILENCE <= 25
+    assert room._ANSWER <= 30
+    assert room._PATIENCE <= 25
+
+
+@pytest.mark.parametrize("given", ["http://[::1", "https://", "https://[x]/", "://x", "~nosuchuser/m", "a" * 5000])
+def test_an_address_that_is_none_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("PPKT_ZOO_MIRROR", given)
+    with pytest.raises(PPKTZooError, match="PPKT_ZOO_MIRROR"):
+        load_backbone(NAME)
 
 
 def test_a_password_in_the_address_appears_nowhere(address: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:

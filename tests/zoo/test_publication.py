@@ -82,7 +82,7 @@ def test_a_forbidden_weight_goes_into_a_private_one_alone(writer: HubServer, for
     with pytest.raises(InputError, match="is public already, and --private asks for a private one"):
         publish_weight(forbidden, REPO, private=True, picture=False)
     assert not writer.tags
-    assert list(writer.repositories) == [("someone/tiny", list(writer.repositories)[0][1]), (REPO, "f" * 40)]
+    assert [revision for repo, revision in writer.repositories if repo == REPO] == ["f" * 40]
     assert publish_weight(forbidden, "writer/other", private=True, picture=False).entry.name == "tiny_net.test"
 
 
@@ -90,9 +90,7 @@ def test_what_a_failed_publication_left_is_told(
     writer: HubServer, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer.fail("golden.safetensors", method="GET", wrong_bytes=True)
-    with pytest.raises(
-        WeightError, match=r"the files lie at .* commit [0-9a-f]{40}, tag .*another --tag tries it again"
-    ):
+    with pytest.raises(WeightError, match=r"files lie at .* commit [0-9a-f]{40}, tag .*another --tag tries it"):
         publish_weight(folder, REPO, picture=False)
     writer.faults.clear()
     assert publish_weight(folder, REPO, tag="second", picture=False).entry.name == "tiny_net.test"
