@@ -1,10 +1,11 @@
 """A box for every object: a zoo backbone inside VoteNet, in a training loop of your own.
 
-python examples/finetune_detection.py [WEIGHT or random] [STEPS]
+python examples/finetune_detection.py [WEIGHT or random] [STEPS] [FOLDER to save to]
 
 The scenes are procedural rooms and need no files; put yours in their place: xyz float32 (N, 3) in metres, z up,
-rgb uint8 (N, 3), boxes (K, 7) of centre, full size and heading about z, and a class for each. For a recipe that
-resumes, tests and writes a detector's folder: `ppkt-zoo detection train rooms_bench`.
+rgb uint8 (N, 3), boxes (K, 7) of centre, full size and heading about z, and a class for each. What is saved opens in
+`ppkt-zoo detect FILE --model FOLDER`. For a recipe that resumes, tests and writes such a folder, on your own scans too:
+`ppkt-zoo detection train`.
 """
 
 import sys
@@ -22,7 +23,9 @@ from ppkt_zoo.downstream.detection.targets import TrueBoxes
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 
 
-def main(weight: str | None = None, steps: int = 60, scenes: int = 4, points: int = 20_000) -> float:
+def main(
+    weight: str | None = None, steps: int = 60, scenes: int = 4, points: int = 20_000, out: str | None = None
+) -> float:
     """Fine-tune on a few scenes; the mean average precision on them, and what is found in one never seen."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
@@ -60,8 +63,12 @@ def main(weight: str | None = None, steps: int = 60, scenes: int = 4, points: in
     print(f"{name}: mAP@0.25 {known:.3f} on the {scenes} rooms it learned; in another it finds {len(found)} objects:")
     for box, label, score in list(zip(found.boxes, found.label, found.score, strict=True))[:5]:
         print(f"  {found.classes[label]:<14} {score:.2f} at {np.round(box[:3], 2)}, {np.round(box[3:6], 2)} m")
+    if out is not None:
+        told = {"data": f"{scenes} procedural rooms", "data_licence": "Apache-2.0", "licence": "Apache-2.0"}
+        ppkt_zoo.save_detector(out, model, golden_cloud=(test.xyz, test.rgb), **told)
+        print(f"saved: ppkt-zoo detect FILE --model {out}")
     return known
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2], *map(int, sys.argv[2:3]))
+    main(*sys.argv[1:2], *map(int, sys.argv[2:3]), out=next(iter(sys.argv[3:4]), None))

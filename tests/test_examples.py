@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from small_weight import make_folder
 from torchvision.models import resnet18
 
+import ppkt_zoo
 from ppkt_zoo.data.rooms import make_room, room_cloud
 from ppkt_zoo.points.io import write_cloud
 from ppkt_zoo.zoo import registry
@@ -70,8 +71,21 @@ def test_encode_frame(shared: Path, weight: str, tmp_path: Path) -> None:
         assert picture.size == (1280, 480)
 
 
-def test_finetune_segmentation(weight: str, capsys: pytest.CaptureFixture[str]) -> None:
-    miou = load("finetune_segmentation").main(weight, steps=3, scenes=1)
+def test_own_scans(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    example, folder = load("own_scans"), tmp_path / "scans"
+    example.make_folder(folder, scans=2)
+    small = ["init=random", "model=sr_unet14_small.own", "backbone.name=sr_unet14_small", "crop.points=8000"]
+    miou = example.main(str(folder), 3, str(tmp_path / "run"), *small)
+    assert 0 <= miou <= 1
+    told = capsys.readouterr().out
+    assert f"1 scans of {folder} to learn from, 0 to validate, 1 to test on" in told
+    assert " without a label; " in told
+    assert all(f"  {number} {name}: " in told for number, name in example.NAMES.items())
+
+
+def test_finetune_segmentation(weight: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    miou = load("finetune_segmentation").main(weight, steps=3, scenes=1, out=str(tmp_path / "named"))
+    assert len(ppkt_zoo.load_segmentation(tmp_path / "named").classes) == 29
     assert 0 < miou < 1
     told = capsys.readouterr().out
     losses = [float(line.split("loss ")[1]) for line in told.splitlines() if line.startswith("step")]
@@ -79,8 +93,9 @@ def test_finetune_segmentation(weight: str, capsys: pytest.CaptureFixture[str]) 
     assert f"mIoU {miou:.3f} on a room that was never seen" in told
 
 
-def test_finetune_detection(weight: str, capsys: pytest.CaptureFixture[str]) -> None:
-    found = load("finetune_detection").main(weight, steps=3, scenes=1, points=4000)
+def test_finetune_detection(weight: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = load("finetune_detection").main(weight, steps=3, scenes=1, points=4000, out=str(tmp_path / "finder"))
+    assert len(ppkt_zoo.load_detector(tmp_path / "finder").classes) == 18
     assert 0 <= found <= 1
     told = capsys.readouterr().out
     losses = [float(line.split("loss ")[1]) for line in told.splitlines() if line.startswith("step")]
