@@ -38,8 +38,10 @@ _COLMAP = {
     "SIMPLE_PINHOLE": (0, 0, 1, 2), "PINHOLE": (0, 1, 2, 3), "SIMPLE_RADIAL": (0, 0, 1, 2), "RADIAL": (0, 0, 1, 2),
     "OPENCV": (0, 1, 2, 3), "FULL_OPENCV": (0, 1, 2, 3),
 }  # fmt: skip
-_COLMAP_LINE = re.compile(r"^\s*\d{1,9}\s+[A-Z][A-Z0-9_]*\s+\d{1,9}\s+\d{1,9}\s", re.MULTILINE)
-_KEY_LINE = re.compile(r"^\s*[\"']?[A-Za-z]\w*[\"']?\s*[:=]", re.MULTILINE)
+_COLMAP_LINE = re.compile(
+    r"^[ \t]{0,99}\d{1,9}[ \t]{1,9}[A-Z][A-Z0-9_]{1,30}[ \t]{1,9}\d{1,9}[ \t]{1,9}\d{1,9}\s", re.MULTILINE
+)
+_KEY_LINE = re.compile(r"^[ \t]{0,99}[\"']?[A-Za-z]\w{0,99}[\"']?[ \t]{0,9}[:=]", re.MULTILINE)
 _LAST_ROW = (0.0, 0.0, 1.0)
 
 
@@ -190,7 +192,7 @@ def _yaml(text: str, where: str) -> Any:
     text = re.sub(r"^%YAML.*$", "", text, flags=re.MULTILINE).replace("!!opencv-matrix", "")
     if ":" not in text:
         text = text.replace("=", ": ")
-    text = re.sub(r"^(\s*\w+)\s*=\s*", r"\1: ", text, flags=re.MULTILINE)
+    text = re.sub(r"^([ \t]{0,99}\w{1,99})[ \t]{0,9}=[ \t]*", r"\1: ", text, flags=re.MULTILINE)
     try:
         return parse_yaml(text)
     except ValueError as error:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppkt_zoo.data.frames import FrameSource, RGBDFrame
+from ppkt_zoo.data.images import SAY_SCALE
 from ppkt_zoo.data.left_out import check_enough
 from ppkt_zoo.errors import FrameError, InputError
 from ppkt_zoo.points.back_projection import back_project
@@ -78,7 +79,8 @@ def fuse(
             _merge_frame(frame, voxel, stride, far, cells, votes)
     check_enough(skipped, looked_at, source.name)
     if not cells:
-        raise FrameError(f"{source.name}: nothing to fuse: no frames, or no depth nearer than far={far}")
+        units = f"; if it is stored in other units, {SAY_SCALE}" if looked_at else ""
+        raise FrameError(f"{source.name}: nothing to fuse: no frames, or no depth nearer than far={far}{units}")
     keys, sums = _sum_rows(np.concatenate(cells))
     count = sums[:, :1]
     xyz = sums[:, 1:4] / count * _MICRO
