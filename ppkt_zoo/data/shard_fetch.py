@@ -47,8 +47,9 @@ def check_location(location: str) -> None:
 def shown(location: str, file: str = "") -> str:
     """A location and a file for messages: without passwords, and of a command the program alone."""
     if location.startswith(_PIPE):
-        program = location.removeprefix(_PIPE).split(maxsplit=1)[:1]
-        return f"pipe:{''.join(program)} … {file}".strip()
+        program = "".join(location.removeprefix(_PIPE).split(maxsplit=1)[:1])
+        # A variable set before the program may be a password.
+        return f"pipe:{'' if '=' in program else without_secrets(program)} … {file}".strip()
     return without_secrets(_place(location, file) if file else location)
 
 
@@ -101,6 +102,8 @@ def _command(location: str, file: str) -> list[str]:
         raise FrameError('"pipe:" wants a command, such as "pipe:aws s3 cp s3://bucket/folder/{} -"')
     if any(argument.startswith("~") for argument in arguments):
         raise FrameError(f"{shown(location)}: this command holds ~, and {_NO_SHELL}; or write the whole path")
+    if "=" in arguments[0]:
+        raise FrameError(f"{shown(location)}: this command sets a variable before its program, and {_NO_SHELL}")
     if not any("{}" in argument for argument in arguments):
         arguments[-1] = f"{arguments[-1].rstrip('/')}/{{}}"
     if "{}" in arguments[0]:

@@ -20,6 +20,7 @@ from ppkt_zoo.data.shard_index import INDEX_FILE, SampleEntry, ShardEntry, Shard
 from ppkt_zoo.data.shard_samples import decode_sample
 from ppkt_zoo.data.shards import check_sha256, check_size, read_parts
 from ppkt_zoo.errors import FrameError
+from ppkt_zoo.files.text import one_line
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ class ShardStream(IterableDataset[RGBDFrame]):
     ) -> None:
         if not 0 <= rank < world:
             raise FrameError(f"rank must be 0 to world − 1, got rank {rank} of {world}")
+        if seed < 0 or (epochs is not None and epochs < 1):
+            raise FrameError(f"seed must be 0 or more and epochs at least 1 (or None), got {seed} and {epochs}")
         self._location = str(location)
         check_location(self._location)
         content = fetch_file(self._location, INDEX_FILE)
@@ -82,7 +85,7 @@ class ShardStream(IterableDataset[RGBDFrame]):
         self._begin: StreamState | None = None
         self._seen = 0
         if resume is not None:
-            self._begin = resume if isinstance(resume, StreamState) else StreamState(**resume)
+            self._begin = resume if isinstance(resume, StreamState) else _state_of(resume)
             self._check_resume(self._begin)
             self._seen = self._begin.seen
 
@@ -183,3 +186,14 @@ class ShardStream(IterableDataset[RGBDFrame]):
                     f"this state belongs to a stream with {field} {getattr(state, field)}, this one has "
                     f"{getattr(ours, field)}: open the stream as it was opened then"
                 )
+
+
+def _state_of(saved: dict[str, Any]) -> StreamState:
+    """A state as a checkpoint keeps it, every kind checked."""
+    kinds = {"seen": int, "workers": int, "seed": int, "world": int, "shards": str}
+    wrong = not isinstance(saved, dict) or saved.keys() != kinds.keys()
+    if wrong or any(type(saved[field]) is not kind for field, kind in kinds.items()):
+        raise FrameError(f"resume must be a state that a stream gave ({', '.join(kinds)}), got {one_line(saved, 100)}")
+    if saved["seen"] < 0 or saved["workers"] < 1:
+        raise FrameError(f"resume is no state of a stream: {saved['seen']} frames seen, {saved['workers']} workers")
+    return StreamState(**saved)

@@ -83,14 +83,16 @@ def test_a_command_s_arguments_stay_arguments(packed: Path, tmp_path: Path) -> N
         ("cat {}; ls", "holds ;"),
         ("cat ~/{}", "holds ~"),
         ("cat '{}", "cannot be read"),
+        ("PASSWORD=s3cret cat {}", "sets a variable before its program"),
         ("", "wants a command"),
         ("{} x", "cannot be the program"),
         ("no-such-program {}", "cannot be started"),
     ],
 )
 def test_what_only_a_shell_understands_is_refused(command: str, message: str) -> None:
-    with pytest.raises(FrameError, match=message):
+    with pytest.raises(FrameError, match=message) as caught:
         ShardStream(f"pipe:{command}", epochs=1)
+    assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("location", ["s3://bucket/x", "file:///etc", "ftp://host/x", "gs://me:s3cret@host/x"])
@@ -240,3 +242,15 @@ def test_flipped_bits_anywhere_in_a_shard_or_its_index_are_never_believed(packed
             assert all(str(packed) in str(error) for error in caught)
             assert caught or all(same)
         file.write_bytes(good)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seen": "5"}, {"seen": -1}, {"seen": True}, {"workers": 0}, {"workers": 1.5}, {"shards": None}, {"more": 1}],
+)
+def test_a_saved_state_of_wrong_kinds_is_named(change: dict[str, Any], packed: Path) -> None:
+    saved = {**ShardStream(packed).state(1).as_dict(), **change}
+    with pytest.raises(FrameError, match="resume"):
+        ShardStream(packed, resume=saved)
+    with pytest.raises(FrameError, match="resume"):
+        ShardStream(packed, resume={"seen": 1})
