@@ -1,5 +1,8 @@
 """Oriented boxes of SUN RGB-D, from the file of its second version or from a frame's own annotation."""
 
+import os
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +12,14 @@ from ppkt_zoo.data.boxes import Boxes, gather
 from ppkt_zoo.data.number_text import read_text
 from ppkt_zoo.data.optional import need
 from ppkt_zoo.errors import FrameError
+from ppkt_zoo.files.limits import MAX_BYTES
+from ppkt_zoo.files.reading import open_regular
 from ppkt_zoo.files.strict_json import parse_json
 
 META = "SUNRGBDMeta3DBB_v2.mat"
+# Of MATLAB's format 5: bytes before the first element, and the type of an element that is packed by zlib.
+_MAT_HEADER, _MAT_COMPRESSED = 128, 15
+_PIECE = 2**20
 # The ten classes of VoteNet (Qi et al., ICCV 2019) and of most work on this data set, in VoteNet's order.
 BOX_CLASSES = (
     "bed", "table", "sofa", "chair", "toilet", "desk", "dresser", "night_stand", "bookshelf", "bathtub",
@@ -36,6 +44,7 @@ def boxes_from_meta(path: Path) -> dict[str, Boxes]:
         FrameError: the file is damaged or another one, or scipy is not installed.
     """
     reader = need("scipy.io", f"{path}: this file")
+    _check_unpacked(path)
     try:
         table = reader.loadmat(path, variable_names=["SUNRGBDMeta"], squeeze_me=True, struct_as_record=False)
         frames = np.atleast_1d(table["SUNRGBDMeta"])
@@ -44,10 +53,38 @@ def boxes_from_meta(path: Path) -> dict[str, Boxes]:
             for frame in frames
         }
     # A damaged file can surprise scipy's parser in many ways; none of them is to be told by its type.
-    except Exception as error:
+    except Exception as error:  # MemoryError is one of them
         raise FrameError(
             f"{path}: this is no whole {META} ({type(error).__name__}: {error}): download it again"
         ) from error
+
+
+def _check_unpacked(path: Path) -> None:
+    """Hold what a MATLAB file unpacks to against the limit: scipy takes as much memory as it is told to.
+
+    Raises:
+        FrameError: the file cannot be read, or is more.
+    """
+    total = 0
+    with open_regular(path, FrameError, "file of boxes") as file:
+        MAX_BYTES.check(os.fstat(file.fileno()).st_size, f"{path}: this file of boxes", FrameError)
+        file.seek(_MAT_HEADER)
+        while len(head := file.read(8)) == 8:
+            kind, left = struct.unpack("<2I", head)
+            if kind != _MAT_COMPRESSED:
+                file.seek(left, os.SEEK_CUR)
+                continue
+            unpacker = zlib.decompressobj()
+            while left > 0 and (piece := file.read(min(left, _PIECE))):
+                left -= len(piece)
+                while piece:
+                    try:
+                        total += len(unpacker.decompress(piece, _PIECE))
+                    except zlib.error:
+                        # scipy says what is wrong with it.
+                        return
+                    piece = unpacker.unconsumed_tail
+                MAX_BYTES.check(total, f"{path}: what this file of boxes unpacks to", FrameError)
 
 
 def boxes_from_json(path: Path) -> Boxes:
