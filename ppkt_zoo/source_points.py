@@ -87,9 +87,7 @@ def read_points(
     Raises:
         InputError: no such file or folder, or one that cannot be read; options that contradict each other.
     """
-    source = usable_path(source, InputError)
-    if not source.exists():
-        raise InputError(f"{source} does not exist: give a point file or a folder of RGB-D frames")
+    source = _check_exists(source)
     if source.is_dir() or source.suffix.lower() in _FRAME_FILES:
         frames = open_frames(source, intrinsics, "gravity" if up is None else up, depth_scale)
         return _fused(frames, every) if frame is None else _single(frames, frame, every)
@@ -100,6 +98,13 @@ def read_points(
     if up is not None and up != "gravity" and up not in UP_AXES:
         raise InputError(f"--up {up} is no axis of a point file: use {', '.join(UP_AXES)}, or gravity")
     return _from_file(source, read_cloud(source), up)
+
+
+def _check_exists(source: Path) -> Path:
+    source = usable_path(source, InputError)
+    if not source.exists():
+        raise InputError(f"{source} does not exist: give a point file or a folder of RGB-D frames")
+    return source
 
 
 def _from_file(source: Path, cloud: "CloudArrays", up: str | None) -> Points:
@@ -175,7 +180,8 @@ def check_out(what: str, out: Path, endings: tuple[str, ...], source: Path) -> N
     if out.suffix.lower() not in endings:
         raise InputError(f"{what} are written as {' or '.join(endings)}: give an --out that ends so, not {out.name!r}")
     check_file_target(out, InputError, "--out")
-    if out.exists() and source.exists() and out.samefile(source):
+    _check_exists(source)
+    if out.exists() and out.samefile(source):
         raise InputError(f"--out {out} is the source itself: give another path, so that nothing is lost")
 
 

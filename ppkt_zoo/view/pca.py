@@ -19,6 +19,7 @@ Features = np.ndarray | Tensor
 # Rows times squared channels that the covariance may cost; beyond it, evenly spaced rows stand for all.
 _COVARIANCE_BUDGET = 1.2e10
 _CHUNK_ROWS = 65_536
+_MOST_FITTED = 1_000_000
 # No colour is darker than this: black would hide the shading, and with it the shape.
 _DARKEST = 0.22
 _PERCENTILES = (1.0, 99.0)
@@ -47,7 +48,8 @@ class ColorBasis:
         """The basis of one or of several feature arrays together, each (N_i, C) with the same C.
 
         Every axis is scaled by its own 1st and 99th percentile (whitening), so that the weaker ones show too and
-        a few outliers don't take the range. The sign of an axis is fixed by its largest entry, which is positive.
+        a few outliers don't take the range. The sign of an axis is fixed by its largest entry, which is positive. Of
+        more than a million rows evenly spaced ones stand for all.
 
         Args:
             clouds: the features.
@@ -62,7 +64,8 @@ class ColorBasis:
             raise InputError("a colour basis needs at least one array of features")
         if len({part.shape[1] for part in parts}) > 1:
             raise InputError(f"features must have one channel count, got {[part.shape[1] for part in parts]}")
-        return _fit(parts[0] if len(parts) == 1 else torch.cat(parts), cosine)[0]
+        rows = parts[0] if len(parts) == 1 else torch.cat(parts)
+        return _fit(rows[:: max(1, rows.shape[0] // _MOST_FITTED)], cosine)[0]
 
     def colors(self, features: Features) -> np.ndarray:
         """uint8 (N, 3) for features (N, C). An axis without any spread gives middle grey.

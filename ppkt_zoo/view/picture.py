@@ -11,7 +11,7 @@ from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.writing import write_whole
 from ppkt_zoo.view.camera import View, views
 from ppkt_zoo.view.density import point_spacing
-from ppkt_zoo.view.pca import ColorBasis, Features, pca_colors
+from ppkt_zoo.view.pca import ColorBasis, Features
 from ppkt_zoo.view.shading import shade
 from ppkt_zoo.view.splat import Splats, splat
 from ppkt_zoo.view.thinning import rows_to_draw
@@ -115,11 +115,11 @@ def feature_picture(
     """
     if len(features) != len(xyz):
         raise InputError(f"features must have one row for each of the {len(xyz)} points, got {len(features)}")
+    basis = ColorBasis.fit(features) if basis is None else basis
     rows = rows_to_draw(xyz)
-    xyz, features = xyz[rows], features[rows]
+    xyz = xyz[rows]
     above = ("height (the cloud has no colour)", height_grey(xyz)) if rgb is None else ("colour", rgb[rows])
-    below = pca_colors(features) if basis is None else basis.colors(features)
-    return compare_picture(xyz, [above, (title, below)], views(xyz, seen_from=seen_from), height)
+    return compare_picture(xyz, [above, (title, basis.colors(features[rows]))], views(xyz, seen_from=seen_from), height)
 
 
 def feature_title(weight: str, channels: int) -> str:

@@ -1,5 +1,7 @@
 """Features to colours."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -116,3 +118,34 @@ def test_a_basis_refuses_what_does_not_fit(features: np.ndarray) -> None:
         ColorBasis.fit()
     with pytest.raises(InputError, match="4 channels, the colour basis 8"):
         ColorBasis.fit(features).colors(features[:, :4])
+
+
+def test_a_basis_is_written_and_read(features: np.ndarray, tmp_path: Path) -> None:
+    basis = ColorBasis.fit(features, cosine=False)
+    found = ColorBasis.load(basis.save(tmp_path / "new" / "basis.safetensors"))
+    assert found.cosine is False
+    np.testing.assert_array_equal(found.colors(features), basis.colors(features))
+
+
+def test_a_file_that_is_no_basis_is_refused(features: np.ndarray, tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    file = tmp_path / "basis.safetensors"
+    with pytest.raises(InputError, match="missing"):
+        ColorBasis.load(file)
+    ColorBasis.fit(features).save(file)
+    whole = file.read_bytes()
+    for content in (b"", whole[:-5], b"PK" + whole):
+        file.write_bytes(content)
+        with pytest.raises(InputError, match="damaged or no safetensors"):
+            ColorBasis.load(file)
+    tensors = {name: getattr(ColorBasis.fit(features), name) for name in ("mean", "axes", "low", "high")}
+    cosine = {"cosine": torch.tensor(1)}
+    for changed in (
+        tensors,
+        tensors | cosine | {"low": torch.full((3,), torch.nan)},
+        cosine | {"mean": torch.zeros(0)},
+    ):
+        save_file(changed, file)
+        with pytest.raises(InputError, match="holds no colour basis"):
+            ColorBasis.load(file)
