@@ -6,6 +6,7 @@ Farthest-point orders nest, so the centres of a level are the first ones of the 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 from functools import partial
 
 import torch
@@ -23,6 +24,8 @@ from ppkt_zoo.points.thin import ThinnedBatch, thin
 
 _WIDTHS = ((64, 64, 128), (128, 128, 256), (128, 128, 256), (128, 128, 256))
 _PROPAGATED = (256, 256)
+# Memory grows by their product, and a weight's file of a few bytes may ask for any.
+_MOST_CENTERS, _MOST_NEIGHBOURS = 65_536, 1024
 
 
 @dataclass(frozen=True)
@@ -126,11 +129,17 @@ class PointNet2(Backbone):
             neighbours: points taken from each ball.
 
         Raises:
-            InputError: not four positive numbers each, or the centres rise.
+            InputError: not four positive numbers each, too many of them, or the centres rise.
         """
         if any(len(values) != 4 or not min(values) > 0 for values in (centers, radii, neighbours)):
             raise InputError(
                 f"centers, radii and neighbours are four positive numbers each, got {centers}, {radii}, {neighbours}"
+            )
+        whole = all(type(count) is int for count in (*centers, *neighbours))
+        if not whole or max(centers) > _MOST_CENTERS or max(neighbours) > _MOST_NEIGHBOURS or max(radii) == inf:
+            raise InputError(
+                f"centers are whole numbers up to {_MOST_CENTERS}, neighbours up to {_MOST_NEIGHBOURS}, and radii are "
+                f"finite, got {centers}, {neighbours} and {radii}"
             )
         if sorted(centers, reverse=True) != list(centers):
             raise InputError(f"each level chooses among the centres of the one before, so {centers} must fall")

@@ -75,10 +75,11 @@ def parse_name(name: str) -> ListedName | HubName | LocalName:
         return _parse_hub(name, shown)
     if name.lower().endswith(_PICKLES):
         raise UnknownNameError(_refuse_pickle(shown))
-    if WEIGHT_NAME.fullmatch(name):
+    short = len(name) <= _LONGEST
+    if short and WEIGHT_NAME.fullmatch(name):
         architecture, tag = name.split(".")
         return ListedName(architecture, tag)
-    if ARCHITECTURE.fullmatch(name):
+    if short and ARCHITECTURE.fullmatch(name):
         return ListedName(name, None)
     if any(mark in name for mark in ("/", "\\", "~")) or name in ("", ".", ".."):
         raise UnknownNameError(

@@ -156,6 +156,27 @@ def test_text_of_strangers_is_harmless() -> None:
     assert "s3cret" not in without_secrets("http://me:s3cret@[::1")
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a DeepLabv3 (VOC, 256 channels), not PointNet++ & co. of concat_projection; 1.5 m, -", None),
+        ("# heading", "\\# heading"),
+        ("- item", "\\- item"),
+        ("12. item", "12\\. item"),
+        ("2) item", "2\\) item"),
+        ("=== ", "\\==="),
+        ("> quote", "&gt; quote"),
+        ("a | b", "a \\| b"),
+        ("[a](b)", "\\[a\\]\\(b)"),
+        ("_a_ *b* `c` ~~d~~ $e$", "\\_a\\_ \\*b\\* \\`c\\` \\~\\~d\\~\\~ \\$e\\$"),
+        ("&lt;script&#62;", "&amp;lt;script&amp;#62;"),
+        ("\\[x", "\\\\\\[x"),
+    ],
+)
+def test_prose_keeps_its_look_and_markup_loses_its_meaning(text: str, shown: str | None) -> None:
+    assert inline(text) == (text if shown is None else shown)
+
+
 def test_running_out_of_memory_is_named() -> None:
     with (
         pytest.raises(InputError, match="the thing: there is not enough memory"),

@@ -76,6 +76,23 @@ def test_what_the_arguments_would_build_takes_no_memory_and_no_time(arguments: d
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        {"neighbours": [65_536, 32, 16, 16]},
+        {"neighbours": [1.5] * 4},
+        {"centers": [True] * 4},
+        {"radii": ["0.1"] * 4},
+        {"radii": [[0.1]] * 4},
+        {"centers": 5},
+    ],
+)
+def test_arguments_that_would_eat_the_memory_when_encoding_are_refused(arguments: dict[str, Any]) -> None:
+    levels = {"sa4": 256, "fp1": 256, "fp2": 256, "points": 256}
+    with pytest.raises(WeightError, match="cannot be built from its arguments"):
+        outline_of(config_of(arguments, name="pointnet2.x", architecture="pointnet2", levels=levels), 96, "here")
+
+
+@pytest.mark.parametrize(
     "arguments", [{"centers": [65536] * 4}, {"radii": "abcd"}, {"neighbours": [0] * 4}, {"centers": [1, 2, 3, 4]}]
 )
 def test_arguments_of_pointnet2_are_refused_or_fit_in_no_time(arguments: dict[str, Any]) -> None:
