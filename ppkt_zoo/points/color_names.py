@@ -55,7 +55,7 @@ _METRES = ("", "m", "meter", "meters", "metre", "metres")
 _LENGTHS = re.compile(
     r"(?:[µμ]m|[mcdk]m|ft|us-?ft|feet|foot|in|inch|inches|°|deg|degrees?|(?:milli|centi|kilo)met(?:re|er)s?)"
 )
-_LOOKS_LIKE_COLOR = re.compile(r"(?:^|[_\s])(?:rgba?|colou?rs?|red|green|blue|[rgb]f|f_dc_\d)(?:$|[_\s\d])")
+_LOOKS_LIKE_COLOR = re.compile(r"(?:^|[^a-z])(?:rgba?|colou?rs?|red|green|blue|[rgb]f|f_dc_\d)(?:$|[^a-z])")
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,8 @@ class _Part(NamedTuple):
 
 
 def first_lines(content: bytes, where: str, start: int = 0) -> Iterator[tuple[bytes, int, int]]:
-    """Lines that hold something: their text without blanks around it, their number from 1, where the next begins.
+    """Lines that hold something: their text without blanks around it (tabs stay, they may part what is missing), their
+    number from 1, where the next begins.
 
     Raises:
         InputError: a line is longer than any table's.
@@ -85,7 +86,8 @@ def first_lines(content: bytes, where: str, start: int = 0) -> Iterator[tuple[by
             _refuse_long_line(where)
         end = len(content) if end < 0 else end
         number += 1
-        if text := content[at:end].strip():
+        text = content[at:end].strip(b" \r")
+        if text and not text.isspace():
             yield text, number, min(end + 1, len(content))
         at = end + 1
 

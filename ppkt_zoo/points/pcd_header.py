@@ -13,7 +13,7 @@ __all__ = ["Field", "PcdHeader", "parse_header"]
 
 _CODES = {("F", 4), ("F", 8), *((kind, size) for kind in "IU" for size in (1, 2, 4, 8))}
 _PADDING = "_"
-_LONGEST_HEADER = 1 << 20
+_LONGEST_HEADER = 1 << 16
 _LONGEST_ROW = (1 << 31) - 1
 _WORDS = ("VERSION", "FIELDS", "SIZE", "TYPE", "COUNT", "WIDTH", "HEIGHT", "VIEWPOINT", "POINTS", "DATA")
 
@@ -118,7 +118,7 @@ def _field(name: str, kind: str, size: int, count: int, where: str) -> Field:
     if name == _PADDING:
         if not (0 <= size <= _LONGEST_ROW and count >= 0):
             raise InputError(f"{where}: no such padding: SIZE {size}, COUNT {count}")
-        return Field(name, np.dtype("u1"), size * count, True)
+        return Field(name, np.dtype(f"V{size}"), count, True)
     if (kind, size) not in _CODES or count < 1:
         raise InputError(f"{where}: no such field: {one_line(name, 60)} of TYPE {kind}, SIZE {size}, COUNT {count}")
     return Field(name, np.dtype(f"<{kind.lower()}{size}"), count, False)

@@ -9,7 +9,7 @@ from ppkt_zoo.files.text import one_line
 
 __all__ = ["Element", "Header", "Property", "parse_header"]
 
-_LONGEST_HEADER = 1 << 20
+_LONGEST_HEADER = 1 << 18
 _MOST_PROPERTIES = 10_000
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TYPES = {

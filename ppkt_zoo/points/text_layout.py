@@ -99,7 +99,7 @@ def _read_head(content: bytes, where: str) -> tuple[_Head, list[str]]:
     rows: list[str] = []
     for text, number, end in first_lines(content, where):
         line = _text(text)
-        remark = line.startswith(_REMARK_MARKS)
+        remark = line.lstrip().startswith(_REMARK_MARKS)
         if rows or (not remark and _is_row(line, head)):
             alone = _alone(line)
             if not rows and alone is not None and head.announced is None and end < len(content):

@@ -16,6 +16,7 @@ from ppkt_zoo.points.colors import as_uint8
 from ppkt_zoo.points.io import read_cloud, write_cloud
 from ppkt_zoo.points.lzf import lzf_decompress
 from ppkt_zoo.points.pcd import parse_pcd
+from ppkt_zoo.points.ply import parse_vertices
 
 
 def read(tmp_path, name: str, content: bytes):
@@ -443,3 +444,21 @@ def test_real_landscape(shared):
     assert 5.13e5 < low[0] < high[0] < 5.14e5
     assert 5.40e6 < low[1] < high[1] < 5.41e6
     assert 188 < low[2] < high[2] < 357
+
+
+def test_half_precision_is_kept_in_npz_and_widened_in_ply(tmp_path):
+    features = np.array([[0.1, -2.5], [1e-7, 65504.0], [0.0, 1.0], [3.0, 4.0]], dtype=np.float16)
+    stored = np.load(write_cloud(tmp_path / "a.npz", XYZ, RGB, features=features))["features"]
+    assert stored.dtype == np.float16
+    assert np.array_equal(stored, features)
+    widened = parse_vertices(write_cloud(tmp_path / "a.ply", XYZ, RGB, features=features).read_bytes(), "a.ply")
+    assert widened["features_1"].dtype == np.float32
+    assert np.array_equal(widened["features_1"], features[:, 1].astype(np.float32))
+
+
+@pytest.mark.parametrize("name", ["file", "allow_pickle", "two words", "../x", "line\nbreak", ""])
+@pytest.mark.parametrize("suffix", [".ply", ".npz"])
+def test_names_that_no_file_can_hold(tmp_path, name, suffix):
+    with pytest.raises(InputError, match="no name for a further array"):
+        write_cloud(tmp_path / f"a{suffix}", XYZ, None, **{name: np.zeros(4)})
+    assert list(tmp_path.iterdir()) == []
