@@ -117,7 +117,12 @@ class TeacherCache:
             )
         # Opened anew for each: no worker shares a position with another, and no map of the file can be cut under it.
         with open_regular(self._file, TrainingError, "cache of a teacher's features") as file:
-            content = self._read_map(file, index, state)
+            try:
+                content = self._read_map(file, index, state)
+            except OSError as error:
+                raise TrainingError(
+                    f"{self._file}: the features of frame {index} cannot be read ({error.strerror})"
+                ) from error
         if content is None:
             raise TrainingError(
                 f"{self._file}: the features of frame {index} are damaged: delete this file, and the same command "
@@ -161,7 +166,9 @@ class TeacherCache:
             lock.release()
 
     def _fill(self, progress: Callable[[int, int], None], stop: Callable[[], bool], say: Callable[[str], None]) -> None:
-        state, total = self._found_state(say), len(self._source)
+        # Without its file a state is worth nothing: frames that could not be read then may be readable now.
+        state = self._found_state(say) if self._file.exists() else CacheState()
+        total = len(self._source)
         # Not cut where it is begun anew: another process may still read it, and the same bytes come again.
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
         with open(os.open(self._file, flags, 0o666), "r+b") as file:

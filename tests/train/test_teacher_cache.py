@@ -94,6 +94,8 @@ def test_a_frame_that_cannot_be_read_is_a_hole(tmp_path: Path) -> None:
     check(filled(tmp_path, source), source, but=(0, 3, FRAMES - 1))
     with pytest.raises(TrainingError, match="the image of frame 3 has changed"):
         filled(tmp_path, source).features(3, Source()[3].color)
+    files(tmp_path)[0].unlink()  # as the message says
+    check(filled(tmp_path, Source()))
     with pytest.raises(TrainingError, match="not one of its 2 frames can be read"):
         filled(tmp_path, Source("none", unreadable=(0, 1), frames=2))
 
