@@ -5,6 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ppkt_zoo.data.box_files import heading_fault
 from ppkt_zoo.data.checks import check_array
 from ppkt_zoo.errors import FrameError
 
@@ -62,6 +63,8 @@ class LabelledScene:
             check_array(where, "box_label", self.box_label, np.int16, (len(self.boxes),), empty=True)
             if not np.isfinite(self.boxes).all() or (self.boxes[:, 3:6] < 0).any():
                 raise FrameError(f"{where}: boxes must be finite, with sizes of 0 or more")
+            if len(self.boxes) and (fault := heading_fault(float(np.abs(self.boxes[:, 6]).max()))):
+                raise FrameError(f"{where}: {fault}")
             _check_indices(where, "box_label", self.box_label, 0, self.box_classes)
 
 

@@ -8,6 +8,24 @@ from ppkt_zoo.files.limits import MAX_TEXT
 
 __all__ = ["parse_yaml"]
 
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, for which a key that stands twice is a fault: the plain one takes the last without a word."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[tuple[str, str]] = set()
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode):
+            if (key.tag, key.value) in seen:
+                raise ValueError(f"{key.value!r} stands twice in one mapping (line {key.start_mark.line + 1})")
+            seen.add((key.tag, key.value))
+    loader.flatten_mapping(node)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
 _DEPTH = 50
 
 
@@ -17,7 +35,7 @@ def parse_yaml(text: str) -> Any:
     Aliases (``*name``) are refused: nine lines of them unfold to gigabytes, and no file of ours needs one.
 
     Raises:
-        ValueError: not YAML, an alias, nesting over 50, or too long a text.
+        ValueError: not YAML, an alias, a key that stands twice, nesting over 50, or too long a text.
     """
     if len(text) > MAX_TEXT.value():
         raise ValueError(f"{len(text)} letters, more than the limit of {MAX_TEXT.value()} ({MAX_TEXT.variable})")
@@ -29,7 +47,7 @@ def parse_yaml(text: str) -> Any:
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > _DEPTH:
                 raise ValueError(f"it is nested deeper than {_DEPTH}")
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader=_Loader)  # a safe loader
     except (
         yaml.YAMLError,
         ArithmeticError,

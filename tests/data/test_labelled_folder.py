@@ -152,6 +152,7 @@ def test_the_field_may_be_named(tmp_path: Path) -> None:
         ("classes: {0: wall, 1: floor}\ncolors: {wall: [300, 0, 0]}", "the colour of wall must be"),
         ("classes: {0: wall, 1: floor}\ncolors: {door: [30, 0, 0]}", "'door', which is no class"),
         ("classes: {0: &a wall, 1: *a}", "it uses an alias"),
+        ("{0: wall, 0: floor}", "'0' stands twice in one mapping"),
         ("classes: {0: wall\n", "not valid YAML"),
         ("5", "this must be fields"),
     ],

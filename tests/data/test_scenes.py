@@ -36,6 +36,7 @@ def test_holds_what_was_given():
 @pytest.mark.parametrize(
     ("field", "change", "says"),
     [
+        ("boxes", lambda a: a * [1, 1, 1, 1, 1, 1, 180], "heading 540 is more than a turn of 2π: give radians"),
         ("xyz", lambda a: a.astype(np.float64), "xyz must be a float32 array, got float64"),
         ("xyz", lambda a: a[:, :2], r"xyz must have shape \(any, 3\), got \(4, 2\)"),
         ("xyz", lambda a: a[:0], r"xyz must have shape \(any, 3\), got \(0, 3\)"),

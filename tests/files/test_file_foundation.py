@@ -102,6 +102,13 @@ def test_yaml_bombs_are_refused() -> None:
     assert parse_yaml("a: [1, 2]") == {"a": [1, 2]}
 
 
+def test_a_yaml_key_that_stands_twice_is_told_not_lost() -> None:
+    for text in ("0: wall\n0: floor\n", "a: {b: 1, b: 2}", "[{x: 1, x: 1}]"):
+        with pytest.raises(ValueError, match="stands twice in one mapping"):
+            parse_yaml(text)
+    assert parse_yaml("a: 1\n'1': 2\n1: {a: 3}\nd: 2026-01-01\n")[1] == {"a": 3}
+
+
 def test_writing_is_whole_or_not_at_all(tmp_path: Path) -> None:
     write_whole(tmp_path / "deep" / "x", "ä", InputError)
     assert (tmp_path / "deep" / "x").read_text(encoding="utf-8") == "ä"
