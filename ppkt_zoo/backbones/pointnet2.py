@@ -6,8 +6,8 @@ Farthest-point orders nest, so the centres of a level are the first ones of the 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import inf
 from functools import partial
+from math import inf
 
 import torch
 from torch import Tensor, nn

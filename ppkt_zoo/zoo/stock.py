@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ppkt_zoo.errors import InputError, UnknownNameError
+from ppkt_zoo.errors import InputError, UnknownNameError, WeightError
+from ppkt_zoo.files.writing import write_whole
 from ppkt_zoo.running.cache import default_cache
 from ppkt_zoo.zoo.config import CONFIG, GOLDEN, MODEL
 from ppkt_zoo.zoo.hub import fetch_listed
 from ppkt_zoo.zoo.manifest import HubSource, Manifest, WeightSpec
 from ppkt_zoo.zoo.names import did_you_mean
+from ppkt_zoo.zoo.tensors import read_bytes
 
 __all__ = ["Kept", "Kind", "clear", "fetch_weights", "list_kept"]
 
@@ -56,7 +58,7 @@ def fetch_weights(manifest: Manifest, names: Sequence[str], to: Path | None = No
 
     Raises:
         UnknownNameError: a name that isn't listed.
-        WeightError: one cannot be had.
+        WeightError: one cannot be had, or cannot be laid into ``to``.
     """
     if unknown := [name for name in names if name not in manifest.names()]:
         raise UnknownNameError(f"no weight is called {unknown[0]!r}: {did_you_mean(unknown[0], manifest.names())}")
@@ -67,9 +69,9 @@ def fetch_weights(manifest: Manifest, names: Sequence[str], to: Path | None = No
         path = fetch_listed(spec).path
         if to is not None and isinstance(spec.source, HubSource):
             target = to / spec.source.repo / spec.source.revision
-            target.mkdir(parents=True, exist_ok=True)
-            for file in spec.files:
-                shutil.copyfile(path / file, target / file)
+            for file, entry in spec.files.items():
+                # As whole as it was fetched, or not there: another machine has no Hub to fetch it again from.
+                write_whole(target / file, read_bytes(path / file, entry), WeightError)
             path = target
         found.append((spec, path))
     return found
@@ -99,13 +101,18 @@ def clear(kinds: Sequence[str], hub_cache: Path | None = None) -> list[Kept]:
         hub_cache: as for :func:`list_kept`.
 
     Raises:
-        InputError: no such kind.
+        InputError: no such kind, or something cannot be removed.
     """
     if unknown := set(kinds) - {"hub", *_OWN}:
         raise InputError(f"there is no kind {min(unknown)!r}: there are hub, {', '.join(_OWN)}")
     removed = [one for one in list_kept(hub_cache) if one.kind in kinds]
     for one in removed:
-        shutil.rmtree(one.path)
+        try:
+            shutil.rmtree(one.path)
+        except OSError as error:
+            raise InputError(
+                f"{one.path} cannot be removed ({error.strerror}): close what uses it, and try again"
+            ) from None
     return removed
 
 
