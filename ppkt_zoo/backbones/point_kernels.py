@@ -51,7 +51,7 @@ class LinearNormRelu(torch.autograd.Function):
         def masked(part: slice, rows: Tensor) -> Tensor:
             return _where_positive(grad[part].float(), torch.addcmul(shift, rows, gain))
 
-        sums = torch.zeros((2, w.shape[0]))
+        sums = torch.zeros((2, w.shape[0]), dtype=torch.float32, device=x.device)
         for part in _chunks(x, w):
             rows = y[part].float()
             through = masked(part, rows)
@@ -60,7 +60,7 @@ class LinearNormRelu(torch.autograd.Function):
         sums[1] *= inverse
         of_y, constant = _line(gain, inverse, mean, sums, x.shape[0])
         dx = torch.empty_like(x) if ctx.needs_input_grad[0] else None
-        dw = torch.zeros(w.shape)
+        dw = torch.zeros(w.shape, dtype=torch.float32, device=x.device)
         for part in _chunks(x, w):
             rows = y[part].float()
             dy = torch.addcmul(constant, rows, of_y).addcmul_(masked(part, rows), gain)
@@ -108,9 +108,9 @@ class LinearNormReluMax(torch.autograd.Function):
         of_y, constant = _line(gain, inverse, mean, sums, x.shape[0])
         through *= gain
         below = torch.nextafter(best, torch.full_like(best, -torch.inf)).float()
-        one = torch.ones(())
+        one = torch.ones((), dtype=torch.float32, device=x.device)
         dx = torch.empty_like(x) if ctx.needs_input_grad[0] else None
-        dw = torch.zeros(w.shape)
+        dw = torch.zeros(w.shape, dtype=torch.float32, device=x.device)
         for part in _chunks(x, w, ctx.count):
             groups = slice(part.start // ctx.count, part.stop // ctx.count)
             y = torch.mm(x[part], w.t()).float().view(-1, ctx.count, w.shape[0])
@@ -127,7 +127,7 @@ class _Moments:
 
     def __init__(self, channels: int) -> None:
         self._pivot: Tensor | None = None
-        self._sums = torch.zeros((2, channels), dtype=torch.float64)
+        self._sums = torch.zeros((2, channels), dtype=torch.float64, device="cpu")
         self._rows = 0
 
     def add(self, rows: Tensor) -> None:

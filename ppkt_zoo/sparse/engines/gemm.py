@@ -52,9 +52,11 @@ def _onednn_linear() -> Callable[[Tensor, Tensor, Tensor | None], Tensor] | None
         out: Tensor = torch.ops.mkldnn._linear_pointwise(a, weight, bias, "none", [], "")
         return out
 
-    a, b, bias = torch.arange(12.0).view(4, 3), torch.arange(6.0).view(3, 2), torch.ones(2)
+    # The answer is kept, so it must depend neither on a default dtype or device nor on autocast.
+    a, b, bias = (torch.arange(count, dtype=torch.float32, device="cpu") for count in (12, 6, 2))
+    a, b = a.view(4, 3), b.view(3, 2)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
             right = torch.allclose(linear(a, b.t(), bias), a @ b + bias)
     except (AttributeError, RuntimeError):  # another version of PyTorch, or one built without it
         return None
