@@ -61,7 +61,7 @@ class RGBDFrame:
             if not np.isfinite(self.pose).all():
                 raise LostFrameError(f"{where}: pose has NaN or infinity (tracking was lost): skip this frame")
             if not rotation.any():
-                raise LostFrameError(f"{where}: pose is not a rotation but all zeros (tracking was lost): skip this frame")
+                raise LostFrameError(f"{where}: pose is not a rotation but zeros (tracking was lost): skip this frame")
             if not is_pose(self.pose):
                 raise FrameError(
                     f"{where}: pose is not a rotation and translation (camera → world, 4×4, its last row 0 0 0 1)"

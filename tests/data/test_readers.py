@@ -169,7 +169,7 @@ def test_open3d_names_the_missing_file(tmp_path, part):
         ("-1.#IND " * 16, "tracking was lost"),
         ("1.#QNAN\n" * 12, "tracking was lost"),
         ("-nan(ind), " * 16, "tracking was lost"),
-        ("0 0 0 0\n" * 3 + "0 0 0 1", r"all zeros \(tracking was lost"),
+        ("0 0 0 0\n" * 3 + "0 0 0 1", r"but zeros \(tracking was lost"),
         ("1 0 0 0\n0 1 0 0\n0 0 1 0\n1 2 3 1", "its last row 0 0 0 1"),
         ("1_0 0 0 0\n" * 4, "something that is no number"),
         ("2 0 0 0\n0 2 0 0\n0 0 2 0\n0 0 0 1", "not a rotation"),
