@@ -11,6 +11,7 @@ from types import TracebackType
 from filelock import FileLock, Timeout
 
 from ppkt_zoo.errors import PPKTZooError
+from ppkt_zoo.files.text import without_secrets
 from ppkt_zoo.files.writing import write_json
 
 __all__ = ["FolderLock"]
@@ -50,11 +51,16 @@ class FolderLock:
                 f"{self._folder}: another process{self._holder()} is at work in {self._what}: wait until it has "
                 f"ended, {self._mend}"
             ) from None
+        except NotImplementedError:
+            raise self._error(
+                f"{self._folder}: the file system of {self._what} knows no locks: choose a folder on another disk"
+            ) from None
         except OSError as failure:
             raise self._error(f"{self._folder}: {self._what} cannot be locked ({failure.strerror})") from failure
+        command = without_secrets(" ".join(sys.argv))[:200]
         facts = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
         try:
-            write_json(self._folder / _HOLDER, facts | {"command": " ".join(sys.argv)[:200]}, self._error, sync=False)
+            write_json(self._folder / _HOLDER, facts | {"command": command}, self._error, sync=False)
         except BaseException:
             self._lock.release()
             raise
