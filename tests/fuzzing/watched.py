@@ -66,16 +66,19 @@ def _one_process(
     os.close(writer)
     # A pipe that is full would stop the child, so its findings are read while it works.
     os.set_blocking(answer, False)
-    text, hung = b"", False
+    text, hung, before = b"", False, 0.0
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         while piece := _piece(answer):
             text += piece
         if done:
             break
-        if time.monotonic() - _HEAD.unpack_from(shared, 0)[2] > SECONDS and not hung:
+        began = _HEAD.unpack_from(shared, 0)[2]
+        # Looked at twice: while the child writes it, its bytes are zero for a moment.
+        if time.monotonic() - began > SECONDS and began == before and not hung:
             hung = True
             os.kill(child, signal.SIGKILL)
+        before = began
         time.sleep(0.05)
     os.close(answer)
     for line in text.decode(errors="replace").splitlines():
