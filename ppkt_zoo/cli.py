@@ -48,7 +48,7 @@ _ABOUT = "Pretrained 3D backbones: a feature worth using for every point of your
 _CODES = (
     "Results go to standard output: tables, and the path of every file that was written, a line each. Progress, "
     "warnings and errors go to standard error. "
-    "Exit codes: 0 done; 2 the command, a file or an argument does not fit, nothing was done in part; 3 a run was "
+    "Exit codes: 0 done; 2 the command, a file or an argument does not fit; 3 a run was "
     "stopped with a checkpoint and the same command goes on; 130 interrupted by Ctrl-C; 143 ended by SIGTERM; "
     "1 a fault of ppkt-zoo itself."
 )

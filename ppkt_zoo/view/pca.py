@@ -108,7 +108,8 @@ class ColorBasis:
         fits = fits and all(found[name].dtype == torch.float32 for name in _TENSORS) and channels > 0
         if not fits or not all(bool(torch.isfinite(found[name]).all()) for name in _TENSORS):
             raise InputError(f"{path} holds no colour basis: write one by 'ppkt-zoo encode … --save-basis FILE'")
-        return cls(*(found[name] for name in _TENSORS), cosine=bool(found["cosine"]))
+        mean, axes, low, high = (found[name] for name in _TENSORS)
+        return cls(mean, axes, low, high, cosine=bool(found["cosine"]))
 
     def _paint(self, values: Tensor) -> np.ndarray:
         """Colours of projections float32 (N, 3)."""
