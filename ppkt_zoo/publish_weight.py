@@ -72,7 +72,7 @@ def publish_weight(
             the weight's record forbids a public repository.
     """
     console = Console() if console is None else console
-    steps = Steps(console)
+    steps = Steps()  # the entry and the card are the results, and go to the console
     opened = open_weight_folder(folder)
     record = opened.record()
     named = f"{opened.config.name}-{record.created.isoformat()}" if tag is None else tag
