@@ -129,8 +129,11 @@ def _take_names(line: str, remark: bool, head: _Head) -> bool:
     if has_positions(names) and (head.names is None or (head.in_remark and not remark)):
         head.names, head.in_remark = names, remark
         return True
-    if head.names is not None and all(is_unit(name) for name in names):
-        head.names = [f"{name} [{unit.strip('[]() ')}]" for name, unit in zip(head.names, names, strict=False)]
+    if head.names is not None and len(names) <= len(head.names) and all(is_unit(name) for name in names):
+        units = [re.sub(r"[^\w°/-]", "", unit) for unit in names] + [""] * len(head.names)
+        told = [f"{name} [{unit}]" for name, unit in zip(head.names, units, strict=False)]
+        # Names that have units already keep them.
+        head.names = told if has_positions(told) else head.names
         return True
     return remark
 

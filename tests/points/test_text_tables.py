@@ -45,6 +45,8 @@ TABLES = {
     "units in names.csv": "x [m],y [m],z [m],r,g,b\n" + lines(","),
     "units behind blanks.txt": "X [m]  Y [m]  Z [m]  R G B\n" + lines(),
     "a line of units.csv": NAMED + "m,m,m,-,-,-\n" + lines(","),
+    "units of some columns in brackets.csv": NAMED + "[m],(m),{m},,,\n" + lines(","),
+    "units twice.csv": "x [m],y [m],z [m],r,g,b\nm,m,m\n" + lines(","),
     "a mark of Excel.csv": "sep=;\nx;y;z;r;g;b\n" + lines(";"),
     "an index without a name.csv": ",x,y,z,r,g,b\n" + lines(",", rows=[[i, *row] for i, row in enumerate(ROWS)]),
     "words in a column.csv": "id,x,y,z,r,g,b,kind\n" + lines(",", rows=[["P1", *row, "a wall"] for row in ROWS]),
