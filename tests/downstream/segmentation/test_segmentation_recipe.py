@@ -12,7 +12,7 @@ from ppkt_zoo.running.recipe_files import shipped_recipes
 
 
 def test_the_protocols() -> None:
-    assert set(shipped_segmentation_recipes()) == {"rooms_bench", "s3dis", "scannet", "table_tops"}
+    assert set(shipped_segmentation_recipes()) == {"own", "rooms_bench", "s3dis", "scannet", "table_tops"}
     s3dis, scannet = (load_segmentation_recipe(name) for name in ("s3dis", "scannet"))
     for recipe, voxel, lr, tilt in ((s3dis, 0.05, 0.1, 180 / 32), (scannet, 0.02, 0.8, 180 / 64)):
         assert recipe.backbone.input_spec.voxel_size == voxel
