@@ -95,6 +95,7 @@ def read_class_names(file: Path) -> ClassNames:
         FrameError: it is missing or damaged, or an id, name or colour does not fit; the message names it.
     """
     content = _content(file)
+    content = {} if content is None else content  # an empty file
     if not isinstance(content, dict):
         raise FrameError(f"{file}: this must be fields such as classes and ignore, not {type(content).__name__}")
     if unknown := [key for key in content if key not in _KEYS]:
@@ -151,6 +152,10 @@ def _of_segment(file: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
         raise FrameError(f"{file}: each row needs a label and a name")
     content: dict[str, Any] = {"classes": {}, "colors": {}}
     for row in rows:
+        if isinstance(row["label"], dict | list) or not isinstance(row["name"], str):
+            raise FrameError(
+                f"{file}: a row's label must be a whole number and its name text, got {one_line(row, 100)}"
+            )
         if row["label"] in content["classes"]:
             raise FrameError(f"{file}: label {row['label']} stands there twice: give it one name")
         content["classes"][row["label"]] = row["name"]
@@ -173,9 +178,7 @@ def _named(file: Path, given: Any) -> dict[int, str]:
     for key, name in given.items():
         number = _id(file, "classes", key)
         if number < 0:
-            raise FrameError(
-                f"{file}: classes has the id {number}: give ids of 0 or more, ignore takes others"
-            )
+            raise FrameError(f"{file}: classes has the id {number}: give ids of 0 or more, ignore takes others")
         if isinstance(name, bool) or not isinstance(name, str | int | float) or not str(name).strip():
             raise FrameError(
                 f"{file}: the name of label {number} must be text, got {one_line(name, 60)}: put it in quotes"

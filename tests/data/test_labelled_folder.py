@@ -1,5 +1,6 @@
 """A plain folder of labelled scans is read in every format, and every slip in it is told before it costs an hour."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +171,10 @@ def test_names_in_other_forms(tmp_path: Path) -> None:
     written = tmp_path / "classes.json"
     written.write_text('[{"label": 4, "name": "wall", "color": [9, 8, 7]}, {"label": 6, "name": "floor"}]')
     assert (read_class_names(written).ids, read_class_names(written).colors) == ((4, 6), {"wall": (9, 8, 7)})
+    for row in ({"label": [4], "name": "wall"}, {"label": 4, "name": ["wall"]}):
+        written.write_text(json.dumps([row]))
+        with pytest.raises(FrameError, match="label must be a whole number and its name text"):
+            read_class_names(written)
     written.write_text('{"4": "wall", "6": "floor"}')
     assert read_class_names(written).ids == (4, 6)
     with pytest.raises(FrameError, match=r"classes\.yaml and classes\.json are both there"):
