@@ -148,10 +148,11 @@ class Backbone(nn.Module, ABC):
 def _checked_tile(tile: Any) -> float | None:
     if tile is None:
         return None
+    number = not isinstance(tile, bool) and isinstance(tile, numbers.Real)
     try:
-        edge = math.nan if isinstance(tile, bool) or not isinstance(tile, numbers.Real) else float(tile)
+        edge = float(tile) if number else math.nan
     except OverflowError:  # a whole number beyond all floats
-        edge = math.copysign(math.inf, tile)
+        tile = edge = math.inf if tile > 0 else -math.inf
     if not edge > 0:
         raise InputError(
             f"tile is the edge of a column in metres and must be a positive number, got {one_line(repr(tile), 80)}"

@@ -4,14 +4,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ppkt_zoo.backbones.modes import batch_norms
+from ppkt_zoo.backbones.shortcuts import (
+    foldable,
+    folded,
+    is_hooked,
+    is_inference,
+    is_plain_linear,
+    outputs_are_kept,
+)
 from ppkt_zoo.backbones.sync_norm import SynchronisedBatchNorm, normalise_over_ranks
 from ppkt_zoo.collectives import count_of_ranks
-from ppkt_zoo.errors import InputError, TrainingError
+from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.sparse import SparseTensor, StridedConv3d, SubmanifoldConv3d, TransposedConv3d, pointwise
 
 Conv = SubmanifoldConv3d | StridedConv3d | TransposedConv3d
@@ -59,16 +66,23 @@ class ConvNorm(nn.Module):
 
         Args:
             x: the input.
-            into: (M', C_out) that the result is added to, in place, before the ReLU; only where
-                :func:`is_inference`.
+            into: (M', C_out) that the result is added to, in place, before the ReLU; only where it :meth:`folds`.
         """
-        if is_inference(self):
+        if self.folds():
             x = self.conv(x, *folded(self.norm), into)
             feats = x.feats
         else:
+            assert into is None
             x = self.conv(x)
             feats = self.norm(x.feats)
+            if self.relu and is_hooked(self.norm):
+                return x.replace(feats.relu())
         return x.replace(feats.relu_() if self.relu else feats)
+
+    def folds(self) -> bool:
+        """Whether the batch norm goes into the convolution: in inference, where both are as they were made."""
+        ours = type(self.conv).forward is SubmanifoldConv3d.forward and not is_hooked(self.conv)
+        return ours and is_inference(self.norm) and foldable(self.norm)
 
 
 class Shortcut(nn.Sequential):
@@ -82,10 +96,10 @@ class Shortcut(nn.Sequential):
 
     def forward(self, feats: Tensor) -> Tensor:
         """Shapes: (M, C_in) → (M, C)."""
-        if is_inference(self):
-            linear, norm = cast(nn.Linear, self[0]), cast(_BatchNorm, self[1])
-            scale, bias = folded(norm)
-            return pointwise(feats, linear.weight * scale[:, None], bias)
+        linear, norm = self[0], self[1]
+        if is_inference(norm) and is_plain_linear(linear) and foldable(norm):
+            scale, bias = folded(cast(_BatchNorm, norm))
+            return pointwise(feats, cast(nn.Linear, linear).weight * scale[:, None], bias)
         out: Tensor = super().forward(feats)
         return out
 
@@ -106,22 +120,13 @@ class BasicBlock(nn.Module):
         """Shapes: (M, C_in) → (M, C)."""
         inner = self.first(x)
         beside = self.shortcut(x.feats)
-        if is_inference(self) and beside.dtype == inner.feats.dtype:
+        if is_hooked(self.second):
+            return x.replace((self.second(inner).feats + beside).relu_())
+        if is_inference(self) and beside.dtype == inner.feats.dtype and self.second.folds():
+            if outputs_are_kept():
+                beside = beside.clone()
             return x.replace(self.second(inner, beside).feats.relu_())
         return x.replace(self.second(inner).feats.add_(beside).relu_())
-
-
-def is_inference(module: nn.Module) -> bool:
-    """Whether a module may take the short cuts of inference: eval mode, no gradients."""
-    return not module.training and not torch.is_grad_enabled()
-
-
-def folded(norm: _BatchNorm) -> tuple[Tensor, Tensor]:
-    """What a batch norm in eval mode does, as scale (C,) and bias (C,)."""
-    if norm.running_mean is None or norm.running_var is None:
-        raise InputError("a batch norm without running statistics cannot run in eval mode")
-    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-    return scale, norm.bias - norm.running_mean * scale
 
 
 def synchronise_batch_norm(module: nn.Module) -> int:

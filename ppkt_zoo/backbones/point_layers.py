@@ -6,8 +6,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ppkt_zoo.backbones.blocks import VoxelBatchNorm, folded, is_inference
+from ppkt_zoo.backbones.blocks import VoxelBatchNorm
 from ppkt_zoo.backbones.point_kernels import LinearNormRelu, LinearNormReluMax
+from ppkt_zoo.backbones.shortcuts import foldable, folded, is_hooked, is_inference, is_plain_linear
 from ppkt_zoo.collectives import count_of_ranks
 from ppkt_zoo.sparse import pointwise
 
@@ -26,17 +27,21 @@ class SharedLayer(nn.Module):
 
     def forward(self, x: Tensor, count: int = 1) -> Tensor:
         """Shapes: (K · count, C_in) → (K, C), the greatest of each ``count`` rows that follow each other."""
-        if is_inference(self):
-            gain, shift = folded(self.norm)
-            return _greatest(pointwise(x, self.linear.weight * gain[:, None], shift).relu_(), count)
-        if self._fuses(x):
-            return self._fused(x, count)
+        if is_plain_linear(self.linear) and foldable(self.norm):
+            if is_inference(self.norm):
+                gain, shift = folded(self.norm)
+                return _greatest(pointwise(x, self.linear.weight * gain[:, None], shift).relu_(), count)
+            if self._fuses(x):
+                return self._fused(x, count)
         return _greatest(self.norm(self.linear(x)).relu(), count)
 
     def _fuses(self, x: Tensor) -> bool:
         """Whether the chunked kernels stand for the plain layers: they know one process and the CPU."""
-        alone = not self.norm.sync or count_of_ranks() == 1
-        return self.training and not x.is_cuda and x.shape[0] > 1 and alone
+        norm = self.norm
+        if not isinstance(norm, VoxelBatchNorm) or not norm.training or norm.weight is None:
+            return False
+        alone = not norm.sync or count_of_ranks() == 1
+        return not x.is_cuda and x.shape[0] > 1 and alone
 
     def _fused(self, x: Tensor, count: int) -> Tensor:
         norm, weight, scale = self.norm, self.linear.weight, self.norm.weight
@@ -44,7 +49,7 @@ class SharedLayer(nn.Module):
             x = x.to(torch.get_autocast_dtype("cpu"))
         with torch.autocast("cpu", enabled=False):
             if count > 1:
-                sign = torch.where(scale.detach() < 0, -1.0, 1.0)
+                sign = torch.where(scale.detach() < 0, -1.0, 1.0).to(scale.dtype)
                 out, mean, variance = LinearNormReluMax.apply(
                     x, weight * sign[:, None], scale * sign, norm.bias, norm.eps, count
                 )
@@ -80,7 +85,7 @@ class SetAbstraction(nn.Module):
 
     def forward(self, centers: Tensor, xyz: Tensor, feats: Tensor, neighbours: Tensor) -> Tensor:
         """Shapes: centers (K, 3), xyz (M, 3), feats (M, C_in), neighbours int64 (K, n) rows of xyz → (K, C)."""
-        if not is_inference(self) or xyz.is_cuda:
+        if not is_inference(self) or xyz.is_cuda or any(is_hooked(part) for part in self.mlp.modules()):
             return self._abstract(centers, xyz, feats, neighbours)
         step = max(1, _ROWS // neighbours.shape[1])
         parts = zip(centers.split(step), neighbours.split(step), strict=True)

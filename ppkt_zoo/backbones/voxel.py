@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ppkt_zoo.backbones.base import Backbone, PointFeatures
+from ppkt_zoo.backbones.shortcuts import minding_hooks
 from ppkt_zoo.backbones.uncompiled import uncompiled
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
@@ -38,7 +39,8 @@ class VoxelBackbone(Backbone):
         """
         voxels = batch if isinstance(batch, Voxels) else voxelize(batch, self.input_spec)
         x = SparseTensor(voxels.features, Grid(voxels.coords), 1, self.engine)
-        levels = self.forward_voxels(x)
+        with minding_hooks(self):
+            levels = self.forward_voxels(x)
 
         def row_of_point(name: str) -> Tensor:
             return x.grid.ancestor(levels[name].stride)[voxels.inverse]

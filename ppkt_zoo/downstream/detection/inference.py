@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from ppkt_zoo.backbones.modes import eval_mode
+from ppkt_zoo.backbones.modes import evaluating
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
 from ppkt_zoo.downstream.detection.average_precision import DetectionScore
 from ppkt_zoo.downstream.detection.batches import drawn
@@ -15,6 +14,7 @@ from ppkt_zoo.downstream.detection.coding import scene_boxes
 from ppkt_zoo.downstream.detection.decode import Detections, decode
 from ppkt_zoo.downstream.detection.votenet import VoteNet
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.points.arrays import as_tensor
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.sparse.denormals import flushed_denormals
 
@@ -22,7 +22,7 @@ __all__ = ["detect", "evaluate_detector"]
 
 
 def detect(model: VoteNet, xyz: Any, rgb: Any = None) -> Detections:
-    """Boxes in one cloud, in eval mode and without gradients; the modes are restored afterwards.
+    """Boxes in one cloud, in eval mode and without gradients, whatever mode the model is in.
 
     Args:
         model: a trained detector.
@@ -38,8 +38,8 @@ def detect(model: VoteNet, xyz: Any, rgb: Any = None) -> Detections:
     """
     cloud = PointCloud.from_arrays(xyz, rgb)
     batch = CloudBatch.collate([cloud]).to(model.mean_sizes.device)
-    with eval_mode(model), torch.no_grad(), flushed_denormals():
-        found = decode(model, model(batch), batch.xyz, batch.sizes)[0]
+    with evaluating(model) as network, torch.no_grad(), flushed_denormals():
+        found = decode(network, network(batch), batch.xyz, batch.sizes)[0]
     found.boxes[:, :3] += _moved_by(xyz)
     return found
 
@@ -80,7 +80,6 @@ def evaluate_detector(
 
 def _moved_by(xyz: Any) -> np.ndarray:
     """How far PointCloud moved a cloud: map coordinates (float64) begin at their smallest corner."""
-    if isinstance(xyz, Tensor):
-        xyz = xyz.detach().cpu().numpy()
-    corner: np.ndarray = xyz.min(axis=0) if xyz.dtype == np.float64 else np.zeros(3)
+    points = as_tensor("xyz", xyz)
+    corner: np.ndarray = points.amin(dim=0).cpu().numpy() if points.dtype == torch.float64 else np.zeros(3)
     return corner

@@ -18,7 +18,7 @@ _CHUNK = 1 << 18
 
 
 class Prediction(NamedTuple):
-    """What a model says of a cloud, in the points' order; numpy arrays for numpy input, else tensors.
+    """What a model says of a cloud, in the points' order; tensors for a tensor, else numpy arrays.
 
     Attributes:
         labels: int64 (N,), index into the model's classes.
@@ -96,7 +96,7 @@ class SegmentationModel(nn.Module):
             raise InputError(f"voting is the number of turns and must be at least 1, got {voting}")
         cloud = PointCloud.from_arrays(xyz, rgb)
         middle = cloud.xyz.mean(dim=0)
-        total = torch.zeros((len(cloud), len(self.classes)), device=cloud.xyz.device)
+        total = torch.zeros((len(cloud), len(self.classes)), dtype=torch.float32, device=cloud.xyz.device)
         views = [(turn, mirror) for turn in range(voting) for mirror in ((False, True) if flips else (False,))]
         for turn, mirror in views:
             seen = cloud.xyz
@@ -109,9 +109,9 @@ class SegmentationModel(nn.Module):
                 "the segmentation model gives NaN or infinity: take an earlier checkpoint of its training"
             )
         labels = total.argmax(dim=1)
-        if isinstance(xyz, np.ndarray):
-            return Prediction(labels.numpy(), total.numpy())
-        return Prediction(labels, total)
+        if isinstance(xyz, Tensor):
+            return Prediction(labels, total)
+        return Prediction(labels.numpy(), total.numpy())
 
     @torch.no_grad()
     def _probabilities(self, xyz: Tensor, rgb: Tensor | None, tile: float | None) -> Tensor:
