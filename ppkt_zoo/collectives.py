@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-__all__ = ["JoinedRows", "count_of_ranks", "join_rows", "sum_over_ranks"]
+__all__ = ["JoinedRows", "count_of_ranks", "join_rows", "rows_of_all", "sum_over_ranks"]
 
 
 class JoinedRows(NamedTuple):
@@ -36,6 +36,12 @@ def join_rows(own: Tensor) -> JoinedRows:
     counts = _all_gather(torch.tensor([len(own)], device=own.device))
     sizes = [int(count) for count in torch.cat(counts).tolist()]
     return JoinedRows(_JoinRows.apply(own, sizes), sum(sizes[: dist.get_rank()]))
+
+
+@torch.no_grad()
+def rows_of_all(own: Tensor, shared: bool) -> Tensor:
+    """Rows for a figure, without gradient: those of all processes where they share a step, else this one's."""
+    return join_rows(own.detach()).rows if shared else own.detach()
 
 
 def sum_over_ranks(own: Tensor) -> Tensor:

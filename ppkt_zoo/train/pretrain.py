@@ -24,7 +24,7 @@ from ppkt_zoo.sparse.denormals import flushed_denormals
 from ppkt_zoo.train.batches import Step
 from ppkt_zoo.train.export import RunSummary, export_weight
 from ppkt_zoo.train.failure import save_for_study
-from ppkt_zoo.train.processes import agree_to_stop, mean_over_ranks, sum_counts
+from ppkt_zoo.train.processes import agree_to_stop, lines_of_all, mean_figures, mean_over_ranks, sum_counts
 from ppkt_zoo.train.recipe import Recipe
 from ppkt_zoo.train.setup import Setup
 from ppkt_zoo.transfer.objective import Outcome
@@ -203,8 +203,7 @@ class _Run:
             # Gradients travel between processes with the last batch of a step only.
             quiet = number < len(usable)
             with self.accelerator.no_sync(self.setup.model) if quiet else nullcontext():
-                outcome, loss = self._backward(step, data, len(usable), detail)
-            figures.append({"loss": loss, **outcome.figures})
+                figures.append(self._backward(step, data, len(usable), detail))
         if not figures:
             return {}
         if section.clip_norm is not None:
@@ -216,7 +215,8 @@ class _Run:
         seconds = {"data_seconds": round(waited, 4), "step_seconds": round(time.perf_counter() - began, 4)}
         return {**means, "lr": round(lr, 8), **seconds}
 
-    def _backward(self, step: int, data: Step, share: int, detail: bool) -> tuple[Outcome, float]:
+    def _backward(self, step: int, data: Step, share: int, detail: bool) -> dict[str, float]:
+        """Gradients of a batch; gives its loss and, in detail, its figures, both over all processes."""
         batch = self.setup.batch(data)
         outcome: Outcome = self.setup.model(batch, detail)
         loss = mean_over_ranks(outcome.loss.detach())
@@ -225,7 +225,7 @@ class _Run:
             file = save_for_study(batch, self.out / f"failed-step-{step + 1:08d}{rank}.safetensors")
             raise not_finite(loss, step, file)
         self.accelerator.backward(outcome.loss / share)
-        return outcome, loss
+        return {"loss": loss, **(mean_figures(outcome.figures, len(data.point)) if detail else {})}
 
     def _watched(self, done: int) -> dict[str, float]:
         assert self.watch is not None
@@ -250,14 +250,15 @@ class _Run:
 
     def _count_frames(self, data: Step) -> bool:
         """Count a batch's frames over all processes; whether every one of them has something to learn from."""
-        for line in data.skipped:
-            self.progress.say(f"skipped {line}")
         seen = len(data.image_sizes) + len(data.skipped)
         counts = sum_counts([seen, len(data.skipped), data.clouds is None], self.accelerator)
         self.seen_frames += counts[0]
         self.skipped_frames += counts[1]
+        skipped = lines_of_all(data.skipped) if counts[1] else []
+        for line in skipped:
+            self.progress.say(f"skipped {line}")
         if self.skipped_frames > max(10, _MOST_SKIPPED * self.seen_frames):
-            last = f", the last: {data.skipped[-1]}" if data.skipped else ""
+            last = f", the last: {skipped[-1]}" if skipped else ""
             raise TrainingError(
                 f"{self.skipped_frames} of {self.seen_frames} frames could not be used{last}: "
                 "look at the data before going on"

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 
 from ppkt_zoo.backbones.base import PointFeatures
-from ppkt_zoo.collectives import count_of_ranks, sum_over_ranks
+from ppkt_zoo.collectives import count_of_ranks, rows_of_all, sum_over_ranks
 from ppkt_zoo.transfer.batch import TransferBatch
 from ppkt_zoo.transfer.losses import contrast_pairs
 from ppkt_zoo.transfer.objective import Objective, Outcome, contrast_figures, nothing_to_learn
@@ -41,5 +41,7 @@ class PointContrast(Objective):
         contrast = contrast_pairs(
             F.normalize(first, dim=1), F.normalize(second, dim=1), self.temperature, gather=gather
         )
-        figures = contrast_figures(first, second, "view_") if detail and len(first) > 1 else {}
-        return Outcome(contrast.loss, figures)
+        if not detail:
+            return Outcome(contrast.loss)
+        first, second = rows_of_all(first, gather), rows_of_all(second, gather)
+        return Outcome(contrast.loss, contrast_figures(first, second, "view_") if len(first) > 1 else {})

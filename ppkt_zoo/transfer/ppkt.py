@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ppkt_zoo.backbones.base import PointFeatures
+from ppkt_zoo.collectives import rows_of_all
 from ppkt_zoo.transfer.batch import TransferBatch
 from ppkt_zoo.transfer.losses import contrast_pairs
 from ppkt_zoo.transfer.objective import Objective, Outcome, contrast_figures
@@ -76,7 +77,10 @@ class PixelToPoint(Objective):
             false_negative_similarity=threshold,
             gather=self.gather and self.training,
         )
-        figures = contrast_figures(of_points, of_pixels) if detail else {}
+        figures: dict[str, float] = {}
+        if detail:
+            share = self.gather and self.training
+            figures = contrast_figures(rows_of_all(of_points, share), rows_of_all(of_pixels, share))
         if detail and threshold is not None:
             figures["masked"] = float(contrast.masked)
         return Outcome(contrast.loss, figures)

@@ -16,6 +16,7 @@ from ppkt_zoo.downstream import grid as room
 from ppkt_zoo.downstream.grid import Cell, Grid, read_grid, run_grid
 from ppkt_zoo.downstream.splits import Splits
 from ppkt_zoo.errors import InputError, RecipeError, TrainingError
+from ppkt_zoo.files.locks import FolderLock
 from ppkt_zoo.view.grid_report import grid_picture, grid_table
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
@@ -78,6 +79,72 @@ def test_each_run_is_done_once_and_shared(recipe: dict[str, Path], tmp_path: Pat
     assert kept == {"scores.json", "metrics.jsonl", "fingerprint.txt"}
     with pytest.raises(TrainingError, match="scores of another recipe"):
         read_grid(a_grid(recipe, overrides=("steps=2",)), out)
+
+
+def test_what_a_kill_leaves_is_gone_on_from_or_named(recipe: dict[str, Path], tmp_path: Path) -> None:
+    grid, out = a_grid(recipe, starts={"scratch": "random"}, seeds=1), tmp_path / "grid"
+
+    def run() -> float:
+        run_grid(grid, out, folders={}, cache=tmp_path)
+        return float(read_grid(grid, out)[Cell("scratch", 1.0, 0)]["miou"])
+
+    wanted = run()
+    folder = Cell("scratch", 1.0, 0).folder(out)
+    scores, stamp = folder / "scores.json", folder / "fingerprint.txt"
+    whole, whose = scores.read_bytes(), stamp.read_text()
+    for damage in (
+        lambda: scores.unlink(),
+        lambda: scores.write_bytes(b""),
+        lambda: scores.write_bytes(bytes(len(whole))),
+        lambda: stamp.write_text(""),
+        lambda: stamp.write_text(whose[:20]),
+    ):
+        damage()
+        assert read_grid(grid, out) == {}
+        assert run() == wanted
+    for content in (whole[:40], b"[]", b'{"miou": "high", "macc": 1}', b"[" * 5000):
+        scores.write_bytes(content)
+        with pytest.raises(TrainingError, match=r"scores\.json.*delete it to have this run done again"):
+            run_grid(grid, out, folders={}, cache=tmp_path)
+    scores.write_bytes(whole)
+    (folder / "model" / "inside").mkdir(parents=True)  # half removed
+    assert run() == wanted
+    assert not (folder / "model").exists()
+
+
+def test_runs_on_other_data_are_not_compared(
+    recipe: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid, out = a_grid(recipe, seeds=1), tmp_path / "grid"
+    run_grid(grid, out, folders={}, cache=tmp_path, rank=0, ranks=2)
+
+    class Edited(Scenes):
+        def __getitem__(self, index: int) -> LabelledScene:
+            scene = super().__getitem__(index)
+            scene.label[0] = 2
+            return scene
+
+    monkeypatch.setattr(room, "open_splits", lambda *_: Splits(Edited(), None, Scenes()))
+    run_grid(grid, out, folders={}, cache=tmp_path, rank=1, ranks=2)
+    with pytest.raises(TrainingError, match=r"scratch.* and .*again.* had other scenes"):
+        read_grid(grid, out)
+
+
+def test_a_run_that_another_process_is_at_is_left_to_it_until_the_end(recipe: dict[str, Path], tmp_path: Path) -> None:
+    grid, out = a_grid(recipe, seeds=1), tmp_path / "grid"
+    order: list[str] = []
+    lock = Cell("scratch", 1.0, 0).folder(out).with_name(".0.lock")
+    other = FolderLock(lock, "a run", "or wait", TrainingError)
+    other.__enter__()
+
+    def report(cell: Cell, done: int, total: int) -> None:
+        order.append(cell.start)
+        if order == ["scratch", "again", "scratch"]:
+            other.__exit__(None, None, None)
+
+    run_grid(grid, out, folders={}, cache=tmp_path, report=report)
+    assert order == ["scratch", "again", "scratch"]
+    assert set(read_grid(grid, out)) == set(grid.cells())
 
 
 def test_a_start_has_its_own_overrides(recipe: dict[str, Path]) -> None:

@@ -199,6 +199,18 @@ def test_another_recipe_does_not_resume(tmp_path: Path, teacher_file: Path, fram
         )
 
 
+def test_data_that_changed_does_not_go_on(
+    tmp_path: Path, teacher_file: Path, frame_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load_recipe(_recipe_file(tmp_path))
+    arguments = {"data": {}, "teacher": teacher_file, "out": tmp_path / "run", "cache": frame_cache, "workers": 0}
+    with pytest.raises(Stopped):
+        pretrain(recipe, stop_after=1, **arguments)  # type: ignore[arg-type]
+    monkeypatch.setattr("ppkt_zoo.train.data.data_fingerprint", lambda sources: {sources[0].name: "0" * 64})
+    with pytest.raises(TrainingError, match=r"'rooms-11' have changed since step 1 .*put them back"):
+        pretrain(recipe, **arguments)  # type: ignore[arg-type]
+
+
 def test_data_that_is_not_given_is_named(tmp_path: Path, teacher_file: Path) -> None:
     frames = {"kind": "frames", "name": "kitchen", "licence": "none"}
     recipe = load_recipe(_recipe_file(tmp_path, data=[frames]))

@@ -81,6 +81,15 @@ def test_another_recipe_does_not_go_on(tmp_path: Path) -> None:
         fit_segmentation(tiny_recipe(), TinyScenes(0, 1, 2, classes=("wall", "floor", "chair", "x")), None, tmp_path)
 
 
+def test_scenes_that_changed_do_not_go_on(tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        fit_segmentation(tiny_recipe(), TRAIN, None, tmp_path, stop_after=1)
+    with pytest.raises(TrainingError, match=r"have changed since step 1 .* 2 scenes are now where 3 were"):
+        fit_segmentation(tiny_recipe(), TinyScenes(0, 1), None, tmp_path)
+    with pytest.raises(TrainingError, match=r"still 3, but some were edited"):
+        fit_segmentation(tiny_recipe(), TinyScenes(0, 1, 5), None, tmp_path)
+
+
 def test_a_weight_begins_with_its_numbers_at_the_recipes_voxels(tmp_path: Path) -> None:
     weight = make_folder(tmp_path / "weight")
     spec = {"voxel_size": 0.2}
