@@ -31,7 +31,7 @@ def as_tensor(name: Name, value: Any) -> Tensor:
     if isinstance(value, Tensor):
         return _dense(name, value)
     array = value if isinstance(value, np.ndarray) else _converted(name, value)
-    if getattr(value, "unit", None) is not None or getattr(value, "units", None) is not None:
+    if _has_units(value):
         raise InputError(f"{name} carries units, which would be lost: give the plain numbers (xyz in metres)")
     if isinstance(array, np.ma.MaskedArray):
         array = _unmasked(name, array)
@@ -49,7 +49,7 @@ def as_tensor(name: Name, value: Any) -> Tensor:
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     # torch has no read-only tensors, and no negative strides.
-    array = np.ascontiguousarray(array)
+    array = np.asarray(array, order="C")
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
@@ -129,6 +129,12 @@ def _dense(name: Name, value: Tensor) -> Tensor:
     if value.is_complex():
         raise InputError(f"{name} must be real numbers, got {dtype_name(value)}")
     return value.detach()
+
+
+def _has_units(value: Any) -> bool:
+    """Whether an object is a quantity; a table may well have a column of that name."""
+    holder = value if isinstance(value, np.ndarray) else type(value)
+    return any(getattr(holder, name, None) is not None for name in ("unit", "units"))
 
 
 def _converted(name: Name, value: Any) -> Any:
