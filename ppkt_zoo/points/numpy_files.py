@@ -21,15 +21,15 @@ from ppkt_zoo.files.text import one_line
 from ppkt_zoo.points.color_names import (
     COLOR_KEYS,
     POSITION_KEYS,
-    Columns,
     find_colors,
     find_columns,
     plain_name,
     warn_of_lost_colors,
 )
 from ppkt_zoo.points.colors import from_harmonics, unpacked
+from ppkt_zoo.points.picked_fields import pick_fields
 
-__all__ = ["named_arrays", "parse_npy", "parse_npz", "pick_fields"]
+__all__ = ["named_arrays", "parse_npy", "parse_npz"]
 
 _Cloud = tuple[NDArray[Any], NDArray[Any] | None]
 
@@ -73,7 +73,7 @@ def parse_npz(content: bytes, where: str) -> _Cloud:
             raise
         except _ZIP_DAMAGE as error:
             raise InputError(f"{where}: this .npz file is cut short or damaged ({one_line(error, 200)})") from error
-        return _cloud(arrays, list(members), where)
+        return _cloud(arrays, where)
 
 
 def named_arrays(content: bytes, names: Sequence[str], where: str) -> dict[str, NDArray[Any]]:
@@ -143,7 +143,7 @@ def _wanted(names: list[str], where: str) -> list[str]:
     return [xyz]
 
 
-def _cloud(arrays: dict[str, NDArray[Any]], names: list[str], where: str) -> _Cloud:
+def _cloud(arrays: dict[str, NDArray[Any]], where: str) -> _Cloud:
     found = list(arrays)
     one = plain_name(found[0]) in POSITION_KEYS
     if one:
@@ -206,31 +206,6 @@ def _split_fields(rows: NDArray[Any], where: str) -> _Cloud:
     if not columns.colors:
         warn_of_lost_colors([name for name in fields if name not in names], where)
     return pick_fields(rows, names, columns, where)
-
-
-def pick_fields(rows: NDArray[Any], names: Sequence[str], columns: Columns, where: str, text: bool = False) -> _Cloud:
-    """Positions (N, 3) and colours (N, 3) or None out of rows with named fields.
-
-    Args:
-        rows: a structured array (N,).
-        names: of the fields, as ``columns`` counts them.
-        columns: which fields hold what.
-        where: begins the message.
-        text: whether the numbers were written as text.
-
-    Raises:
-        InputError: packed colours are none.
-    """
-    xyz = np.stack([rows[names[place]] for place in columns.xyz], axis=1)
-    if not columns.colors:
-        return xyz, None
-    colors = np.stack([rows[names[place]] for place in columns.colors], axis=1)
-    if columns.form == "packed":
-        if colors.dtype.kind == "f" and (text or colors.dtype.itemsize > 4):
-            # A hole may have no colour.
-            colors[~np.isfinite(xyz).all(axis=1)] = 0
-        return xyz, unpacked(colors[:, 0], where, text)
-    return xyz, from_harmonics(colors) if columns.form == "harmonics" else colors
 
 
 def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str, kinds: str = _NUMBERS) -> NDArray[Any]:
