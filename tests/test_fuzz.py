@@ -38,7 +38,8 @@ def test_good_inputs_are_read(name: str) -> None:
 @pytest.mark.parametrize("name", TARGETS)
 def test_changed_inputs_and_bombs_give_our_errors_alone(name: str, found: dict[str, dict[str, float]]) -> None:
     assert found[name]["broken"] == 0, f"python tools/fuzz.py {name!r} --runs {MANY}"
-    assert found[name]["read"] < MANY, "most of them are damaged"
+    if name != "metrics log":  # which goes on without its damaged lines
+        assert found[name]["read"] < MANY, "most of them are damaged"
 
 
 @pytest.mark.parametrize("name", TARGETS)

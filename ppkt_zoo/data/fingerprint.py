@@ -15,7 +15,9 @@ from ppkt_zoo.files.reading import is_hidden_twin, open_regular
 __all__ = ["Fingerprinted", "fingerprint_of", "fingerprint_of_files", "fingerprint_of_parts"]
 
 # What readers of frames read; anything else in a folder (a note, a picture of the results) decides no frame.
-_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".txt", ".json", ".log", ".traj", ".pincam", ".mat", ".sens"))
+_SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".png", ".txt", ".json", ".yaml", ".yml", ".log", ".traj", ".pincam", ".mat", ".sens")
+)
 # What stands in the folder of a run, and of shards.
 _RUN = (".ppkt-zoo.lock", "metrics.jsonl", "shards.json")
 # A file up to this size is read whole, of a larger one as many slices as it has MiB, three at least.
