@@ -1,6 +1,5 @@
 """A checkpoint of another project → a weight folder with golden output; and our weights → another project's names."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,15 +7,16 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
-from safetensors.torch import save_file
 
 from ppkt_zoo.convert.checkpoint import open_checkpoint
 from ppkt_zoo.convert.minkowski import ConvertedNetwork, Dialect, convert_res16unet
 from ppkt_zoo.convert.spunet import to_spunet
 from ppkt_zoo.data.rooms import make_room, room_cloud
 from ppkt_zoo.errors import InputError, WeightError
+from ppkt_zoo.files.checksums import sha256_of_file
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
+from ppkt_zoo.running.tensor_files import write_tensors
 from ppkt_zoo.view.steps import Steps
 from ppkt_zoo.zoo.folder import WeightFolder, write_weight_folder
 from ppkt_zoo.zoo.load import load_backbone
@@ -120,14 +120,13 @@ def convert_to_spunet(weight: str, out: Path) -> dict[str, torch.Tensor]:
     """Write a weight's tensors under SpUNet's names, as safetensors, float32.
 
     Raises:
-        InputError: ``out`` ends in something else.
+        InputError: ``out`` ends in something else, or cannot be written.
         WeightError: the weight is of another family, or cannot be loaded.
     """
     if out.suffix != ".safetensors":
         raise InputError(f"tensors are written as .safetensors: give an --out that ends so, not {out.name!r}")
     tensors = to_spunet(load_backbone(weight).state_dict())
-    out.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, out)
+    write_tensors(out, tensors, error=InputError)
     return tensors
 
 
@@ -158,8 +157,7 @@ def _record(
     network: ConvertedNetwork,
     about: Mapping[str, Any],
 ) -> dict[str, Any]:
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = sha256_of_file(file, WeightError, "checkpoint")
     known = _ABOUT[dialect]
     limits = ["Trained by others; what it is worth on other data was not measured here."]
     if network.left_out:
