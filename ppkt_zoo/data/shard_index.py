@@ -10,11 +10,12 @@ import zlib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, model_validator
 
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.files.limits import MAX_TEXT, Limit, memory_named
 from ppkt_zoo.files.reading import read_file
+from ppkt_zoo.files.strict_json import parse_json
 from ppkt_zoo.files.text import one_line
 
 INDEX_FILE = "shards.json"
@@ -27,6 +28,8 @@ MAX_PART = Limit("PPKT_ZOO_MAX_PART", 512 * 2**20)
 _FILE = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}\.tar$"
 _Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,199}$")]
 _PartName = Annotated[str, Field(pattern=r"^[a-z0-9]{1,40}(\.[a-z0-9]{1,40})?$")]
+# Of one object; none of an index has more.
+_MOST_NAMES = 16
 _Name = Annotated[str, Field(max_length=1000)]
 _Count = Annotated[int, Field(ge=0, lt=2**63)]
 _Checksum = Annotated[int, Field(ge=0, lt=2**32)]
@@ -45,7 +48,7 @@ class SampleEntry(_Strict):
 
     key: _Key
     name: _Name
-    parts: dict[_PartName, tuple[_Count, _Count, _Checksum]] = Field(min_length=1, max_length=16)
+    parts: dict[_PartName, tuple[_Count, _Count, _Checksum]] = Field(min_length=1, max_length=_MOST_NAMES)
 
 
 class ShardEntry(_Strict):
@@ -54,7 +57,7 @@ class ShardEntry(_Strict):
     file: str = Field(pattern=_FILE)
     size: int = Field(gt=0, lt=2**63)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    samples: tuple[SampleEntry, ...] = Field(min_length=1)
+    samples: Annotated[tuple[SampleEntry, ...], FailFast()] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _parts_lie_inside(self) -> "ShardEntry":
@@ -70,8 +73,10 @@ class ShardIndex(_Strict):
 
     format: Literal[1] = 1
     name: _Name = Field(description="name of the source that was packed")
-    skipped: tuple[str, ...] = Field(default=(), description="a line for each frame that could not be read")
-    shards: tuple[ShardEntry, ...] = Field(min_length=1)
+    skipped: Annotated[tuple[str, ...], FailFast()] = Field(
+        default=(), description="a line for each frame that could not be read"
+    )
+    shards: Annotated[tuple[ShardEntry, ...], FailFast()] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _shards_differ(self) -> "ShardIndex":
@@ -90,13 +95,17 @@ def parse_index(content: bytes | str, where: str) -> ShardIndex:
     """An index from the text of its file.
 
     Raises:
-        FrameError: it is cut short, of another format or too long, places a file outside of its shard, or gives a
-            shard a name that is no plain file's.
+        FrameError: it is cut short, of another format or too long, names something twice, places a file
+            outside of its shard, or gives a shard a name that is no plain file's.
     """
     MAX_TEXT.check(len(content), f"{where}: this index of shards", FrameError)
+    text = content.removeprefix(b"\xef\xbb\xbf") if isinstance(content, bytes) else content.removeprefix("\ufeff")
     try:
         with memory_named(where, FrameError):
-            return ShardIndex.model_validate_json(content)
+            parse_json(
+                text, f"{where}: this index of shards is damaged, pack again", FrameError, most_names=_MOST_NAMES
+            )
+            return ShardIndex.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         field = one_line(".".join(str(part) for part in first["loc"]), 200)

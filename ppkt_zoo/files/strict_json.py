@@ -1,13 +1,15 @@
-"""The one strict reader of JSON: size, nesting, digits and non-finite numbers are bounded before anything uses them."""
+"""The one strict reader of JSON: bounded in size, nesting and digits, numbers finite, no name that stands twice."""
 
 import json
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from ppkt_zoo.errors import PPKTZooError
 from ppkt_zoo.files.limits import MAX_TEXT, Limit
 from ppkt_zoo.files.reading import read_file
+from ppkt_zoo.files.text import one_line
 
 __all__ = ["parse_json", "read_json"]
 
@@ -16,7 +18,12 @@ _DEPTH = 100
 
 
 def parse_json(
-    content: bytes | str, where: str, error: type[PPKTZooError], finite: bool = True, limit: Limit = MAX_TEXT
+    content: bytes | str,
+    where: str,
+    error: type[PPKTZooError],
+    finite: bool = True,
+    limit: Limit = MAX_TEXT,
+    most_names: int | None = None,
 ) -> Any:
     """The value of a JSON text in UTF-8.
 
@@ -26,10 +33,11 @@ def parse_json(
         error: what is raised.
         finite: refuse NaN, Infinity and numbers beyond the range of a float, such as 1e400.
         limit: the longest text that is parsed.
+        most_names: in one object; whoever tells each name that it does not know would tell millions. None for any.
 
     Raises:
         error: it is no JSON, is cut short, or is beyond what any honest file holds (nesting over 100, numbers of
-            over 400 digits).
+            over 400 digits), or a name stands twice in one object.
     """
     limit.check(len(content), f"{where}: this JSON", error)
 
@@ -54,9 +62,18 @@ def parse_json(
             raise ValueError(f"{name} is no number that JSON knows")
         return float(name.replace("Infinity", "inf"))
 
+    def names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+            raise ValueError(f"{one_line(twice, 80)!r} stands twice in one object")
+        if most_names is not None and len(found) > most_names:
+            raise ValueError(f"{len(found)} names in one object, where {most_names} are the most")
+        return found
+
     try:
         text = content.decode("utf-8-sig") if isinstance(content, bytes) else content.removeprefix("\ufeff")
-        value = json.loads(text, parse_int=whole, parse_float=real, parse_constant=constant)
+        value = json.loads(text, parse_int=whole, parse_float=real, parse_constant=constant, object_pairs_hook=names)
     except (ValueError, RecursionError, MemoryError) as failure:
         reason = "it is nested too deep" if isinstance(failure, RecursionError) else str(failure) or "too large"
         raise error(f"{where}: this is not whole JSON ({reason})") from None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol
 
 import torch
-from pydantic import Field, field_validator, model_validator
+from pydantic import FailFast, Field, field_validator, model_validator
 from torch import Tensor
 
 from ppkt_zoo.errors import WeightError
@@ -30,7 +30,9 @@ class HeadConfig(Model):
     format: Literal[1] = 1
     task: Literal["segmentation"] = "segmentation"
     level: Text = Field(description="the backbone's level that the head reads")
-    classes: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=2, description="a name each output")
+    classes: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], FailFast()] = Field(
+        min_length=2, description="a name each output"
+    )
     ids: tuple[_Id, ...] | None = Field(default=None, description="what files call each class; its place where absent")
     colors: tuple[tuple[_Part, _Part, _Part] | None, ...] | None = Field(
         default=None, description="in pictures, red, green and blue a class; any that fits where a class has none"

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import FailFast, Field, field_validator, model_validator
 
 from ppkt_zoo.errors import ManifestError, UnknownNameError
 from ppkt_zoo.files.limits import MAX_TEXT
@@ -81,7 +81,7 @@ class Manifest(Model):
     """All listed weights; their names are unique."""
 
     format: Literal[1] = FORMAT
-    weights: tuple[WeightSpec, ...] = ()
+    weights: Annotated[tuple[WeightSpec, ...], FailFast()] = ()
 
     @field_validator("weights")
     @classmethod

@@ -4,7 +4,16 @@ import datetime
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
 
 from ppkt_zoo.files.text import printable
 from ppkt_zoo.zoo.names import ARCHITECTURE, REPOSITORY, REVISION, SHA256, WEIGHT_NAME
@@ -154,7 +163,7 @@ class Metric(Estimate):
     """One measured property of the weight."""
 
     data: Text = Field(description="what it was measured on, and that the training never saw it")
-    seeds: tuple[int, ...] = Field(min_length=1)
+    seeds: Annotated[tuple[int, ...], FailFast()] = Field(min_length=1)
     n: int = Field(ge=1, description="number of things that one run was measured on")
     control: Control | None = None
 
@@ -197,14 +206,18 @@ class WeightRecord(Model):
     description: Text = Field(description="one sentence: what this weight is")
     method: Text = Field(description="ppkt, point_contrast, …")
     teacher: Teacher | None = None
-    data: tuple[DataUsed, ...] = Field(min_length=1)
+    data: Annotated[tuple[DataUsed, ...], FailFast()] = Field(min_length=1)
     recipe: RecipeUsed | None = None
     conversion: Conversion | None = None
     seed: int | None = None
     trained: Training | None = None
-    metrics: tuple[Metric, ...] = ()
-    deviations: tuple[Text, ...] = Field(default=(), description="from the method as published, each named")
-    limits: tuple[Text, ...] = Field(default=(), description="what it cannot do, or was never tested on")
+    metrics: Annotated[tuple[Metric, ...], FailFast()] = ()
+    deviations: Annotated[tuple[Text, ...], FailFast()] = Field(
+        default=(), description="from the method as published, each named"
+    )
+    limits: Annotated[tuple[Text, ...], FailFast()] = Field(
+        default=(), description="what it cannot do, or was never tested on"
+    )
     licences: Licences
     citation: Text
     parameters: int = Field(ge=1)

@@ -12,6 +12,8 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 #: No JSON file of ours comes near it; a larger one is not read.
 MAX_JSON_BYTES = 4 * 2**20
+# Of one object. A field that is not known is a finding, and pydantic makes all findings before it tells one.
+_MOST_NAMES = 1000
 _SHOWN = 3
 _LONGEST_STEP = 80
 
@@ -26,7 +28,7 @@ def parse_json(model: type[_Model], data: bytes, where: str, error_class: type[P
     """
     if len(data) > MAX_JSON_BYTES:
         raise error_class(f"{where} has {len(data)} bytes, more than the {MAX_JSON_BYTES} that are ever read")
-    strict_json.parse_json(data, where, error_class)
+    strict_json.parse_json(data, where, error_class, most_names=_MOST_NAMES)
     try:
         return model.model_validate_json(data.removeprefix(b"\xef\xbb\xbf"))
     except ValidationError as error:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -254,3 +255,29 @@ def test_a_saved_state_of_wrong_kinds_is_named(change: dict[str, Any], packed: P
         ShardStream(packed, resume=saved)
     with pytest.raises(FrameError, match="resume"):
         ShardStream(packed, resume={"seen": 1})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"format":1,"name":"x","shards":[' + "{}," * 300_000 + "{}]}",
+        '{"format":1,"name":"x","skipped":[' + "0," * 300_000 + "0]}",
+        '{"format":1,"name":"x",' + ",".join(f'"{number}":0' for number in range(100_000)) + "}",
+    ],
+)
+def test_an_index_of_a_million_faults_is_refused_at_the_first(text: str, packed: Path) -> None:
+    """pydantic makes an error of each before it raises: minutes, and gigabytes, for a few megabytes."""
+    (packed / "shards.json").write_text(text)
+    began = time.process_time()
+    with pytest.raises(FrameError, match=r"shards\.json: this (index of shards is damaged|is not whole JSON)|names in"):
+        ShardFrames(packed)
+    assert time.process_time() - began < 5
+
+
+def test_an_index_that_names_something_twice_is_refused_and_one_with_a_mark_is_read(packed: Path) -> None:
+    text = (packed / "shards.json").read_text()
+    (packed / "shards.json").write_text("\ufeff" + text)
+    assert len(ShardFrames(packed)) == len(list(ShardStream(str(packed), epochs=1))) == 3
+    (packed / "shards.json").write_text(text.replace('"name"', '"name": "x", "name"', 1))
+    with pytest.raises(FrameError, match="'name' stands twice"):
+        ShardFrames(packed)

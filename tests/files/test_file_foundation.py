@@ -203,3 +203,15 @@ def test_tensors_have_a_checksum_that_any_change_moves() -> None:
     assert first != sha256_of_tensors(tensors, "y")
     assert first != sha256_of_tensors({**tensors, "a": tensors["a"].reshape(3, 2)}, "x")
     assert first != sha256_of_tensors({**tensors, "b": torch.tensor(2)}, "x")
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '[{"b": {"a": 1, "b": 2, "a": 1}}]'])
+def test_a_json_name_that_stands_twice_is_told_not_lost(text: str) -> None:
+    with pytest.raises(InputError, match="x: this is not whole JSON \\('a' stands twice in one object\\)"):
+        parse_json(text, "x", InputError)
+
+
+def test_names_of_one_object_can_be_bounded() -> None:
+    assert parse_json('{"a": {"b": 1}, "c": 2}', "x", InputError, most_names=2) == {"a": {"b": 1}, "c": 2}
+    with pytest.raises(InputError, match="3 names in one object, where 2 are the most"):
+        parse_json('[{"a": 1, "b": 2, "c": 3}]', "x", InputError, most_names=2)

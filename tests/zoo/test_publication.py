@@ -40,6 +40,8 @@ def data(licence: str) -> list[dict[str, Any]]:
         ({"teacher": make_record()["teacher"] | {"licence": "internal use only"}}, "teacher.licence"),
         ({"limits": ["fine", "These numbers must not be published."]}, "limits[1]"),
         ({"limits": ["cannot be shared"]}, "limits[0]"),
+        ({"description": "A test weight, not to be published."}, "description"),
+        ({"data": [data("CC0-1.0")[0] | {"attribution": "someone; do not redistribute"}]}, "data[0].attribution"),
     ],
 )
 def test_words_that_forbid_are_found_with_their_field(changes: dict[str, Any], field: str) -> None:
@@ -47,6 +49,59 @@ def test_words_that_forbid_are_found_with_their_field(changes: dict[str, Any], f
     told = what_forbids_publication(record)
     assert told is not None
     assert told.startswith(f"{field} says ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Non-commercial research: LOCAL ONLY",
+        "local-only",
+        "must not leave this machine",
+        "Don’t upload",
+        "never publish",
+        "not to be pub\u00adlished",
+        "NOT TO BE **PUBLISHED**",
+        "no public distribution",
+        "redistribution is prohibited",
+        "Redistribution of the data or derived works is not permitted",
+        "not allowed to be shared",
+        "must not be copied, shared or published",
+        "not to be passed on",
+        "may not be made publicly available",
+        "no permission to redistribute",
+        "non-redistributable",
+        "for internal use",
+        "under NDA",
+        "private",
+        "unlicensed",
+    ],
+)
+def test_words_of_a_licence_that_forbid_in_other_ways(words: str) -> None:
+    licences = {"data": "CC0-1.0", "weights": words}
+    record = WeightRecord.model_validate(make_record(parameters=1, created="2026-11-29", licences=licences))
+    assert (what_forbids_publication(record) or "").startswith("licences.weights says ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "CC BY-NC-ND 4.0",
+        "GPL-3.0-only",
+        "for non-commercial research only",
+        "private data, released under CC0",
+        "redistribution allowed, commercial use not permitted",
+        "weights may be published, images not included",
+        "own synthetic rooms, no licence needed",
+        "NYU: no licence stated",
+        "not known",
+    ],
+)
+def test_conditions_of_a_licence_forbid_nothing(words: str) -> None:
+    licences = {"data": words, "weights": words}
+    limits = ["The code was never published.", "no distribution shift was tested", "no weight sharing between levels"]
+    changes = {"licences": licences, "limits": limits}
+    record = WeightRecord.model_validate(make_record(parameters=1, created="2026-11-29", **changes))
+    assert what_forbids_publication(record) is None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import FailFast, Field, field_validator
 from torch import Tensor
 
 from ppkt_zoo.backbones.base import Backbone
@@ -39,7 +39,7 @@ class _DetectorConfig(Model):
 
     format: Literal[1] = 1
     task: Literal["detection"] = "detection"
-    classes: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
+    classes: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], FailFast()] = Field(min_length=1)
     shape: dict[str, float]
 
     @field_validator("shape")
