@@ -17,7 +17,7 @@ from ppkt_zoo.running.checkpoint_claims import check_claims
 from ppkt_zoo.running.data_record import DataPart, check_same_data, data_parts_in, stored
 from ppkt_zoo.running.tensor_files import TensorShape, read_tensors, write_tensors
 
-__all__ = ["Resumed", "clear_parts", "has_checkpoints", "resume", "save_checkpoint"]
+__all__ = ["Resumed", "clear_parts", "resume", "save_checkpoint"]
 
 _NAME = re.compile(r"step-(\d{8})\.safetensors")
 _PART = re.compile(r"step-\d{8}\.part")
@@ -167,15 +167,6 @@ def resume(
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     torch.set_rng_state(tensors["random.torch"])
     return Resumed(header["step"], header["notes"], _strip(tensors, "average."), file, tuple(remarks))
-
-
-def has_checkpoints(folder: Path) -> bool:
-    """Whether a run left a checkpoint in a folder.
-
-    Raises:
-        TrainingError: there is something else than a folder, or it cannot be read.
-    """
-    return bool(_checkpoints(folder))
 
 
 def clear_parts(folder: Path) -> None:
