@@ -1,7 +1,6 @@
 """The weight folder: everything that is needed to do it again. Written whole or not at all, read strictly."""
 
 import datetime
-import glob
 import hashlib
 import os
 import shutil
@@ -18,6 +17,7 @@ from ppkt_zoo.errors import ManifestError, WeightError
 from ppkt_zoo.files.reading import usable_path
 from ppkt_zoo.files.writing import write_whole
 from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.zoo.beside import carry_over, laid_aside, leftover_note, pickle_note
 from ppkt_zoo.zoo.card import write_card
 from ppkt_zoo.zoo.config import (
     CARD,
@@ -122,10 +122,10 @@ def open_weight_folder(path: str | os.PathLike[str]) -> WeightFolder:
     folder = usable_path(path, WeightError, "path of a weight folder")
     if not folder.is_dir():
         raise WeightError(
-            f"{folder} is not a folder: name the folder that holds {CONFIG} and {MODEL}{_leftover_note(folder)}"
+            f"{folder} is not a folder: name the folder that holds {CONFIG} and {MODEL}{leftover_note(folder)}"
         )
     if not os.path.lexists(folder / CONFIG):
-        raise WeightError(f"{folder} is no weight folder: {CONFIG} is missing{_pickle_note(folder)}")
+        raise WeightError(f"{folder} is no weight folder: {CONFIG} is missing{pickle_note(folder)}")
     where = str(folder / CONFIG)
     config = parse_json(WeightConfig, read_bytes(folder / CONFIG), where, WeightError)
     config.check_preprocessing(where)
@@ -190,7 +190,7 @@ def write_weight_folder(
 
 
 def update_record(folder: str | os.PathLike[str], record: WeightRecord | Mapping[str, Any]) -> WeightFolder:
-    """Put another record into a weight folder (metrics are measured after it is written); tensors stay.
+    """Put another record into a weight folder (metrics are measured after it is written); all else in it stays.
 
     Raises:
         WeightError: the folder does not open, or a file in it is damaged.
@@ -199,11 +199,8 @@ def update_record(folder: str | os.PathLike[str], record: WeightRecord | Mapping
     opened = open_weight_folder(folder)
     new = parse_mapping(WeightRecord, record, RECORD, ManifestError)
     files: dict[str, bytes] = {name: opened.read(name) for name in opened.config.files}
-    # A picture or a note that someone laid beside them stays too.
-    others = {file.name for file in opened.path.iterdir() if file.is_file()} - {*files, CONFIG, CARD}
-    files |= {name: read_bytes(opened.path / name) for name in others}
     network = NetworkConfig.model_validate(opened.config.model_dump(exclude={"files"}))
-    return _install(opened.path, network, new, files, overwrite=True)
+    return _install(opened.path, network, new, files, overwrite=True, keep=True)
 
 
 def weight_spec(folder: WeightFolder, source: BundledSource | HubSource) -> WeightSpec:
@@ -219,25 +216,6 @@ def weight_spec(folder: WeightFolder, source: BundledSource | HubSource) -> Weig
         files={name: file_entry(read_bytes(folder.path / name)) for name in names},
         record=folder.record(),
     )
-
-
-def _leftover_note(folder: Path) -> str:
-    """What an interrupted writing left of a folder, for a message; empty where nothing."""
-    left = sorted(one.name for one in folder.parent.glob(f".{glob.escape(folder.name)}.*.old") if one.is_dir())
-    return (
-        f"; writing it was interrupted, and {folder.parent / left[0]} is the weight that stood there before: rename it "
-        "back, or write the new one again"
-        if left
-        else ""
-    )
-
-
-def _pickle_note(folder: Path) -> str:
-    try:
-        pickles = sorted(file.name for file in folder.iterdir() if file.suffix in (".pth", ".pt", ".ckpt", ".bin"))
-    except OSError:
-        return ", or may not be seen"
-    return f"; {pickles[0]} is a pickle and is never opened here" if pickles else ""
 
 
 def _extra_bytes(extra: Mapping[str, str | bytes]) -> dict[str, bytes]:
@@ -269,9 +247,14 @@ def _complete_record(
 
 
 def _install(
-    folder: Path, network: NetworkConfig, record: WeightRecord, files: dict[str, bytes], overwrite: bool
+    folder: Path,
+    network: NetworkConfig,
+    record: WeightRecord,
+    files: dict[str, bytes],
+    overwrite: bool,
+    keep: bool = False,
 ) -> WeightFolder:
-    """Write all files beside the folder, then rename."""
+    """Write all files beside the folder, with what else lies in it where ``keep`` says so, then rename."""
     if folder.exists() and not overwrite:
         raise WeightError(f"{folder} exists already: choose another one, or write with overwrite=True")
     if folder.exists() and not (folder / CONFIG).is_file():
@@ -287,6 +270,8 @@ def _install(
         draft.mkdir()
         for name, data in files.items():
             write_whole(draft / name, data, WeightError)
+        if keep:
+            carry_over(folder, draft)
         if folder.exists():
             folder.rename(aside)
         try:
@@ -296,13 +281,13 @@ def _install(
                 aside.rename(folder)
             raise
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise WeightError(f"{folder} cannot be written: {reason}") from None
     except WeightError as error:
         raise WeightError(f"{folder} cannot be written; what stood there still stands ({error})") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     # The new one stands: what this writing, or an interrupted one, laid aside is of no more use.
-    for old in folder.parent.glob(f".{glob.escape(folder.name)}.*.old"):
+    for old in laid_aside(folder):
         shutil.rmtree(old, ignore_errors=True)
     return WeightFolder(folder, config)

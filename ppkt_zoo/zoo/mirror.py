@@ -82,17 +82,23 @@ def mirrored_file(
     place = f"{name.repo}/{name.revision}/{file}"
     if "://" not in mirror:
         path = usable_path(f"{mirror}/{place}", InputError, f"path ({MIRROR})")
-        if not path.is_file():
+        try:
+            found = path.is_file()
+        except OSError as error:
+            raise WeightError(
+                f"{name}: the mirror {mirror} cannot be read ({error.strerror}): check {MIRROR}"
+            ) from None
+        if not found:
             raise WeightError(f"{name}: the mirror {mirror} has no {place}: lay it there, or unset {MIRROR}")
         return path
     root = (default_cache() if cache_dir is None else Path(cache_dir)) / "mirror"
     target = root / place
-    if target.is_file() and not force:
-        return target
-    if offline:
-        raise WeightError(f"{name}: {file} is not in the cache and HF_HUB_OFFLINE is set: load it once with a network")
     trouble = f"{name}: {file} cannot be fetched from the mirror"
     try:
+        if target.is_file() and not force:
+            return target
+        if offline:
+            raise WeightError(f"{name}: {file} is not in the cache and HF_HUB_OFFLINE is set: load it with a network")
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock", timeout=_LONGEST_LOCK):
             # Whoever held the lock before may have fetched it.
@@ -107,7 +113,7 @@ def mirrored_file(
     except (requests.RequestException, HTTPError) as error:
         problem = f"no connection, or it was cut ({type(error).__name__}): check the network and {MIRROR}"
     except OSError as error:
-        problem = f"the cache cannot be written ({error.strerror}): free some space or set PPKT_ZOO_CACHE"
+        problem = f"the cache cannot be used ({error.strerror}): free some space or set PPKT_ZOO_CACHE"
     except ValueError as error:
         if isinstance(error, PPKTZooError):
             raise

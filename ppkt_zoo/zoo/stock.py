@@ -82,6 +82,9 @@ def list_kept(hub_cache: Path | None = None) -> list[Kept]:
 
     Args:
         hub_cache: the Hub's; its client's own choice (HF_HOME, HF_HUB_CACHE) where None.
+
+    Raises:
+        InputError: a cache is no folder that can be read.
     """
     own = [
         Kept(kind, path.name, path, _size(path))
@@ -101,12 +104,14 @@ def clear(kinds: Sequence[str], hub_cache: Path | None = None) -> list[Kept]:
         hub_cache: as for :func:`list_kept`.
 
     Raises:
-        InputError: no such kind, or something cannot be removed.
+        InputError: no such kind, or something cannot be removed, or is a link to another place.
     """
     if unknown := set(kinds) - {"hub", *_OWN}:
         raise InputError(f"there is no kind {min(unknown)!r}: there are hub, {', '.join(_OWN)}")
     removed = [one for one in list_kept(hub_cache) if one.kind in kinds]
     for one in removed:
+        if one.path.is_symlink():
+            raise InputError(f"{one.path} is a link and leads elsewhere: remove by hand what it leads to")
         try:
             shutil.rmtree(one.path)
         except OSError as error:
@@ -124,6 +129,11 @@ def _of_the_hub(cache: Path | None) -> list[Kept]:
         scanned = scan_cache_dir(cache)
     except CacheNotFound:
         return []
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no folder"
+        raise InputError(
+            f"the Hub's cache cannot be read ({reason}): set HF_HOME or HF_HUB_CACHE to a folder"
+        ) from None
     return [
         Kept("hub", repo.repo_id, repo.repo_path, repo.size_on_disk)
         for repo in scanned.repos

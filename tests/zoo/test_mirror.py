@@ -338,3 +338,24 @@ def test_of_the_shared_cache_only_weights_are_touched(hub: HubServer, tmp_path: 
     assert [one.name for one in clear(["hub"], cache)] == [REPO]
     assert [one.name for one in cache.glob("models--*")] == ["models--someone--other"]
     assert verify(NAME, cache_dir=cache).ok, "what was cleared is fetched again"
+
+
+def test_a_cache_that_is_no_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"the Hub's cache cannot be read .*HF_HOME"):
+        list_kept(tmp_path / "file")
+    monkeypatch.setenv("PPKT_ZOO_CACHE", "/tmp/" + "x" * 5000)
+    with pytest.raises(InputError, match=r"PPKT_ZOO_CACHE.*File name too long"):
+        list_kept(tmp_path / "none")
+
+
+def test_a_cache_that_is_a_link_is_left_to_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = tmp_path / "large disk"
+    large.mkdir()
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "rooms").symlink_to(large)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PPKT_ZOO_CACHE", "~/home")
+    with pytest.raises(InputError, match="rooms is a link and leads elsewhere"):
+        clear(["rooms"], tmp_path / "none")
+    assert large.is_dir()

@@ -157,6 +157,23 @@ def test_metrics_are_added_later(folder: Path) -> None:
     verify(folder)
 
 
+def test_another_record_leaves_all_else_in_the_folder_and_other_weights_alone(folder: Path) -> None:
+    (folder / ".git").mkdir()
+    (folder / ".git" / "HEAD").write_text("ref: refs/heads/main")
+    (folder / "data").symlink_to("/nowhere")
+    # Of another weight, whose writing was interrupted: the only copy of what stood there.
+    other = folder.with_name(f".{folder.name}.rooms.0123abcd.old")
+    own = folder.with_name(f".{folder.name}.0123abcd.old")
+    for one in (other, own):
+        one.mkdir()
+    update_record(folder, open_weight_folder(folder).record())
+    assert (folder / ".git" / "HEAD").read_text() == "ref: refs/heads/main"
+    assert (folder / "data").is_symlink()
+    assert other.is_dir()
+    assert not own.exists()
+    verify(folder)
+
+
 def test_card(folder: Path) -> None:
     card = (folder / "README.md").read_text()
     for text in (
