@@ -2,6 +2,7 @@
 
 python tools/bundle_weight.py runs/first_weight/weight --results docs/results/first_weight.json
 python tools/bundle_weight.py runs/family/NAME/weight --results docs/results/pretraining.json
+python tools/bundle_weight.py ppkt_zoo/weights/NAME --results docs/results/pretraining.json   # its figures alone
 """
 
 import argparse
@@ -29,9 +30,11 @@ def main() -> None:
     if metrics is None:
         raise SystemExit(f"{asked.results} does not speak of {asked.folder}: measure exactly this weight first")
     target = ROOT / "ppkt_zoo" / "weights" / trained.config.name
-    if target.exists():
-        shutil.rmtree(target)
-    shutil.copytree(asked.folder, target)
+    # Given where it lies in the package, a weight's figures are written anew and nothing is copied.
+    if not (target.exists() and target.samefile(trained.path)):
+        if target.exists():
+            shutil.rmtree(target)
+        shutil.copytree(asked.folder, target)
     record = trained.record().model_dump(mode="json") | {"metrics": metrics}
     bundled = update_record(target, record)
     print(verify(target))

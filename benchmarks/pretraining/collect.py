@@ -1,6 +1,7 @@
 """From the JSON files of evaluate.py and ablate.py to the one that is committed beside the page."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,7 @@ def collect_evaluation(folder: Path, tiny: bool = False) -> list[Student]:
             raise SystemExit(f"{one['name']} and {students[0]['name']} were measured under different seeds")
         for part in ("rooms", "kitchen", "mosd"):
             reports = one["parts"][part].pop("reports")
-            # Linear probes are asked for every labelled point, kNN for some of them: each line has its own number.
-            asked = {line: min(seed[line]["points"] for seed in reports) for line in reports[0]}
+            asked = points_of(reports)
             one["parts"][part] |= {"points": min(asked.values()), "points_of": asked}
             one["parts"][part]["unconverged"] = sum(not line["converged"] for seed in reports for line in seed.values())
     keys = {one["key"] for one in students}
@@ -37,6 +37,11 @@ def collect_evaluation(folder: Path, tiny: bool = False) -> list[Student]:
         if one["kind"] == "weight" and one["control"] not in keys:
             raise SystemExit(f"the untrained control of {one['name']} was not measured: run evaluate.py on it again")
     return sorted(students, key=lambda one: (_ORDER[one["kind"]], one.get("parameters", 0), one["name"]))
+
+
+def points_of(reports: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many points each line was asked for: linear probes for every labelled one, kNN for some of them."""
+    return {line: min(seed[line]["points"] for seed in reports) for line in reports[0]}
 
 
 def collect_ablation(folder: Path) -> dict[str, Any]:

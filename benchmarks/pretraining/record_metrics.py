@@ -30,7 +30,7 @@ def record_metrics(student: Student, students: Sequence[Student]) -> list[dict[s
             "name": probe,
             "data": data,
             "seeds": seeds,
-            "n": _asked(student, part, line),
+            "n": student["parts"][part]["points_of"][line],
             **_estimate(miou(student, part, line)),
             "control": {"name": "random initialisation", **_estimate(miou(control, part, line))},
         }
@@ -50,12 +50,6 @@ def record_metrics(student: Student, students: Sequence[Student]) -> list[dict[s
         }
         for name, result in retrieval.get("sets", {}).items()
     ]
-
-
-def _asked(student: Student, part: str, line: str) -> int:
-    """How many points a line was measured on; results from before lines were told apart hold the least of all lines."""
-    found = student["parts"][part]
-    return int(found.get("points_of", {}).get(line, found["points"]))
 
 
 def _estimate(values: Sequence[float]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The scripts behind docs/results/pretraining.md: what they refuse, keep, compare and write."""
 
 import copy
+import dataclasses
 import importlib
 import json
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import torch
 from scripts_on_path import scripts_on_path
 
 from ppkt_zoo.data.rooms.version import VERSION
+from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.train.recipe import load_recipe
 from ppkt_zoo.zoo.record import Metric
 
@@ -158,7 +160,7 @@ def test_records_are_metrics_of_each_weight_beside_its_control() -> None:
     students = [weight("net.a", 0.5), student("net, untrained", "untrained", 0.1)]
     for one in students:
         for part in ("rooms", "kitchen", "mosd"):
-            one["parts"][part]["points"] = 1000
+            one["parts"][part]["points_of"] = {LINEAR: 1000, KNN: 30}
     students[0]["parts"]["retrieval"] = {"pairs": 64, "sets": {"unseen rooms": {"top1": {"values": [0.1, 0.2, 0.3]}}}}
     (found,) = script("record_metrics").records(students).values()
     metrics = [Metric.model_validate(one) for one in found]
@@ -173,6 +175,60 @@ def test_a_record_says_how_many_points_each_probe_was_measured_on(tmp_path: Path
     students = script("collect").collect_evaluation(written(tmp_path, family()))
     found = next(iter(script("record_metrics").records(students).values()))
     assert {one["name"]: one["n"] for one in found} == {"linear probe mIoU": 1000, "kNN probe mIoU": 30}
+
+
+def labelled_clouds(seed: int) -> list[tuple[PointCloud, np.ndarray]]:
+    """Three clouds of 40 points whose colour tells their class; four points of each have none."""
+    drawn = np.random.default_rng(seed)
+    found = []
+    for _ in range(3):
+        label = drawn.integers(0, 2, 40)
+        rgb = (label[:, None] * 90 + drawn.integers(0, 120, (40, 3))).astype(np.uint8)
+        found.append((PointCloud.from_arrays(drawn.random((40, 3)), rgb), np.where(np.arange(40) < 4, -1, label)))
+    return found
+
+
+def kept_figures(task: Any, students: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """As they were kept before each line had its own number of points: the least of all lines alone."""
+    probing = importlib.import_module("_probes.probing")
+    reports = probing.probe_scores(task, probing.of_colour_and_height, [0, 1, 2])
+    for one in students:
+        one["amount"] = json.loads(json.dumps(dataclasses.asdict(script("amount").FULL)))
+        for part in one["parts"].values():
+            if "reports" in part:
+                del part["reports"]
+                part["points"] = 30
+                part["miou"] = {line: {"values": [seed[line]["miou"] for seed in reports]} for line in reports[0]}
+    return students
+
+
+def task_of(test: list[tuple[PointCloud, np.ndarray]]) -> Any:
+    task = importlib.import_module("_probes.probing").ProbeTask
+    fit = labelled_clouds(1)
+    return task(("a", "b"), fit.__getitem__, test.__getitem__, 3, 3, 3, per_frame=9, per_class=20, queries=10)
+
+
+def test_kept_figures_are_told_their_points_by_the_data_alone() -> None:
+    points = script("points")
+    students = kept_figures(task_of(labelled_clouds(2)), family())
+    found = points.count(students, {part: task_of(labelled_clouds(2)) for part in ("rooms", "kitchen", "mosd")})
+    assert set(found) == {"rooms", "kitchen", "mosd"}
+    for asked in found.values():
+        # Three frames: kNN is asked for ten points of each, a linear probe for every labelled one.
+        assert (asked[LINEAR], asked[KNN]) == (3 * 36, 3 * 10)
+
+
+def test_other_data_tell_kept_figures_nothing() -> None:
+    points = script("points")
+    students = kept_figures(task_of(labelled_clouds(2)), family())
+    with pytest.raises(SystemExit, match="rooms, linear, last level: other scores than were kept"):
+        points.count(students, {"rooms": task_of(labelled_clouds(3))})
+    for change, reason in (
+        ({"world": VERSION - 1}, "another world or amount: run evaluate.py"),
+        ({"parts": students[0]["parts"] | {"rooms": students[0]["parts"]["rooms"] | {"points": 29}}}, "other points"),
+    ):
+        with pytest.raises(SystemExit, match=reason):
+            points.count([students[0] | change, *students[1:]], {"rooms": task_of(labelled_clouds(2))})
 
 
 def test_the_page_says_what_the_figures_say(tmp_path: Path) -> None:
