@@ -45,7 +45,8 @@ def as_tensor(name: Name, value: Any) -> Tensor:
     if array.dtype.kind not in _WIDEST:
         raise InputError(f"{name} must be a numeric array, got dtype {array.dtype}")
     if array.dtype.itemsize > _WIDEST[array.dtype.kind]:
-        array = array.astype(np.float64)
+        with np.errstate(over="ignore"):  # what is beyond float64 becomes infinity, which is told
+            array = array.astype(np.float64)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     # torch has no read-only tensors, and no negative strides.
