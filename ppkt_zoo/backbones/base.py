@@ -90,11 +90,13 @@ class Backbone(nn.Module, ABC):
         """
         names = self._level_names(levels)
         tile = _checked_tile(tile)
-        warn_where_busy()
         with memory_named(self._too_big(xyz, tile), InputError):
             cloud = PointCloud.from_arrays(xyz, rgb)
             warn_of_few_voxels(cloud.xyz, self.input_spec.voxel_size)
-            cloud = cloud.to(self._device(cloud))
+            device = self._device(cloud)
+            if device.type == "cpu":
+                warn_where_busy()
+            cloud = cloud.to(device)
             with evaluating(self) as network, torch.no_grad(), flushed_denormals():
                 features = network._encode(cloud, names, tile)
             answer = {name: _like(feature.float(), xyz) for name, feature in features.items()}
@@ -113,7 +115,7 @@ class Backbone(nn.Module, ABC):
             return known
         asked = [levels] if isinstance(levels, str) else levels
         if isinstance(asked, bytes) or not isinstance(asked, Iterable):
-            raise InputError(f"levels is a level's name or a list of names, got {levels!r}: {', '.join(known)}")
+            raise InputError(f"levels is a level's name or a list of names, got {one_line(repr(levels), 80)}: {known}")
         names = [known[-1] if isinstance(level, str) and level == "last" else level for level in asked]
         if not names:
             raise InputError(f"levels is an empty list; known: {', '.join(known)}, 'last', 'all'")

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils import _pytree
 
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.files.text import one_line
 
 __all__ = ["PointFeatures", "unknown_level"]
 
@@ -169,7 +170,7 @@ def unknown_level(name: object, known: list[str]) -> str:
     """The message for a level that is not there."""
     near = difflib.get_close_matches(str(name), known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"no level {name!r}: {hint}known, coarse to fine: {', '.join(known)}; or 'last', 'all'"
+    return f"no level {one_line(repr(name), 80)}: {hint}known, coarse to fine: {', '.join(known)}; or 'last', 'all'"
 
 
 def _pick(features: Tensor, rows: Tensor) -> Tensor:

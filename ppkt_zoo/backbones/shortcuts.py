@@ -41,7 +41,8 @@ def is_hooked(module: nn.Module) -> bool:
 
 def foldable(norm: nn.Module) -> bool:
     """Whether :func:`folded` may stand for a module: one of torch's batch norms or ours, as it was made."""
-    return isinstance(norm, _BatchNorm) and not is_hooked(norm)
+    whose = type(norm).forward.__module__.partition(".")[0]
+    return isinstance(norm, _BatchNorm) and whose in ("torch", "ppkt_zoo") and not is_hooked(norm)
 
 
 def is_plain_linear(linear: nn.Module) -> bool:

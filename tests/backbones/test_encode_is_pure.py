@@ -166,6 +166,28 @@ def test_another_part_is_computed_as_it_says(network: Backbone, make_cloud: Make
     torch.testing.assert_close(encoded(network.train(training), cloud), expected, rtol=1e-4, atol=1e-4)
 
 
+class Louder(nn.BatchNorm1d):
+    """A batch norm that does something else too."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * super().forward(x)
+
+
+def test_another_batch_norm_is_computed_as_it_says(network: Backbone, make_cloud: MakeCloud) -> None:
+    cloud, changed = make_cloud(), copy.deepcopy(network)
+    parent = next(part for part in changed.modules() if hasattr(part, "norm"))
+    with torch.no_grad():
+        parent.norm.weight.mul_(2)
+        parent.norm.bias.mul_(2)
+    expected = encoded(changed, cloud)
+    parent = next(part for part in network.modules() if hasattr(part, "norm"))
+    louder = Louder(parent.norm.num_features)
+    louder.load_state_dict(parent.norm.state_dict())
+    parent.norm = louder
+    torch.testing.assert_close(encoded(network, cloud), expected, rtol=1e-4, atol=1e-4)
+    network.train()(CloudBatch.collate([cloud]))
+
+
 def test_hooks_that_compute_a_weight_are_obeyed(network: Backbone, make_cloud: MakeCloud) -> None:
     cloud = make_cloud()
     pruned = copy.deepcopy(network)
