@@ -26,9 +26,11 @@ __all__ = [
 ]
 
 
-# Control characters, and the marks that turn the direction of text around: both can rewrite what a terminal shows.
+# Control characters, marks that turn the direction of text around, and letters that nobody sees: they can rewrite
+# what a terminal shows.
 _UNPRINTABLE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff"
+    r"\U000e0000-\U000e007f]"
 )
 
 

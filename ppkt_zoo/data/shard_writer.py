@@ -61,7 +61,6 @@ def pack_frames(
                 clear_pack(out)
             _check_room(out, overwrite)
             index = _pack(source, out, shard_size, progress, say)
-        _remove_lock(out)
     except OSError as error:
         raise FrameError(
             f"{error.filename or out}: these shards cannot be written ({error.strerror}): make room, and give the same "
@@ -136,11 +135,6 @@ def _check_room(out: Path, overwrite: bool) -> None:
             f"{out}: shards are packed into a new folder, and this one is not empty, it holds a whole set: give "
             "another, or overwrite it (--overwrite)"
         )
-
-
-def _remove_lock(out: Path) -> None:
-    """Leave shards and index alone in the folder, to be copied elsewhere."""
-    (out / ".ppkt-zoo.lock").unlink(missing_ok=True)
 
 
 class _Shard:

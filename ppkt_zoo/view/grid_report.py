@@ -27,7 +27,7 @@ def grid_table(grid: Grid, scores: Scores) -> str:
     Differences are paired by seed: both runs of a pair saw the same scenes in the same order.
 
     Raises:
-        InputError: a start has fewer than two runs at some fraction.
+        InputError: a start has fewer than two runs at some fraction, or a run has no score.
     """
     first = next(iter(grid.starts))
     names = FIGURES[grid.task]
@@ -84,7 +84,16 @@ def _seeds(scores: Scores, start: str, fraction: float) -> list[int]:
 
 
 def _values(scores: Scores, start: str, fraction: float, seeds: Sequence[int], key: str) -> list[float]:
-    return [float(scores[Cell(start, fraction, seed)][key]) for seed in seeds]
+    values: list[float] = []
+    for seed in seeds:
+        value = scores[Cell(start, fraction, seed)].get(key)
+        if not isinstance(value, int | float):
+            raise InputError(
+                f"the run of {start} with {fraction:.0%} of the labels and seed {seed} has no {key}: nothing that it "
+                "was tested on has a label of a known class"
+            )
+        values.append(float(value))
+    return values
 
 
 def _over(scores: Scores, start: str, first: str, fraction: float, seeds: Sequence[int], key: str) -> Interval:

@@ -56,7 +56,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("whole") / "out"
     pack_frames(Source(), folder, SIZE)
     found = contents(folder)
-    assert {name for name in found if not name.endswith(".tar")} == {"shards.json"}
+    assert {name for name in found if not name.endswith(".tar")} == {"shards.json", ".ppkt-zoo.lock"}
     assert len(found) > 4
     return found
 

@@ -185,6 +185,9 @@ def test_the_table_pairs_seeds_and_the_plot_shows_starts(recipe: dict[str, Path]
     assert grid_picture(grid, scores).width > 300
     with pytest.raises(InputError, match="needs two seeds"):
         grid_table(grid, {cell: one for cell, one in scores.items() if cell.seed == 0})
+    cell = next(iter(scores))
+    with pytest.raises(InputError, match=f"seed {cell.seed} has no miou"):
+        grid_table(grid, {**scores, cell: {**scores[cell], "miou": None}})
 
 
 @pytest.mark.parametrize("task", ["segmentation", "detection"])
