@@ -40,7 +40,8 @@ def segment_source(
 
     The file holds ``xyz``, ``rgb``, ``label`` (N,) (a model that learned from own scans gives their ids) and
     ``confidence`` float32 (N,), the label's probability; with ``probabilities``, float32 (N, K) of them go along. The
-    colours of a .ply are those of the classes, so that any viewer shows them. ``OUT.classes.json`` beside it tells what each label is called, and its colour.
+    colours of a .ply are those of the classes, so that any viewer shows them. ``OUT.classes.json`` beside it tells what
+    each label is called, and its colour.
 
     Args:
         source, reading: see :func:`ppkt_zoo.source_points.read_points`.

@@ -66,7 +66,7 @@ def _one_process(
     os.close(writer)
     # A pipe that is full would stop the child, so its findings are read while it works.
     os.set_blocking(answer, False)
-    text, hung, before = b"", False, 0.0
+    text, hung, before, worked = b"", False, 0.0, 0.0
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         while piece := _piece(answer):
@@ -75,7 +75,12 @@ def _one_process(
             break
         began = _HEAD.unpack_from(shared, 0)[2]
         # Looked at twice: while the child writes it, its bytes are zero for a moment.
-        if time.monotonic() - began > SECONDS and began == before and not hung:
+        if began != before:
+            worked = _cpu_seconds(child)
+        waited = time.monotonic() - began
+        # On a busy machine an input may wait for its turn; one that never works at all waits for something else.
+        late = waited > SECONDS and (_cpu_seconds(child) - worked > SECONDS / 2 or waited > 6 * SECONDS)
+        if late and began == before and not hung:
             hung = True
             os.kill(child, signal.SIGKILL)
         before = began
@@ -119,6 +124,13 @@ def _read_all(
     _HEAD.pack_into(shared, 0, 0, taken, time.monotonic())
     os.write(writer, f"end\t{slowest}\t{grown}\n".encode())
     return 0
+
+
+def _cpu_seconds(process: int) -> float:
+    """Processor time of a process."""
+    with open(f"/proc/{process}/stat") as file:
+        parts = file.read().rpartition(")")[2].split()
+    return (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _piece(pipe: int) -> bytes:
