@@ -132,7 +132,7 @@ def groups(change):
         (("_vh_clean_2.labels.ply", ply(XYZ, RGB, NYU40)[:-40]), "labels.ply: .*cut short"),
         (("_vh_clean_2.ply", b""), "vh_clean_2.ply: not a .ply file"),
         (("_vh_clean_2.ply", ply(XYZ * np.float32(np.nan), RGB)), f"scene {NAME}: xyz has NaN"),
-        ((".aggregation.json", b'{"segGroups": ['), "aggregation.json: this aggregation is not whole JSON"),
+        ((".aggregation.json", b'{"segGroups": ['), "aggregation.json: this aggregation: this is not whole JSON"),
         ((".aggregation.json", b"[1]"), "no list segGroups"),
         ((".aggregation.json", b"\xff\xfe"), "not a text file"),
         (groups(lambda g: g[1].pop("segments")), "a group should have objectId, label and segments"),
