@@ -127,7 +127,9 @@ class _Run:
     def _read(self, title: str, sources: list[FrameSource]) -> ImageStore:
         store = ImageStore(sources)
         with self.progress.task(title, len(store)) as report:
-            store.read(report, self.stop)
+            left_out = store.read(report, self.stop)
+        if left_out:
+            self.progress.say(f"{title}: {left_out}")
         if self.stop():
             raise Stopped("stopped while images were read; the same command goes on")
         return store

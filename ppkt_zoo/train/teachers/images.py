@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from ppkt_zoo.data.frames import FrameSource
+from ppkt_zoo.data.left_out import check_enough, tell_left_out
 from ppkt_zoo.data.listing import subset
 from ppkt_zoo.data.open_frames import open_frames
 from ppkt_zoo.data.rooms import RoomsFrames, rooms_bench
-from ppkt_zoo.errors import RecipeError
+from ppkt_zoo.errors import FrameError, RecipeError
 from ppkt_zoo.train.teachers.recipe import FramesImages, RoomsImages, TeacherRecipe
 
 # Bytes of images and labels that are kept in memory; frames beyond are read again each time.
@@ -45,16 +46,31 @@ class ImageStore:
             self._kept[number] = frame.color, label
         return frame.color, label
 
-    def read(self, report: Callable[[int, int], None], stop: Callable[[], bool]) -> None:
+    def read(self, report: Callable[[int, int], None], stop: Callable[[], bool]) -> str:
         """Go through all frames in order, until ``stop()``: rooms are rendered, damage shows before training.
 
-        In order, since in any other a room would be made anew for each of its frames.
+        In order, since in any other a room would be made anew for each of its frames. Frames that cannot be read are
+        left out and counted from then on; what is given says how many, or nothing.
+
+        Raises:
+            FrameError: more than half of a source cannot be read.
         """
-        for number in range(len(self)):
+        places, count = self._places, len(self)
+        wrong: dict[int, list[str]] = {}
+        self._places = []
+        for number, (source, index) in enumerate(places):
             if stop():
-                return
-            self[number]
-            report(number + 1, len(self))
+                break
+            self._places.append((source, index))
+            try:
+                self[len(self) - 1]
+            except FrameError as error:
+                self._places.pop()
+                wrong.setdefault(id(source), []).append(str(error))
+            report(number + 1, count)
+        for source in {id(source): source for source, _ in places}.values():
+            check_enough(wrong.get(id(source), []), len(source), source.name)
+        return tell_left_out([reason for reasons in wrong.values() for reason in reasons], count)
 
 
 def training_sources(recipe: TeacherRecipe, data: Mapping[str, Path], cache: Path) -> list[FrameSource]:
