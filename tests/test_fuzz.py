@@ -62,6 +62,7 @@ def test_any_bytes_give_our_errors_alone(name: str) -> None:
             "ply vertices",
             b"ply\nformat binary_little_endian 1.0\nelement vertex 5\nproperty list uchar\nend_header\n" + bytes(99),
         ),
+        ("pcd", b"FIELDS x y z\nSIZE 4 4 --4\nTYPE F F F\nWIDTH 1\nHEIGHT 1\nDATA ascii\n1 2 3\n"),
         ("recipe", b"weight: a.b\ncreated: 2020-99-99\n"),
         ("checkpoint", b"\x80\x02K\x01."),
     ],

@@ -1,5 +1,6 @@
 """The header of Point Cloud Library's ``.pcd``: what it announces, checked before anything is allocated."""
 
+import re
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -13,6 +14,7 @@ __all__ = ["Field", "PcdHeader", "parse_header"]
 
 _CODES = {("F", 4), ("F", 8), *((kind, size) for kind in "IU" for size in (1, 2, 4, 8))}
 _PADDING = "_"
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 _LONGEST_HEADER = 1 << 16
 _LONGEST_ROW = (1 << 31) - 1
 _WORDS = ("VERSION", "FIELDS", "SIZE", "TYPE", "COUNT", "WIDTH", "HEIGHT", "VIEWPOINT", "POINTS", "DATA")
@@ -142,7 +144,7 @@ def _number_of_points(entries: dict[str, list[str]], where: str) -> int:
 
 
 def _integers(words: list[str], name: str, where: str) -> list[int]:
-    found = [int(word) for word in words if word.lstrip("+-").isdecimal() and word.isascii() and len(word) <= 20]
+    found = [int(word) for word in words if _WHOLE.fullmatch(word)]
     if len(found) != len(words):
         raise InputError(f"{where}: {name} should hold whole numbers, got {one_line(' '.join(words), 80)!r}")
     return found
