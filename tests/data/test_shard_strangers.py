@@ -228,7 +228,7 @@ def test_labels_that_do_not_fit_are_named_not_wrapped(packed: Path) -> None:
 def test_flipped_bits_anywhere_in_a_shard_or_its_index_are_never_believed(packed: Path) -> None:
     """A frame comes as it was packed, or an error of ours names the file."""
     source, rng = Tiny(), np.random.default_rng(0)
-    for file in sorted(packed.iterdir()):
+    for file in sorted(path for path in packed.iterdir() if path.stat().st_size):  # the lock is empty
         good = file.read_bytes()
         for place in rng.integers(0, len(good), 60):
             damaged = bytearray(good)
