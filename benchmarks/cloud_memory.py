@@ -21,14 +21,14 @@ from typing import Any
 import numpy as np
 from _machine import keep, machine, table
 
-from ppkt_zoo.points.io import write_cloud
+from ppkt_zoo.points.files.cloud_files import write_cloud
 
 TIMES, PLUS_MB = 3, 200
 _MB = 1e6
 # Runs in the child: only its own reading counts.
 _READ = """
 import json, resource, sys, time
-from ppkt_zoo.points.io import read_cloud
+from ppkt_zoo.points.files.cloud_files import read_cloud
 unit = 1 if sys.platform == "darwin" else 1024
 before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, time.perf_counter()
 cloud = read_cloud(sys.argv[1])

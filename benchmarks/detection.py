@@ -18,9 +18,9 @@ import torch
 from _machine import SHARED, keep, machine, table
 
 from ppkt_zoo import create_backbone
-from ppkt_zoo.data.rooms import RoomScenes
 from ppkt_zoo.downstream.detection import DetectionScore, VoteNet, VoteNetShape, detect
 from ppkt_zoo.points.input_spec import InputSpec
+from ppkt_zoo.rooms import RoomScenes
 
 CLASSES = 18
 FIXTURES = ("axis_aligned", "oriented")

@@ -23,7 +23,7 @@ import torch
 from _machine import SHARED, keep, machine, table
 from torch.utils.data import DataLoader, Dataset
 
-from ppkt_zoo.data.seven_scenes import SevenScenes
+from ppkt_zoo.data.readers.seven_scenes import SevenScenes
 from ppkt_zoo.points.back_projection import back_project, pixel_values
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec

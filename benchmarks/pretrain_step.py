@@ -19,13 +19,13 @@ from _machine import SHARED, keep, machine, table
 from torch import Tensor
 
 from ppkt_zoo.backbones.base import PointFeatures
-from ppkt_zoo.running.cache import default_cache
-from ppkt_zoo.running.interrupt import StopRequest
-from ppkt_zoo.running.metrics_log import read_metrics
-from ppkt_zoo.running.progress import TrainingProgress
-from ppkt_zoo.sparse.denormals import flushed_denormals
-from ppkt_zoo.train.recipe import Recipe, load_recipe
-from ppkt_zoo.train.setup import Setup
+from ppkt_zoo.engine.denormals import flushed_denormals
+from ppkt_zoo.engine.interrupt import StopRequest
+from ppkt_zoo.engine.metrics_log import read_metrics
+from ppkt_zoo.engine.progress import TrainingProgress
+from ppkt_zoo.files.cache import default_cache
+from ppkt_zoo.pretraining.recipe import Recipe, load_recipe
+from ppkt_zoo.pretraining.setup import Setup
 from ppkt_zoo.transfer.batch import TransferBatch
 
 PARTS = ("data", "teacher", "student forward", "loss forward", "loss backward", "student backward", "optimiser")

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from _machine import SHARED, keep, machine, table
 
-from ppkt_zoo.data.rooms import CLASSES, RoomsFrames
-from ppkt_zoo.data.rooms.version import VERSION
-from ppkt_zoo.downstream.intervals import mean_interval
-from ppkt_zoo.transfer.teacher_spec import VOC_SEGMENTER
-from ppkt_zoo.transfer.teachers import VOC_CLASSES, Teacher, load_teacher
+from ppkt_zoo.evaluation.statistics import mean_interval
+from ppkt_zoo.rooms import CLASSES, RoomsFrames
+from ppkt_zoo.rooms.version import VERSION
+from ppkt_zoo.teachers.spec import VOC_SEGMENTER
+from ppkt_zoo.teachers.teacher import VOC_CLASSES, Teacher, load_teacher
 
 TEACHER = "teachers/deeplabv3_mobilenet_v2_voc21.safetensors"
 VOC_OF = {

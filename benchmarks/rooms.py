@@ -18,8 +18,8 @@ import torch
 from _machine import keep, machine
 from PIL import Image
 
-from ppkt_zoo.data.rooms import CLASSES, RoomsFrames
-from ppkt_zoo.data.rooms.version import VERSION
+from ppkt_zoo.rooms import CLASSES, RoomsFrames
+from ppkt_zoo.rooms.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
 PER_ROOM = 8

@@ -15,11 +15,11 @@ import yaml
 
 import ppkt_zoo
 from ppkt_zoo.data.fuse import fuse
-from ppkt_zoo.data.open_frames import open_frames
-from ppkt_zoo.downstream.teacher_classes import find_teacher_classes
-from ppkt_zoo.transfer.teachers import VOC_CLASSES, TeacherSpec, load_teacher
-from ppkt_zoo.view.classes import segmentation_picture
-from ppkt_zoo.view.picture import save_picture
+from ppkt_zoo.data.readers.open import open_frames
+from ppkt_zoo.evaluation.teacher_classes import find_teacher_classes
+from ppkt_zoo.teachers.teacher import VOC_CLASSES, TeacherSpec, load_teacher
+from ppkt_zoo.visualization.classes import segmentation_picture
+from ppkt_zoo.visualization.picture import save_picture
 from ppkt_zoo.zoo.load import open_weight
 
 

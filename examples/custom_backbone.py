@@ -17,10 +17,10 @@ from torch import nn
 import ppkt_zoo
 from ppkt_zoo.backbones.blocks import BasicBlock, ConvNorm
 from ppkt_zoo.backbones.voxel import VoxelBackbone
-from ppkt_zoo.data.rooms import make_room, room_cloud
+from ppkt_zoo.pretraining.recipe import Recipe
+from ppkt_zoo.pretraining.trainer import pretrain
+from ppkt_zoo.rooms import make_room, room_cloud
 from ppkt_zoo.sparse import SparseTensor, SubmanifoldConv3d
-from ppkt_zoo.train.pretrain import pretrain
-from ppkt_zoo.train.recipe import Recipe
 
 
 class FlatNet(VoxelBackbone):

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 
 import ppkt_zoo
-from ppkt_zoo.downstream.similarity import alike_places, likeness
-from ppkt_zoo.points.io import read_cloud
+from ppkt_zoo.evaluation.similarity import alike_places, likeness
+from ppkt_zoo.points.files.cloud_files import read_cloud
 
 
 def main(path: str, weight: str | None = None) -> np.ndarray:

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 import ppkt_zoo
-from ppkt_zoo.data.open_frames import open_frames
+from ppkt_zoo.data.readers.open import open_frames
 from ppkt_zoo.points.back_projection import back_project
-from ppkt_zoo.view.pca import pca_colors
+from ppkt_zoo.visualization.pca import pca_colors
 
 
 def main(folder: str, index: str = "0", weight: str | None = None, out: str = "frame_features.png") -> np.ndarray:

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 import ppkt_zoo
-from ppkt_zoo.data.rooms import RoomScenes
 from ppkt_zoo.downstream.detection import VoteNet, VoteNetShape, detect, evaluate_detector
 from ppkt_zoo.downstream.detection.augment import SceneAugmentation
-from ppkt_zoo.downstream.detection.coding import mean_sizes
-from ppkt_zoo.downstream.detection.losses import detection_loss
+from ppkt_zoo.downstream.detection.box_coder import mean_sizes
+from ppkt_zoo.downstream.detection.loss import detection_loss
 from ppkt_zoo.downstream.detection.targets import TrueBoxes
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
+from ppkt_zoo.rooms import RoomScenes
 
 
 def main(

@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 
 import ppkt_zoo
-from ppkt_zoo.data.labelled_folder import LabelledFolder
-from ppkt_zoo.data.rooms import CLASSES, RoomScenes
+from ppkt_zoo.data.readers.labelled_folder import LabelledFolder
 from ppkt_zoo.downstream.own_scans import look_through
 from ppkt_zoo.downstream.segmentation import fit_segmentation, load_segmentation_recipe, open_splits
-from ppkt_zoo.points.io import write_cloud
+from ppkt_zoo.points.files.cloud_files import write_cloud
+from ppkt_zoo.rooms import CLASSES, RoomScenes
 
 #: Label in the files -> what it means: any numbers do, and those that do not count are listed under `ignore`.
 NAMES = {10: "floor", 20: "wall", 30: "ceiling", 40: "thing"}

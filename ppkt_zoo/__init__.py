@@ -10,8 +10,8 @@ Every name here loads on first use, so that ``import ppkt_zoo`` costs millisecon
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ppkt_zoo.engine.thread_policy import let_threads_sleep
 from ppkt_zoo.errors import PPKTZooError
-from ppkt_zoo.thread_policy import let_threads_sleep
 
 if TYPE_CHECKING:
     from ppkt_zoo.downstream.detection import detect, load_detector, save_detector

@@ -10,7 +10,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
 import pytest
-import session_caches  # noqa: F401  (before huggingface_hub, which asks for its cache once, at import)
+
+from tests.support import session_caches  # noqa: F401  (before huggingface_hub, which asks for its cache once, at import)
 
 
 @pytest.fixture(scope="session")

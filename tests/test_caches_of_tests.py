@@ -6,13 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from session_caches import SESSION_CACHE, USERS_CACHE
+
+from tests.support.session_caches import SESSION_CACHE, USERS_CACHE
 
 # All places where something of ours, or of the libraries below us, keeps files by default.
 _PLACES = """
 import torch
 from huggingface_hub import constants
-from ppkt_zoo.running.cache import default_cache
+from ppkt_zoo.files.cache import default_cache
 for place in (default_cache(), constants.HF_HUB_CACHE, constants.HF_TOKEN_PATH, torch.hub.get_dir()):
     print(place)
 """

@@ -9,13 +9,13 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from small_weight import make_folder
 from torchvision.models import resnet18
 
 import ppkt_zoo
-from ppkt_zoo.data.rooms import make_room, room_cloud
-from ppkt_zoo.points.io import write_cloud
+from ppkt_zoo.points.files.cloud_files import write_cloud
+from ppkt_zoo.rooms import make_room, room_cloud
 from ppkt_zoo.zoo import registry
+from tests.support.small_weight import make_folder
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 

@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from fuzzing import TARGETS, check
-from fuzzing.watched import MEMORY, SECONDS, watch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests.fuzzing import TARGETS, check
+from tests.fuzzing.watched import MEMORY, SECONDS, watch
 
 ROOT = Path(__file__).resolve().parents[1]
 MANY = 300
@@ -74,7 +75,7 @@ def test_what_was_found_stays_found(name: str, data: bytes) -> None:
 _WATCHED = """
 import sys, time, os
 sys.path.insert(0, sys.argv[1])
-import fuzzing.watched as watched
+import tests.fuzzing.watched as watched
 watched.SECONDS = 1.0
 
 def read(data):

@@ -18,17 +18,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT))
 
 # Coverage is counted in what is imported under atheris alone.
 if "--atheris" in sys.argv:
     import atheris
 
     with atheris.instrument_imports(include=["ppkt_zoo"]):
-        from fuzzing import TARGETS, check, mutated
+        from tests.fuzzing import TARGETS, check, mutated
 else:
-    from fuzzing import TARGETS, check, mutated
-from fuzzing.watched import Watched, watch  # noqa: E402 (behind the choice of how to import)
+    from tests.fuzzing import TARGETS, check, mutated
+from tests.fuzzing.watched import Watched, watch  # noqa: E402 (behind the choice of how to import)
 
 _MEGABYTE = 2**20
 

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ppkt_zoo.downstream.intervals import mean_interval, paired_difference
-from ppkt_zoo.running.recipe_files import shipped_recipes
-from ppkt_zoo.train.recipe import load_recipe
+from ppkt_zoo.engine.recipes import shipped_recipes
+from ppkt_zoo.evaluation.statistics import mean_interval, paired_difference
+from ppkt_zoo.pretraining.recipe import load_recipe
 from ppkt_zoo.zoo.manifest import WeightSpec, load_manifest
 from ppkt_zoo.zoo.record import Metric
 

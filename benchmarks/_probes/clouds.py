@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from ppkt_zoo.data.frames import FrameSource, RGBDFrame
-from ppkt_zoo.data.plain import PlainFrames
-from ppkt_zoo.data.seven_scenes import SevenScenes
+from ppkt_zoo.data.readers.plain import PlainFrames
+from ppkt_zoo.data.readers.seven_scenes import SevenScenes
 from ppkt_zoo.points.back_projection import back_project
 from ppkt_zoo.points.cloud import PointCloud
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from _probes.clouds import FrameCloud
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.points.cloud import CloudBatch
+from ppkt_zoo.teachers.teacher import Teacher
 from ppkt_zoo.transfer.projection import UPL, PointHead, ProjectionKind, Sampling
-from ppkt_zoo.transfer.teachers import Teacher
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from ppkt_zoo.backbones.base import Backbone
-from ppkt_zoo.downstream.metrics import IGNORE, Confusion
-from ppkt_zoo.downstream.probes import KNNProbe, LinearProbe, balanced_draw
+from ppkt_zoo.evaluation.metrics import IGNORE, Confusion
+from ppkt_zoo.evaluation.probes import KNNProbe, LinearProbe, balanced_draw
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 
 #: A cloud and rows of it → the features of those rows under each name, float32 (R, C).

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ppkt_zoo.downstream.intervals import Interval, mean_interval, paired_difference
+from ppkt_zoo.evaluation.statistics import Interval, mean_interval, paired_difference
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from _probes.clouds import FrameCloud
+from ppkt_zoo.teachers.teacher import VOC_CLASSES, Teacher
 from ppkt_zoo.transfer.projection import sample_bilinear
-from ppkt_zoo.transfer.teachers import VOC_CLASSES, Teacher
 
 KITCHEN_CLASSES = ("background", "chair", "table", "screen")
 VOC_NAMES = {"chair": "chair", "diningtable": "table", "tvmonitor": "screen"}

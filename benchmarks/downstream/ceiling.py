@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from grids import PARTS
 
-from ppkt_zoo.downstream.metrics import IGNORE, Confusion
 from ppkt_zoo.downstream.segmentation import load_segmentation_recipe
 from ppkt_zoo.downstream.splits import open_splits
+from ppkt_zoo.evaluation.metrics import IGNORE, Confusion
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.points.voxelize import voxelize

@@ -13,11 +13,11 @@ from _probes.probing import LAST, Featurise, of_backbone, of_colour_and_height
 from _probes.teacher_labels import teacher_label
 from _probes.untrained import make_untrained
 
-from ppkt_zoo.data.rooms import rooms_bench
-from ppkt_zoo.downstream.clusters import cluster_score
+from ppkt_zoo.evaluation.clusters import cluster_score
 from ppkt_zoo.points.cloud import PointCloud
-from ppkt_zoo.transfer.teacher_spec import VOC_SEGMENTER
-from ppkt_zoo.transfer.teachers import Teacher, load_teacher
+from ppkt_zoo.rooms import rooms_bench
+from ppkt_zoo.teachers.spec import VOC_SEGMENTER
+from ppkt_zoo.teachers.teacher import Teacher, load_teacher
 from ppkt_zoo.zoo.config import NetworkConfig
 from ppkt_zoo.zoo.folder import WeightFolder
 

@@ -8,7 +8,7 @@ from typing import Any
 from grids import PARTS
 
 from ppkt_zoo.downstream.grid import read_grid
-from ppkt_zoo.running.metrics_log import read_metrics
+from ppkt_zoo.engine.metrics_log import read_metrics
 
 _KEPT = ("miou", "macc", "accuracy", "voxel_miou", "map25", "map50", "recall25")
 Row = Mapping[str, Any]

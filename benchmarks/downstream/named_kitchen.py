@@ -12,12 +12,12 @@ from clusters_of import LABELLER_FILE, Amount
 from PIL import Image
 
 from ppkt_zoo.data.fuse import fuse
-from ppkt_zoo.downstream.metrics import Confusion
-from ppkt_zoo.downstream.teacher_classes import find_teacher_classes
+from ppkt_zoo.evaluation.metrics import Confusion
+from ppkt_zoo.evaluation.teacher_classes import find_teacher_classes
 from ppkt_zoo.points.cloud import CloudBatch
-from ppkt_zoo.transfer.teacher_spec import VOC_SEGMENTER
-from ppkt_zoo.transfer.teachers import VOC_CLASSES, Teacher, TeacherSpec, load_teacher
-from ppkt_zoo.view.classes import segmentation_picture
+from ppkt_zoo.teachers.spec import VOC_SEGMENTER
+from ppkt_zoo.teachers.teacher import VOC_CLASSES, Teacher, TeacherSpec, load_teacher
+from ppkt_zoo.visualization.classes import segmentation_picture
 from ppkt_zoo.zoo.config import PROJECTION
 from ppkt_zoo.zoo.folder import WeightFolder
 

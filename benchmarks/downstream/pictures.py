@@ -6,9 +6,9 @@ from pathlib import Path
 from collect import Row, values
 from grids import PARTS
 
+from ppkt_zoo.cli.run.grid_report import FIGURES, grid_picture
 from ppkt_zoo.downstream.grid import Cell, Grid
-from ppkt_zoo.view.grid_report import FIGURES, grid_picture
-from ppkt_zoo.view.picture import save_picture
+from ppkt_zoo.visualization.picture import save_picture
 
 
 def draw_labels(rows: Sequence[Row], out: Path) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from _probes.tables import compared, signed
 from collect import Row, paired, values
 
-from ppkt_zoo.downstream.intervals import Interval, paired_difference
+from ppkt_zoo.evaluation.statistics import Interval, paired_difference
 
 FIGURE = {"segmentation": "miou", "segmentation_18": "miou", "detection": "map25"}
 TITLES = {"miou": "mIoU", "macc": "mAcc", "map25": "mAP@0.25", "map50": "mAP@0.5"}

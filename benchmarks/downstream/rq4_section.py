@@ -6,7 +6,7 @@ from _probes.tables import compared, difference, figure, signed, table
 from collect import Row, paired, values
 from questions import ENOUGH, FIGURE, TENTH, TITLES, Pair, Side
 
-from ppkt_zoo.downstream.intervals import Interval, paired_difference
+from ppkt_zoo.evaluation.statistics import Interval, paired_difference
 
 _STUDENTS = {"segmentation": "SR-UNet14, slim", "segmentation_18": "SR-UNet18, slim"}
 _PLOTS = ("downstream_segmentation.png", "downstream_detection.png")

@@ -10,7 +10,7 @@ from questions import QUESTIONS, TITLES, Question
 from rq4_section import labels_section, labels_verdict, size_section, size_verdict
 from zero_shot_section import zero_shot_section
 
-from ppkt_zoo.downstream.intervals import paired_difference
+from ppkt_zoo.evaluation.statistics import paired_difference
 
 Results = Mapping[str, Any]
 _FRAMES = {0.0167: "1 frame", 0.0833: "5 frames", 0.3333: "20 frames", 1.0: "60 frames"}

@@ -20,8 +20,8 @@ from clusters_of import FULL, SETS, TINY, Sets, clusters
 from named_kitchen import draw_named, how, named, taught_by_the_segmenter
 from zero_shot_section import NAMED
 
-from ppkt_zoo.sparse.denormals import flushed_denormals
-from ppkt_zoo.view.picture import save_picture
+from ppkt_zoo.engine.denormals import flushed_denormals
+from ppkt_zoo.visualization.picture import save_picture
 from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
 
 ROOT = Path(__file__).resolve().parents[2]

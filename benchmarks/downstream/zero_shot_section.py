@@ -65,7 +65,7 @@ def _named(results: Mapping[str, Any], pictures: Sequence[str]) -> str | None:
     return (
         "## The teacher's classes without a 3D label\n\n"
         "The teacher looks at images of the kitchen; the points of other frames take the class of the cells that "
-        "their embeddings lie nearest to (`ppkt_zoo.downstream.teacher_classes`). Held against what the teacher sees "
+        "their embeddings lie nearest to (`ppkt_zoo.evaluation.teacher_classes`). Held against what the teacher sees "
         f"in those frames themselves, whose images the student never got: {results['named_how']}\n\n"
         + table(["weight", "mIoU", *results["kitchen_classes"]], lines)
         + (f"\n\n![a kitchen in the teacher's classes]({NAMED})" if NAMED in pictures else "")

@@ -5,10 +5,10 @@ from pathlib import Path
 from _probes.clouds import KITCHEN, MOSD, open_kitchen, open_mosd
 from setting import Setting
 
-from ppkt_zoo.data.plain import PlainFrames
-from ppkt_zoo.data.rooms import RoomsFrames
-from ppkt_zoo.data.seven_scenes import SevenScenes
-from ppkt_zoo.train.recipe import FramesData, RoomsData
+from ppkt_zoo.data.readers.plain import PlainFrames
+from ppkt_zoo.data.readers.seven_scenes import SevenScenes
+from ppkt_zoo.pretraining.recipe import FramesData, RoomsData
+from ppkt_zoo.rooms import RoomsFrames
 
 
 def kitchen(setting: Setting) -> SevenScenes:

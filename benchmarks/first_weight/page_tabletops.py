@@ -4,7 +4,7 @@ from typing import Any
 
 from _probes.tables import compared, difference, figure, goal, table
 
-from ppkt_zoo.downstream.intervals import paired_difference
+from ppkt_zoo.evaluation.statistics import paired_difference
 
 Part = dict[str, Any]
 

@@ -6,10 +6,10 @@ import numpy as np
 from held_out import kitchen
 from setting import Setting
 
+from ppkt_zoo.cli.run.demo import SEED
 from ppkt_zoo.data.fuse import fuse
-from ppkt_zoo.data.rooms import make_room, room_cloud
-from ppkt_zoo.demo import SEED
-from ppkt_zoo.view.picture import feature_picture, save_picture
+from ppkt_zoo.rooms import make_room, room_cloud
+from ppkt_zoo.visualization.picture import feature_picture, save_picture
 
 _SPACING = 0.02
 _FAR = 4.0  # A Kinect's depth beyond it is mostly noise.

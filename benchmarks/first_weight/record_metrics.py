@@ -4,7 +4,7 @@ from typing import Any
 
 from _probes.probing import LAST
 
-from ppkt_zoo.downstream.intervals import Interval, mean_interval
+from ppkt_zoo.evaluation.statistics import Interval, mean_interval
 
 
 def record_metrics(parts: dict[str, Any], seeds: int) -> list[dict[str, Any]]:

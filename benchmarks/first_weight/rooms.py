@@ -8,8 +8,8 @@ from held_out import rooms
 from setting import ROOMS_TO_FIT, ROOMS_TO_TEST, Setting
 from students import measure_students
 
-from ppkt_zoo.data.rooms import CLASSES
 from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.rooms import CLASSES
 
 
 def measure(setting: Setting, journal: Journal) -> dict[str, object]:

@@ -31,7 +31,7 @@ from page import write_page
 from record_metrics import record_metrics
 from setting import FULL, TEACHER_FILE, TINY, Setting
 
-from ppkt_zoo.data.rooms.version import VERSION
+from ppkt_zoo.rooms.version import VERSION
 
 MEASURES: dict[str, Callable[[Setting, Journal], dict[str, Any]]] = {
     "retrieval": retrieval.measure,

@@ -9,9 +9,9 @@ from _probes.untrained import make_untrained
 
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.points.cloud import PointCloud
-from ppkt_zoo.train.recipe import Recipe, load_recipe
-from ppkt_zoo.transfer.teacher_spec import VOC_SEGMENTER
-from ppkt_zoo.transfer.teachers import Teacher, load_teacher
+from ppkt_zoo.pretraining.recipe import Recipe, load_recipe
+from ppkt_zoo.teachers.spec import VOC_SEGMENTER
+from ppkt_zoo.teachers.teacher import Teacher, load_teacher
 from ppkt_zoo.zoo.folder import WeightFolder
 from ppkt_zoo.zoo.load import load_backbone, open_weight
 

@@ -11,10 +11,10 @@ from _probes.journal import Journal
 from held_out import mosd
 from setting import Setting
 
-from ppkt_zoo.data.augment import CloudAugmentation
-from ppkt_zoo.data.plain import OBJECT_CLASSES
+from ppkt_zoo.data.augment.cloud import CloudAugmentation
+from ppkt_zoo.data.readers.plain import OBJECT_CLASSES
 from ppkt_zoo.downstream.finetune import FinetuneRecipe, LabelledCloud, evaluate, finetune
-from ppkt_zoo.downstream.metrics import Confusion
+from ppkt_zoo.evaluation.metrics import Confusion
 
 Norm = Literal["frozen", "train"]
 

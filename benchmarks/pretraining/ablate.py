@@ -24,10 +24,10 @@ from _probes.probing import LAST, ProbeTask, of_backbone, probe_scores
 from material import BENCH, as_labelled
 from variants import BASE, GROUPS, TEACHER_FILES, Variant
 
-from ppkt_zoo.data.rooms import CLASSES
-from ppkt_zoo.running.metrics_log import read_metrics
-from ppkt_zoo.train.pretrain import pretrain
-from ppkt_zoo.train.recipe import Recipe, load_recipe
+from ppkt_zoo.engine.metrics_log import read_metrics
+from ppkt_zoo.pretraining.recipe import Recipe, load_recipe
+from ppkt_zoo.pretraining.trainer import pretrain
+from ppkt_zoo.rooms import CLASSES
 from ppkt_zoo.zoo.folder import open_weight_folder
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,7 +7,7 @@ from typing import Any
 
 from amount import FULL, TINY
 
-from ppkt_zoo.data.rooms.version import VERSION
+from ppkt_zoo.rooms.version import VERSION
 
 Student = dict[str, Any]
 _ORDER = {"weight": 0, "untrained": 1, "raw": 2}

@@ -7,7 +7,7 @@ from typing import Any
 from _probes.tables import compared, difference, shown
 from figures import LINES, SETS, control_of, miou, of_tag
 
-from ppkt_zoo.downstream.intervals import paired_difference
+from ppkt_zoo.evaluation.statistics import paired_difference
 
 Students = Sequence[Mapping[str, Any]]
 # (architecture, tag)

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.data.frames import FrameSource
-from ppkt_zoo.data.rooms import CLASSES
-from ppkt_zoo.downstream.probes import balanced_draw
+from ppkt_zoo.evaluation.probes import balanced_draw
+from ppkt_zoo.rooms import CLASSES
+from ppkt_zoo.teachers.teacher import Teacher
 from ppkt_zoo.transfer.losses import embedding_rank, retrieval_accuracy
 from ppkt_zoo.transfer.projection import PointHead
-from ppkt_zoo.transfer.teachers import Teacher
-from ppkt_zoo.view.tsne import tsne_embedding
+from ppkt_zoo.visualization.tsne import tsne_embedding
 
 TSNE_CLASSES = ("wall", "floor", "door", "curtain", "chair", "table", "sofa", "bed", "cabinet", "bookshelf")
 

@@ -22,7 +22,7 @@ from material import Material
 from measure import measure
 from students import open_students
 
-from ppkt_zoo.data.rooms.version import VERSION
+from ppkt_zoo.rooms.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 

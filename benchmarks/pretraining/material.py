@@ -13,12 +13,12 @@ from _probes.teacher_labels import KITCHEN_CLASSES, teacher_label
 from amount import RETRIEVAL_ROOMS_SEED, Amount
 
 from ppkt_zoo.data.frames import FrameSource
-from ppkt_zoo.data.plain import OBJECT_CLASSES
-from ppkt_zoo.data.rooms import CLASSES, RoomsFrames, rooms_bench
+from ppkt_zoo.data.readers.plain import OBJECT_CLASSES
 from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.points.cloud import PointCloud
-from ppkt_zoo.transfer.teacher_spec import VOC_SEGMENTER
-from ppkt_zoo.transfer.teachers import Teacher, load_teacher
+from ppkt_zoo.rooms import CLASSES, RoomsFrames, rooms_bench
+from ppkt_zoo.teachers.spec import VOC_SEGMENTER
+from ppkt_zoo.teachers.teacher import Teacher, load_teacher
 
 LABELLER_FILE = "teachers/deeplabv3_mobilenet_v2_voc21.safetensors"
 BENCH = rooms_bench("v1")

@@ -13,9 +13,9 @@ from material import Material
 from students import Pretrained, Raw, Student, Untrained, control_key
 
 from ppkt_zoo.data.frames import FrameSource
-from ppkt_zoo.data.rooms.version import VERSION
-from ppkt_zoo.downstream.intervals import mean_interval
+from ppkt_zoo.evaluation.statistics import mean_interval
 from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.rooms.version import VERSION
 
 
 def measure(

@@ -21,7 +21,7 @@ from record_metrics import records
 from sections import page_text
 from thin import copy_thinned
 
-from ppkt_zoo.running.metrics_log import read_metrics
+from ppkt_zoo.engine.metrics_log import read_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ppkt_zoo.view.curves import CurvePanel, curves_picture
-from ppkt_zoo.view.picture import save_picture
-from ppkt_zoo.view.tsne import Panel, tsne_picture
+from ppkt_zoo.visualization.curves import CurvePanel, curves_picture
+from ppkt_zoo.visualization.picture import save_picture
+from ppkt_zoo.visualization.tsne import Panel, tsne_picture
 
 _PANELS = (
     CurvePanel("loss", "Loss of training steps (running mean)", smooth=8),

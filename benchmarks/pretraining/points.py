@@ -26,7 +26,7 @@ from material import Material
 from record_metrics import records
 from students import Raw
 
-from ppkt_zoo.data.rooms.version import VERSION
+from ppkt_zoo.rooms.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 

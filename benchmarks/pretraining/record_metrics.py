@@ -6,7 +6,7 @@ from typing import Any
 from _probes.probing import KNN, LAST
 from figures import Student, control_of, miou, weights
 
-from ppkt_zoo.downstream.intervals import mean_interval
+from ppkt_zoo.evaluation.statistics import mean_interval
 
 _DATA = {
     "rooms": "rooms-bench v1, unseen rooms",

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.teachers.spec import TeacherSpec
+from ppkt_zoo.teachers.teacher import Teacher, load_teacher
 from ppkt_zoo.transfer.projection import PointHead
-from ppkt_zoo.transfer.teacher_spec import TeacherSpec
-from ppkt_zoo.transfer.teachers import Teacher, load_teacher
 from ppkt_zoo.zoo.config import PROJECTION, NetworkConfig
 from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
 

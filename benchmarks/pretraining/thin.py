@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ppkt_zoo.running.metrics_log import read_metrics
+from ppkt_zoo.engine.metrics_log import read_metrics
 
 MOST_LINES = 200
 

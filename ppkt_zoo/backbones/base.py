@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from ppkt_zoo.backbones.features import PointFeatures, unknown_level
 from ppkt_zoo.backbones.modes import evaluating
+from ppkt_zoo.engine.denormals import flushed_denormals
+from ppkt_zoo.engine.thread_policy import warn_where_busy
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.limits import memory_named
 from ppkt_zoo.files.text import one_line
@@ -18,8 +20,6 @@ from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.points.scale import warn_of_few_voxels
 from ppkt_zoo.sparse import get_engine
-from ppkt_zoo.sparse.denormals import flushed_denormals
-from ppkt_zoo.thread_policy import warn_where_busy
 
 __all__ = ["Backbone", "PointFeatures"]
 

@@ -17,7 +17,7 @@ from ppkt_zoo.backbones.shortcuts import (
     outputs_are_kept,
 )
 from ppkt_zoo.backbones.sync_norm import SynchronisedBatchNorm, normalise_over_ranks
-from ppkt_zoo.collectives import count_of_ranks
+from ppkt_zoo.engine.distributed import count_of_ranks
 from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.sparse import SparseTensor, StridedConv3d, SubmanifoldConv3d, TransposedConv3d, pointwise
 

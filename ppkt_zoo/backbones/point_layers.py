@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ppkt_zoo.backbones.blocks import VoxelBatchNorm
 from ppkt_zoo.backbones.point_kernels import LinearNormRelu, LinearNormReluMax
 from ppkt_zoo.backbones.shortcuts import foldable, folded, is_hooked, is_inference, is_plain_linear
-from ppkt_zoo.collectives import count_of_ranks
+from ppkt_zoo.engine.distributed import count_of_ranks
 from ppkt_zoo.sparse import pointwise
 
 # Rows of neighbours that are worked on at a time in inference on the CPU.

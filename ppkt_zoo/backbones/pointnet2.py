@@ -17,10 +17,10 @@ from ppkt_zoo.backbones.point_layers import FeaturePropagation, SetAbstraction, 
 from ppkt_zoo.backbones.uncompiled import uncompiled
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import CloudBatch
+from ppkt_zoo.points.downsample import ThinnedBatch, thin
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.points.neighbours import ball_neighbours, nearest
 from ppkt_zoo.points.sampling import farthest_points
-from ppkt_zoo.points.thin import ThinnedBatch, thin
 
 _WIDTHS = ((64, 64, 128), (128, 128, 256), (128, 128, 256), (128, 128, 256))
 _PROPAGATED = (256, 256)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ppkt_zoo.collectives import count_of_ranks, join_rows, sum_over_ranks
+from ppkt_zoo.engine.distributed import count_of_ranks, join_rows, sum_over_ranks
 from ppkt_zoo.errors import TrainingError
 
 __all__ = ["SynchronisedBatchNorm", "normalise_over_ranks"]

@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from ppkt_zoo.errors import WeightError
-from ppkt_zoo.running.tensor_files import load_foreign
-from ppkt_zoo.running.torch_files import PICKLE, ZIP, check_plain_tensors, first_bytes, read_torch_file
+from ppkt_zoo.files.safetensors import load_foreign
+from ppkt_zoo.files.torch import PICKLE, ZIP, check_plain_tensors, first_bytes, read_torch_file
 
 __all__ = ["open_checkpoint"]
 

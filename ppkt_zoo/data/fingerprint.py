@@ -3,7 +3,7 @@
 import hashlib
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -149,3 +149,21 @@ def _frames(source: FrameSource) -> Iterator[str]:
         pose = b"" if frame.pose is None else frame.pose.tobytes()
         arrays = (frame.color.tobytes(), frame.depth.tobytes(), frame.intrinsics.tobytes(), pose)
         yield f"{frame.name}: {[zlib.crc32(content) for content in arrays]}"
+
+
+def data_fingerprint(sources: Sequence[FrameSource]) -> dict[str, str]:
+    """What decides the frames of each source: its name → 64 hexadecimal digits.
+
+    They change when a frame is added, removed, renamed or edited, and stay when the folder moves or is copied. The
+    second source of one name is called ``NAME (2)``.
+
+    Raises:
+        FrameError: a file cannot be read.
+    """
+    digits: dict[str, str] = {}
+    for source in sources:
+        name, number = source.name, 2
+        while name in digits:
+            name, number = f"{source.name} ({number})", number + 1
+        digits[name] = fingerprint_of(source)
+    return digits

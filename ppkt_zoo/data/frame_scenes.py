@@ -1,7 +1,7 @@
 """Single labelled RGB-D frames as labelled scenes: a class for every pixel with depth."""
 
 from ppkt_zoo.data.frames import FrameSource
-from ppkt_zoo.data.plain import OBJECT_CLASSES
+from ppkt_zoo.data.readers.plain import OBJECT_CLASSES
 from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.points.back_projection import back_project, pixel_values
@@ -13,7 +13,7 @@ class FrameScenes:
     """One scene for each frame that has a label for its pixels. A SceneSource without boxes.
 
     Args:
-        frames: such as :class:`~ppkt_zoo.data.plain.PlainFrames` with ``NAME.object.png`` beside its frames.
+        frames: such as :class:`~ppkt_zoo.data.readers.plain.PlainFrames` with ``NAME.object.png`` beside its frames.
         classes: what the labels mean.
         pixel_stride: every n-th pixel in each direction becomes a point.
     """

@@ -5,8 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
-from ppkt_zoo.data.box_files import heading_fault
 from ppkt_zoo.data.checks import check_array
+from ppkt_zoo.data.readers.box_files import heading_fault
 from ppkt_zoo.errors import FrameError
 
 

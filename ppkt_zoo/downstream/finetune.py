@@ -13,11 +13,11 @@ from torch import Tensor
 
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.backbones.modes import freeze_batch_norm
-from ppkt_zoo.downstream.metrics import IGNORE, Confusion
 from ppkt_zoo.downstream.segmentation.model import SegmentationModel
+from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.errors import InputError, TrainingError
+from ppkt_zoo.evaluation.metrics import IGNORE, Confusion
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
-from ppkt_zoo.sparse.denormals import flushed_denormals
 
 __all__ = ["Augmentation", "FinetuneRecipe", "Finetuned", "LabelledCloud", "evaluate", "finetune"]
 
@@ -108,7 +108,7 @@ def finetune(
         classes: how many classes there are.
         recipe: the optimisation.
         seed: see above.
-        augmentation: changes a cloud before each use, e.g. `ppkt_zoo.data.augment.CloudAugmentation`.
+        augmentation: changes a cloud before each use, e.g. `ppkt_zoo.data.augment.cloud.CloudAugmentation`.
 
     Raises:
         InputError: no clouds, a label beyond the classes, or no labelled point in a cloud.

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ppkt_zoo.data.rooms import make_room, room_cloud
-from ppkt_zoo.downstream.report import at_the_origin
+from ppkt_zoo.downstream.export import at_the_origin
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.rooms import make_room, room_cloud
 
 __all__ = ["Cloud", "golden_cloud_of", "wide_enough"]
 

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ppkt_zoo.data.box_files import hold_a_point
-from ppkt_zoo.data.labelled_folder import find_scans, scan_name
-from ppkt_zoo.data.listing import existing_folder
+from ppkt_zoo.data.readers.box_files import hold_a_point
+from ppkt_zoo.data.readers.labelled_folder import find_scans, scan_name
 from ppkt_zoo.data.scenes import SceneSource
-from ppkt_zoo.downstream.metrics import IGNORE
+from ppkt_zoo.data.subset import existing_folder
 from ppkt_zoo.errors import FrameError, RecipeError
+from ppkt_zoo.evaluation.metrics import IGNORE
 from ppkt_zoo.files.reading import read_text
 from ppkt_zoo.files.text import one_line
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from ppkt_zoo.engine.recipes import fingerprint_of
+from ppkt_zoo.files.schema import MOST_BATCH, MOST_STEPS, Strict
 from ppkt_zoo.points.input_spec import InputSpec
-from ppkt_zoo.running.recipe_files import fingerprint_of
-from ppkt_zoo.running.sections import MOST_BATCH, MOST_STEPS, Strict
 
 __all__ = [
     "BackboneSection",

@@ -9,13 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ppkt_zoo.data.frame_scenes import FrameScenes
-from ppkt_zoo.data.labelled_folder import LabelledFolder
-from ppkt_zoo.data.open_frames import open_frames
-from ppkt_zoo.data.rooms.bench import rooms_bench
-from ppkt_zoo.data.s3dis import S3DIS
-from ppkt_zoo.data.scannet.scenes import ScanNetScenes
+from ppkt_zoo.data.readers.labelled_folder import LabelledFolder
+from ppkt_zoo.data.readers.open import open_frames
+from ppkt_zoo.data.readers.s3dis import S3DIS
+from ppkt_zoo.data.readers.scannet.scenes import ScanNetScenes
+from ppkt_zoo.data.readers.sun_scenes import SunScenes
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
-from ppkt_zoo.data.sun_scenes import SunScenes
 from ppkt_zoo.downstream.own_scans import divide_scans
 from ppkt_zoo.downstream.recipe import (
     DownstreamRecipe,
@@ -26,6 +25,7 @@ from ppkt_zoo.downstream.recipe import (
     ScanNetData,
 )
 from ppkt_zoo.errors import InputError, RecipeError
+from ppkt_zoo.rooms.bench import rooms_bench
 
 # Which scenes a part of a data set holds must not change with a run's own seed: runs are compared on equal data.
 _FRACTION_SEED = 20_104

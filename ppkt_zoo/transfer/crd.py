@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ppkt_zoo.backbones.base import PointFeatures
-from ppkt_zoo.collectives import count_of_ranks, join_rows
+from ppkt_zoo.engine.distributed import count_of_ranks, join_rows
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.transfer.batch import TransferBatch
 from ppkt_zoo.transfer.losses import pool_by_cloud, retrieval_accuracy
+from ppkt_zoo.transfer.metrics import at_least_float32, check_pairs
 from ppkt_zoo.transfer.objective import Objective, Outcome
-from ppkt_zoo.transfer.retrieval import at_least_float32, check_pairs
 
 __all__ = ["ContrastiveDistillation", "crd_loss"]
 

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ppkt_zoo.collectives import count_of_ranks, sum_over_ranks
+from ppkt_zoo.engine.distributed import count_of_ranks, sum_over_ranks
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.transfer.retrieval import at_least_float32
+from ppkt_zoo.transfer.metrics import at_least_float32
 
 __all__ = ["DistillationKind", "global_distillation", "pixelwise_cosine", "pixelwise_l2", "pool_by_cloud"]
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ppkt_zoo.collectives import count_of_ranks, join_rows
+from ppkt_zoo.engine.distributed import count_of_ranks, join_rows
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.transfer.distillation import (
     DistillationKind,
@@ -20,7 +20,7 @@ from ppkt_zoo.transfer.distillation import (
     pixelwise_l2,
     pool_by_cloud,
 )
-from ppkt_zoo.transfer.retrieval import at_least_float32, check_pairs, embedding_rank, retrieval_accuracy
+from ppkt_zoo.transfer.metrics import at_least_float32, check_pairs, embedding_rank, retrieval_accuracy
 
 __all__ = [
     "Contrast",

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 
 from ppkt_zoo.backbones.base import PointFeatures
-from ppkt_zoo.collectives import count_of_ranks, rows_of_all, sum_over_ranks
+from ppkt_zoo.engine.distributed import count_of_ranks, rows_of_all, sum_over_ranks
 from ppkt_zoo.transfer.batch import TransferBatch
 from ppkt_zoo.transfer.losses import contrast_pairs
 from ppkt_zoo.transfer.objective import Objective, Outcome, contrast_figures, nothing_to_learn

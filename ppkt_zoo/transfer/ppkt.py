@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ppkt_zoo.backbones.base import PointFeatures
-from ppkt_zoo.collectives import rows_of_all
+from ppkt_zoo.engine.distributed import rows_of_all
 from ppkt_zoo.transfer.batch import TransferBatch
 from ppkt_zoo.transfer.losses import contrast_pairs
 from ppkt_zoo.transfer.objective import Objective, Outcome, contrast_figures

@@ -18,9 +18,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from urllib3.exceptions import HTTPError
 
 from ppkt_zoo.errors import InputError, PPKTZooError, WeightError
+from ppkt_zoo.files.cache import default_cache
 from ppkt_zoo.files.fetching import LeastRate, opened
 from ppkt_zoo.files.reading import usable_path
-from ppkt_zoo.running.cache import default_cache
 from ppkt_zoo.zoo.names import HubName
 
 __all__ = ["MIRROR", "mirror_address", "mirrored_file"]

@@ -16,8 +16,8 @@ from ppkt_zoo.errors import WeightError
 from ppkt_zoo.files.checksums import sha256_of, sha256_of_file
 from ppkt_zoo.files.limits import MAX_BYTES, MAX_TEXT, Limit, memory_named
 from ppkt_zoo.files.reading import read_file
+from ppkt_zoo.files.safetensors import HEADER
 from ppkt_zoo.files.strict_json import parse_json
-from ppkt_zoo.running.tensor_files import HEADER
 from ppkt_zoo.zoo.record import FileEntry
 
 StorageDtype = Literal["float16", "float32"]

@@ -10,7 +10,6 @@ import pytest
 import torch
 import torch.distributed as dist
 from accelerate.utils import convert_outputs_to_fp32, send_to_device
-from ranks import run_on_ranks
 from torch import Tensor
 from torch.distributed.utils import _apply_to_tensors
 from torch.nn.parallel import DistributedDataParallel
@@ -21,6 +20,7 @@ from ppkt_zoo.backbones.pointnet2 import SeedFeatures
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
+from tests.support.ranks import run_on_ranks
 
 MakeCloud = Callable[..., PointCloud]
 MakeNetwork = Callable[..., SRUNet]

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-from ranks import run_on_ranks
 from torch import Tensor, nn
 
 from ppkt_zoo.backbones import SRUNet
@@ -15,6 +14,7 @@ from ppkt_zoo.backbones.sync_norm import SynchronisedBatchNorm
 from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
+from tests.support.ranks import run_on_ranks
 
 UNEQUAL, NONE = [slice(0, 5), slice(5, 40)], [slice(0, 0), slice(0, 40)]
 DTYPES = {"double": torch.float64, "float": torch.float32}

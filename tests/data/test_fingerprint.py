@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from frame_folders import open3d, plain, seven_scenes
 
 from ppkt_zoo.data.fingerprint import fingerprint_of
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.joined import Joined
-from ppkt_zoo.data.listing import subset
-from ppkt_zoo.data.open_frames import open_frames
-from ppkt_zoo.data.rooms import RoomsFrames
-from ppkt_zoo.data.shard_writer import pack_frames
+from ppkt_zoo.data.readers.open import open_frames
+from ppkt_zoo.data.shards.writer import pack_frames
+from ppkt_zoo.data.subset import subset
 from ppkt_zoo.errors import FrameError
+from ppkt_zoo.rooms import RoomsFrames
+from tests.data.readers.frame_folders import open3d, plain, seven_scenes
 
 
 def _digits(folder: Path) -> str:

@@ -2,18 +2,18 @@
 
 import numpy as np
 import pytest
-from frame_folders import CAMERA, POSES, degrees_between, looking, render, turned
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ppkt_zoo.data.alignment import world_to_z_up
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.gravity import align_up, depth_normals, estimate_up, refine_up
-from ppkt_zoo.data.open3d_folder import Open3DFolder
-from ppkt_zoo.data.plain import OBJECT_CLASSES, PlainFrames
-from ppkt_zoo.data.seven_scenes import SevenScenes
+from ppkt_zoo.data.readers.open3d_folder import Open3DFolder
+from ppkt_zoo.data.readers.plain import OBJECT_CLASSES, PlainFrames
+from ppkt_zoo.data.readers.seven_scenes import SevenScenes
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.points.back_projection import back_project
+from tests.data.readers.frame_folders import CAMERA, POSES, degrees_between, looking, render, turned
 
 Z = np.array([0.0, 0.0, 1.0])
 MOSD_CAMERA = (525, 525, 319.5, 239.5)

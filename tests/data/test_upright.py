@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ppkt_zoo.data.gravity import align_up
-from ppkt_zoo.data.rooms import make_room, room_cloud
 from ppkt_zoo.data.upright import doubt_of_z, find_up
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.points.io import read_cloud
+from ppkt_zoo.points.files.cloud_files import read_cloud
+from ppkt_zoo.rooms import make_room, room_cloud
 
 TILT = np.radians(40)
 TURNED = np.array([[1, 0, 0], [0, np.cos(TILT), -np.sin(TILT)], [0, np.sin(TILT), np.cos(TILT)]])

@@ -9,15 +9,15 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from ppkt_zoo.cli import app
-from ppkt_zoo.data.rooms.scenes import BOX_CLASSES
+from ppkt_zoo.cli.main import app
+from ppkt_zoo.cli.run.grid_report import grid_picture, grid_table
 from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.downstream import grid as room
 from ppkt_zoo.downstream.grid import Cell, Grid, read_grid, run_grid
 from ppkt_zoo.downstream.splits import Splits
 from ppkt_zoo.errors import InputError, RecipeError, TrainingError
 from ppkt_zoo.files.locks import FolderLock
-from ppkt_zoo.view.grid_report import grid_picture, grid_table
+from ppkt_zoo.rooms.scenes import BOX_CLASSES
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 

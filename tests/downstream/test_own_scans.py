@@ -6,18 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data.own_scans import IDS, arrays, boxes, names, scan
 from typer.testing import CliRunner
 
-from ppkt_zoo.cli import app
-from ppkt_zoo.data.labelled_folder import LabelledFolder, scan_name
+from ppkt_zoo.cli.main import app
+from ppkt_zoo.data.readers.labelled_folder import LabelledFolder, scan_name
 from ppkt_zoo.downstream.own_scans import divide_scans, look_through
 from ppkt_zoo.downstream.scene_fingerprint import scenes_fingerprint
 from ppkt_zoo.downstream.segmentation import load_segmentation, load_segmentation_recipe, open_splits
 from ppkt_zoo.errors import FrameError, RecipeError
-from ppkt_zoo.points.fields import read_fields
-from ppkt_zoo.points.io import write_cloud
-from ppkt_zoo.view.classes import class_colors
+from ppkt_zoo.points.files.cloud_files import write_cloud
+from ppkt_zoo.points.files.fields import read_fields
+from ppkt_zoo.visualization.classes import class_colors
+from tests.data.readers.own_scans import IDS, arrays, boxes, names, scan
 
 SMALL = [
     *("init=random", "backbone.name=sr_unet14_small", "backbone.input_spec.voxel_size=0.2", "steps=12"),

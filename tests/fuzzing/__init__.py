@@ -6,9 +6,9 @@ time. `bombs` are small inputs that claim or unpack to far more than they are; e
 
 import warnings
 
-from fuzzing import clouds, documents, frames, runs
-from fuzzing.target import Target, mutated
 from ppkt_zoo.errors import PPKTZooError
+from tests.fuzzing import clouds, documents, frames, runs
+from tests.fuzzing.target import Target, mutated
 
 __all__ = ["TARGETS", "Target", "check", "mutated"]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fuzzing.documents import zip_bomb
-from fuzzing.target import Target, as_file
-from ppkt_zoo.points.io import read_cloud
-from ppkt_zoo.points.ply import parse_vertices, ply_bytes
+from ppkt_zoo.points.files.cloud_files import read_cloud
+from ppkt_zoo.points.files.ply import parse_vertices, ply_bytes
+from tests.fuzzing.documents import zip_bomb
+from tests.fuzzing.target import Target, as_file
 
 _RNG = np.random.default_rng(0)
 _XYZ = _RNG.normal(size=(5, 3)).astype(np.float32)

@@ -6,18 +6,18 @@ import struct
 import zlib
 
 import numpy as np
-from data import scannet_files
 from PIL import Image
 
-from fuzzing.documents import JSON_WORDS, json_bombs
-from fuzzing.target import Target, as_file
-from ppkt_zoo.data.cameras import read_intrinsics, read_matrix, read_trajectory
-from ppkt_zoo.data.images import read_color, read_depth
-from ppkt_zoo.data.scannet.annotation import read_objects, read_segments
-from ppkt_zoo.data.scannet.sens import SensFrames
-from ppkt_zoo.data.shard_index import parse_index
-from ppkt_zoo.data.shard_samples import decode_sample
-from ppkt_zoo.data.sun_boxes import boxes_from_json
+from ppkt_zoo.data.readers.cameras import read_intrinsics, read_matrix, read_trajectory
+from ppkt_zoo.data.readers.images import read_color, read_depth
+from ppkt_zoo.data.readers.scannet.annotation import read_objects, read_segments
+from ppkt_zoo.data.readers.scannet.sens import SensFrames
+from ppkt_zoo.data.readers.sun_boxes import boxes_from_json
+from ppkt_zoo.data.shards.index import parse_index
+from ppkt_zoo.data.shards.samples import decode_sample
+from tests.data.readers import scannet_files
+from tests.fuzzing.documents import JSON_WORDS, json_bombs
+from tests.fuzzing.target import Target, as_file
 
 _COLOR = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
 _DEPTH = np.random.default_rng(1).integers(500, 4000, (12, 16)).astype(np.uint16)

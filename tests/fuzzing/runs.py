@@ -5,12 +5,12 @@ from functools import cache
 import torch
 from safetensors.torch import save
 
-from fuzzing.documents import ROOT
-from fuzzing.target import Target, as_file, scratch
-from ppkt_zoo.running.checkpoint import resume, save_checkpoint
-from ppkt_zoo.running.metrics_log import MetricsLog
-from ppkt_zoo.transfer.teacher_files import read_teacher_file
-from ppkt_zoo.transfer.tflite import read_layers
+from ppkt_zoo.engine.checkpoint import resume, save_checkpoint
+from ppkt_zoo.engine.metrics_log import MetricsLog
+from ppkt_zoo.teachers.checkpoints import read_teacher_file
+from ppkt_zoo.teachers.tflite_layers import read_layers
+from tests.fuzzing.documents import ROOT
+from tests.fuzzing.target import Target, as_file, scratch
 
 _WORDS = (b"null", b"\0" * 50, b"[]", b'{"a": 1}\n', b'{"step": "x"}\n', b"NaN", b"1e999", b"\n", b"{" * 2000)
 _TENSOR_WORDS = (b"__metadata__", b"data_offsets", b'"F64"', b"[0,99999999]", b"\xff" * 8, b"optimizer.", b"sha256")

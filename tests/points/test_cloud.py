@@ -8,7 +8,7 @@ import torch
 
 from ppkt_zoo.errors import InputError, ScaleWarning
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
-from ppkt_zoo.points.io import read_cloud
+from ppkt_zoo.points.files.cloud_files import read_cloud
 
 XYZ = np.random.default_rng(0).uniform(0, 3, (10, 3)).astype(np.float32)
 RGB = np.random.default_rng(1).integers(0, 256, (10, 3), dtype=np.uint8)

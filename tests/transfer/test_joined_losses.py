@@ -6,10 +6,9 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from ranks import run_on_ranks
 from torch import Tensor, nn
 
-from ppkt_zoo.collectives import join_rows
+from ppkt_zoo.engine.distributed import join_rows
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.transfer.crd import crd_loss
 from ppkt_zoo.transfer.losses import (
@@ -19,6 +18,7 @@ from ppkt_zoo.transfer.losses import (
     pixelwise_l2,
     pool_by_cloud,
 )
+from tests.support.ranks import run_on_ranks
 
 PAIRS = 23
 LOSSES = ("nce", "symmetric", "masked", "everything", "l2", "cosine", "global_l2", "global_kl", "crd")

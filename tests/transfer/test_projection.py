@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torchvision.models import get_model
 
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.teachers.teacher import Teacher, TeacherSpec
 from ppkt_zoo.transfer.projection import (
     UPL,
     Order,
@@ -15,7 +16,6 @@ from ppkt_zoo.transfer.projection import (
     sample_bilinear,
     sample_nearest,
 )
-from ppkt_zoo.transfer.teachers import Teacher, TeacherSpec
 
 
 def _interpolate_places(pixels: torch.Tensor, size: tuple[int, int], cells: tuple[int, int]) -> torch.Tensor:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from hub_server import HubServer
-from tiny_weight import REPO, REVISION, install_manifest, make_folder, tiny_net
 
 import ppkt_zoo.zoo.hub
 from ppkt_zoo.zoo import registry
 from ppkt_zoo.zoo.folder import open_weight_folder, weight_spec
 from ppkt_zoo.zoo.manifest import BundledSource, Manifest, WeightSpec
+from tests.support.hub_server import HubServer
+from tests.zoo.tiny_weight import REPO, REVISION, install_manifest, make_folder, tiny_net
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,7 +6,6 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
-from tiny_weight import make_cloud, make_record
 
 from ppkt_zoo.errors import InputError, UnknownNameError
 from ppkt_zoo.points.input_spec import InputSpec
@@ -14,6 +13,7 @@ from ppkt_zoo.zoo import entry_points, registry
 from ppkt_zoo.zoo.folder import write_weight_folder
 from ppkt_zoo.zoo.load import load_backbone, verify
 from ppkt_zoo.zoo.registry import create_backbone, list_backbones, origin_of, register_backbone
+from tests.zoo.tiny_weight import make_cloud, make_record
 
 
 class Installer:

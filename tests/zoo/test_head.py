@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_weight import edit_config, make_folder, rewrite_tensors
 
 from ppkt_zoo.errors import WeightError
 from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder, update_record
 from ppkt_zoo.zoo.head import Head, HeadConfig
 from ppkt_zoo.zoo.load import verify
 from ppkt_zoo.zoo.tensors import file_entry
+from tests.zoo.tiny_weight import edit_config, make_folder, rewrite_tensors
 
 
 def a_head(level: str = "fine", channels: int = 6) -> Head:

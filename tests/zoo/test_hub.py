@@ -7,13 +7,13 @@ import traceback
 from pathlib import Path
 
 import pytest
-from hub_server import HubServer
-from tiny_weight import REPO, REVISION, install_manifest
 
 from ppkt_zoo.errors import UnknownNameError, WeightError
 from ppkt_zoo.zoo.folder import open_weight_folder, weight_spec
 from ppkt_zoo.zoo.load import load_backbone, open_weight, verify
 from ppkt_zoo.zoo.manifest import HubSource, Manifest
+from tests.support.hub_server import HubServer
+from tests.zoo.tiny_weight import REPO, REVISION, install_manifest
 
 NAME = f"hf-hub:{REPO}@{REVISION}"
 FILES = ("config.json", "model.safetensors", "golden.safetensors", "projection.safetensors", "record.json")

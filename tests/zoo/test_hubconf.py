@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from own_backbones import OWN, small
-from tiny_weight import make_cloud
 
 from ppkt_zoo.errors import UnknownNameError
 from ppkt_zoo.zoo.registry import list_backbones
+from tests.zoo.own_backbones import OWN, small
+from tests.zoo.tiny_weight import make_cloud
 
 ROOT = Path(__file__).resolve().parents[2]
 

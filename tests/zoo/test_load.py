@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from own_backbones import OWN
-from tiny_weight import install_manifest, make_cloud, rewrite_tensors
 
 from ppkt_zoo.errors import InputError, UnknownNameError, WeightError
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.zoo.folder import open_weight_folder, weight_spec
 from ppkt_zoo.zoo.load import list_weights, load_backbone, load_projection, open_weight, verify
 from ppkt_zoo.zoo.manifest import BundledSource, Manifest, WeightSpec, load_manifest
+from tests.zoo.own_backbones import OWN
+from tests.zoo.tiny_weight import install_manifest, make_cloud, rewrite_tensors
 
 
 def test_a_listed_weight_is_loaded_by_name(listed: WeightSpec) -> None:

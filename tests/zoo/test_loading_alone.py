@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_weight import TinyNet, make_folder
 
 from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.zoo import registry
 from ppkt_zoo.zoo.load import load_backbone
+from tests.zoo.tiny_weight import TinyNet, make_folder
 
 
 @contextmanager
@@ -71,9 +71,8 @@ def test_the_same_weight_comes_whatever_is_set_globally(folder: Path, around: st
 
 
 def make_batch(folder: Path) -> Any:
-    from tiny_weight import make_cloud
-
     from ppkt_zoo.points.cloud import CloudBatch
+    from tests.zoo.tiny_weight import make_cloud
 
     return CloudBatch.collate([make_cloud(50)])
 

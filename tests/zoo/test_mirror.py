@@ -10,17 +10,17 @@ import time
 from pathlib import Path
 
 import pytest
-from hub_server import HubServer
-from tiny_weight import REPO, REVISION, install_manifest
 from typer.testing import CliRunner, Result
 
-from ppkt_zoo.cli import app
+from ppkt_zoo.cli.main import app
 from ppkt_zoo.errors import InputError, PPKTZooError, UnknownNameError, WeightError
 from ppkt_zoo.zoo import mirror as room
 from ppkt_zoo.zoo.folder import open_weight_folder, weight_spec
 from ppkt_zoo.zoo.load import load_backbone, open_weight, verify
+from ppkt_zoo.zoo.local_cache import clear, fetch_weights, list_kept
 from ppkt_zoo.zoo.manifest import HubSource, Manifest, load_manifest
-from ppkt_zoo.zoo.stock import clear, fetch_weights, list_kept
+from tests.support.hub_server import HubServer
+from tests.zoo.tiny_weight import REPO, REVISION, install_manifest
 
 NAME = f"hf-hub:{REPO}@{REVISION}"
 LARGE = "model.safetensors"

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_weight import edit_config, make_cloud, make_record, use_all
 
 from ppkt_zoo.errors import PPKTZooError, WeightError
 from ppkt_zoo.zoo.config import NetworkConfig
@@ -17,6 +16,7 @@ from ppkt_zoo.zoo.folder import open_weight_folder, write_weight_folder
 from ppkt_zoo.zoo.outline import outline_of
 from ppkt_zoo.zoo.registry import create_backbone
 from ppkt_zoo.zoo.tensors import encode_tensors, file_entry, read_claims
+from tests.zoo.tiny_weight import edit_config, make_cloud, make_record, use_all
 
 
 def config_of(arguments: dict[str, Any], **more: Any) -> NetworkConfig:

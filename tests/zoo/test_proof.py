@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tiny_weight import TENSOR_FILES, edit_config, make_folder, make_record
 
 from ppkt_zoo.errors import PPKTZooError, WeightError
 from ppkt_zoo.zoo.card import write_card
@@ -16,6 +15,7 @@ from ppkt_zoo.zoo.load import load_backbone, open_weight, verify
 from ppkt_zoo.zoo.record import WeightRecord
 from ppkt_zoo.zoo.registry import create_backbone
 from ppkt_zoo.zoo.tensors import file_entry
+from tests.zoo.tiny_weight import TENSOR_FILES, edit_config, make_folder, make_record
 
 LISTED = [*TENSOR_FILES, "record.json", "recipe.yaml"]
 

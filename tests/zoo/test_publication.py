@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hub_server import HubServer
-from tiny_weight import make_folder, make_record
 
+from ppkt_zoo.cli.run.publish import publish_weight
 from ppkt_zoo.errors import InputError, ManifestError, WeightError
-from ppkt_zoo.publish_weight import publish_weight
 from ppkt_zoo.zoo.manifest import load_manifest
 from ppkt_zoo.zoo.publication import what_forbids_publication
 from ppkt_zoo.zoo.record import WeightRecord
+from tests.support.hub_server import HubServer
+from tests.zoo.tiny_weight import make_folder, make_record
 
 TOKEN, REPO = "hf_writers_secret", "writer/tiny"
 

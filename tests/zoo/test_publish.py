@@ -4,14 +4,14 @@ import traceback
 from pathlib import Path
 
 import pytest
-from hub_server import HubServer
 from typer.testing import CliRunner, Result
 
-from ppkt_zoo.cli import app
+from ppkt_zoo.cli.main import app
+from ppkt_zoo.cli.run.publish import publish_weight
 from ppkt_zoo.errors import InputError, WeightError
-from ppkt_zoo.publish_weight import publish_weight
 from ppkt_zoo.zoo.load import load_backbone, verify
 from ppkt_zoo.zoo.manifest import HubSource, load_manifest
+from tests.support.hub_server import HubServer
 
 TOKEN, REPO = "hf_writers_secret", "writer/tiny"
 

@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from own_backbones import OWN, small
-from tiny_weight import tiny_net
 
 from ppkt_zoo.errors import InputError, UnknownNameError
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.zoo import registry
 from ppkt_zoo.zoo.registry import create_backbone, list_backbones, origin_of, register_backbone
+from tests.zoo.own_backbones import OWN, small
+from tests.zoo.tiny_weight import tiny_net
 
 
 def test_wildcards() -> None:

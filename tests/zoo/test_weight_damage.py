@@ -10,7 +10,6 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tiny_weight import TENSOR_FILES, edit_config, make_folder, rewrite_tensors, tiny_net, use_all
 
 from ppkt_zoo.errors import PPKTZooError, WeightError
 from ppkt_zoo.points.input_spec import InputSpec
@@ -18,6 +17,7 @@ from ppkt_zoo.zoo import registry
 from ppkt_zoo.zoo.folder import open_weight_folder
 from ppkt_zoo.zoo.golden import Golden
 from ppkt_zoo.zoo.tensors import decode_tensors, file_entry
+from tests.zoo.tiny_weight import TENSOR_FILES, edit_config, make_folder, rewrite_tensors, tiny_net, use_all
 
 
 @pytest.mark.parametrize("name", [*TENSOR_FILES, "record.json"])

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from own_backbones import OWN, small
 from safetensors.torch import load_file
-from tiny_weight import make_cloud, make_folder, make_record, tiny_net
 
 from ppkt_zoo.errors import ManifestError, PPKTZooError, WeightError
 from ppkt_zoo.points.cloud import PointCloud
@@ -16,6 +14,8 @@ from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.zoo.folder import open_weight_folder, update_record, write_weight_folder
 from ppkt_zoo.zoo.load import verify
 from ppkt_zoo.zoo.registry import create_backbone
+from tests.zoo.own_backbones import OWN, small
+from tests.zoo.tiny_weight import make_cloud, make_folder, make_record, tiny_net
 
 
 def test_files_are_there_and_nothing_else(folder: Path) -> None:

@@ -2,11 +2,11 @@
 
 from ppkt_zoo.downstream.detection.average_precision import DetectionScore
 from ppkt_zoo.downstream.detection.decode import Detections
-from ppkt_zoo.downstream.detection.fit import FittedDetection, fit_detection
 from ppkt_zoo.downstream.detection.folder import load_detector, save_detector, verify_detector
-from ppkt_zoo.downstream.detection.inference import detect, evaluate_detector
+from ppkt_zoo.downstream.detection.model import VoteNet, VoteNetShape
+from ppkt_zoo.downstream.detection.predict import detect, evaluate_detector
 from ppkt_zoo.downstream.detection.recipe import DetectionRecipe, load_detection_recipe
-from ppkt_zoo.downstream.detection.votenet import VoteNet, VoteNetShape
+from ppkt_zoo.downstream.detection.trainer import FittedDetection, fit_detection
 from ppkt_zoo.downstream.splits import open_splits
 
 __all__ = [

@@ -3,7 +3,7 @@
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from ppkt_zoo.data.augment import CloudAugmentation
+from ppkt_zoo.data.augment.cloud import CloudAugmentation
 from ppkt_zoo.errors import InputError
 
 __all__ = ["SceneAugmentation"]

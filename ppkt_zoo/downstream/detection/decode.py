@@ -7,10 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ppkt_zoo.downstream.detection.box_coder import decode_heading
 from ppkt_zoo.downstream.detection.boxes import suppressed
-from ppkt_zoo.downstream.detection.coding import decode_heading
+from ppkt_zoo.downstream.detection.model import Proposals, VoteNet
 from ppkt_zoo.downstream.detection.targets import inside
-from ppkt_zoo.downstream.detection.votenet import Proposals, VoteNet
 from ppkt_zoo.errors import TrainingError
 
 __all__ = ["Detections", "decode", "proposed_boxes"]

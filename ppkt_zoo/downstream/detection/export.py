@@ -7,14 +7,14 @@ import torch
 import yaml
 
 from ppkt_zoo.data.scenes import SceneSource
-from ppkt_zoo.downstream import report
+from ppkt_zoo.downstream import export as report
 from ppkt_zoo.downstream.detection.average_precision import DetectionScore
-from ppkt_zoo.downstream.detection.batches import drawn
+from ppkt_zoo.downstream.detection.dataset import drawn
 from ppkt_zoo.downstream.detection.folder import save_detector
+from ppkt_zoo.downstream.detection.model import VoteNet
 from ppkt_zoo.downstream.detection.recipe import DetectionRecipe
-from ppkt_zoo.downstream.detection.votenet import VoteNet
+from ppkt_zoo.downstream.export import at_the_origin, record_fields
 from ppkt_zoo.downstream.golden_cloud import wide_enough
-from ppkt_zoo.downstream.report import at_the_origin, record_fields
 from ppkt_zoo.zoo.record import Metric
 
 __all__ = ["export_detector", "figures_of", "write_scores"]

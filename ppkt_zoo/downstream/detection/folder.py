@@ -13,12 +13,12 @@ from pydantic import FailFast, Field, field_validator
 from torch import Tensor
 
 from ppkt_zoo.backbones.base import Backbone
-from ppkt_zoo.downstream.detection.votenet import VoteNet, VoteNetShape
+from ppkt_zoo.downstream.detection.model import VoteNet, VoteNetShape
 from ppkt_zoo.downstream.golden_cloud import Cloud, golden_cloud_of
 from ppkt_zoo.downstream.own_loop import NOT_TOLD, name_of, ready_folder, record_of
+from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
-from ppkt_zoo.sparse.denormals import flushed_denormals
 from ppkt_zoo.zoo.folder import WeightFolder, write_weight_folder
 from ppkt_zoo.zoo.golden import Golden
 from ppkt_zoo.zoo.load import load_backbone, open_weight

@@ -6,10 +6,10 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from ppkt_zoo.downstream.detection.augment import SceneAugmentation
-from ppkt_zoo.downstream.detection.votenet import VoteNetShape
+from ppkt_zoo.downstream.detection.model import VoteNetShape
 from ppkt_zoo.downstream.recipe import DownstreamRecipe, OwnData, RoomsBenchData, ScanNetData, SunRGBDData
-from ppkt_zoo.running.recipe_files import find_recipe, read_recipe, shipped_recipes
-from ppkt_zoo.running.sections import Strict
+from ppkt_zoo.engine.recipes import find_recipe, read_recipe, shipped_recipes
+from ppkt_zoo.files.schema import Strict
 
 __all__ = ["DetectionOptimiser", "DetectionRecipe", "load_detection_recipe", "shipped_detection_recipes"]
 

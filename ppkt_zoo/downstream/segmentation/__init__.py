@@ -1,10 +1,10 @@
 """Semantic segmentation: a linear head on any backbone, fine-tuned by a recipe, tested on full clouds."""
 
 from ppkt_zoo.downstream.segmentation.evaluation import SegmentationScore, evaluate_segmentation
-from ppkt_zoo.downstream.segmentation.fit import FittedSegmentation, fit_segmentation
 from ppkt_zoo.downstream.segmentation.folder import load_segmentation, save_segmentation
 from ppkt_zoo.downstream.segmentation.model import Prediction, SegmentationModel
 from ppkt_zoo.downstream.segmentation.recipe import SegmentationRecipe, load_segmentation_recipe
+from ppkt_zoo.downstream.segmentation.trainer import FittedSegmentation, fit_segmentation
 from ppkt_zoo.downstream.splits import open_splits
 
 __all__ = [

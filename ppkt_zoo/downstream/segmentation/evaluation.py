@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
-from ppkt_zoo.downstream.metrics import IGNORE, Confusion
 from ppkt_zoo.downstream.segmentation.model import Prediction, SegmentationModel
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.evaluation.metrics import IGNORE, Confusion
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.points.voxelize import voxelize

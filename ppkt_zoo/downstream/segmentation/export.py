@@ -7,15 +7,15 @@ import torch
 import yaml
 
 from ppkt_zoo.data.scenes import SceneSource
-from ppkt_zoo.downstream import report
+from ppkt_zoo.downstream import export as report
+from ppkt_zoo.downstream.export import at_the_origin, record_fields
 from ppkt_zoo.downstream.golden_cloud import wide_enough
-from ppkt_zoo.downstream.metrics import IGNORE
-from ppkt_zoo.downstream.report import at_the_origin, record_fields
-from ppkt_zoo.downstream.segmentation.batches import crop_rows
+from ppkt_zoo.downstream.segmentation.dataset import crop_rows
 from ppkt_zoo.downstream.segmentation.evaluation import SegmentationScore
 from ppkt_zoo.downstream.segmentation.folder import save_segmentation
 from ppkt_zoo.downstream.segmentation.model import SegmentationModel
 from ppkt_zoo.downstream.segmentation.recipe import CropSection, SegmentationRecipe
+from ppkt_zoo.evaluation.metrics import IGNORE
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.zoo.record import Metric
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ppkt_zoo.data.augment import CloudAugmentation
+from ppkt_zoo.data.augment.cloud import CloudAugmentation
 from ppkt_zoo.downstream.recipe import (
     DownstreamRecipe,
     LabelledFramesData,
@@ -14,8 +14,8 @@ from ppkt_zoo.downstream.recipe import (
     S3DISData,
     ScanNetData,
 )
-from ppkt_zoo.running.recipe_files import find_recipe, read_recipe, shipped_recipes
-from ppkt_zoo.running.sections import OptimiserSection, Strict
+from ppkt_zoo.engine.recipes import find_recipe, read_recipe, shipped_recipes
+from ppkt_zoo.files.schema import OptimiserSection, Strict
 
 __all__ = [
     "CropSection",

@@ -1,0 +1,193 @@
+"""A checkpoint of another project → a weight folder with golden output; and our weights → another project's names."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from ppkt_zoo.cli.run.steps import Steps
+from ppkt_zoo.convert.checkpoint import open_checkpoint
+from ppkt_zoo.convert.minkowski import ConvertedNetwork, Dialect, convert_res16unet
+from ppkt_zoo.convert.spunet import to_spunet
+from ppkt_zoo.errors import InputError, WeightError
+from ppkt_zoo.files.checksums import sha256_of_file
+from ppkt_zoo.files.safetensors import write_tensors
+from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.points.input_spec import InputSpec
+from ppkt_zoo.rooms import make_room, room_cloud
+from ppkt_zoo.zoo.folder import WeightFolder, write_weight_folder
+from ppkt_zoo.zoo.load import load_backbone
+from ppkt_zoo.zoo.registry import create_backbone
+from ppkt_zoo.zoo.validation import parse_mapping
+
+#: Names by which the projects call the members of the family.
+ARCHITECTURES = {"res16unet14a": "sr_unet14", "res16unet18a": "sr_unet18", "res16unet34c": "sr_unet34"}
+# What each dialect's authors say of their files; `about` overrides any of it.
+_ABOUT: Mapping[str, Mapping[str, Any]] = {
+    "pointcontrast": {
+        "method": "point_contrast",
+        "data": [{"name": "ScanNet", "licence": "ScanNet terms of use", "attribution": "Dai et al., CVPR 2017"}],
+        "citation": "Xie et al., PointContrast, ECCV 2020, arXiv 2007.10985",
+    },
+    "csc": {
+        "method": "contrastive_scene_contexts",
+        "data": [{"name": "ScanNet", "licence": "ScanNet terms of use", "attribution": "Dai et al., CVPR 2017"}],
+        "citation": "Hou et al., Exploring Data-Efficient 3D Scene Understanding with Contrastive Scene Contexts, "
+        "CVPR 2021, arXiv 2012.09165",
+    },
+    "slidr": {
+        "method": "slidr",
+        "data": [{"name": "nuScenes", "licence": "CC BY-NC-SA 4.0", "attribution": "Caesar et al., CVPR 2020"}],
+        "citation": "Sautier et al., Image-to-Lidar Self-Supervised Distillation, CVPR 2022, arXiv 2203.16258",
+    },
+}
+_GOLDEN_VOXELS, _GOLDEN_POINTS = 64, 8000
+
+
+def convert_minkowski(
+    file: Path,
+    out: Path,
+    *,
+    architecture: str,
+    dialect: Dialect,
+    voxel_size: float,
+    tag: str,
+    origin: str,
+    licence: str,
+    channels: tuple[str, ...] = ("red", "green", "blue"),
+    color_range: tuple[float, ...] = (-0.5, 0.5),
+    about: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    console: Console | None = None,
+) -> WeightFolder:
+    """Write a Res16UNet that MinkowskiEngine saved as a weight folder, in single precision, proven by golden output.
+
+    Args:
+        file: ``.pth`` or safetensors; see :func:`ppkt_zoo.convert.checkpoint.open_checkpoint`.
+        out: the folder.
+        architecture: ``sr_unet14``, ``sr_unet18``, ``sr_unet34`` or what the projects call them (``Res16UNet34C``), all
+            checked against the file; ``sr_unet`` takes whatever widths it has.
+        dialect: who saved it, see :func:`ppkt_zoo.convert.minkowski.convert_res16unet`.
+        voxel_size: metres, of its pretraining; a file does not tell.
+        tag: second half of the weight's name.
+        origin: where the file comes from, for the record.
+        licence: of the weights, as their authors give it.
+        channels: what the stem takes, in order; see ``InputSpec``.
+        color_range: what black and white were in its pretraining.
+        about: fields of the record, in place of what is known of the dialect.
+        overwrite: replace a weight folder that is there.
+
+    Raises:
+        WeightError: the file does not open, holds no such network, or the folder exists.
+        InputError, UnknownNameError, ManifestError: an architecture, channel or field that does not exist.
+    """
+    steps = Steps(Console() if console is None else console)
+    name = ARCHITECTURES.get(architecture.lower(), architecture)
+    with steps.step("file", f"reading {file}") as step:
+        network = convert_res16unet(open_checkpoint(file), dialect)
+        step.text = _told(network, file)
+    with steps.step("network", "building it") as step:
+        told = {"voxel_size": voxel_size, "channels": channels, "color_range": color_range}
+        spec = parse_mapping(InputSpec, told, "what the network takes", InputError)
+        if len(spec.channels) != network.in_channels:
+            raise InputError(
+                f"the stem takes {network.in_channels} channels, {', '.join(spec.channels)} are {len(spec.channels)}: "
+                "say what it was trained with"
+            )
+        backbone = create_backbone(name, input_spec=spec, **_arguments(name, network))
+        _load(backbone, network, name, architecture)
+        count = sum(one.numel() for one in backbone.parameters())
+        step.text = f"{name}, {count:,} parameters, blocks {'-'.join(map(str, network.blocks))}"
+    with steps.step("weight", "proving it on a room") as step:
+        folder = write_weight_folder(
+            out,
+            backbone.eval(),
+            f"{name}.{tag}",
+            _record(dialect, name, origin, licence, file, network, about or {}),
+            _golden_cloud(voxel_size),
+            dtype="float32",
+            projection={f"final.{key}": value for key, value in network.final.items()} or None,
+            overwrite=overwrite,
+        )
+        step.text = f"{out}: load_backbone('local-dir:{out}')"
+    return folder
+
+
+def convert_to_spunet(weight: str, out: Path) -> dict[str, torch.Tensor]:
+    """Write a weight's tensors under SpUNet's names, as safetensors, float32.
+
+    Raises:
+        InputError: ``out`` ends in something else, or cannot be written.
+        WeightError: the weight is of another family, or cannot be loaded.
+    """
+    if out.suffix != ".safetensors":
+        raise InputError(f"tensors are written as .safetensors: give an --out that ends so, not {out.name!r}")
+    tensors = to_spunet(load_backbone(weight).state_dict())
+    write_tensors(out, tensors, error=InputError)
+    return tensors
+
+
+def _arguments(name: str, network: ConvertedNetwork) -> dict[str, Any]:
+    found: dict[str, Any] = {"stem_kernel": network.stem_kernel}
+    if name == "sr_unet":
+        found |= {"planes": network.planes, "blocks": network.blocks, "stem_channels": network.stem_channels}
+    return found
+
+
+def _load(backbone: torch.nn.Module, network: ConvertedNetwork, name: str, asked: str) -> None:
+    ours = {key: tuple(value.shape) for key, value in backbone.state_dict().items()}
+    theirs = {key: tuple(value.shape) for key, value in network.state.items()}
+    if ours != theirs:
+        raise WeightError(
+            f"the file holds no {asked}: its widths are {network.planes}, its blocks {network.blocks}, its stem "
+            f"{network.stem_channels}; --arch sr_unet takes any, {', '.join(ARCHITECTURES.values())} are of the papers"
+        )
+    backbone.load_state_dict(network.state, strict=True)
+
+
+def _record(
+    dialect: Dialect,
+    name: str,
+    origin: str,
+    licence: str,
+    file: Path,
+    network: ConvertedNetwork,
+    about: Mapping[str, Any],
+) -> dict[str, Any]:
+    digest = sha256_of_file(file, WeightError, "checkpoint")
+    known = _ABOUT[dialect]
+    limits = ["Trained by others; what it is worth on other data was not measured here."]
+    if network.left_out:
+        limits.append(f"Not part of the backbone and left out: {', '.join(network.left_out[:8])}")
+    fields = {
+        "description": f"{name} of {origin}, converted from MinkowskiEngine ({dialect}).",
+        **known,
+        "conversion": {"origin": origin, "dialect": dialect, "sha256": digest},
+        "limits": limits,
+        "licences": {"data": ", ".join(one["licence"] for one in known["data"]), "weights": licence},
+    }
+    return {**fields, **about}
+
+
+def _golden_cloud(voxel_size: float) -> PointCloud:
+    """A column of a furnished procedural room about its middle, wide enough for the coarsest level."""
+    xyz, rgb, _, _ = room_cloud(make_room(7), spacing=max(0.01, min(voxel_size / 2, 0.05)))
+    middle = (xyz[:, :2].min(axis=0) + xyz[:, :2].max(axis=0)) / 2
+    near = np.flatnonzero((np.abs(xyz[:, :2] - middle) < _GOLDEN_VOXELS * voxel_size / 2).all(axis=1))
+    rows = near[np.linspace(0, len(near) - 1, min(len(near), _GOLDEN_POINTS)).round().astype(int)]
+    return PointCloud.from_arrays(xyz[rows], rgb[rows])
+
+
+def _told(network: ConvertedNetwork, file: Path) -> str:
+    parts = [f"{file.name}: {len(network.state)} tensors"]
+    if network.prefix:
+        parts.append(f"under {network.prefix!r}")
+    if network.final:
+        parts.append(f"a final layer of {len(network.final['bias'])} channels, kept as projection")
+    if network.left_out:
+        some = ", ".join(network.left_out[:3]) + (", …" if len(network.left_out) > 3 else "")
+        parts.append(f"left out {len(network.left_out)} that belong to no Res16UNet ({some})")
+    return "; ".join(parts)

@@ -1,0 +1,123 @@
+"""The demo: a room made on the spot, encoded by a pretrained weight, and a picture of its features."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from ppkt_zoo.cli.run.steps import Steps, thousands
+from ppkt_zoo.errors import InputError, WeightError
+from ppkt_zoo.files.targets import check_folder_target
+from ppkt_zoo.points.cloud import CloudBatch, PointCloud
+from ppkt_zoo.points.files.cloud_files import write_cloud
+from ppkt_zoo.points.voxelize import voxelize
+from ppkt_zoo.rooms import make_room, room_cloud
+from ppkt_zoo.visualization.pca import pca_colors
+from ppkt_zoo.visualization.picture import feature_picture, feature_title, save_picture
+from ppkt_zoo.zoo.load import load_backbone
+from ppkt_zoo.zoo.manifest import BundledSource, load_manifest
+
+_LONGEST_TRAINED = "sr_unet14_small.ppkt_voc_rooms"
+#: A room with much in it.
+SEED = 7
+# From fewer cameras, what stands behind the furniture stays unseen.
+_CAMERAS = 24
+
+
+@dataclass(frozen=True)
+class DemoFiles:
+    """What the demo wrote."""
+
+    picture: Path
+    cloud: Path
+    features: Path
+
+
+def default_weight() -> str:
+    """The weight that is taken where none is named: the one trained longest, or another that travels along.
+
+    Raises:
+        WeightError: none does yet.
+    """
+    bundled = [weight.name for weight in load_manifest().weights if isinstance(weight.source, BundledSource)]
+    if bundled:
+        return _LONGEST_TRAINED if _LONGEST_TRAINED in bundled else bundled[0]
+    raise WeightError(
+        "no weight travels with this ppkt-zoo yet, and random features would show nothing: "
+        "make one with 'ppkt-zoo pretrain', then give it by --weight local-dir:PATH"
+    )
+
+
+def run_demo(
+    out: Path,
+    seed: int = SEED,
+    weight: str | None = None,
+    console: Console | None = None,
+    spacing: float = 0.02,
+    cameras: int = _CAMERAS,
+) -> DemoFiles:
+    """Make a room, encode it, write ``room.png``, ``room.ply`` and ``features.npz``, and say so.
+
+    Args:
+        out: folder for the files; made where it is missing.
+        seed: of the room.
+        weight: a weight's name; the first bundled one where not given.
+        console: where it is said; standard error by default.
+        spacing: metres between the room's points.
+        cameras: viewpoints that the room is seen from; what none of them sees is not in the cloud.
+
+    Raises:
+        WeightError: no such weight, or it is damaged. There is no way to a demo with random features.
+    """
+    check_folder_target(out, InputError, "--out")
+    steps = Steps(console)
+    with steps.step("weight", "loading the weight") as step:
+        name = default_weight() if weight is None else weight
+        backbone = load_backbone(name)
+        millions = sum(parameter.numel() for parameter in backbone.parameters()) / 1e6
+        spec = backbone.input_spec
+        step.text = f"{name}: {millions:.2f} M parameters, pretrained, voxels of {spec.voxel_size * 100:g} cm"
+    with steps.step("room", "making a room and looking at it") as step:
+        room = make_room(seed)
+        xyz, rgb, label, instance = room_cloud(room, spacing=spacing, seed=seed, views=cameras)
+        width, depth, height = room.extent
+        step.text = (
+            f"{room.kind} of {width:.1f} × {depth:.1f} × {height:.1f} m, made from seed {seed} and fused from "
+            f"{cameras} views: {thousands(len(xyz))} points with colour"
+        )
+    with steps.step("features", "encoding every point") as step:
+        features = backbone.encode(xyz, rgb)
+        voxels = voxelize(CloudBatch.collate([PointCloud.from_arrays(xyz, rgb)]), spec).coords.shape[0]
+        step.text = f"{features.dtype} {features.shape}: one for each point, from {thousands(voxels)} voxels"
+    out.mkdir(parents=True, exist_ok=True)
+    with steps.step("picture", "drawing") as step:
+        title = feature_title(name, features.shape[1])
+        picture = save_picture(feature_picture(xyz, rgb, features, title), out / "room.png")
+        step.text = "two corners and the top, walls towards the viewer left out"
+    with steps.step("files", "writing") as step:
+        cloud, arrays = out / "room.ply", out / "features.npz"
+        write_cloud(cloud, xyz, pca_colors(features))
+        write_cloud(arrays, xyz, rgb, features=features, label=label, instance=instance)
+        step.text = f"into {out}"
+    steps.listing(
+        "written",
+        [
+            (str(picture), "the room, and below it its features: what is alike in colour is alike in features"),
+            (str(cloud), "the points, coloured by their features, for any viewer"),
+            (str(arrays), "xyz, rgb, features, label, instance"),
+        ],
+    )
+    chosen = "" if weight is None else f" --weight {weight}"
+    steps.listing(
+        "next",
+        [
+            (
+                f"ppkt-zoo encode my_cloud.ply{chosen} --picture my_cloud.png",
+                "your own cloud, or a folder of RGB-D frames",
+            ),
+            ("ppkt-zoo list weights", "what there is to load"),
+            (f"ppkt-zoo show {name}", "how this weight was made, and what it is worth"),
+            ("ppkt-zoo pretrain --help", "a weight of your own, from your own frames"),
+        ],
+    )
+    return DemoFiles(picture, cloud, arrays)

@@ -1,0 +1,109 @@
+"""A grid of fine-tunings as one table and one plot, each figure with its 95 % interval over the seeds."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PIL import Image
+
+from ppkt_zoo.downstream.grid import Cell, Grid
+from ppkt_zoo.errors import InputError
+from ppkt_zoo.evaluation.statistics import Interval, mean_interval, paired_difference
+from ppkt_zoo.visualization.plotting import PALETTE, as_image, new_figure
+
+__all__ = ["FIGURES", "grid_picture", "grid_table"]
+
+FIGURES: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "segmentation": (("miou", "mIoU"), ("macc", "mAcc")),
+    "detection": (("map25", "mAP@0.25"), ("map50", "mAP@0.5")),
+}
+"""Of each task: name in scores.json, and what tables call it."""
+
+Scores = Mapping[Cell, Mapping[str, Any]]
+
+
+def grid_table(grid: Grid, scores: Scores) -> str:
+    """Markdown: a row for each fraction and start with mean and interval, and the difference to the first start.
+
+    Differences are paired by seed: both runs of a pair saw the same scenes in the same order.
+
+    Raises:
+        InputError: a start has fewer than two runs at some fraction, or a run has no score.
+    """
+    first = next(iter(grid.starts))
+    names = FIGURES[grid.task]
+    head = ["labels", "start", "seeds", *(name for _, name in names), f"{names[0][1]} over {first}"]
+    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join(["---", "---", *["---:"] * (len(head) - 2)]) + " |"]
+    for fraction in grid.fractions:
+        for start in grid.starts:
+            seeds = _seeds(scores, start, fraction)
+            shown = [_shown(mean_interval(_values(scores, start, fraction, seeds, key))) for key, _ in names]
+            both = [seed for seed in seeds if seed in _seeds(scores, first, fraction)]
+            over = "" if start == first else _signed(_over(scores, start, first, fraction, both, names[0][0]))
+            lines.append("| " + " | ".join([f"{fraction:.0%}", start, str(len(seeds)), *shown, over]) + " |")
+    return "\n".join(lines)
+
+
+def grid_picture(grid: Grid, scores: Scores) -> Image.Image:
+    """The task's main figure over the part of the labels, a line for each start, with its interval as a band.
+
+    Raises:
+        InputError: as for :func:`grid_table`.
+        ImportError: matplotlib isn't installed.
+    """
+    key, name = FIGURES[grid.task][0]
+    figure = new_figure(5.6, 3.9)
+    axes = figure.subplots()
+    fractions = sorted(grid.fractions)
+    for number, start in enumerate(grid.starts):
+        found = [
+            mean_interval(_values(scores, start, fraction, _seeds(scores, start, fraction), key))
+            for fraction in fractions
+        ]
+        color, percent = PALETTE[number % len(PALETTE)], [100 * fraction for fraction in fractions]
+        axes.plot(percent, [one.mean for one in found], "o-", color=color, label=start, linewidth=1.5, markersize=4)
+        axes.fill_between(percent, [one.low for one in found], [one.high for one in found], color=color, alpha=0.15)
+    if len(fractions) > 1:
+        axes.set_xscale("log")
+    axes.set_xticks(percent, [f"{one:g} %" for one in percent])
+    axes.minorticks_off()
+    axes.set_xlabel("of the labelled scenes", fontsize=9)
+    axes.set_ylabel(f"{name}, mean and 95 % interval", fontsize=9)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    axes.legend(frameon=False, fontsize=9)
+    figure.tight_layout()
+    return as_image(figure)
+
+
+def _seeds(scores: Scores, start: str, fraction: float) -> list[int]:
+    seeds = sorted(cell.seed for cell in scores if (cell.start, cell.fraction) == (start, fraction))
+    if len(seeds) < 2:
+        raise InputError(f"{start} at {fraction:.0%} of the labels has {len(seeds)} runs: an interval needs two seeds")
+    return seeds
+
+
+def _values(scores: Scores, start: str, fraction: float, seeds: Sequence[int], key: str) -> list[float]:
+    values: list[float] = []
+    for seed in seeds:
+        value = scores[Cell(start, fraction, seed)].get(key)
+        if not isinstance(value, int | float):
+            raise InputError(
+                f"the run of {start} with {fraction:.0%} of the labels and seed {seed} has no {key}: nothing that it "
+                "was tested on has a label of a known class"
+            )
+        values.append(float(value))
+    return values
+
+
+def _over(scores: Scores, start: str, first: str, fraction: float, seeds: Sequence[int], key: str) -> Interval:
+    ours, theirs = (_values(scores, one, fraction, seeds, key) for one in (start, first))
+    return paired_difference(ours, theirs)
+
+
+def _shown(found: Interval) -> str:
+    return f"{found.mean:.3f} [{found.low:.3f}, {found.high:.3f}]"
+
+
+def _signed(found: Interval) -> str:
+    return f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"

@@ -1,0 +1,169 @@
+"""A weight folder → a repository on the Hugging Face Hub, fetched back and proven, and its entry of the manifest."""
+
+import io
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from ppkt_zoo.cli.run.steps import Steps
+from ppkt_zoo.errors import InputError, ManifestError, WeightError
+from ppkt_zoo.files.reading import usable_path
+from ppkt_zoo.visualization.picture import feature_picture, feature_title
+from ppkt_zoo.zoo.card import write_card
+from ppkt_zoo.zoo.config import CARD, CONFIG, PICTURE, RECORD
+from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
+from ppkt_zoo.zoo.hub import fetch_listed
+from ppkt_zoo.zoo.load import verify
+from ppkt_zoo.zoo.manifest import HubSource, Manifest, WeightSpec, load_manifest, to_json, with_weight, write_manifest
+from ppkt_zoo.zoo.mirror import MIRROR, mirror_address
+from ppkt_zoo.zoo.publication import what_forbids_publication
+from ppkt_zoo.zoo.tensors import file_entry, read_bytes
+from ppkt_zoo.zoo.upload import check_target, upload_weight
+
+# Stands in a dry run's entry where the commit will stand.
+_NO_REVISION = "0" * 40
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What was published, or would be.
+
+    Attributes:
+        files: name → content, as they lie in the repository.
+        entry: of the manifest; a revision of zeros after a dry run.
+    """
+
+    files: Mapping[str, bytes]
+    entry: WeightSpec
+
+
+def publish_weight(
+    folder: Path,
+    repo: str,
+    *,
+    private: bool = False,
+    tag: str | None = None,
+    message: str | None = None,
+    picture: bool = True,
+    manifest: Path | None = None,
+    dry_run: bool = False,
+    console: Console | None = None,
+) -> Publication:
+    """Prove a weight folder, push it, fetch it back by its new commit, prove it again, and list it.
+
+    Args:
+        folder: the weight folder.
+        repo: owner/name; made where it is missing.
+        private: of a repository that is made; one that is there already must be private then.
+        tag: of the commit; ``NAME-CREATED`` where not given.
+        message: of the commit.
+        picture: draw the golden cloud's features, and show them on the card.
+        manifest: file that gets the entry; it may not exist yet.
+        dry_run: show everything, and ask nobody.
+
+    Raises:
+        WeightError: the folder is damaged or its golden output does not hold, here or after the upload; or the Hub
+            refuses.
+        InputError, ManifestError: the repository's name, the tag or the manifest does not fit, a mirror is set, or
+            the weight's record forbids a public repository.
+    """
+    console = Console() if console is None else console
+    steps = Steps()  # the entry and the card are the results, and go to the console
+    opened = open_weight_folder(folder)
+    record = opened.record()
+    named = f"{opened.config.name}-{record.created.isoformat()}" if tag is None else tag
+    told = f"{opened.config.name}: {record.description}" if message is None else message
+    check_target(repo, named, told)
+    forbidden = what_forbids_publication(record)
+    if forbidden is not None and not private:
+        raise InputError(
+            f"{opened.config.name} goes into no public repository, since its {RECORD} forbids it ({forbidden}): "
+            "--private publishes it for those alone whom you let in"
+        )
+    if mirror_address() is not None and not dry_run:
+        raise InputError(f"{MIRROR} is set, and a weight is proven by what the Hub itself gives back: unset it")
+    if manifest is not None:
+        _check_manifest(manifest)
+    with steps.step("weight", f"proving {folder}") as step:
+        step.text = str(verify(opened))
+    with steps.step("card", "writing the card") as step:
+        files = _files(opened, repo, picture)
+        size = sum(map(len, files.values())) / 1e6
+        step.text = f"{len(files)} files, {size:.1f} MB: {', '.join(files)}"
+    if dry_run:
+        entry = _entry(opened, files, repo, _NO_REVISION)
+        console.print(files[CARD].decode(), markup=False, highlight=False)
+        console.print(to_json(entry), markup=False, highlight=False)
+        console.print(f"dry run: nothing was sent; it would be {repo}, tag {named}", markup=False)
+        return Publication(files, entry)
+    with steps.step("upload", f"pushing to {repo}") as step:
+        uploaded = upload_weight(files, repo, tag=named, message=told, private=private)
+        step.text = f"{uploaded.url}, commit {uploaded.revision}, tag {uploaded.tag}"
+    entry = _entry(opened, files, repo, uploaded.revision)
+    there = f"the files lie at {uploaded.url}, commit {uploaded.revision}, tag {uploaded.tag}"
+    with steps.step("proof", "fetching it back") as step, tempfile.TemporaryDirectory() as cache:
+        try:
+            step.text = str(verify(fetch_listed(entry, cache)))
+        except WeightError as error:
+            raise WeightError(
+                f"{error}; {there}, and are listed nowhere: the same command with another --tag tries it again"
+            ) from None
+    if manifest is not None:
+        with steps.step("manifest", "listing it") as step:
+            try:
+                known = load_manifest(manifest) if manifest.exists() else Manifest()
+                write_manifest(with_weight(known, entry), manifest)
+            except ManifestError as error:
+                console.print(to_json(entry), markup=False, highlight=False)
+                raise ManifestError(f"{error}; {there}: the entry above is its own, put it into the manifest") from None
+            step.text = f"{manifest}: {entry.name} at {repo}@{uploaded.revision}"
+    else:
+        console.print(to_json(entry), markup=False, highlight=False)
+    return Publication(files, entry)
+
+
+def _check_manifest(manifest: Path) -> None:
+    """Better refused now than after the upload."""
+    usable_path(manifest, ManifestError, "path of a manifest")
+    if manifest.exists():
+        load_manifest(manifest)
+    if not os.access(manifest.absolute().parent, os.W_OK):
+        raise ManifestError(f"{manifest}: nothing can be written there: give a --manifest in a folder of yours")
+
+
+def _files(folder: WeightFolder, repo: str, picture: bool) -> dict[str, bytes]:
+    """Everything that lies in the repository, each file as config.json knows it, and the card last."""
+    files = {CONFIG: read_bytes(folder.path / CONFIG)}
+    files |= {name: folder.read(name) for name in folder.config.files}
+    if picture:
+        files[PICTURE] = _picture(folder)
+    record = folder.record()
+    files[CARD] = write_card(folder.config, record, repo, PICTURE if picture else None).encode()
+    return files
+
+
+def _picture(folder: WeightFolder) -> bytes:
+    cloud = folder.golden().cloud
+    features = folder.backbone().encode(cloud.xyz, cloud.rgb)
+    title = feature_title(folder.config.name, features.shape[1])
+    rgb = None if cloud.rgb is None else cloud.rgb.numpy()
+    stream = io.BytesIO()
+    feature_picture(cloud.xyz.numpy(), rgb, features, title).save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def _entry(folder: WeightFolder, files: Mapping[str, bytes], repo: str, revision: str) -> WeightSpec:
+    config = folder.config
+    return WeightSpec(
+        name=config.name,
+        architecture=config.architecture,
+        arguments=config.arguments,
+        input_spec=config.input_spec,
+        source=HubSource(repo=repo, revision=revision),
+        files={name: file_entry(data) for name, data in files.items() if name != PICTURE},
+        record=folder.record(),
+    )

@@ -1,0 +1,149 @@
+"""Augmentation of the student's cloud that keeps every point's identity, so that pixel-point pairs stay true."""
+
+from typing import overload
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from ppkt_zoo.data.augment.elastic import elastic_distortion
+from ppkt_zoo.errors import InputError
+
+Rows = np.ndarray
+
+
+class CloudAugmentation(BaseModel):
+    """What may happen to a cloud; the default is nothing at all.
+
+    Angles are in degrees, lengths in metres, colours in parts of the full range.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rotation_z: float = Field(default=0, ge=0, le=180, description="largest turn about z, either way")
+    tilt: float = Field(default=0, ge=0, le=90, description="largest turn about a random horizontal axis")
+    scale: tuple[float, float] = Field(default=(1, 1), description="smallest and largest factor")
+    flip: float = Field(default=0, ge=0, le=1, description="probability of mirroring x, and of mirroring y")
+    elastic: tuple[tuple[float, float], ...] = Field(default=(), description="(granularity, magnitude) one by one")
+    elastic_probability: float = Field(default=1, ge=0, le=1)
+    dropout: tuple[float, float] = Field(default=(0, 0), description="smallest and largest part of points dropped")
+    cube_dropout: int = Field(default=0, ge=0, description="most cubes that are cut out")
+    cube_edge: float = Field(default=0.3, gt=0)
+    brightness: float = Field(default=0, ge=0, le=1, description="largest shift of all colours, either way")
+    contrast: float = Field(default=0, ge=0, lt=1, description="largest change of the factor about the mean")
+    channel_gain: float = Field(default=0, ge=0, lt=1, description="largest change of each channel's factor")
+    color_noise: float = Field(default=0, ge=0, le=1, description="standard deviation of each point's colour")
+    grey: float = Field(default=0, ge=0, le=1, description="probability that a cloud loses its colour")
+
+    @field_validator("scale", "dropout")
+    @classmethod
+    def _rises(cls, given: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= given[0] <= given[1]:
+            raise ValueError(f"the smallest must be at least 0 and at most the largest, got {given}")
+        return given
+
+    @field_validator("scale")
+    @classmethod
+    def _keeps_size(cls, given: tuple[float, float]) -> tuple[float, float]:
+        if given[0] == 0:
+            raise ValueError("a factor of 0 makes a point of the cloud")
+        return given
+
+    @field_validator("dropout")
+    @classmethod
+    def _leaves_some(cls, given: tuple[float, float]) -> tuple[float, float]:
+        if given[1] >= 1:
+            raise ValueError(f"dropping a part of {given[1]:g} leaves no points")
+        return given
+
+    @field_validator("elastic")
+    @classmethod
+    def _has_extent(cls, given: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        if any(granularity <= 0 or magnitude < 0 for granularity, magnitude in given):
+            raise ValueError(f"granularity must be above 0 and magnitude at least 0, got {given}")
+        return given
+
+    @classmethod
+    def off(cls) -> "CloudAugmentation":
+        """No augmentation."""
+        return cls()
+
+    @overload
+    def __call__(
+        self, xyz: np.ndarray, rgb: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, Rows]: ...
+
+    @overload
+    def __call__(self, xyz: np.ndarray, rgb: None, rng: np.random.Generator) -> tuple[np.ndarray, None, Rows]: ...
+
+    def __call__(
+        self, xyz: np.ndarray, rgb: np.ndarray | None, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray | None, Rows]:
+        """Augment one cloud.
+
+        Args:
+            xyz: float32 (N, 3), metres, z up.
+            rgb: uint8 (N, 3), or None.
+            rng: where all randomness comes from.
+
+        Returns:
+            xyz float32 (M, 3), rgb uint8 (M, 3) or None, and the row of the input that each row came from,
+            int64 (M,), rising. M is at least 1: a dropout that would take every point takes none.
+
+        Raises:
+            InputError: the cloud is empty, or too wide for the granularity of the elastic distortion.
+        """
+        if len(xyz) == 0:
+            raise InputError("xyz is empty: there is nothing to augment")
+        kept = self._surviving(xyz, rng)
+        moved = self._move(xyz[kept], rng)
+        return moved, None if rgb is None else self._recolor(rgb[kept], rng), kept
+
+    def _surviving(self, xyz: np.ndarray, rng: np.random.Generator) -> Rows:
+        alive = np.ones(len(xyz), bool)
+        low, high = self.dropout
+        if high > 0:
+            alive &= rng.random(len(xyz), np.float32) >= rng.uniform(low, high)
+        for _ in range(int(rng.integers(0, self.cube_dropout + 1)) if self.cube_dropout else 0):
+            centre = xyz[rng.integers(len(xyz))]
+            alive &= (np.abs(xyz - centre) > self.cube_edge / 2).any(axis=1)
+        return np.flatnonzero(alive) if alive.any() else np.arange(len(xyz))
+
+    def _move(self, xyz: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        if self.elastic and rng.random() < self.elastic_probability:
+            for granularity, magnitude in self.elastic:
+                xyz = elastic_distortion(xyz, granularity, magnitude, rng)
+        linear = np.eye(3)
+        if self.rotation_z:
+            linear = _turn(np.array([0.0, 0.0, 1.0]), rng.uniform(-self.rotation_z, self.rotation_z)) @ linear
+        if self.tilt:
+            heading = rng.uniform(0, 2 * np.pi)
+            axis = np.array([np.cos(heading), np.sin(heading), 0.0])
+            linear = _turn(axis, rng.uniform(-self.tilt, self.tilt)) @ linear
+        if self.scale != (1, 1):
+            linear = linear * rng.uniform(*self.scale)
+        if self.flip:
+            linear = linear * np.where(rng.random(3) < (self.flip, self.flip, 0), -1.0, 1.0)
+        return (xyz @ linear.T.astype(np.float32)).astype(np.float32)
+
+    def _recolor(self, rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        color = rgb.astype(np.float32)
+        if self.channel_gain:
+            color *= rng.uniform(1 - self.channel_gain, 1 + self.channel_gain, 3).astype(np.float32)
+        if self.contrast:
+            mean = color.mean(axis=0, dtype=np.float64).astype(np.float32) if len(color) else np.float32(0)
+            color = mean + (color - mean) * np.float32(rng.uniform(1 - self.contrast, 1 + self.contrast))
+        if self.brightness:
+            color += np.float32(255 * rng.uniform(-self.brightness, self.brightness))
+        if self.grey and rng.random() < self.grey:
+            color = np.repeat(color.mean(axis=1, keepdims=True), 3, axis=1)
+        if self.color_noise:
+            color = color + rng.standard_normal(color.shape, np.float32) * np.float32(255 * self.color_noise)
+        return color.round().clip(0, 255).astype(np.uint8)
+
+
+def _turn(axis: np.ndarray, degrees: float) -> np.ndarray:
+    """Rotation matrix about a unit axis (Rodrigues)."""
+    angle = np.deg2rad(degrees)
+    x, y, z = axis
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross

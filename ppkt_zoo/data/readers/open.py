@@ -1,0 +1,122 @@
+"""Open a folder of frames in whichever of the known formats it is."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ppkt_zoo.data.frames import FrameSource
+from ppkt_zoo.data.left_out import tell_left_out
+from ppkt_zoo.data.readers.arkit_scenes import ARKitScenes, is_arkit_scan
+from ppkt_zoo.data.readers.depth_units import doubt_of_units
+from ppkt_zoo.data.readers.nyuv2 import FILE as NYU_FILE
+from ppkt_zoo.data.readers.nyuv2 import NYUv2
+from ppkt_zoo.data.readers.open3d_files import is_open3d
+from ppkt_zoo.data.readers.open3d_folder import Open3DFolder
+from ppkt_zoo.data.readers.plain import PlainFrames
+from ppkt_zoo.data.readers.scannet.frames import ScanNetFrames, is_scannet
+from ppkt_zoo.data.readers.seven_scenes import SevenScenes
+from ppkt_zoo.data.readers.sun_rgbd import SunRGBD, is_sun_rgbd
+from ppkt_zoo.data.readers.tum import TumRGBD
+from ppkt_zoo.data.shards.folder import ShardFrames, is_shard_folder
+from ppkt_zoo.data.subset import check_name, entries, existing_folder
+from ppkt_zoo.errors import FrameError, InputWarning, ScaleWarning
+from ppkt_zoo.files.reading import usable_path
+
+# What tells a format, its reader, and its files for the message; the first that fits is taken, so the formats
+# with names of their own stand before those that many share.
+_FORMATS: tuple[tuple[Callable[[Path], bool], Callable[..., FrameSource], str], ...] = (
+    (is_shard_folder, ShardFrames, "shards (shards.json, shard-NNNNNN.tar)"),
+    (lambda f: f.suffix == ".mat" or (f / NYU_FILE).exists(), NYUv2, f"NYU Depth v2 ({NYU_FILE})"),
+    (lambda f: (f / "rgb.txt").exists() and (f / "depth.txt").exists(), TumRGBD, "TUM (rgb.txt, depth.txt)"),
+    (is_arkit_scan, ARKitScenes, "ARKitScenes (lowres_wide/, lowres_depth/, lowres_wide.traj)"),
+    (is_sun_rgbd, SunRGBD, "SUN RGB-D (SUNRGBD/kv1/…/image/, depth_bfx/, intrinsics.txt, extrinsics/)"),
+    (is_scannet, ScanNetFrames, "ScanNet (scene0000_00.sens, or color/, depth/, pose/, intrinsic/)"),
+    (is_open3d, Open3DFolder, "Open3D and Redwood (image/ or rgb/, depth/, trajectory.log)"),
+    (
+        lambda f: _any_named(f, "frame-*") or any(_any_named(place, "frame-*") for place in f.glob("seq-*")),
+        SevenScenes,
+        "7-Scenes (frame-NNNNNN.color.png, .depth.png, .pose.txt)",
+    ),
+    (
+        lambda f: _any_named(f, "*.color.*") or _any_named(f, "*.depth.png"),
+        PlainFrames,
+        "plain (NAME.color.jpg, NAME.depth.png)",
+    ),
+)
+# Endings of clouds, for those who give a folder of them. Text has the same endings as much else.
+_POINT_FILES = (".ply", ".pcd", ".las", ".laz", ".npz", ".npy", ".xyz")
+_MOST_LOOKED_AT = 20
+
+
+def open_frames(
+    path: Path | str, intrinsics: Any = None, up: Any = "gravity", depth_scale: float | None = None
+) -> FrameSource:
+    """The frames of a folder in any format that a reader of ours knows (docs/datasets.md lists them).
+
+    Args:
+        path: the folder; for NYU Depth v2 its ``.mat`` file too, for ScanNet a ``.sens`` file.
+        intrinsics: (3, 3) or (fx, fy, cx, cy); by default the folder's own file (see each reader).
+        up: how poses are turned to z up (see each reader).
+        depth_scale: stored units in a metre; by default the format's own (1000 for most).
+
+    Warns:
+        ScaleWarning: by some of its frames, depth is in other units than it is read in.
+        InputWarning: images were left out since tracking was lost there.
+
+    Raises:
+        FrameError: no such folder, or its files are in none of these formats.
+    """
+    folder = usable_path(path, FrameError, "path of frames")
+    if folder.suffix in (".mat", ".sens") and not folder.is_dir():
+        check_name(folder)
+    else:
+        folder = existing_folder(path)
+    scale = {} if depth_scale is None else {"depth_scale": depth_scale}
+    for fits, reader, _ in _FORMATS:
+        if fits(folder):
+            source = reader(folder, intrinsics, up, **scale)
+            _warn(source)
+            return source
+    known = ", ".join(files for _, _, files in _FORMATS)
+    raise FrameError(f"{folder}: no frames in a known format{_what_else(folder) or f': {known}'}")
+
+
+def _warn(source: FrameSource) -> None:
+    """Say what a reader left out, and where the units of depth are in doubt."""
+    lost = _lost(source)
+    if lost:
+        warnings.warn(InputWarning(f"{source.name}: {tell_left_out(lost, len(source) + len(lost))}"), stacklevel=3)
+    # Shards were looked at when they were packed.
+    doubt = None if isinstance(source, ShardFrames) else doubt_of_units(source)
+    if doubt is not None:
+        warnings.warn(ScaleWarning(doubt), stacklevel=3)
+
+
+def _lost(source: FrameSource) -> list[str]:
+    """Why each frame was left out that a reader found lost when it was opened."""
+    if isinstance(source, Open3DFolder):
+        return list(source.skipped)
+    if isinstance(source, ScanNetFrames):
+        return [f"{name}/{number}: tracking was lost" for name, lost in source.skipped.items() for number in lost]
+    if isinstance(source, TumRGBD | ARKitScenes):
+        return ["no pose of that time"] * source.unmatched["pose"]
+    return []
+
+
+def _any_named(folder: Path, pattern: str) -> bool:
+    return folder.is_dir() and any(path.match(pattern) for path in entries(folder))
+
+
+def _what_else(folder: Path) -> str:
+    """What a folder without frames does hold, where that tells what to give instead."""
+    inside = [one for one in entries(folder) if not one.name.startswith(".")] if folder.is_dir() else []
+    clouds = [one for one in inside if one.suffix.lower() in _POINT_FILES and one.is_file()]
+    if clouds:
+        count = "1 point file" if len(clouds) == 1 else f"{len(clouds)} point files"
+        shown = ", ".join(one.name for one in clouds[:3]) + (", …" if len(clouds) > 3 else "")
+        return f", but {count} ({shown}): clouds are read one at a time, give a file, such as {clouds[0]}"
+    for one in [one for one in inside if one.is_dir()][:_MOST_LOOKED_AT]:
+        if any(fits(one) for fits, _, _ in _FORMATS):
+            return f", but the folder {one.name} in it does hold frames: give {one}"
+    return ""

@@ -1,0 +1,167 @@
+"""Folders of Open3D's and Redwood's: ``image/`` (or ``color/``, ``rgb/``), ``depth/``, ``trajectory.log``."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ppkt_zoo.data.alignment import (
+    FRAME_UP,
+    WORLD_UP,
+    DepthView,
+    Matrix,
+    aligned,
+    check_up,
+    upright_pose,
+    world_to_z_up,
+)
+from ppkt_zoo.data.frames import RGBDFrame
+from ppkt_zoo.data.readers.cameras import find_camera, given_camera, read_checked_camera
+from ppkt_zoo.data.readers.images import check_depth_scale, read_color, read_depth
+from ppkt_zoo.data.readers.open3d_files import (
+    find_color,
+    find_depth,
+    find_trajectory,
+    list_color,
+    list_depth,
+    pair,
+    stamped,
+)
+from ppkt_zoo.data.readers.trajectory import poses_of_images, read_pose_log
+from ppkt_zoo.data.subset import existing_folder, natural_key
+from ppkt_zoo.errors import FrameError
+
+# Open3D's PinholeCameraIntrinsicParameters.PrimeSenseDefault, which its samples are to be read with.
+PRIMESENSE_INTRINSICS = (525.0, 525.0, 319.5, 239.5)
+_CAMERA_FILES = ("camera.json", "camera_primesense.json", "intrinsic.json", "camera-intrinsics.txt")
+
+
+class Open3DFolder:
+    """The frames of one sequence.
+
+    A pose belongs to the image whose number is the frame id before it (what else is in use is told by
+    :func:`ppkt_zoo.data.readers.trajectory.poses_of_images`). Where an image has no pose, tracking was lost: it is no
+    frame, and ``skipped`` names it.
+
+    Colour and depth are paired by the first number in their names, so ``00003.jpg`` goes with ``00003.png``. Where
+    all names have Redwood's time stamps (``0000003-000000066741.jpg``), the nearest in time belong together, at most
+    0.02 s apart, and ``unmatched`` counts the images of either kind that found no partner.
+
+    Redwood's object scans (``rgb/`` and ``depth/`` with time stamps) come without a trajectory: there each frame gets
+    a pose of its own that turns it upright, as in PlainFrames.
+
+    Args:
+        folder: holds ``image/`` (or ``color/``, ``colors/``, ``rgb/``, ``NAME-color/``), ``depth/`` (or
+            ``NAME-depth-clean/``, ``NAME-depth-simulated/``) and ``trajectory.log`` (or ``NAME.log``,
+            ``NAME-traj.txt``).
+        intrinsics: (3, 3) or (fx, fy, cx, cy); by default ``camera.json`` of the folder, and where there
+            is none, Open3D's PrimeSense default 525, 525, 319.5, 239.5 (for images of 640×480 only).
+        up: how the world is turned to z up: ``"gravity"`` (from depth normals), ``"camera-y"`` (mean up of
+            the cameras), ``"world-z"`` (poses as stored), or the up direction in the stored world. For frames
+            without poses as in PlainFrames.
+        depth_scale: stored units in a metre.
+
+    Raises:
+        FrameError: a folder or the trajectory is missing or does not fit the images, or more than half of the images
+            have no pose; frames are checked when they are read.
+    """
+
+    def __init__(
+        self, folder: Path | str, intrinsics: Any = None, up: Any = "gravity", depth_scale: float = 1000.0
+    ) -> None:
+        self.folder = existing_folder(folder)
+        self.name = self.folder.resolve().name
+        check_depth_scale(depth_scale)
+        self._depth_scale = depth_scale
+        self._color_folder = find_color(self.folder)
+        self._depth_folder = existing_folder(find_depth(self.folder))
+        self._color, self._depth_files = list_color(self._color_folder), list_depth(self._depth_folder)
+        self._pairs = pair(self._color, self._depth_files)
+        if not self._pairs:
+            places = f"{self._color_folder.name}/ nor in {self._depth_folder.name}/"
+            raise FrameError(f"{self.folder}: no images in {places} that go together")
+        self.unmatched = {
+            "color": len(self._color.keys() - {color for color, _ in self._pairs}),
+            "depth": len(self._depth_files.keys() - {depth for _, depth in self._pairs}),
+        }
+        self.skipped: tuple[str, ...] = ()
+        self._poses = self._read_poses()
+        self._up = check_up(up, WORLD_UP if self._poses is not None else FRAME_UP)
+        camera = find_camera(self.folder, first=_CAMERA_FILES)
+        self._default_camera = intrinsics is None and camera is None
+        if intrinsics is not None or camera is None:
+            self._camera = given_camera(PRIMESENSE_INTRINSICS if intrinsics is None else intrinsics)
+        else:
+            self._camera = read_checked_camera(camera)
+        self._intrinsics = self._camera.matrix
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, index: int) -> RGBDFrame:
+        key = self._pairs[index][0]
+        name = f"{self.name}/{key}"
+        color = read_color(self.color_file(index))
+        depth = self._depth(index)
+        frame = RGBDFrame(
+            color=color,
+            depth=depth,
+            intrinsics=self._intrinsics.copy(),
+            pose=self._pose(index, depth, name),
+            name=name,
+        )
+        self._camera.check_size(color.shape, name)
+        return frame
+
+    def color_file(self, index: int) -> Path:
+        """Where a frame's colour is stored."""
+        key = self._pairs[index][0]
+        return self._color.get(key, self._color_folder / f"{key}.jpg")
+
+    @cached_property
+    def alignment(self) -> Matrix:
+        """The (4, 4) transform from the stored world to the z-up world, where there is a trajectory."""
+        return world_to_z_up(self._up, self._stored_pose, self._view, len(self), self.name)
+
+    def _read_poses(self) -> list[Matrix] | None:
+        """The pose of each frame; None for an object scan of Redwood's, which has no trajectory."""
+        path = find_trajectory(self.folder)
+        if not path.exists() and stamped(self._color) and stamped(self._depth_files):
+            return None
+        poses = read_pose_log(path)
+        # Redwood numbers the images of each stream from 1 on, and the trajectory goes with the depth images.
+        names = sorted({*self._depth_files, *(depth for _, depth in self._pairs)}, key=natural_key)
+        stored = poses_of_images(poses, names, path, from_one=stamped(self._color) and stamped(self._depth_files))
+        lost = [one for one in self._pairs if one[1] not in stored]
+        if 2 * len(lost) > len(self._pairs):
+            raise FrameError(
+                f"{path}: {len(poses)} poses for {len(names)} frames: {len(lost)} images have none: the file is cut "
+                "short, or of another sequence"
+            )
+        self.skipped = tuple(f"{color}: no pose in {path.name} (tracking was lost)" for color, _ in lost)
+        self._pairs = [one for one in self._pairs if one[1] in stored]
+        return [stored[depth] for _, depth in self._pairs]
+
+    def _pose(self, index: int, depth: np.ndarray, name: str) -> Matrix | None:
+        if self._poses is None:
+            return upright_pose(self._up, depth, self._intrinsics, name)
+        return aligned(self.alignment, self._poses[index])
+
+    def _stored_pose(self, index: int) -> Matrix:
+        assert self._poses is not None
+        return self._poses[index]
+
+    def _view(self, index: int) -> DepthView:
+        return self._depth(index), self._intrinsics
+
+    def _depth(self, index: int) -> np.ndarray:
+        key = self._pairs[index][1]
+        path = self._depth_files.get(key, self._depth_folder / f"{key}.png")
+        depth = read_depth(path, self._depth_scale)
+        if self._default_camera and depth.shape != (480, 640):
+            raise FrameError(
+                f"{path}: this image is {depth.shape[1]}×{depth.shape[0]}, but the default intrinsics are for 640×480: "
+                f"write {self.folder / 'camera.json'} or give intrinsics=(fx, fy, cx, cy) (--intrinsics in commands)"
+            )
+        return depth

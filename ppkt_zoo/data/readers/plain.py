@@ -1,0 +1,152 @@
+"""A plain folder of frames: the layout for one's own camera, and the layout of ``mosd``.
+
+NAME.color.jpg (or .png)    colour
+NAME.depth.png              16-bit millimetres, 0 = hole, registered to colour
+NAME.pose.txt               4×4 camera → world, for all frames or for none
+NAME.object.png             ids: 0 nothing known, 1 the table, 2 and more the objects; optional
+camera-intrinsics.txt       3×3 of all frames, or another form and name (docs/datasets.md); else the argument intrinsics
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ppkt_zoo.data.alignment import (
+    FRAME_UP,
+    WORLD_UP,
+    DepthView,
+    Matrix,
+    aligned,
+    check_up,
+    upright_pose,
+    world_to_z_up,
+)
+from ppkt_zoo.data.frames import RGBDFrame
+from ppkt_zoo.data.readers.cameras import (
+    CAMERA_FILES,
+    Camera,
+    find_camera,
+    given_camera,
+    read_checked_camera,
+    read_pose,
+)
+from ppkt_zoo.data.readers.images import check_depth_scale, find_color, read_color, read_depth, read_ids
+from ppkt_zoo.data.subset import check_name, entries, existing_folder, natural_key
+from ppkt_zoo.errors import FrameError
+
+# The label of each pixel where there are object ids; −1 where the id is 0.
+OBJECT_CLASSES = ("table", "object")
+_PARTS = (".color.jpg", ".color.jpeg", ".color.png", ".depth.png", ".pose.txt", ".object.png")
+_POSE = ".pose.txt"
+
+
+class PlainFrames:
+    """The frames of a plain folder.
+
+    Where an ``object.png`` stands beside a frame, its ids become ``instance`` (0 none), and ``label`` is
+    −1 for id 0, 0 for the table (id 1), 1 for an object (id 2 and more): ``OBJECT_CLASSES``.
+
+    Args:
+        folder: the folder.
+        intrinsics: (3, 3) or (fx, fy, cx, cy); by default the intrinsics file of the folder.
+        up: for frames with poses as in SevenScenes. For frames without: ``"gravity"`` gives each frame
+            a pose of its own that turns its camera frame upright (by depth normals), ``"camera-y"`` one that
+            takes the camera for level, ``"none"`` gives no pose.
+        depth_scale: stored units in a metre.
+
+    Raises:
+        FrameError: no such folder, no frames in it, no intrinsics, or poses for less than half of the frames; the
+            rest is checked when a frame is read. A frame without a pose among others that have one is lost.
+    """
+
+    def __init__(
+        self, folder: Path | str, intrinsics: Any = None, up: Any = "gravity", depth_scale: float = 1000.0
+    ) -> None:
+        self.folder = existing_folder(folder)
+        self.name = self.folder.resolve().name
+        check_depth_scale(depth_scale)
+        self._depth_scale = depth_scale
+        self._stems, posed = _list_stems(self.folder)
+        if not self._stems:
+            raise FrameError(f"{self.folder}: no frames here: expected NAME.color.jpg (or .png) and NAME.depth.png")
+        self._posed = bool(posed)
+        self._check_poses(posed)
+        self._up = check_up(up, WORLD_UP if self._posed else FRAME_UP)
+        self._camera = _find_camera(self.folder) if intrinsics is None else given_camera(intrinsics)
+        self._intrinsics = self._camera.matrix
+
+    def __len__(self) -> int:
+        return len(self._stems)
+
+    def __getitem__(self, index: int) -> RGBDFrame:
+        stem = self._stems[index]
+        depth = self._depth(index)
+        ids_file = self.folder / f"{stem}.object.png"
+        ids = read_ids(ids_file) if ids_file.exists() else None
+        frame = RGBDFrame(
+            color=read_color(self.color_file(index)),
+            depth=depth,
+            intrinsics=self._intrinsics.copy(),
+            pose=self._pose(index, depth),
+            name=f"{self.name}/{stem}",
+            label=None if ids is None else (np.minimum(ids, len(OBJECT_CLASSES)) - 1).astype(np.int16),
+            instance=ids,
+        )
+        self._camera.check_size(frame.color.shape, frame.name)
+        return frame
+
+    def color_file(self, index: int) -> Path:
+        """Where a frame's colour is stored."""
+        return find_color(self.folder, f"{self._stems[index]}.color")
+
+    @cached_property
+    def alignment(self) -> Matrix:
+        """The (4, 4) transform from the stored world to z up, where frames have poses."""
+        return world_to_z_up(self._up, self._stored_pose, self._view, len(self), self.name)
+
+    def _pose(self, index: int, depth: np.ndarray) -> Matrix | None:
+        if self._posed:
+            return aligned(self.alignment, self._stored_pose(index))
+        return upright_pose(self._up, depth, self._intrinsics, f"{self.name}/{self._stems[index]}")
+
+    def _stored_pose(self, index: int) -> Matrix:
+        return read_pose(self.folder / f"{self._stems[index]}{_POSE}")
+
+    def _check_poses(self, posed: set[str]) -> None:
+        missing = [stem for stem in self._stems if stem not in posed]
+        if self._posed and 2 * len(missing) > len(self._stems):
+            raise FrameError(
+                f"{self.folder / (missing[0] + _POSE)}: this pose is missing ({len(missing)} of {len(self._stems)} "
+                "frames have none): give every frame a pose, or none"
+            )
+
+    def _view(self, index: int) -> DepthView:
+        return self._depth(index), self._intrinsics
+
+    def _depth(self, index: int) -> np.ndarray:
+        return read_depth(self.folder / f"{self._stems[index]}.depth.png", self._depth_scale)
+
+
+def _list_stems(folder: Path) -> tuple[list[str], set[str]]:
+    """The frames of a folder in their order, and those of them that have a pose."""
+    stems: set[str] = set()
+    posed: set[str] = set()
+    for path in entries(folder):
+        part = next((part for part in _PARTS if path.name.endswith(part)), None)
+        if part is not None:
+            check_name(path)
+            (posed if part == _POSE else stems).add(path.name.removesuffix(part))
+    # A pose alone is a frame too, one that cannot be read.
+    return sorted(stems | posed, key=natural_key), posed
+
+
+def _find_camera(folder: Path) -> Camera:
+    found = find_camera(folder)
+    if found is None:
+        raise FrameError(
+            f"{folder / CAMERA_FILES[0]}: this intrinsics file is missing: write the 3×3 matrix there, "
+            "or give intrinsics=(fx, fy, cx, cy) (--intrinsics in commands)"
+        )
+    return read_checked_camera(found)

@@ -1,0 +1,126 @@
+"""Listing a folder of frames: natural order, clear errors, and a view of some frames of a source."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from ppkt_zoo.data.fingerprint import fingerprint_of, fingerprint_of_parts
+from ppkt_zoo.data.frames import FrameSource, RGBDFrame
+from ppkt_zoo.errors import FrameError
+from ppkt_zoo.files.reading import is_hidden_twin, usable_path
+
+
+def natural_key(text: str) -> tuple[tuple[int, str], ...]:
+    """Sort key in which ``test9`` comes before ``test10``."""
+    parts = re.split(r"(\d+)", text)
+    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts)
+
+
+def existing_folder(path: Path | str) -> Path:
+    """The path, if it is a folder; ``~`` is expanded.
+
+    Raises:
+        FrameError: it does not exist, is a file, or has a name that the system or UTF-8 cannot take.
+    """
+    folder = usable_path(path, FrameError, "folder of frames")
+    if not folder.is_dir():
+        found = "this is a file, not a folder of frames" if folder.exists() else "no such folder"
+        raise FrameError(f"{folder}: {found}")
+    check_name(folder)
+    return folder
+
+
+def entries(folder: Path) -> list[Path]:
+    """What lies in a folder, by name, without the files that macOS lays beside others (``._name``, ``.DS_Store``).
+
+    Raises:
+        FrameError: the folder is missing or cannot be read.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if not is_hidden_twin(path))
+    except OSError as error:
+        raise FrameError(f"{folder}: this folder cannot be read ({error.strerror})") from error
+
+
+def check_name(path: Path) -> None:
+    """Check that a name can be written down, as records and shards do with it.
+
+    Raises:
+        FrameError: it is not in UTF-8; the message shows it with the odd bytes written out.
+    """
+    try:
+        path.name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise FrameError(f"{path}: this name is not in UTF-8: rename it") from None
+
+
+class Subset:
+    """Some frames of a source, in the order of the given indices; a source itself."""
+
+    def __init__(self, source: FrameSource, indices: Iterable[int] | slice) -> None:
+        size = len(source)
+        if isinstance(indices, slice):
+            indices = range(*indices.indices(size))
+        self.indices = tuple(int(index) for index in indices)
+        wrong = next((index for index in self.indices if not 0 <= index < size), None)
+        if wrong is not None:
+            raise FrameError(f"{source.name} has frames 0 to {size - 1}, there is no frame {wrong}")
+        self._source = source
+
+    @property
+    def name(self) -> str:
+        """The name of the source that the frames are of."""
+        return self._source.name
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def color_file(self, index: int) -> Path | None:
+        """Where a frame's colour is stored; None where the source does not tell."""
+        find = getattr(self._source, "color_file", None)
+        return None if find is None else find(self.indices[index])
+
+    def fingerprint(self) -> str:
+        """Digits that change when a frame does, see :func:`ppkt_zoo.data.fingerprint.fingerprint_of`."""
+        return fingerprint_of_parts("subset", self.indices, fingerprint_of(self._source))
+
+    def __getitem__(self, index: int) -> RGBDFrame:
+        return self._source[self.indices[index]]
+
+
+def subset(source: FrameSource, indices: Iterable[int] | slice) -> Subset:
+    """The frames of a source at these indices (numbers, or a slice such as ``slice(0, None, 10)``).
+
+    Raises:
+        FrameError: an index is negative or beyond the end.
+    """
+    return Subset(source, indices)
+
+
+class EveryNth:
+    """Every n-th frame of a source."""
+
+    def __init__(self, source: FrameSource, every: int) -> None:
+        self._source = source
+        self._indices = range(0, len(source), every)
+
+    @property
+    def name(self) -> str:
+        """The source's name, with the step where it isn't one."""
+        step = self._indices.step
+        return self._source.name if step == 1 else f"{self._source.name}-every{step}"
+
+    @property
+    def identity(self) -> str:
+        """What decides its frames: those of the source, and the step."""
+        return f"{getattr(self._source, 'identity', self._source.name)}-every{self._indices.step}"
+
+    def fingerprint(self) -> str:
+        """Digits that change when a frame does, see :func:`ppkt_zoo.data.fingerprint.fingerprint_of`."""
+        return fingerprint_of_parts("every", self._indices.step, fingerprint_of(self._source))
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> RGBDFrame:
+        return self._source[self._indices[index]]

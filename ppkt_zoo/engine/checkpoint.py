@@ -1,0 +1,199 @@
+"""Checkpoints: one safetensors file a step, written atomically, read strictly against a checksum. No pickle."""
+
+import contextlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ppkt_zoo.engine.checkpoint_claims import check_claims
+from ppkt_zoo.engine.data_record import DataPart, check_same_data, data_parts_in, stored
+from ppkt_zoo.errors import TrainingError
+from ppkt_zoo.files.safetensors import TensorShape, read_tensors, write_tensors
+
+__all__ = ["Resumed", "clear_parts", "resume", "save_checkpoint"]
+
+_NAME = re.compile(r"step-(\d{8})\.safetensors")
+_PART = re.compile(r"step-\d{8}\.part")
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Where a run goes on.
+
+    Attributes:
+        step: steps done.
+        notes: whatever the trainer stored beside the tensors.
+        average: averaged parameters, if any.
+        file: the checkpoint.
+        remarks: what the user should know, a line each.
+    """
+
+    step: int
+    notes: dict[str, Any]
+    average: dict[str, Tensor]
+    file: Path
+    remarks: tuple[str, ...] = field(default=())
+
+    def number(self, name: str) -> float:
+        """A number among the notes, 0 or more.
+
+        Raises:
+            TrainingError: it is not there, or is something else.
+        """
+        value = self.notes.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+            raise TrainingError(
+                f"checkpoint {self.file} is damaged (its notes have no number {name!r}): {_mend(self.file)}"
+            )
+        return value
+
+
+def save_checkpoint(
+    folder: Path,
+    step: int,
+    fingerprint: str,
+    model: nn.Module,
+    optimizer: Optimizer,
+    notes: dict[str, Any],
+    keep: int = 2,
+    average: dict[str, Tensor] | None = None,
+    data: Mapping[str, DataPart] | None = None,
+) -> Path:
+    """Write weights, optimiser and random state after ``step`` steps; the newest ``keep`` files stay.
+
+    The file appears under its name only when it is complete and on the disk; a checksum covers all of it.
+
+    Args:
+        data: what was learned from, by name; a run that goes on must find the same.
+
+    Raises:
+        TrainingError: it could not be written (a full disk); the last good checkpoint stays.
+    """
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    scalars: dict[str, Any] = {}
+    for index, state in optimizer.state_dict()["state"].items():
+        for name, value in state.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer.{index}.{name}"] = value
+            else:
+                scalars[f"{index}.{name}"] = value
+    tensors |= {f"average.{name}": tensor for name, tensor in (average or {}).items()}
+    tensors["random.torch"] = torch.get_rng_state()
+    header = {"step": step, "fingerprint": fingerprint, "scalars": scalars, "notes": notes}
+    if data is not None:
+        header["data"] = stored(data)
+    file = folder / f"step-{step:08d}.safetensors"
+    try:
+        write_tensors(file, tensors, header, checksum=True)
+    except (OSError, SafetensorError) as error:
+        good = _checkpoints(folder)
+        kept = f"the checkpoint before stays: {good[-1]}" if good else "there is no checkpoint before it"
+        raise TrainingError(
+            f"checkpoint {file} could not be written ({error}); {kept}. Make room on the disk and give the same "
+            "command again: it goes on from there"
+        ) from error
+    for old in _checkpoints(folder)[:-keep]:
+        with contextlib.suppress(OSError):  # one that stays too long does no harm
+            old.unlink()
+    return file
+
+
+def resume(
+    folder: Path,
+    fingerprint: str,
+    model: nn.Module,
+    optimizer: Optimizer,
+    data: Mapping[str, DataPart] | None = None,
+) -> Resumed | None:
+    """Load the newest checkpoint of a folder into model and optimiser; None where there is none.
+
+    Nothing is loaded before all of it was checked.
+
+    Args:
+        data: what the run would learn from now, by name.
+
+    Raises:
+        TrainingError: the checkpoint belongs to another recipe, the data has changed since, its file is damaged, or
+            it fits neither model nor optimiser.
+    """
+    files = _checkpoints(folder)
+    if not files:
+        return None
+    file = files[-1]
+
+    def check(header: dict[str, Any], claimed: Mapping[str, TensorShape]) -> None:
+        if not isinstance(header.get("fingerprint"), str):
+            raise ValueError("its header names no recipe")
+        if header["fingerprint"] != fingerprint:
+            # A fingerprint may name the data behind the recipe's digits; what changed there is told by the data.
+            recipes = {one.partition("|")[0] for one in (header["fingerprint"], fingerprint)}
+            if len(recipes) == 1 and data is not None and "data" in header:
+                check_same_data(data_parts_in(header["data"]), data, f"step {header.get('step')} ({file})")
+            raise TrainingError(
+                f"checkpoint {file} was made by another recipe or other overrides: "
+                "give the same ones, or choose another --out folder"
+            )
+        if header.get("step") != int(file.stem.removeprefix("step-")) or isinstance(header["step"], bool):
+            raise ValueError("its header names another step than its name")
+        if not isinstance(header.get("notes"), dict):
+            raise ValueError("its header has no notes")
+        if "data" in header:
+            data_parts_in(header["data"])
+        check_claims(claimed, header.get("scalars"), model, optimizer)
+
+    header, tensors = read_tensors(file, "checkpoint", _mend(file), check)
+    remarks = []
+    if data is not None and "data" in header:
+        check_same_data(data_parts_in(header["data"]), data, f"step {header['step']} ({file})")
+    elif data is not None:
+        remarks.append(
+            f"{file.name} is of an older version, which did not note its data: whether it changed is unknown"
+        )
+    model.load_state_dict(_strip(tensors, "model."), strict=True)
+    state: dict[int, dict[str, Any]] = {}
+    for key, tensor in _strip(tensors, "optimizer.").items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = tensor
+    for key, value in header["scalars"].items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    torch.set_rng_state(tensors["random.torch"])
+    return Resumed(header["step"], header["notes"], _strip(tensors, "average."), file, tuple(remarks))
+
+
+def clear_parts(folder: Path) -> None:
+    """Take away what writing that was killed left behind; for whoever alone works in the folder."""
+    if folder.is_dir():
+        for file in folder.iterdir():
+            if _PART.fullmatch(file.name) and file.is_file():
+                with contextlib.suppress(OSError):
+                    file.unlink()
+
+
+def _strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _mend(file: Path) -> str:
+    earlier = [one for one in _checkpoints(file.parent) if one.name < file.name]
+    return f"delete it to go on from the one before, {earlier[-1].name}" if earlier else "delete it to begin anew"
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    try:
+        return sorted(file for file in folder.iterdir() if _NAME.fullmatch(file.name))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise TrainingError(
+            f"{folder}: this must be the folder of a run's checkpoints, it cannot be read ({error.strerror}): move it "
+            "away, or give another --out"
+        ) from error

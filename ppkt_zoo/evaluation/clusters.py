@@ -1,0 +1,96 @@
+"""What features know without a single label: their clusters held against the classes. Needs ``ppkt-zoo[eval]``."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ppkt_zoo.errors import InputError
+from ppkt_zoo.evaluation.metrics import IGNORE, Confusion
+
+__all__ = ["ClusterScore", "cluster_score", "matched"]
+
+_STARTS = 4
+
+
+@dataclass(frozen=True)
+class ClusterScore:
+    """How clusters of features agree with the classes of their points.
+
+    Attributes:
+        miou: mean intersection over union after each cluster was given the class that makes the sum of all overlaps
+            largest (one class a cluster, one cluster a class); a class without a cluster counts as 0.
+        v_measure: harmonic mean of homogeneity and completeness (Rosenberg and Hirschberg, EMNLP 2007), which asks
+            for no matching.
+        clusters: how many there were.
+        points: how many were clustered.
+    """
+
+    miou: float
+    v_measure: float
+    clusters: int
+    points: int
+
+
+def cluster_score(features: Any, label: Any, clusters: int | None = None, seed: int = 0) -> ClusterScore:
+    """Cluster the features of labelled points by k-means on the unit sphere, and compare with the labels.
+
+    Args:
+        features: float (N, C), numpy or torch.
+        label: integers (N,), −1 for points that are left out.
+        clusters: how many; as many as there are classes among the labels where None.
+        seed: of the first centres.
+
+    Raises:
+        InputError: lengths differ, features are not finite, or fewer than two classes are labelled.
+        ImportError: scikit-learn is not installed.
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import v_measure_score
+
+    rows, truth = _checked(features, label)
+    present, truth = np.unique(truth, return_inverse=True)
+    if len(present) < 2:
+        raise InputError(f"clusters are held against at least two classes, the labels name {len(present)}")
+    count = len(present) if clusters is None else clusters
+    if not 2 <= count <= len(rows):
+        raise InputError(f"clusters must lie between 2 and the number of points, {len(rows)}, got {count}")
+    # Backbones tell likeness by direction; length would only make large features matter more.
+    directions = rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(min=1e-12)
+    found = KMeans(count, n_init=_STARTS, random_state=seed).fit_predict(directions)
+    score = matched(found, truth)
+    return ClusterScore(score, float(v_measure_score(truth, found)), count, len(rows))
+
+
+def matched(found: np.ndarray, truth: np.ndarray) -> float:
+    """mIoU after the one-to-one matching of clusters to classes with the largest sum of overlaps (Hungarian method).
+
+    Args:
+        found: clusters int (N,), from 0.
+        truth: classes int (N,), from 0.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    classes, clusters = int(truth.max()) + 1, int(found.max()) + 1
+    table = np.zeros((classes, clusters), np.int64)
+    np.add.at(table, (truth, found), 1)
+    union = table.sum(axis=1, keepdims=True) + table.sum(axis=0, keepdims=True) - table
+    class_of, cluster_of = linear_sum_assignment(table / union.clip(min=1), maximize=True)
+    # Clusters that no class took become a class that does not exist, so that their points count as missed.
+    renamed = np.full(clusters, classes)
+    renamed[cluster_of] = class_of
+    confusion = Confusion(classes + 1).update(truth, renamed[found])
+    return float(np.nan_to_num(confusion.iou()[:classes]).mean())
+
+
+def _checked(features: Any, label: Any) -> tuple[np.ndarray, np.ndarray]:
+    rows, truth = (
+        one.detach().cpu().numpy() if isinstance(one, Tensor) else np.asarray(one) for one in (features, label)
+    )
+    if rows.ndim != 2 or truth.shape != (len(rows),) or truth.dtype.kind not in "iu":
+        raise InputError(f"features (N, C) and integer labels (N,) are needed, got {rows.shape} and {truth.shape}")
+    if not np.isfinite(rows).all():
+        raise InputError("features have NaN or infinity: take an earlier checkpoint of the training")
+    known = truth != IGNORE
+    return rows[known].astype(np.float64), truth[known]

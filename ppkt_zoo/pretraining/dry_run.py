@@ -1,0 +1,164 @@
+"""`dry_run`: the parts of a run are built and five of its steps are timed; what they teach is thrown away."""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ppkt_zoo.engine.denormals import flushed_denormals
+from ppkt_zoo.engine.interrupt import StopRequest
+from ppkt_zoo.engine.progress import TrainingProgress
+from ppkt_zoo.files.cache import default_cache
+from ppkt_zoo.pretraining.cost import Disk, DryRun, OnceWork, SourceShare, StepCost
+from ppkt_zoo.pretraining.recipe import Recipe
+from ppkt_zoo.pretraining.setup import Setup
+from ppkt_zoo.pretraining.step_timing import time_steps
+from ppkt_zoo.pretraining.timed_source import TimedSource
+from ppkt_zoo.teachers.cache import TeacherCache
+from ppkt_zoo.zoo.tensors import to_storage
+
+__all__ = ["dry_run"]
+
+
+def dry_run(
+    recipe: Recipe,
+    *,
+    data: Mapping[str, Path],
+    teacher: Path | None,
+    out: Path,
+    cache: Path | None = None,
+    workers: int = 1,
+) -> DryRun:
+    """Measure what :func:`ppkt_zoo.pretraining.trainer.pretrain` would cost with the same arguments.
+
+    One step warms up, five are timed. The teacher looks at their images itself, whatever the recipe says, so that
+    its cache is not touched; rooms' frames that they need and that are not rendered yet go into the cache.
+
+    Args:
+        recipe, data, teacher, cache, workers: as for ``pretrain``.
+        out: where the run would write; asked for its free space only.
+
+    Raises:
+        RecipeError, TeacherError, FrameError: something the recipe asks for is missing or damaged.
+        TrainingError: not one frame of the timed steps can be used.
+        Stopped: SIGTERM or Ctrl-C.
+    """
+    cache = default_cache() if cache is None else cache
+    with flushed_denormals(), StopRequest() as stop, TrainingProgress() as progress:
+        setup = Setup(_online(recipe), data, teacher, cache, progress, stop)
+        sources = [TimedSource(source) for source in setup.data.sources]
+        setup.data.sources[:] = sources
+        step = time_steps(setup, sources) if recipe.steps else None
+    return _gather(recipe, setup, sources, step, cache, out, workers)
+
+
+def _online(recipe: Recipe) -> Recipe:
+    if recipe.teacher is None:
+        return recipe
+    return recipe.model_copy(update={"teacher": recipe.teacher.model_copy(update={"features": "online"})})
+
+
+def _gather(
+    recipe: Recipe,
+    setup: Setup,
+    sources: Sequence[TimedSource],
+    step: StepCost | None,
+    cache: Path,
+    out: Path,
+    workers: int,
+) -> DryRun:
+    model = setup.plain_model
+    cached = recipe.teacher is not None and recipe.teacher.features == "cached" and step is not None
+    # Who fills the teacher's cache renders on the way, alone; else the workers render.
+    rendering = _rendering(sources, 1 if cached else max(workers, 1)) if step is not None else None
+    first_look = _first_look(setup, sources, step, cache) if cached and step is not None else None
+    checkpoint = _checkpoint_bytes(setup) if recipe.steps else 0
+    found = DryRun(
+        weight=recipe.weight,
+        method=recipe.method,
+        steps=recipe.steps,
+        accumulate=recipe.accumulate,
+        wanted_pixel_pairs=0 if recipe.loss is None else recipe.loss.pairs,
+        wanted_view_pairs=0 if recipe.point_contrast is None else recipe.point_contrast.pairs,
+        device=str(setup.accelerator.device),
+        processes=setup.accelerator.num_processes,
+        workers=workers,
+        cores=_cores(),
+        threads=min(torch.get_num_threads(), _cores()) if setup.accelerator.device.type == "cpu" else 1,
+        student_parameters=_parameters(model.student),
+        head_parameters=_parameters(model.objectives),
+        teacher_parameters=None if setup.teacher is None else _parameters(setup.teacher),
+        teacher_online=recipe.teacher is not None and recipe.teacher.features == "online",
+        sources=tuple(
+            SourceShare(source.name, len(source), entry.per_step)
+            for source, entry in zip(sources, recipe.data, strict=True)
+        ),
+        step=step,
+        rendering=rendering,
+        first_look=first_look,
+        checkpoint_bytes=checkpoint,
+        weight_bytes=_bytes(to_storage(model.student.state_dict(), "float16"))
+        + _bytes(to_storage(model.projection(), "float16")),
+        disks=(),
+    )
+    kept = sum(work.bytes for work in (rendering, first_look) if work is not None)
+    return replace(found, disks=_disks({cache: kept, out: found.run_bytes}))
+
+
+def _rendering(sources: Sequence[TimedSource], renderers: int) -> OnceWork | None:
+    rooms = [(len(source), rest) for source in sources if (rest := source.rendering()) is not None]
+    if not rooms:
+        return None
+    frames = sum(length for length, _ in rooms)
+    left = sum(missing for _, (missing, _, _) in rooms)
+    seconds = sum(missing * each for _, (missing, each, _) in rooms) / renderers
+    return OnceWork(frames, frames - left, seconds, sum(missing * size for _, (missing, _, size) in rooms))
+
+
+def _first_look(setup: Setup, sources: Sequence[TimedSource], step: StepCost, cache: Path) -> OnceWork:
+    assert setup.teacher is not None
+    done, seconds, size = 0, 0.0, 0
+    for source in sources:
+        seen = TeacherCache(cache / "teacher", setup.teacher, source.source).done
+        done += seen
+        if seen < len(source):
+            height, width = setup.teacher.feature_size(source[0].color.shape[:2])
+            size += (len(source) - seen) * 2 * setup.teacher.channels * height * width
+            seconds += (len(source) - seen) * (step.teacher / step.frames + source.read.mean)
+    return OnceWork(sum(map(len, sources)), done, seconds, size)
+
+
+def _checkpoint_bytes(setup: Setup) -> int:
+    states = setup.optimizer.state_dict()["state"].values()
+    moments = sum(_bytes({name: value for name, value in one.items() if isinstance(value, Tensor)}) for one in states)
+    average = 0 if setup.average is None else _bytes(setup.average.state())
+    return _bytes(setup.plain_model.state_dict()) + moments + average
+
+
+def _bytes(tensors: Mapping[str, Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _cores() -> int:
+    """Cores of the CPU for each of the processes that a launcher started on this machine."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, there // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
+def _disks(needed: Mapping[Path, int]) -> tuple[Disk, ...]:
+    """What is needed on each disk; folders of one disk share its free space."""
+    disks: dict[int, Disk] = {}
+    for path, size in needed.items():
+        there = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+        number = there.stat().st_dev
+        known = disks.get(number, Disk(path, shutil.disk_usage(there).free, 0))
+        disks[number] = replace(known, bytes=known.bytes + size)
+    return tuple(disks.values())

@@ -1,0 +1,130 @@
+"""Recipe: everything that makes a weight, in one complete YAML file, read strictly."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from ppkt_zoo.data.augment.cloud import CloudAugmentation
+from ppkt_zoo.engine.recipes import find_recipe, fingerprint_of, read_recipe, shipped_recipes
+from ppkt_zoo.files.schema import MOST_BATCH, MOST_STEPS, OptimiserSection, Strict
+from ppkt_zoo.pretraining.recipe_sections import (
+    BackboneSection,
+    DataEntry,
+    FramesData,
+    GlobalSection,
+    LossSection,
+    PointContrastSection,
+    RoomsData,
+    TeacherSection,
+    ValidationSection,
+    WatchSection,
+)
+
+__all__ = ["DataEntry", "FramesData", "Method", "Recipe", "RoomsData", "load_recipe"]
+
+# What the same recipe file means; to be raised where a default changes or a step sees other random numbers.
+_MEANING = 2
+
+Method = Literal["ppkt", "point_contrast", "ppkt_point_contrast", "pixel_regression", "global_distillation", "scratch"]
+# What a method is made of: the sections it needs, no others.
+_PARTS: dict[str, frozenset[str]] = {
+    "ppkt": frozenset({"teacher", "loss"}),
+    "point_contrast": frozenset({"point_contrast"}),
+    "ppkt_point_contrast": frozenset({"teacher", "loss", "point_contrast"}),
+    "pixel_regression": frozenset({"teacher", "loss"}),
+    "global_distillation": frozenset({"teacher", "global_loss"}),
+    "scratch": frozenset(),
+}
+
+
+class Recipe(Strict):
+    """One complete description of a pretraining run; nothing is inherited from elsewhere."""
+
+    weight: str = Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$", description="architecture.tag of the weight it makes")
+    description: str
+    method: Method = "ppkt"
+    seed: int = 0
+    steps: int = Field(ge=0, le=MOST_STEPS, description="of the optimiser; 0 for scratch alone")
+    accumulate: int = Field(default=1, gt=0, le=MOST_BATCH, description="batches a step, whose gradients are averaged")
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    ema: float | None = Field(default=None, gt=0, lt=1, description="decay of averaged parameters, which are exported")
+    sync_batch_norm: bool = Field(default=True, description="on several processes: statistics of all of them")
+    backbone: BackboneSection
+    teacher: TeacherSection | None = None
+    data: tuple[DataEntry, ...] = Field(min_length=1)
+    augmentation: CloudAugmentation
+    loss: LossSection | None = None
+    point_contrast: PointContrastSection | None = None
+    global_loss: GlobalSection | None = None
+    optimiser: OptimiserSection
+    validation: ValidationSection | None = None
+    watch: WatchSection | None = None
+    checkpoint_every: int = Field(default=500, gt=0)
+    log_every: int = Field(default=20, gt=0)
+    weight_licence: str
+    citation: str = "Liu et al., Learning from 2D: Contrastive Pixel-to-Point Knowledge Transfer, arXiv 2104.04687"
+    deviations: tuple[str, ...] = Field(default=(), description="where this recipe differs from the paper, and why")
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _yaml_says_no(cls, given: object) -> object:
+        return "no" if given is False else given  # YAML reads a bare `no` as false
+
+    @model_validator(mode="after")
+    def _parts_fit_method(self) -> "Recipe":
+        given = {name for name in ("teacher", "loss", "point_contrast", "global_loss") if getattr(self, name)}
+        wanted = _PARTS[self.method]
+        missing, superfluous = ", ".join(sorted(wanted - given)), ", ".join(sorted(given - wanted))
+        if missing:
+            raise ValueError(f"method {self.method} needs the section {missing}")
+        if superfluous:
+            raise ValueError(f"method {self.method} has no use for the section {superfluous}: leave it out")
+        if self.loss is not None and (self.loss.kind == "nce") != (self.method != "pixel_regression"):
+            raise ValueError(f"method {self.method} does not go with loss.kind {self.loss.kind}")
+        if (self.steps == 0) != (self.method == "scratch"):
+            raise ValueError(f"method {self.method} with {self.steps} steps: scratch has 0 steps, all others have some")
+        if self.point_contrast is not None and not any(entry.views > 1 for entry in self.data):
+            raise ValueError("point_contrast needs a data entry with views: 2, whose frames overlap")
+        return self
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> "Recipe":
+        if self.weight.split(".")[0] != self.backbone.name:
+            raise ValueError(f"weight {self.weight!r} must begin with the backbone's name {self.backbone.name!r}")
+        names = [entry.name for entry in self.data]
+        if len(set(names)) != len(names):
+            raise ValueError("two data entries have the same name")
+        for entry in self.data:
+            if isinstance(entry, RoomsData) and entry.views > entry.frames_per_room:
+                raise ValueError(f"{entry.name}: views {entry.views} in a row, but a room has {entry.frames_per_room}")
+        held_out = self.validation.data.seed if self.validation else None
+        if any(entry.kind == "rooms" and entry.seed == held_out for entry in self.data):
+            raise ValueError("validation must use another seed than the training rooms")
+        seen = [*self.data, *([self.validation.data] if self.validation else [])]
+        if self.watch and any(entry.kind == "rooms" and entry.seed == self.watch.seed for entry in seen):
+            raise ValueError(f"watch.seed {self.watch.seed} is that of rooms for training or validation: give another")
+        return self
+
+    @property
+    def levels(self) -> set[str]:
+        """The student's levels that are taught."""
+        return {section.level for section in (self.loss, self.point_contrast, self.global_loss) if section is not None}
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of the recipe's content; a run resumes only under the same one."""
+        return fingerprint_of(self, _MEANING)
+
+
+def load_recipe(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Recipe:
+    """Read a recipe and apply overrides.
+
+    Args:
+        path: a YAML file, or the name of a recipe that ships with the package (``rooms_voc``).
+        overrides: ``key=value`` with dots for nested keys, e.g. ``optimiser.lr=0.1``; values are YAML.
+
+    Raises:
+        RecipeError: no such file, not YAML, an unknown field, a wrong value; the message names the field.
+    """
+    return read_recipe(Recipe, find_recipe(path, shipped_recipes()), overrides)

@@ -1,0 +1,174 @@
+"""A run's parts, built in order from its recipe: processes, teacher, data, model, optimiser; and their state."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
+from accelerate.state import AcceleratorState
+from torch import Tensor
+
+from ppkt_zoo.backbones.blocks import synchronise_batch_norm
+from ppkt_zoo.engine.checkpoint import Resumed, resume, save_checkpoint
+from ppkt_zoo.engine.data_record import DataPart
+from ppkt_zoo.engine.ema import ParameterAverage
+from ppkt_zoo.engine.interrupt import StopRequest
+from ppkt_zoo.engine.optim import build_optimizer
+from ppkt_zoo.engine.progress import TrainingProgress
+from ppkt_zoo.errors import RecipeError, TrainingError
+from ppkt_zoo.pretraining.dataset import TrainingData
+from ppkt_zoo.pretraining.model import build_model, build_student
+from ppkt_zoo.pretraining.recipe import Recipe
+from ppkt_zoo.pretraining.sources import open_sources
+from ppkt_zoo.pretraining.steps import Step
+from ppkt_zoo.teachers.teacher import Teacher, image_tensor, load_teacher
+from ppkt_zoo.transfer.batch import PixelPairs, TransferBatch
+from ppkt_zoo.transfer.model import TransferModel
+
+__all__ = ["Setup"]
+
+# A teacher may look at a hundred thousand images before the first step, while the other processes wait.
+_LONGEST_WAIT = timedelta(hours=12)
+
+
+class Setup:
+    """Everything that a step needs.
+
+    Args:
+        recipe: the recipe.
+        data: folder of each ``kind: frames`` entry, by name.
+        teacher: the teacher's file where it wants one.
+        cache: folder for rendered rooms and the teacher's features.
+        progress, stop: for work before the first step.
+
+    Raises:
+        RecipeError, TeacherError, FrameError: something the recipe asks for is missing or damaged.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: Mapping[str, Path],
+        teacher: Path | None,
+        cache: Path,
+        progress: TrainingProgress,
+        stop: StopRequest,
+    ) -> None:
+        torch.manual_seed(recipe.seed)
+        student = build_student(recipe)
+        self.recipe, self.progress, self.stop = recipe, progress, stop
+        self.accelerator = _accelerator(recipe, list(student.level_channels)[-1] in recipe.levels)
+        progress.show(self.accelerator.is_main_process)
+        # What is missing is told before a teacher is fetched.
+        sources = open_sources(recipe, data, cache)
+        self.teacher = _teacher(recipe, teacher, self.accelerator.device)
+        self.data = TrainingData(recipe, sources, self.teacher, cache, progress, stop)
+        self.data.check_shares(self.accelerator.num_processes)
+        self._parts: dict[str, DataPart] = {}
+        model = build_model(recipe, student, self.teacher)
+        if self.accelerator.num_processes > 1 and recipe.sync_batch_norm:
+            synchronise_batch_norm(model)
+        self.average = None if recipe.ema is None else ParameterAverage(model.to(self.accelerator.device), recipe.ema)
+        if recipe.steps:
+            self.model, self.optimizer = self.accelerator.prepare(model, build_optimizer(recipe.optimiser, model))
+        else:  # from scratch: nothing is trained
+            self.model = model
+
+    @property
+    def plain_model(self) -> TransferModel:
+        """The model without what Accelerate wraps around it."""
+        model = self.accelerator.unwrap_model(self.model)
+        assert isinstance(model, TransferModel)
+        return model
+
+    def exported_model(self) -> TransferModel:
+        """The model that a weight is made of: the average where there is one."""
+        if self.average is None:
+            return self.plain_model
+        assert isinstance(self.average.model, TransferModel)
+        return self.average.model
+
+    def batch(self, step: Step) -> TransferBatch:
+        """A step's data on the device, with the teacher's features and where pairs lie in them."""
+        assert step.clouds is not None
+        device = self.accelerator.device
+        features, xy = step.features, step.pixel
+        if self.teacher is not None:
+            if features is None:
+                features = self.look(step.images)
+            xy = torch.cat(
+                [
+                    self.teacher.pixel_to_feature(step.pixel[step.frame == number], size)
+                    for number, size in enumerate(step.image_sizes)
+                ]
+            )
+        return TransferBatch(step.clouds, features, PixelPairs(step.point, step.frame, xy), step.views).to(device)
+
+    def look(self, images: list[np.ndarray]) -> list[Tensor]:
+        """The teacher's maps of images, those of one size at once."""
+        assert self.teacher is not None
+        maps: dict[int, Tensor] = {}
+        for size in {image.shape for image in images}:
+            places = [place for place, image in enumerate(images) if image.shape == size]
+            batch = torch.cat([image_tensor(images[place]) for place in places]).to(self.accelerator.device)
+            maps |= dict(zip(places, self.teacher(batch), strict=True))
+        return [maps[place] for place in range(len(images))]
+
+    def resume(self, folder: Path) -> Resumed | None:
+        """Load the newest checkpoint of a folder into model, optimiser and average.
+
+        Raises:
+            TrainingError: it is damaged, of another recipe, or the data has changed since.
+        """
+        if not self.recipe.steps:
+            return None
+        self._parts = self.data.parts()
+        resumed = resume(folder, self.recipe.fingerprint, self.plain_model, self.optimizer, self._parts)
+        if resumed is None:
+            return None
+        if self.average is not None:
+            self.average.load(resumed.average)
+        if self.accelerator.scaler is not None and "scaler" in resumed.notes:
+            try:
+                self.accelerator.scaler.load_state_dict(resumed.notes["scaler"])
+            except (RuntimeError, TypeError, LookupError, AttributeError) as error:
+                raise TrainingError(
+                    f"checkpoint {resumed.file} is damaged (the state of fp16's scaler does not fit): delete it"
+                ) from error
+        return resumed
+
+    def save(self, folder: Path, done: int, notes: dict[str, Any]) -> None:
+        """Write a checkpoint after ``done`` steps."""
+        if self.accelerator.scaler is not None:
+            notes = {**notes, "scaler": self.accelerator.scaler.state_dict()}
+        average = None if self.average is None else self.average.state()
+        fingerprint, model = self.recipe.fingerprint, self.plain_model
+        save_checkpoint(folder, done, fingerprint, model, self.optimizer, notes, average=average, data=self._parts)
+
+
+def _teacher(recipe: Recipe, file: Path | None, device: torch.device) -> Teacher | None:
+    section = recipe.teacher
+    if section is None:
+        if file is not None:
+            raise RecipeError(f"method {recipe.method} has no teacher: leave out --teacher {file}")
+        return None
+    if section.spec.weights == "file" and file is None:
+        raise RecipeError(
+            f"the recipe's teacher, {section.name}, comes from a file: "
+            f"give it by --teacher FILE (from {section.origin})"
+        )
+    return load_teacher(section.spec, file).to(device)
+
+
+def _accelerator(recipe: Recipe, teaches_finest: bool) -> Accelerator:
+    if recipe.precision == "fp16" and not torch.cuda.is_available():
+        raise RecipeError("precision fp16 needs a CUDA GPU: use precision=bf16, or precision=no, on the CPU")
+    # Accelerate keeps one state a process; an earlier run in this one may have had another precision.
+    AcceleratorState._reset_state()
+    wait = InitProcessGroupKwargs(timeout=_LONGEST_WAIT)
+    # Levels finer than those that are taught get no gradient; who asks for them pays a walk through the graph.
+    wrapper = DistributedDataParallelKwargs(find_unused_parameters=not teaches_finest)
+    return Accelerator(mixed_precision=recipe.precision, kwargs_handlers=[wait, wrapper])

@@ -1,0 +1,175 @@
+"""`train_teacher`: from a recipe to a teacher's safetensors file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ppkt_zoo.data.fingerprint import data_fingerprint
+from ppkt_zoo.data.frames import FrameSource
+from ppkt_zoo.engine.data_record import DataPart
+from ppkt_zoo.engine.denormals import flushed_denormals
+from ppkt_zoo.engine.interrupt import Stopped, StopRequest, check_whole
+from ppkt_zoo.engine.loop import TrainingLoop, descend
+from ppkt_zoo.engine.metrics_log import read_metrics
+from ppkt_zoo.engine.optim import build_optimizer, learning_rate, set_learning_rate
+from ppkt_zoo.engine.progress import TrainingProgress
+from ppkt_zoo.engine.run_folder import run_folder
+from ppkt_zoo.errors import TrainingError
+from ppkt_zoo.files.cache import default_cache
+from ppkt_zoo.files.safetensors import write_tensors
+from ppkt_zoo.teachers.checkpoints import sha256_of
+from ppkt_zoo.teachers.training.dataset import CropBatch, CropDataset
+from ppkt_zoo.teachers.training.encoder import torchvision_tensors
+from ppkt_zoo.teachers.training.held_out import measure
+from ppkt_zoo.teachers.training.images import ImageStore, held_out_sources, training_sources
+from ppkt_zoo.teachers.training.moco import MoCo
+from ppkt_zoo.teachers.training.recipe import TeacherRecipe
+from ppkt_zoo.teachers.training.supervised import Supervised
+
+
+@dataclass(frozen=True)
+class TrainedTeacher:
+    """What a run wrote.
+
+    Attributes:
+        file: the safetensors file, in torchvision's names, without a head.
+        sha256: of the file, for the ``TeacherSpec`` of a recipe.
+        metrics: on images that training never saw; empty where the recipe sets none aside.
+    """
+
+    file: Path
+    sha256: str
+    metrics: dict[str, float]
+
+
+def train_teacher(
+    recipe: TeacherRecipe,
+    *,
+    data: Mapping[str, Path],
+    out: Path,
+    cache: Path | None = None,
+    workers: int = 0,
+    device: str = "cpu",
+    stop_after: int | None = None,
+) -> TrainedTeacher:
+    """Train a 2D teacher on images alone and write its file.
+
+    The same call goes on from the newest checkpoint in ``out``, to the same numbers on the same machine as a run
+    that was never interrupted.
+
+    Args:
+        recipe: the complete recipe.
+        data: folder of each ``kind: frames`` entry of its images, by name.
+        out: checkpoints, ``metrics.jsonl`` and, at the end, ``NAME.safetensors``.
+        cache: for rendered rooms; ``None`` → ``PPKT_ZOO_CACHE``, else ``~/.cache/ppkt-zoo``.
+        workers: processes that prepare crops; any number gives the same ones.
+        device: cpu, cuda, …
+        stop_after: end after this many steps with a checkpoint, without a file (the learning-rate schedule stays
+            that of the whole recipe).
+
+    Raises:
+        RecipeError, FrameError: something the recipe asks for is missing or damaged.
+        TrainingError: a non-finite loss (the crops are saved for study), a checkpoint of another recipe or other
+            images, another process at work in ``out``, a killed data worker.
+        Stopped: SIGTERM, Ctrl-C or ``stop_after``; a checkpoint was written.
+    """
+    with flushed_denormals(), run_folder(out), StopRequest() as stop, TrainingProgress() as progress:
+        run = _Run(recipe, data, out, default_cache() if cache is None else cache, torch.device(device), progress, stop)
+        run.train(recipe.steps if stop_after is None else min(stop_after, recipe.steps), workers)
+        check_whole(stop_after, recipe.steps)
+        return run.finish()
+
+
+class _Run:
+    """One run's parts, built in order: images, model, and where an earlier run stopped."""
+
+    def __init__(
+        self,
+        recipe: TeacherRecipe,
+        data: Mapping[str, Path],
+        out: Path,
+        cache: Path,
+        device: torch.device,
+        progress: TrainingProgress,
+        stop: StopRequest,
+    ) -> None:
+        self.recipe, self.out, self.device, self.progress, self.stop = recipe, out, device, progress, stop
+        sources = training_sources(recipe, data, cache)
+        self.images = self._read("images", sources)
+        digits = data_fingerprint(sources)
+        parts = {
+            name: DataPart(len(source), "images", one)
+            for (name, one), source in zip(digits.items(), sources, strict=True)
+        }
+        self.held_out = self._read("held-out images", held_out_sources(recipe, cache))
+        torch.manual_seed(recipe.seed)  # the same first ResNet whatever the method: its weights are drawn first
+        if recipe.contrast is not None:
+            self.model: MoCo | Supervised = MoCo(recipe.architecture, recipe.contrast, recipe.norm_group)
+        else:
+            self.model = Supervised(recipe.architecture, recipe.norm_group)
+        self.model.to(device)
+        self.optimizer = build_optimizer(recipe.optimiser, self.model)
+        self.loop = TrainingLoop(
+            out,
+            recipe.fingerprint,
+            self.model,
+            self.optimizer,
+            recipe.steps,
+            recipe.log_every,
+            recipe.checkpoint_every,
+            progress,
+            stop,
+            parts,
+        )
+
+    def _read(self, title: str, sources: list[FrameSource]) -> ImageStore:
+        store = ImageStore(sources)
+        with self.progress.task(title, len(store)) as report:
+            left_out = store.read(report, self.stop)
+        if left_out:
+            self.progress.say(f"{title}: {left_out}")
+        if self.stop():
+            raise Stopped("stopped while images were read; the same command goes on")
+        return store
+
+    def train(self, last_step: int, workers: int) -> None:
+        """Train to ``last_step``, from wherever an earlier run stopped."""
+        self.model.train()
+        self.loop.run("teacher", CropDataset(self.images, self.recipe), last_step, workers, self._step)
+
+    def finish(self) -> TrainedTeacher:
+        """Measure on images that were set aside, and write the file."""
+        metrics = measure(self.model, self.recipe, self.held_out)
+        already = {name for line in read_metrics(self.loop.log.file) for name in line}
+        if metrics and not set(metrics) <= already:
+            self.loop.log.write(self.recipe.steps, **metrics)
+        file = self.out / f"{self.recipe.teacher}.safetensors"
+        record = {
+            "teacher": self.recipe.teacher,
+            "method": self.recipe.method,
+            "architecture": self.recipe.architecture,
+            "images": len(self.images),
+            "steps": self.recipe.steps,
+            "seed": self.recipe.seed,
+            "licence": self.recipe.licence,
+            "recipe": self.recipe.model_dump(mode="json"),
+            "held_out": metrics,
+        }
+        write_tensors(file, torchvision_tensors(self.model.resnet), record, error=TrainingError)
+        return TrainedTeacher(file, sha256_of(file), metrics)
+
+    def _step(self, batch: CropBatch) -> dict[str, float]:
+        section = self.recipe.optimiser
+        lr = learning_rate(section, batch.step, self.recipe.steps)
+        set_learning_rate(self.optimizer, lr)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
+            loss, figures = self.model(batch.to(self.device))
+        self.loop.check_loss(loss, batch.step, {"query": batch.query, "key": batch.key, "target": batch.target})
+        descend(loss, self.model, self.optimizer, section.clip_norm)
+        return {
+            "loss": round(float(loss.detach()), 5),
+            **{name: round(float(figure), 5) for name, figure in figures.items()},
+            "lr": round(lr, 8),
+        }

@@ -1,6 +1,0 @@
-"""Training 2D teachers on images alone: self-supervised (MoCo v2) and supervised, alike in all but the signal."""
-
-from ppkt_zoo.train.teachers.fit import TrainedTeacher, train_teacher
-from ppkt_zoo.train.teachers.recipe import TeacherRecipe, load_teacher_recipe, shipped_teacher_recipes
-
-__all__ = ["TeacherRecipe", "TrainedTeacher", "load_teacher_recipe", "shipped_teacher_recipes", "train_teacher"]

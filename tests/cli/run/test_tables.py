@@ -1,0 +1,71 @@
+"""Tables: text alone, whatever stands in a record; plain lines where nobody looks on."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from ppkt_zoo.cli.run.tables import Listing, record_table, show_table, weights_table
+from ppkt_zoo.errors import UnknownNameError
+from ppkt_zoo.zoo.manifest import load_manifest
+
+
+def printed(table: Listing, terminal: bool, width: int = 100) -> str:
+    stream = io.StringIO()
+    Console(file=stream, force_terminal=terminal, width=width if terminal else 10_000, color_system=None).print(table)
+    return stream.getvalue()
+
+
+def test_off_a_terminal_a_row_is_a_line() -> None:
+    lines = printed(weights_table(), terminal=False).splitlines()
+    names = load_manifest().names()
+    assert [line.split("  ")[0] for line in lines] == ["weight", *names]
+    assert not {"─", "│", "━"} & set("".join(lines))
+    assert all("  CC-BY-4.0  " in line for line in lines[1:])
+
+
+def test_on_a_terminal_it_is_a_table() -> None:
+    assert "─" in printed(weights_table(), terminal=True)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_nothing_in_a_record_is_obeyed(terminal: bool) -> None:
+    evil = "[bold red]x[/] [link=http://y]z[/link] \x1b[2J\u202e [/nonsense]"
+    record = load_manifest().weights[0].record
+    changed = record.model_copy(update={"description": evil, "limits": (evil,), "citation": f"{evil}\nsecond line"})
+    text = printed(record_table("a.b", 0.04, changed), terminal, 300)
+    assert "\x1b[2J" not in text
+    assert "\u202e" not in text
+    assert text.count("[bold red]x[/] [link=http://y]z[/link] \\x1b[2J\\u202e [/nonsense]") == 3
+    assert "second line" in text
+
+
+def test_cells_that_are_markup_stay_text() -> None:
+    table = Listing("kind", "MB")
+    table.add_row("[red]mirror[/red]", "1")
+    table.add_row(None, "1234")
+    assert "[red]mirror[/red]" in printed(table, terminal=True)
+    assert printed(table, terminal=False) == "kind               MB\n[red]mirror[/red]  1\n                   1234\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("sr_unet14_slm.ppkt_voc", r"sr_unet14_slim\.ppkt_voc"),
+        ("sr_unet14_slim_ppkt_voc", r"sr_unet14_slim\.ppkt_voc"),
+        ("sr_unet14_slim.ppkt_vok", r"did you mean 'sr_unet14_slim\.ppkt_voc'"),
+        ("SR-UNet14_slim.ppkt_voc", r"such as 'sr_unet14_slim\.ppkt_voc'"),
+        ("srunet14", "did you mean 'sr_unet14'"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest(name: str, near: str) -> None:
+    with pytest.raises(UnknownNameError, match=near):
+        show_table(name)
+
+
+@pytest.mark.parametrize("begin", ["", "hf-hub:", "hf-hub:a/", "hf-hub:a/b@", "X", "/", "x.pth/"])
+def test_a_name_of_any_length_is_told_in_short(begin: str) -> None:
+    for long in ("x" * 100_000, f"{'x' * 100_000}.pth"):
+        with pytest.raises(UnknownNameError) as caught:
+            show_table(begin + long)
+        assert len(str(caught.value)) < 1500
