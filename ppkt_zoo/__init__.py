@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ppkt_zoo.engine.thread_policy import let_threads_sleep
 from ppkt_zoo.errors import PPKTZooError
+from ppkt_zoo.moved import find_moved_modules
 
 if TYPE_CHECKING:
     from ppkt_zoo.downstream.detection import detect, load_detector, save_detector
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 
 # Here, since it must come before torch.
 let_threads_sleep()
+find_moved_modules()
 
 __all__ = [
     "CloudBatch",

@@ -1,0 +1,149 @@
+"""Where modules stood before 0.2: each old place still imports, for one release, and names its new one.
+
+The finder is asked last, so imports of today's modules cost nothing; what is imported by an old name is the very module
+of the new place.
+"""
+
+import importlib
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+__all__ = ["find_moved_modules", "new_place"]
+
+_PACKAGES = {
+    "data.rooms": "rooms",
+    "data.rooms.furniture": "rooms.furniture",
+    "data.scannet": "data.readers.scannet",
+    "train": "pretraining",
+    "train.teachers": "teachers.training",
+    "running": "engine",
+    "view": "visualization",
+}
+
+# (old package, new package) → modules, "old:new" where the name changed too.
+_MODULES = {
+    ("", "cli"): (
+        "cli_common:options cli_streams:streams cli_convert:convert cli_data:data cli_detect:detect "
+        "cli_downstream:downstream cli_grid:grid cli_pretrain:pretrain cli_publish:publish "
+        "cli_segment:segment cli_stock:stock cli_teacher:teacher"
+    ),
+    ("", "cli.run"): (
+        "source_points:source encode_file:encode similar_file:similar segment_file:segment detect_file:detect "
+        "inspect_frames:inspect convert_file:convert publish_weight:publish demo user_modules"
+    ),
+    ("view", "cli.run"): ("grid_report tables dry_run_table segmentation_table detection_table steps feature_basis"),
+    ("", "engine"): "thread_policy collectives:distributed",
+    ("train", "pretraining"): (
+        "recipe recipe_sections sources data:dataset batches:steps model setup pretrain:trainer export "
+        "dry_run cost step_timing timed_source failure"
+    ),
+    ("", "pretraining"): "watch:probe",
+    ("train", "engine"): "average:ema processes",
+    ("train", "teachers"): "teacher_cache:cache teacher_state:cache_state",
+    ("train.teachers", "teachers.training"): (
+        "recipe batches:dataset crops held_out images moco supervised encoder fit:trainer"
+    ),
+    ("transfer", "teachers"): (
+        "teacher_spec:spec teachers:teacher teacher_networks:torchvision deeplab timm_teacher:timm "
+        "timm_network traced_windows tf_padding alignment:receptive_field teacher_files:checkpoints "
+        "checkpoint_layouts teacher_import:tflite tflite:tflite_layers"
+    ),
+    ("transfer", "transfer"): "retrieval:metrics",
+    ("downstream", "evaluation"): ("metrics intervals:statistics probes clusters similarity teacher_classes"),
+    ("downstream", "downstream"): "scene_draw:sampler start:build fitting:trainer report:export",
+    ("downstream.segmentation", "downstream.segmentation"): "batches:dataset start:build fit:trainer",
+    ("downstream.detection", "downstream.detection"): (
+        "batches:dataset start:build fit:trainer coding:box_coder losses:loss inference:predict votenet:model"
+    ),
+    ("zoo", "zoo"): "stock:local_cache",
+    ("view", "visualization"): (
+        "picture camera cutaway splat shading density:point_spacing pca classes boxes likeness:similarity "
+        "camera_map frame_sheet plotting curves tsne thinning"
+    ),
+    ("data.rooms", "rooms"): (
+        "room shapes materials camera walk cloud scenes source bench classes version files:room_files"
+    ),
+    ("data.rooms", "rooms.layout"): "make plans planner groups singles walls bathroom layout:floor",
+    ("data.rooms", "rooms.render"): ("render:frame raycast light textures noise edges solids sensor vectors threads"),
+    ("data.rooms.furniture", "rooms.furniture"): "bath openings seating small storage tables",
+    ("data", "data.readers"): (
+        "open_frames:open open_scene seven_scenes plain open3d_folder open3d_files tum nyuv2 sun_rgbd "
+        "sun_boxes sun_scenes arkit_scenes s3dis images image_file cameras camera_forms number_text "
+        "trajectory timed:timestamps registration labelled_folder class_names label_fields box_files "
+        "depth_units"
+    ),
+    ("data.scannet", "data.readers.scannet"): (
+        "annotation cameras classes exported frames names scan scenes sens sens_header sens_index"
+    ),
+    ("data", "data.shards"): (
+        "shard_index:index shard_samples:samples shard_writer:writer shard_stream:stream shard_fetch:fetch "
+        "shard_journal:journal"
+    ),
+    ("data", "data.augment"): "elastic augment_image:image",
+    ("data", "data"): "listing:subset survey:statistics",
+    ("data", "files"): "optional",
+    ("points", "points.files"): (
+        "io:cloud_files ply ply_header ply_rows pcd pcd_header lzf numpy_files tables text_layout number_rows "
+        "las las_header laz laz_child color_names colors fields picked_fields"
+    ),
+    ("points", "points"): "thin:downsample",
+    ("running", "engine"): (
+        "checkpoint checkpoint_claims data_record data_workers interrupt loop machine metrics_log optim "
+        "progress recipe_files:recipes run_folder"
+    ),
+    ("running", "files"): "sections:schema tensor_files:safetensors torch_files:torch cache",
+    ("sparse", "engine"): "denormals",
+}
+
+
+def new_place(name: str) -> str | None:
+    """The new full name of a module or package by its old one; None where nothing moved.
+
+    Args:
+        name: such as ``ppkt_zoo.points.io``.
+    """
+    root, _, rest = name.partition(".")
+    if rest in _PACKAGES:
+        return f"{root}.{_PACKAGES[rest]}"
+    package, _, module = rest.rpartition(".")
+    for (old, new), modules in _MODULES.items():
+        if old == package:
+            for entry in modules.split():
+                before, _, after = entry.partition(":")
+                if before == module:
+                    return ".".join(filter(None, (root, new, after or before)))
+    return None
+
+
+def find_moved_modules() -> None:
+    """Let old places be imported; does nothing where it was called before."""
+    if not any(isinstance(finder, _MovedModules) for finder in sys.meta_path):
+        sys.meta_path.append(_MovedModules())
+
+
+class _MovedModules(MetaPathFinder, Loader):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if not fullname.startswith("ppkt_zoo.") or new_place(fullname) is None:
+            return None
+        return ModuleSpec(fullname, self, is_package=fullname.removeprefix("ppkt_zoo.") in _PACKAGES)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        old = module.__name__
+        new = new_place(old)
+        assert new is not None
+        moved = importlib.import_module(new)
+        warnings.warn(f"{old} is now {new}; the old place goes with 0.3", DeprecationWarning, stacklevel=2)
+        if old.removeprefix("ppkt_zoo.") in _PACKAGES:
+            # A package of its own, so that its modules are looked for here and never loaded a second time.
+            module.__getattr__ = lambda name: getattr(moved, name)  # type: ignore[method-assign]
+        else:
+            sys.modules[old] = moved
