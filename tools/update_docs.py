@@ -194,7 +194,7 @@ def recipes_table() -> str:
         frames = sum(entry.per_step for entry in recipe.data) * recipe.accumulate
         voxel = f"{recipe.backbone.input_spec.voxel_size * 100:g} cm"
         rows.append(
-            f"| [`{name}`](../recipes/{name}.yaml) | `{recipe.method}` | `{recipe.backbone.name}`, {voxel} | {teacher} "
+            f"| [`{name}`](../recipes/pretraining/{name}.yaml) | `{recipe.method}` | `{recipe.backbone.name}`, {voxel} | {teacher} "
             f"| {data} | {recipe.steps} × {frames} |"
         )
     return "\n".join(rows)

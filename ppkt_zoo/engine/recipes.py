@@ -53,8 +53,8 @@ def fingerprint_of(recipe: BaseModel, meaning: int) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def shipped_recipes(folder: str = ".") -> dict[str, Path]:
-    """The recipes that travel with the package, by name; those of a sub-folder where one is named."""
+def shipped_recipes(folder: str = "pretraining") -> dict[str, Path]:
+    """The recipes that travel with the package, by name: those of one kind, which has a folder of its own."""
     package = Path(__file__).resolve().parents[1]
     places = (package / "recipes" / folder, package.parent / "recipes" / folder)
     place = next((place for place in places if place.is_dir()), None)

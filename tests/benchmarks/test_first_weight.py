@@ -26,7 +26,7 @@ _VOXEL = "backbone.input_spec.voxel_size=0.06"
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A weight folder as the trainer writes it, with random numbers in it and large voxels."""
-    recipe = load_recipe(next(iter(sorted((ROOT / "recipes").glob("*.yaml")))), [_VOXEL])
+    recipe = load_recipe(next(iter(sorted((ROOT / "recipes" / "pretraining").glob("*.yaml")))), [_VOXEL])
     torch.manual_seed(0)
     backbone = create_backbone(recipe.backbone.name, input_spec=recipe.backbone.input_spec)
     upl, head = UPL(256, recipe.loss.dim), PointHead(backbone.level_channels[recipe.loss.level], recipe.loss.dim)

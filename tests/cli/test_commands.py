@@ -224,7 +224,7 @@ def test_debug_lets_errors_through(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_pretrain_refuses(tmp_path: Path) -> None:
     assert "no recipe 'nothing'" in error_line("pretrain", "nothing")
-    recipe = Path(__file__).parents[2] / "recipes" / "sr_unet14_slim_ppkt_voc.yaml"
+    recipe = Path(__file__).parents[2] / "recipes" / "pretraining" / "sr_unet14_slim_ppkt_voc.yaml"
     assert "NAME=PATH" in error_line("pretrain", recipe, "--data", "icl", "--out", tmp_path / "run")
     assert "no checkpoint" in error_line("pretrain", recipe, "--resume", "--out", tmp_path / "run")
     assert "stepz" in error_line("pretrain", recipe, "stepz=3", "--out", tmp_path / "run")
@@ -234,7 +234,7 @@ def test_pretrain_passes_everything_on(tmp_path: Path, monkeypatch: pytest.Monke
     from ppkt_zoo.engine.interrupt import Stopped
     from ppkt_zoo.pretraining import trainer as module
 
-    recipe = Path(__file__).parents[2] / "recipes" / "sr_unet14_slim_ppkt_voc.yaml"
+    recipe = Path(__file__).parents[2] / "recipes" / "pretraining" / "sr_unet14_slim_ppkt_voc.yaml"
     seen: dict[str, object] = {}
 
     def stand_in(recipe: object, **rest: object) -> Path:
@@ -264,7 +264,7 @@ def test_pretrain_passes_everything_on(tmp_path: Path, monkeypatch: pytest.Monke
 def test_pretrain_dry_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ppkt_zoo.pretraining import dry_run as module
 
-    recipe = Path(__file__).parents[2] / "recipes" / "sr_unet14_slim_ppkt_voc.yaml"
+    recipe = Path(__file__).parents[2] / "recipes" / "pretraining" / "sr_unet14_slim_ppkt_voc.yaml"
     seen: dict[str, object] = {}
 
     def stand_in(recipe: object, **rest: object) -> object:

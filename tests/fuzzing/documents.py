@@ -43,7 +43,7 @@ def _json_seeds() -> list[bytes]:
 
 def _recipe_seeds() -> list[bytes]:
     names = ("sr_unet14_slim_ppkt_voc", "pointnet2_ppkt_voc", "scannet_point_contrast")
-    return [(ROOT / "recipes" / f"{name}.yaml").read_bytes() for name in names]
+    return [(ROOT / "recipes" / "pretraining" / f"{name}.yaml").read_bytes() for name in names]
 
 
 def _tensor_seeds() -> list[bytes]:
