@@ -17,7 +17,7 @@ from ppkt_zoo.data.shards.writer import pack_frames
 from ppkt_zoo.data.subset import subset
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.rooms import RoomsFrames
-from tests.data.readers.frame_folders import open3d, plain, seven_scenes
+from tests.data.frame_folders import open3d, plain, seven_scenes
 
 
 def _digits(folder: Path) -> str:

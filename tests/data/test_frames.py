@@ -8,7 +8,7 @@ from ppkt_zoo.data.fuse import fuse
 from ppkt_zoo.data.readers.open3d_folder import Open3DFolder
 from ppkt_zoo.data.subset import natural_key, subset
 from ppkt_zoo.errors import FrameError, InputError
-from tests.data.readers.frame_folders import CAMERA, HIGH, LOW, POSES, object_ids, render
+from tests.data.frame_folders import CAMERA, HIGH, LOW, POSES, object_ids, render
 
 
 def arrays(pose: np.ndarray | None = POSES[0], labelled: bool = False) -> dict:

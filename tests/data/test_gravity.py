@@ -13,7 +13,7 @@ from ppkt_zoo.data.readers.plain import OBJECT_CLASSES, PlainFrames
 from ppkt_zoo.data.readers.seven_scenes import SevenScenes
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.points.back_projection import back_project
-from tests.data.readers.frame_folders import CAMERA, POSES, degrees_between, looking, render, turned
+from tests.data.frame_folders import CAMERA, POSES, degrees_between, looking, render, turned
 
 Z = np.array([0.0, 0.0, 1.0])
 MOSD_CAMERA = (525, 525, 319.5, 239.5)

@@ -14,7 +14,7 @@ from ppkt_zoo.data.view_pairs import match_rows, match_views
 from ppkt_zoo.errors import FrameError, InputError
 from ppkt_zoo.points.back_projection import back_project
 from ppkt_zoo.rooms import RoomsFrames
-from tests.data.readers.frame_folders import CAMERA, POSES, looking, render
+from tests.data.frame_folders import CAMERA, POSES, looking, render
 
 HEIGHT, WIDTH = 30, 40
 WALL = np.array([[50.0, 0, 19.5], [0, 50.0, 14.5], [0, 0, 1]])

@@ -15,7 +15,7 @@ from ppkt_zoo.data.readers.scannet.sens import SensFrames
 from ppkt_zoo.data.readers.sun_boxes import boxes_from_json
 from ppkt_zoo.data.shards.index import parse_index
 from ppkt_zoo.data.shards.samples import decode_sample
-from tests.data.readers import scannet_files
+from tests.data import scannet_files
 from tests.fuzzing.documents import JSON_WORDS, json_bombs
 from tests.fuzzing.target import Target, as_file
 

@@ -8,7 +8,7 @@ import pytest
 from ppkt_zoo.data.readers.arkit_scenes import BOX_CLASSES, ARKitScenes
 from ppkt_zoo.data.readers.open import open_frames
 from ppkt_zoo.errors import FrameError
-from tests.data.readers.frame_folders import CAMERA, POSES, render
+from tests.data.frame_folders import CAMERA, POSES, render
 from tests.data.readers.timed_folders import ARKIT_ANNOTATION, ARKIT_START, ARKIT_STEP, arkit
 
 SCAN = "41069021"

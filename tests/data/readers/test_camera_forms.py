@@ -9,7 +9,7 @@ import pytest
 from ppkt_zoo.data.readers.cameras import read_checked_camera, read_intrinsics, read_pose
 from ppkt_zoo.data.readers.open import open_frames
 from ppkt_zoo.errors import FrameError, InputWarning, LostFrameError
-from tests.data.readers.frame_folders import CAMERA, HEIGHT, POSES, WIDTH, open3d, plain, seven_scenes
+from tests.data.frame_folders import CAMERA, HEIGHT, POSES, WIDTH, open3d, plain, seven_scenes
 
 FX, FY, CX, CY = (float(CAMERA[at]) for at in ((0, 0), (1, 1), (0, 2), (1, 2)))
 ROWS, COLUMNS = CAMERA.reshape(-1).tolist(), CAMERA.T.reshape(-1).tolist()

@@ -16,8 +16,9 @@ from ppkt_zoo.data.readers.scannet.sens import SensFrames
 from ppkt_zoo.data.readers.sun_boxes import META, boxes_from_json, boxes_from_meta
 from ppkt_zoo.data.readers.timestamps import associate
 from ppkt_zoo.errors import FrameError, LostFrameError
-from tests.data.readers import s3dis_files, scannet_files
-from tests.data.readers.frame_folders import CAMERA, POSES
+from tests.data import scannet_files
+from tests.data.frame_folders import CAMERA, POSES
+from tests.data.readers import s3dis_files
 from tests.data.readers.timed_folders import arkit, tum
 
 

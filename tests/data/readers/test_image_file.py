@@ -13,7 +13,7 @@ from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.readers.images import decode_color, decode_ids, decode_stored, read_color, read_depth
 from ppkt_zoo.data.readers.open import open_frames
 from ppkt_zoo.errors import FrameError
-from tests.data.readers.frame_folders import CAMERA, POSES, plain, render
+from tests.data.frame_folders import CAMERA, POSES, plain, render
 
 COLOR = np.random.default_rng(0).integers(0, 256, (6, 10, 3), dtype=np.uint8)
 

@@ -14,8 +14,8 @@ from ppkt_zoo.data.readers.open import open_frames
 from ppkt_zoo.data.statistics import survey
 from ppkt_zoo.data.subset import natural_key
 from ppkt_zoo.errors import FrameError, InputWarning, LostFrameError, ScaleWarning
-from tests.data.readers import scannet_files
-from tests.data.readers.frame_folders import CAMERA, HEIGHT, POSES, WIDTH, open3d, plain, seven_scenes
+from tests.data import scannet_files
+from tests.data.frame_folders import CAMERA, HEIGHT, POSES, WIDTH, open3d, plain, seven_scenes
 from tests.data.readers.timed_folders import arkit, tum
 
 TWIN = bytes.fromhex("0005160700020000") + b"Mac OS X        " + b"\0" * 300

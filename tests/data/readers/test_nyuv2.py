@@ -8,7 +8,7 @@ import pytest
 from ppkt_zoo.data.readers.nyuv2 import FILE, NAMED_CLASSES, PUBLISHED_INTRINSICS, NYUv2
 from ppkt_zoo.data.readers.open import open_frames
 from ppkt_zoo.errors import FrameError
-from tests.data.readers.frame_folders import POSES, degrees_between, render
+from tests.data.frame_folders import POSES, degrees_between, render
 
 h5py = pytest.importorskip("h5py")
 NAMES = ["book", "wall", "floor", "night stand", "air vent"]

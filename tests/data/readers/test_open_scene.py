@@ -7,7 +7,7 @@ from ppkt_zoo.data.readers.s3dis import S3DIS
 from ppkt_zoo.data.readers.scannet.scenes import ScanNetScenes
 from ppkt_zoo.errors import FrameError
 from tests.data.readers.s3dis_files import room
-from tests.data.readers.scannet_files import annotated
+from tests.data.scannet_files import annotated
 
 
 def test_scannet(tmp_path):

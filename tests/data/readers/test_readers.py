@@ -12,7 +12,7 @@ from ppkt_zoo.data.readers.open3d_folder import Open3DFolder
 from ppkt_zoo.data.readers.plain import PlainFrames
 from ppkt_zoo.data.readers.seven_scenes import PUBLISHED_INTRINSICS, SevenScenes
 from ppkt_zoo.errors import FrameError, LostFrameError
-from tests.data.readers.frame_folders import (
+from tests.data.frame_folders import (
     CAMERA,
     HEIGHT,
     POSES,
@@ -24,7 +24,7 @@ from tests.data.readers.frame_folders import (
     render,
     seven_scenes,
 )
-from tests.data.readers.frame_folders import turned as some_motion
+from tests.data.frame_folders import turned as some_motion
 
 MOSD_CAMERA = (525, 525, 319.5, 239.5)
 POSED = [(SevenScenes, seven_scenes), (Open3DFolder, open3d)]

@@ -6,7 +6,7 @@ import pytest
 from ppkt_zoo.data.readers.open import open_frames
 from ppkt_zoo.data.readers.open3d_folder import Open3DFolder
 from ppkt_zoo.errors import FrameError
-from tests.data.readers.frame_folders import CAMERA, POSES, degrees_between, open3d, render, save_color, save_depth
+from tests.data.frame_folders import CAMERA, POSES, degrees_between, open3d, render, save_color, save_depth
 
 
 def object_scan(folder, color_times, depth_times):

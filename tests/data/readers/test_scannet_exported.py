@@ -9,8 +9,8 @@ from PIL import Image
 from ppkt_zoo.data.readers.registration import register_depth, scale_camera
 from ppkt_zoo.data.readers.scannet.exported import ExportedFrames
 from ppkt_zoo.errors import FrameError
-from tests.data.readers.frame_folders import POSES
-from tests.data.readers.scannet_files import (
+from tests.data.frame_folders import POSES
+from tests.data.scannet_files import (
     COLOR_CAMERA,
     DEPTH_CAMERA,
     DEPTH_SIZE,

@@ -9,7 +9,7 @@ import pytest
 from ppkt_zoo.data.readers.scannet.classes import BOX_CLASSES, CLASSES, to_box_class, to_classes
 from ppkt_zoo.data.readers.scannet.scenes import ScanNetScenes
 from ppkt_zoo.errors import FrameError
-from tests.data.readers.scannet_files import CLASSES_20, GROUPS, NYU40, RGB, SEGMENTS, TURN, XYZ, annotated, ply
+from tests.data.scannet_files import CLASSES_20, GROUPS, NYU40, RGB, SEGMENTS, TURN, XYZ, annotated, ply
 
 NAME = "scene0000_00"
 ALIGNED = XYZ.astype(np.float64) @ TURN[:3, :3].T + TURN[:3, 3]

@@ -11,8 +11,8 @@ from PIL import Image
 from ppkt_zoo.data.readers.registration import register_depth, scale_camera
 from ppkt_zoo.data.readers.scannet.sens import SensFrames
 from ppkt_zoo.errors import FrameError
-from tests.data.readers.frame_folders import POSES, degrees_between, render, turned
-from tests.data.readers.scannet_files import COLOR_CAMERA, DEPTH_CAMERA, DEPTH_SIZE, LOST, images, jpeg, sens
+from tests.data.frame_folders import POSES, degrees_between, render, turned
+from tests.data.scannet_files import COLOR_CAMERA, DEPTH_CAMERA, DEPTH_SIZE, LOST, images, jpeg, sens
 
 HEADER_BYTES = 4 + 8 + 15 + 4 * 64 + 8 + 16 + 4 + 8
 

@@ -14,7 +14,7 @@ from ppkt_zoo.data.readers.sun_boxes import BOX_CLASSES, META
 from ppkt_zoo.data.readers.sun_rgbd import SunRGBD
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.points.back_projection import back_project
-from tests.data.readers.frame_folders import CAMERA, POSES, open3d, render, save_color
+from tests.data.frame_folders import CAMERA, POSES, open3d, render, save_color
 
 PLACES = ("kv1/NYUdata/NYU0002", "kv1/NYUdata/NYU0010", "kv2/kinect2data/000002_2014-05-26_14-23-37_rgbf000103-resize")
 # From the camera's axes (x right, y down, z ahead) to the data set's upright ones (x right, y ahead, z up).

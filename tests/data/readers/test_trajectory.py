@@ -9,7 +9,7 @@ from ppkt_zoo.data.readers.cameras import read_trajectory
 from ppkt_zoo.data.readers.open import open_frames
 from ppkt_zoo.data.readers.trajectory import LoggedPose, poses_of_images, read_pose_log
 from ppkt_zoo.errors import FrameError, InputWarning
-from tests.data.readers.frame_folders import POSES, open3d
+from tests.data.frame_folders import POSES, open3d
 
 
 def write_log(folder, ids, poses=None):

@@ -7,8 +7,8 @@ from ppkt_zoo.data.readers.open import open_frames
 from ppkt_zoo.data.readers.timestamps import associate, axis_angle_of, quaternion_rotation, rotation_of, timed_poses
 from ppkt_zoo.data.readers.tum import PUBLISHED_INTRINSICS, TumRGBD
 from ppkt_zoo.errors import FrameError
-from tests.data.readers.frame_folders import CAMERA, POSES, degrees_between, render
-from tests.data.readers.frame_folders import turned as some_motion
+from tests.data.frame_folders import CAMERA, POSES, degrees_between, render
+from tests.data.frame_folders import turned as some_motion
 from tests.data.readers.timed_folders import TUM_START, TUM_STEP, to_axis_angle, to_quaternion, tum
 
 NAME = "rgbd_dataset_freiburg1_xyz"

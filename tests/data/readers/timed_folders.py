@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.data.readers.frame_folders import CAMERA, HEIGHT, POSES, WIDTH, render, save_color, save_depth
+from tests.data.frame_folders import CAMERA, HEIGHT, POSES, WIDTH, render, save_color, save_depth
 
 TUM_START, TUM_STEP = 1305031102.175304, 0.033
 # Each depth image is a little later than its colour image, and colour images come first.

@@ -15,7 +15,7 @@ from ppkt_zoo.data.readers.open import open_frames
 from ppkt_zoo.data.shards.folder import ShardFrames
 from ppkt_zoo.data.shards.writer import pack_frames
 from ppkt_zoo.errors import FrameError
-from tests.data.readers.frame_folders import HEIGHT, WIDTH, open3d, plain, seven_scenes
+from tests.data.frame_folders import HEIGHT, WIDTH, open3d, plain, seven_scenes
 
 
 class Drawn:

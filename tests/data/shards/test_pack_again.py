@@ -16,7 +16,7 @@ from ppkt_zoo.data.shards import writer as shard_writer
 from ppkt_zoo.data.shards.folder import ShardFrames
 from ppkt_zoo.data.shards.writer import pack_frames
 from ppkt_zoo.errors import FrameError
-from tests.data.readers.frame_folders import plain, seven_scenes
+from tests.data.frame_folders import plain, seven_scenes
 
 FRAMES, SIZE = 11, 5000
 
