@@ -11,7 +11,7 @@ from ppkt_zoo.downstream.segmentation.recipe import load_segmentation_recipe
 from ppkt_zoo.downstream.splits import open_splits
 from ppkt_zoo.errors import FrameError, RecipeError
 from tests.data.readers.s3dis_files import room
-from tests.data.readers.scannet_files import annotated
+from tests.data.scannet_files import annotated
 from tests.downstream.segmentation.tiny_scenes import tiny_recipe
 
 
