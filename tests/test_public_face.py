@@ -17,6 +17,7 @@ PUBLIC = [
     "PointCloud",
     "__version__",
     "create_backbone",
+    "default_weight",
     "detect",
     "list_backbones",
     "list_weights",

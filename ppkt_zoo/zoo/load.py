@@ -10,13 +10,12 @@ from torch import Tensor
 
 from ppkt_zoo.errors import InputError, UnknownNameError, WeightError
 from ppkt_zoo.sparse import get_engine
-from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
+from ppkt_zoo.zoo.folder import WeightFolder
 from ppkt_zoo.zoo.golden import VerifyReport, golden_errors
-from ppkt_zoo.zoo.head import HEAD
 from ppkt_zoo.zoo.hub import fetch_listed, fetch_named
-from ppkt_zoo.zoo.manifest import load_manifest
-from ppkt_zoo.zoo.names import ListedName, LocalName, nearest, parse_name
-from ppkt_zoo.zoo.proof import check_card, check_contents, check_files
+from ppkt_zoo.zoo.manifest import BundledSource, load_manifest
+from ppkt_zoo.zoo.names import HubName, ListedName, LocalName, nearest, parse_name
+from ppkt_zoo.zoo.proof import check_card, check_contents
 from ppkt_zoo.zoo.registry import check_architecture, create_backbone
 from ppkt_zoo.zoo.tensors import plain_torch
 
@@ -26,9 +25,11 @@ if TYPE_CHECKING:
 
 StrPath = str | os.PathLike[str]
 
+_LONGEST_TRAINED = "sr_unet14_small.ppkt_voc_rooms"
+
 
 def load_backbone(
-    name: str,
+    name: "str | WeightFolder",
     *,
     weights: str | None = "default",
     engine: str = "auto",
@@ -43,7 +44,7 @@ def load_backbone(
 
     Args:
         name: ``architecture.tag`` of :func:`list_weights`, ``hf-hub:owner/repo@<40-hex commit>``, or
-            ``local-dir:path``. A bare ``architecture`` needs ``weights``.
+            ``local-dir:path``. A bare ``architecture`` needs ``weights``. Or what :func:`open_weight` gave.
         weights: "default" loads what ``name`` says; a tag, for a bare architecture; None is the one way to a
             network with random parameters.
         engine: who does the sparse convolutions, see :func:`ppkt_zoo.sparse.get_engine`.
@@ -59,45 +60,65 @@ def load_backbone(
     """
     target = _device(device)
     get_engine(engine, target)
-    parsed = parse_name(name)
+    parsed = name if isinstance(name, WeightFolder) else parse_name(name)
+    shown = parsed.config.name if isinstance(parsed, WeightFolder) else str(parsed)
     if isinstance(parsed, ListedName) and parsed.tag is None:
         check_listed(parsed)
         if weights is None:
-            return _finish(_draw(name, input_spec, arguments), engine, target)
-        name = f"{name}.{weights}" if weights != "default" else _ask_for_tag(name)
+            return _finish(_draw(shown, input_spec, arguments), engine, target)
+        parsed = parse_name(f"{shown}.{weights}" if weights != "default" else _ask_for_tag(shown))
     elif weights not in ("default", None):
-        raise InputError(f"{name} names its weight already: leave weights={weights!r} out")
+        raise InputError(f"{shown} names its weight already: leave weights={weights!r} out")
     if input_spec is not None or arguments:
         given = ", ".join([*(["input_spec"] if input_spec is not None else []), *arguments])
         raise InputError(
-            f"{name} brings its own input_spec and arguments, so {given} cannot be given: leave it out, "
+            f"{shown} brings its own input_spec and arguments, so {given} cannot be given: leave it out, "
             "or build a random network with weights=None"
         )
-    folder = open_weight(name, cache_dir=cache_dir)
+    folder = parsed if isinstance(parsed, WeightFolder) else _open(parsed, cache_dir, hold=True)
     return _finish(folder.backbone() if weights is not None else folder.random_backbone(), engine, target)
 
 
-def open_weight(name: str, *, cache_dir: StrPath | None = None) -> WeightFolder:
-    """The folder of a weight: its config, record, golden output and projections.
+def open_weight(name: StrPath, *, cache_dir: StrPath | None = None, hold: bool = False) -> WeightFolder:
+    """The folder of a weight: its config, record, golden output, projections and head.
 
     Args:
-        name: as for :func:`load_backbone`, with a tag.
+        name: as for :func:`load_backbone`, with a tag; or the path of a weight folder as a ``Path``.
+        hold: keep the bytes of its files, which are all checked, until they are read: for whoever reads them next.
 
     Raises:
         UnknownNameError, WeightError: as :func:`load_backbone` does.
     """
-    parsed = parse_name(name)
-    if not isinstance(parsed, ListedName):
-        return fetch_named(parsed, cache_dir)
-    check_listed(parsed)
-    if parsed.tag is None:
-        _ask_for_tag(name)
-    return fetch_listed(load_manifest().find(parsed), cache_dir)
+    return _open(parse_name(name) if isinstance(name, str) else LocalName(os.fspath(name)), cache_dir, hold)
+
+
+def _open(name: ListedName | HubName | LocalName, cache_dir: StrPath | None, hold: bool) -> WeightFolder:
+    if not isinstance(name, ListedName):
+        return fetch_named(name, cache_dir, hold)
+    check_listed(name)
+    if name.tag is None:
+        _ask_for_tag(str(name))
+    return fetch_listed(load_manifest().find(name), cache_dir, hold)
 
 
 def list_weights(filter: str = "*") -> list[str]:
     """Names of all weights that can be loaded by name and match a wildcard (``"sr_unet14*"``), sorted."""
     return fnmatch.filter(load_manifest().names(), filter)
+
+
+def default_weight() -> str:
+    """The name of the weight that commands use where none is given: the bundled one that was trained longest.
+
+    Raises:
+        WeightError: no weight is bundled with this installation.
+    """
+    bundled = [weight.name for weight in load_manifest().weights if isinstance(weight.source, BundledSource)]
+    if bundled:
+        return _LONGEST_TRAINED if _LONGEST_TRAINED in bundled else bundled[0]
+    raise WeightError(
+        "no weight is bundled with this ppkt-zoo, and random features would show nothing: "
+        "make one with 'ppkt-zoo pretrain', then give it by --weight local-dir:PATH"
+    )
 
 
 def load_projection(name: str, *, cache_dir: StrPath | None = None) -> dict[str, Tensor]:
@@ -106,7 +127,7 @@ def load_projection(name: str, *, cache_dir: StrPath | None = None) -> dict[str,
     Raises:
         WeightError: this weight came without them, or as :func:`load_backbone` does.
     """
-    return open_weight(name, cache_dir=cache_dir).projection()
+    return open_weight(name, cache_dir=cache_dir, hold=True).projection()
 
 
 def verify(
@@ -130,20 +151,19 @@ def verify(
     target = _device(device)
     chosen = get_engine(engine, target)
     if isinstance(name_or_folder, WeightFolder):
-        folder, carded = name_or_folder, False
-    elif isinstance(name_or_folder, str):
-        folder = open_weight(name_or_folder, cache_dir=cache_dir)
-        carded = isinstance(parse_name(name_or_folder), LocalName)
+        # As it lies there now, whatever was read of it before.
+        folder, carded = WeightFolder(name_or_folder.path, name_or_folder.config), False
+        folder.check(hold=True)
     else:
-        folder, carded = open_weight_folder(name_or_folder), True
-    check_files(folder)
+        name = parse_name(name_or_folder) if isinstance(name_or_folder, str) else LocalName(os.fspath(name_or_folder))
+        folder, carded = _open(name, cache_dir, hold=True), isinstance(name, LocalName)
     backbone = _finish(folder.backbone(), engine, target)
-    check_contents(folder, sum(parameter.numel() for parameter in backbone.parameters()))
+    record = check_contents(folder, sum(parameter.numel() for parameter in backbone.parameters()))
+    golden, head = folder.golden(), folder.head()
     if carded:
-        check_card(folder)
-    golden = folder.golden()
+        check_card(folder, record, None if head is None else head.classes)
     begin = time.perf_counter()
-    errors = golden_errors(backbone, golden, folder.head() if HEAD in folder.config.files else None)
+    errors = golden_errors(backbone, golden, head)
     seconds = time.perf_counter() - begin
     report = VerifyReport(folder.config.name, chosen.name, str(target), len(golden.cloud), errors, tolerance, seconds)
     if not report.ok:

@@ -109,8 +109,8 @@ def test_show(folder: Path) -> None:
 
 @pytest.mark.usefixtures("_listed")
 def test_verify(folder: Path) -> None:
-    assert "holds on cpu" in run("verify").stdout
-    assert "holds on cpu" in run("verify", f"local-dir:{folder}").stdout
+    assert "verified on cpu" in run("verify").stdout
+    assert "verified on cpu" in run("verify", f"local-dir:{folder}").stdout
     assert "not both" in error_line("verify", NAME, "--all")
 
 
@@ -131,7 +131,7 @@ def test_an_empty_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(ppkt_zoo.zoo.manifest, "MANIFEST_PATHS", (make_manifest(tmp_path / "empty.json", None),))
     assert "no weight is listed" in run("list").stdout
     assert "nothing to verify" in run("verify").stdout
-    assert "no weight travels" in error_line("demo", "--out", tmp_path / "out")
+    assert "no weight is bundled" in error_line("demo", "--out", tmp_path / "out")
 
 
 @pytest.mark.usefixtures("_listed")

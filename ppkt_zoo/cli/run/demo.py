@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ppkt_zoo.cli.run.steps import Steps, thousands
-from ppkt_zoo.errors import InputError, WeightError
+from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.targets import check_folder_target
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.files.cloud_files import write_cloud
@@ -14,10 +14,8 @@ from ppkt_zoo.points.voxelize import voxelize
 from ppkt_zoo.rooms import make_room, room_cloud
 from ppkt_zoo.visualization.pca import pca_colors
 from ppkt_zoo.visualization.picture import feature_picture, feature_title, save_picture
-from ppkt_zoo.zoo.load import load_backbone
-from ppkt_zoo.zoo.manifest import BundledSource, load_manifest
+from ppkt_zoo.zoo.load import default_weight, load_backbone
 
-_LONGEST_TRAINED = "sr_unet14_small.ppkt_voc_rooms"
 #: A room with much in it.
 SEED = 7
 # From fewer cameras, what stands behind the furniture stays unseen.
@@ -31,21 +29,6 @@ class DemoFiles:
     picture: Path
     cloud: Path
     features: Path
-
-
-def default_weight() -> str:
-    """The weight that is taken where none is named: the one trained longest, or another that travels along.
-
-    Raises:
-        WeightError: none does yet.
-    """
-    bundled = [weight.name for weight in load_manifest().weights if isinstance(weight.source, BundledSource)]
-    if bundled:
-        return _LONGEST_TRAINED if _LONGEST_TRAINED in bundled else bundled[0]
-    raise WeightError(
-        "no weight travels with this ppkt-zoo yet, and random features would show nothing: "
-        "make one with 'ppkt-zoo pretrain', then give it by --weight local-dir:PATH"
-    )
 
 
 def run_demo(

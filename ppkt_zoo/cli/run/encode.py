@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from ppkt_zoo.cli.run.demo import default_weight
 from ppkt_zoo.cli.run.feature_basis import color_basis
 from ppkt_zoo.cli.run.source import check_targets, read_points, weight_told
 from ppkt_zoo.cli.run.steps import Steps, thousands
@@ -14,7 +13,7 @@ from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.targets import check_file_target
 from ppkt_zoo.points.files.cloud_files import write_cloud
 from ppkt_zoo.visualization.picture import feature_picture, feature_title, save_picture
-from ppkt_zoo.zoo.load import load_backbone, open_weight
+from ppkt_zoo.zoo.load import default_weight, load_backbone, open_weight
 
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 
@@ -39,7 +38,7 @@ def encode_source(
 
     With ``levels="all"`` every level is written too, as ``features.<level>``. For ``reading`` see
     :func:`ppkt_zoo.cli.run.source.read_points`, for ``tile``
-    :meth:`ppkt_zoo.backbones.base.Backbone.encode`, for ``weight`` :func:`ppkt_zoo.cli.run.demo.default_weight`
+    :meth:`ppkt_zoo.backbones.base.Backbone.encode`, for ``weight`` :func:`ppkt_zoo.default_weight`
     where none is given, for ``device`` and ``engine`` :func:`ppkt_zoo.load_backbone`.
 
     Args:

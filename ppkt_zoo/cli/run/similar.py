@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from ppkt_zoo.cli.run.demo import default_weight
 from ppkt_zoo.cli.run.source import check_targets, read_points, weight_told
 from ppkt_zoo.cli.run.steps import Steps, thousands
 from ppkt_zoo.evaluation.similarity import alike_places, likeness, nearest_point
 from ppkt_zoo.points.files.cloud_files import write_cloud
 from ppkt_zoo.visualization.picture import save_picture
 from ppkt_zoo.visualization.similarity import likeness_colors, likeness_picture
-from ppkt_zoo.zoo.load import load_backbone
+from ppkt_zoo.zoo.load import default_weight, load_backbone
 
 # How many places that are alike are named.
 _PLACES = 4
@@ -43,7 +42,7 @@ def similar_source(
         source, reading: see :func:`ppkt_zoo.cli.run.source.read_points`.
         at: x, y, z in metres, in the source's coordinates with z up.
         out: .npz or .ply.
-        weight: see :func:`ppkt_zoo.cli.run.demo.default_weight` where none is given.
+        weight: see :func:`ppkt_zoo.default_weight` where none is given.
         picture: a .png.
         apart: metres; what lies nearer to the picked point is not "elsewhere", and places are so far from each other.
         tile: see :meth:`ppkt_zoo.backbones.base.Backbone.encode`.

@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+import ppkt_zoo
 import ppkt_zoo.zoo.hub
 import ppkt_zoo.zoo.manifest
-from ppkt_zoo.cli.run.demo import DemoFiles, default_weight, run_demo
+from ppkt_zoo.cli.run.demo import DemoFiles, run_demo
 from ppkt_zoo.errors import WeightError
 from ppkt_zoo.points.files.cloud_files import read_cloud
 from ppkt_zoo.visualization.pca import pca_colors
@@ -38,7 +39,7 @@ def demo(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ppkt_zoo.zoo.manifest, "MANIFEST_PATHS", (make_manifest(home / "manifest.json", folder),))
         patch.setattr(ppkt_zoo.zoo.hub, "BUNDLED", folder.parent)
-        assert default_weight() == NAME
+        assert ppkt_zoo.default_weight() == NAME
         files = run_demo(home / "out", 3, None, Console(file=said, width=240), spacing=0.06, cameras=2)
     return Run(files, said.getvalue())
 
@@ -79,6 +80,6 @@ def test_the_same_seed_gives_the_same_features(demo: Run, folder: Path, tmp_path
 
 def test_without_a_weight_there_is_no_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ppkt_zoo.zoo.manifest, "MANIFEST_PATHS", (make_manifest(tmp_path / "empty.json", None),))
-    with pytest.raises(WeightError, match="no weight travels"):
+    with pytest.raises(WeightError, match="no weight is bundled"):
         run_demo(tmp_path / "out", console=Console(file=io.StringIO()))
     assert not (tmp_path / "out").exists()
