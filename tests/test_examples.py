@@ -55,7 +55,7 @@ def test_custom_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     features = example.main(str(teacher), str(tmp_path / "run"), recipe)
     assert features.shape[1] == 24
     assert float(features.std(axis=0).min()) > 0
-    assert "flat_net.my_first holds on cpu" in capsys.readouterr().out
+    assert "flat_net.my_first verified on cpu" in capsys.readouterr().out
     card = (tmp_path / "run" / "weight" / "README.md").read_text()
     assert "flat_net.my_first" in card
     assert "my teacher" in card

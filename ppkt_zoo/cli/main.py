@@ -263,8 +263,6 @@ def verify(
     engine: EngineOption = "auto",
 ) -> None:
     """Prove that a weight still gives its recorded features on this machine."""
-    from ppkt_zoo.downstream.detection.folder import is_detector, verify_detector
-    from ppkt_zoo.zoo.load import open_weight
     from ppkt_zoo.zoo.load import verify as verify_weight
     from ppkt_zoo.zoo.manifest import BundledSource, load_manifest
 
@@ -277,9 +275,6 @@ def verify(
     for one in names:
         try:
             console.print(Text.assemble(("✓ ", "bold green"), str(verify_weight(one, engine=engine, device=device))))
-            if is_detector(open_weight(one)):
-                error = verify_detector(one, engine=engine, device=device)
-                console.print(Text.assemble(("✓ ", "bold green"), f"the detector's votes: relative error {error:.1e}"))
         except PPKTZooError as error:
             if name is not None:
                 raise

@@ -6,36 +6,67 @@ import re
 from ppkt_zoo.files.text import inline, one_line, printable
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.zoo.config import PROJECTION, RECIPE, WeightConfig
-from ppkt_zoo.zoo.head import HEAD, HEAD_CONFIG
 from ppkt_zoo.zoo.record import Estimate, Metric, WeightRecord
 
 _SPDX = re.compile(r"[A-Za-z0-9.+-]+")
 
 
-def write_card(config: WeightConfig, record: WeightRecord, repo: str | None = None, picture: str | None = None) -> str:
+# What cards of 0.1 said in other words: (today, then).
+_SINCE_0_1 = (
+    ("\n\n## Training data\n\n", "\n\n## Data\n\n"),
+    ("\n\n## Results\n\n", "\n\n## Measured\n\n"),
+    ("\n\nNot evaluated yet.\n\n", "\n\nNothing was measured yet.\n\n"),
+    ("\n\n| metric | data | value (95 % interval) | ", "\n\n| what | on | value (95 % interval) | "),
+    ("\n\n## Differences from the published method\n\n", "\n\n## Deviations from the method as published\n\n"),
+    ("\n\n## Limitations\n\n", "\n\n## Limits\n\n"),
+    ("![reference cloud: colours above, features below](", "![the golden cloud: colour above, features below]("),
+    ("\n\nIf the manifest lists it, its name is enough: `", "\n\nWhere the manifest lists it, its name does: `"),
+    (
+        "verifies checksums and reference output on your machine.\n\n## Input",
+        "with the same name proves that it still gives its recorded features on your machine.\n\n## Input",
+    ),
+    ("`: projections used in pretraining, `load_proj", "`: the projections of the transfer, `load_proj"),
+)
+
+
+def write_card(
+    config: WeightConfig,
+    record: WeightRecord,
+    repo: str | None = None,
+    picture: str | None = None,
+    classes: tuple[str, ...] | None = None,
+) -> str:
     """The card as Markdown, with the Hub's front matter.
 
     Args:
         config, record: of the weight.
         repo: owner/name on the Hub, where it is published.
         picture: a file beside the card that it shows.
+        classes: of the head of a fine-tuned weight; without them its head is left out.
     """
     sections = [
         _front_matter(config, record),
         f"# {config.name}\n\n{inline(record.description)}",
-        "" if picture is None else f"![the golden cloud: colour above, features below]({picture})",
+        "" if picture is None else f"![reference cloud: colours above, features below]({picture})",
         f"## Load\n\n{_load(config, repo)}",
         f"## Input\n\n{_input(config.input_spec)}",
         f"## Features\n\n{_features(config, record)}",
-        f"## How it was made\n\n{_origin(config, record)}",
-        f"## Data\n\n{_data(record)}",
-        f"## Measured\n\n{_metrics(record.metrics)}",
-        _bullets("## Deviations from the method as published", record.deviations),
-        _bullets("## Limits", record.limits),
+        f"## How it was made\n\n{_origin(config, record, classes)}",
+        f"## Training data\n\n{_data(record)}",
+        f"## Results\n\n{_metrics(record.metrics)}",
+        _bullets("## Differences from the published method", record.deviations),
+        _bullets("## Limitations", record.limits),
         f"## Licence\n\nWeights: {inline(record.licences.weights)}. Data: {inline(record.licences.data)}.",
         f"## Citation\n\n{_block(record.citation)}",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def in_words_of_0_1(card: str) -> str:
+    """A card as 0.1 would have written it: folders of that version keep theirs."""
+    for today, then in _SINCE_0_1:
+        card = card.replace(today, then, 1)
+    return card
 
 
 def _front_matter(config: WeightConfig, record: WeightRecord) -> str:
@@ -60,8 +91,8 @@ def _load(config: WeightConfig, repo: str | None) -> str:
         f'backbone = ppkt_zoo.load_backbone("{where}")\n'
         "features = backbone.encode(xyz, rgb)  # float32 (N, C), row i belongs to point i\n"
         "```\n\n"
-        f'Where the manifest lists it, its name does: `load_backbone("{config.name}")`; {other}. '
-        "`ppkt_zoo.verify(…)` with the same name proves that it still gives its recorded features on your machine."
+        f'If the manifest lists it, its name is enough: `load_backbone("{config.name}")`; {other}. '
+        "`ppkt_zoo.verify(…)` verifies checksums and reference output on your machine."
     )
 
 
@@ -88,7 +119,7 @@ def _features(config: WeightConfig, record: WeightRecord) -> str:
     )
 
 
-def _origin(config: WeightConfig, record: WeightRecord) -> str:
+def _origin(config: WeightConfig, record: WeightRecord, classes: tuple[str, ...] | None) -> str:
     lines = [
         f"- method: {inline(record.method)}",
         f"- architecture: `{config.architecture}`, {_code(config.arguments)}",
@@ -115,12 +146,18 @@ def _origin(config: WeightConfig, record: WeightRecord) -> str:
             f"- training: {cost.steps} steps in {cost.hours:.1f} h on {inline(cost.machine)}"
             f"{f' ({versions})' if versions else ''}"
         )
-    if HEAD in config.files:
-        lines.append(f"- `{HEAD}`, `{HEAD_CONFIG}`: a linear head, `load_segmentation(…)` gives backbone and head")
+    if config.head is not None and classes is not None:
+        lines.append(f"- `{config.head.tensors}`, `{config.head.config}`: {config.head.card}{_classes(classes)}")
     if PROJECTION in config.files:
-        lines.append(f"- `{PROJECTION}`: the projections of the transfer, `load_projection(…)` gives them")
+        lines.append(f"- `{PROJECTION}`: projections used in pretraining, `load_projection(…)` gives them")
     lines.append(f"- created: {record.created.isoformat()}")
     return "\n".join(lines)
+
+
+def _classes(classes: tuple[str, ...]) -> str:
+    if not classes:
+        return ""
+    return f"; {len(classes)} {'class' if len(classes) == 1 else 'classes'}: {', '.join(map(inline, classes))}"
 
 
 def _data(record: WeightRecord) -> str:
@@ -134,8 +171,8 @@ def _data(record: WeightRecord) -> str:
 
 def _metrics(metrics: tuple[Metric, ...]) -> str:
     if not metrics:
-        return "Nothing was measured yet."
-    head = "| what | on | value (95 % interval) | control | seeds | n |\n| --- | --- | --- | --- | --- | --- |\n"
+        return "Not evaluated yet."
+    head = "| metric | data | value (95 % interval) | control | seeds | n |\n| --- | --- | --- | --- | --- | --- |\n"
     rows = []
     for metric in metrics:
         control = f"{inline(metric.control.name)}: {_estimate(metric.control)}" if metric.control else "–"

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ppkt_zoo.errors import WeightError
 from ppkt_zoo.points.input_spec import PREPROCESSING_VERSION, InputSpec
+from ppkt_zoo.zoo.head import HEADS, HeadFormat
 from ppkt_zoo.zoo.record import Architecture, Arguments, FileEntry, Line, Model, WeightName
 from ppkt_zoo.zoo.tensors import StorageDtype
 
@@ -22,17 +23,23 @@ CARD: Final = "README.md"
 PICTURE: Final = "features.png"
 
 #: The files that config.json vouches for; no other file is ever read from a folder.
-FileName = Literal[
-    "model.safetensors",
-    "golden.safetensors",
-    "projection.safetensors",
-    "head.safetensors",
-    "head.json",
-    "detector.safetensors",
-    "detector.json",
-    "record.json",
-    "recipe.yaml",
-]
+FILES: Final = (
+    MODEL,
+    GOLDEN,
+    PROJECTION,
+    *(file for head in HEADS for file in (head.tensors, head.config)),
+    RECORD,
+    RECIPE,
+)
+
+
+def _known_file(name: str) -> str:
+    if name not in FILES:
+        raise ValueError(f"must be one of {', '.join(FILES)}")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_known_file)]
 
 
 class NetworkConfig(Model):
@@ -94,6 +101,15 @@ class WeightConfig(NetworkConfig):
         missing = [name for name in (MODEL, GOLDEN, RECORD) if name not in files]
         if missing:
             raise ValueError(f"lists no {', '.join(missing)}: every weight has them")
-        if ("head.safetensors" in files) != ("head.json" in files):
-            raise ValueError("lists only one of head.safetensors and head.json: a fine-tuned weight has both")
+        for head in HEADS:
+            if (head.tensors in files) != (head.config in files):
+                raise ValueError(f"lists only one of {head.tensors} and {head.config}: a fine-tuned weight has both")
+        found = [head.task for head in HEADS if head.tensors in files]
+        if len(found) > 1:
+            raise ValueError(f"lists heads for {' and '.join(found)}: a weight has one head or none")
         return files
+
+    @property
+    def head(self) -> HeadFormat | None:
+        """The format of the head that a fine-tuned weight carries; None for a backbone alone."""
+        return next((head for head in HEADS if head.tensors in self.files), None)

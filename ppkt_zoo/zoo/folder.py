@@ -3,25 +3,22 @@
 import datetime
 import hashlib
 import os
-import shutil
-import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ppkt_zoo.errors import ManifestError, WeightError
 from ppkt_zoo.files.reading import usable_path
-from ppkt_zoo.files.writing import write_whole
 from ppkt_zoo.points.cloud import PointCloud
-from ppkt_zoo.zoo.beside import carry_over, laid_aside, leftover_note, pickle_note
 from ppkt_zoo.zoo.card import write_card
 from ppkt_zoo.zoo.config import (
     CARD,
     CONFIG,
+    FILES,
     GOLDEN,
     MODEL,
     PROJECTION,
@@ -32,13 +29,16 @@ from ppkt_zoo.zoo.config import (
     WeightConfig,
 )
 from ppkt_zoo.zoo.golden import Golden, make_golden
-from ppkt_zoo.zoo.head import HEAD, HEAD_CONFIG, Head, HeadFiles
+from ppkt_zoo.zoo.head import TaskHead, read_head
 from ppkt_zoo.zoo.manifest import BundledSource, HubSource, WeightSpec, to_json
 from ppkt_zoo.zoo.network import build_network, build_random
+from ppkt_zoo.zoo.placing import leftover_note, pickle_note, place
 from ppkt_zoo.zoo.record import WeightRecord
 from ppkt_zoo.zoo.registry import origin_of
 from ppkt_zoo.zoo.tensors import (
+    Held,
     StorageDtype,
+    check_file,
     check_finite,
     decode_tensors,
     encode_tensors,
@@ -54,10 +54,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WeightFolder:
-    """An opened weight folder; every file is checked against config.json when it is read."""
+    """An opened weight folder; every file is checked against config.json when it is read.
+
+    Attributes:
+        path, config: where it lies, and what it holds.
+        held: files that were checked already and wait to be read, so that nothing is read and hashed twice.
+    """
 
     path: Path
     config: WeightConfig
+    held: Held = field(default_factory=dict, repr=False, compare=False)
 
     def read(self, name: FileName) -> bytes:
         """The bytes of one of the folder's files.
@@ -67,7 +73,21 @@ class WeightFolder:
         """
         if name not in self.config.files:
             raise WeightError(f"{self.config.name} has no {name}")
-        return read_bytes(self.path / name, self.config.files[name])
+        checked, data = self.held.pop(name, (None, b""))
+        entry = self.config.files[name]
+        return data if checked == entry else read_bytes(self.path / name, entry)
+
+    def check(self, hold: bool = False) -> None:
+        """Hold every file that config.json lists against its recorded size and sha256.
+
+        Args:
+            hold: keep the bytes until each is read.
+
+        Raises:
+            WeightError: one is missing, cut short or changed; the message names it.
+        """
+        for name, entry in self.config.files.items():
+            check_file(self.path / name, entry, self.held if hold else None)
 
     def backbone(self) -> "Backbone":
         """The network with its weights, in float32 on the CPU, in eval mode."""
@@ -94,27 +114,30 @@ class WeightFolder:
             check_finite(key, tensor, where)
         return {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in tensors.items()}
 
-    def head(self) -> Head:
-        """The head of a fine-tuned weight.
+    def head(self) -> TaskHead | None:
+        """What a fine-tuned weight carries beside its backbone, by the code of its task; None where there is nothing.
 
         Raises:
-            WeightError: this weight has none, or its files do not fit.
+            WeightError: its files do not fit.
         """
-        if HEAD not in self.config.files:
-            raise WeightError(
-                f"{self.config.name} is a backbone without a head: fine-tune one first, "
-                "ppkt-zoo segmentation train RECIPE"
-            )
-        where = str(self.path / HEAD)
-        return Head.from_files(self.read(HEAD_CONFIG), self.read(HEAD), self.config.levels, where)
+        return read_head(self)
 
     def record(self) -> WeightRecord:
         """How the weight came to be."""
         return parse_json(WeightRecord, self.read(RECORD), str(self.path / RECORD), WeightError)
 
+    def card(self, repo: str | None = None, picture: str | None = None) -> str:
+        """The card that belongs to it, see :func:`~ppkt_zoo.zoo.card.write_card`."""
+        head = self.head()
+        return write_card(self.config, self.record(), repo, picture, None if head is None else head.classes)
 
-def open_weight_folder(path: str | os.PathLike[str]) -> WeightFolder:
+
+def open_weight_folder(path: str | os.PathLike[str], held: Held | None = None) -> WeightFolder:
     """Open a weight folder and check its config.json.
+
+    Args:
+        path: of the folder.
+        held: files of it that were read and checked already.
 
     Raises:
         WeightError: no such folder, no weight folder, or a config that does not fit.
@@ -127,9 +150,11 @@ def open_weight_folder(path: str | os.PathLike[str]) -> WeightFolder:
     if not os.path.lexists(folder / CONFIG):
         raise WeightError(f"{folder} is no weight folder: {CONFIG} is missing{pickle_note(folder)}")
     where = str(folder / CONFIG)
-    config = parse_json(WeightConfig, read_bytes(folder / CONFIG), where, WeightError)
+    held = {} if held is None else held
+    _, data = held.pop(CONFIG, None) or (None, read_bytes(folder / CONFIG))
+    config = parse_json(WeightConfig, data, where, WeightError)
     config.check_preprocessing(where)
-    return WeightFolder(folder, config)
+    return WeightFolder(folder, config, held)
 
 
 def write_weight_folder(
@@ -140,7 +165,7 @@ def write_weight_folder(
     golden_cloud: PointCloud,
     dtype: StorageDtype | torch.dtype = "float16",
     projection: Mapping[str, Tensor] | None = None,
-    head: HeadFiles | None = None,
+    head: TaskHead | None = None,
     extra_files: Mapping[str, str | bytes] | None = None,
     overwrite: bool = False,
 ) -> WeightFolder:
@@ -156,7 +181,7 @@ def write_weight_folder(
             as they were stored, become the golden output.
         dtype: float16 stores tensors of two or more axes in half precision, the others in float32.
         projection: tensors of UPL and point head, to be had again by ``load_projection``.
-        head: of a fine-tuned weight; it is stored in float32, with what it gives for the golden cloud.
+        head: of a fine-tuned weight; it is stored with what it gives for the golden cloud.
         extra_files: name → content of what goes along: ``recipe.yaml`` (hashed in config.json), a picture.
         overwrite: put the new folder in the place of an old one.
 
@@ -186,7 +211,7 @@ def write_weight_folder(
         files[PROJECTION] = encode_tensors(to_storage(projection, network.dtype), None)
     if head is not None:
         files |= head.files(rounded, golden)
-    return _install(Path(folder), network, record, files, overwrite)
+    return _write(Path(folder), network, record, files, head, overwrite)
 
 
 def update_record(folder: str | os.PathLike[str], record: WeightRecord | Mapping[str, Any]) -> WeightFolder:
@@ -200,7 +225,7 @@ def update_record(folder: str | os.PathLike[str], record: WeightRecord | Mapping
     new = parse_mapping(WeightRecord, record, RECORD, ManifestError)
     files: dict[str, bytes] = {name: opened.read(name) for name in opened.config.files}
     network = NetworkConfig.model_validate(opened.config.model_dump(exclude={"files"}))
-    return _install(opened.path, network, new, files, overwrite=True, keep=True)
+    return _write(opened.path, network, new, files, opened.head(), overwrite=True, keep=True)
 
 
 def weight_spec(folder: WeightFolder, source: BundledSource | HubSource) -> WeightSpec:
@@ -219,7 +244,7 @@ def weight_spec(folder: WeightFolder, source: BundledSource | HubSource) -> Weig
 
 
 def _extra_bytes(extra: Mapping[str, str | bytes]) -> dict[str, bytes]:
-    own = {*get_args(FileName), CONFIG, CARD} - {RECIPE}
+    own = {*FILES, CONFIG, CARD} - {RECIPE}
     for name in extra:
         if name in own or name.startswith(".") or any(mark in name for mark in "/\\:\0"):
             raise ManifestError(f"extra file {name!r}: give a plain file name that is none of {', '.join(sorted(own))}")
@@ -246,48 +271,19 @@ def _complete_record(
     return checked
 
 
-def _install(
+def _write(
     folder: Path,
     network: NetworkConfig,
     record: WeightRecord,
     files: dict[str, bytes],
+    head: TaskHead | None,
     overwrite: bool,
     keep: bool = False,
 ) -> WeightFolder:
-    """Write all files beside the folder, with what else lies in it where ``keep`` says so, then rename."""
-    if folder.exists() and not overwrite:
-        raise WeightError(f"{folder} exists already: choose another one, or write with overwrite=True")
-    if folder.exists() and not (folder / CONFIG).is_file():
-        raise WeightError(f"{folder} exists and is no weight folder, so it is not overwritten: choose another one")
+    """Record, config and card beside all other files, and the folder in its place."""
     files = files | {RECORD: to_json(record).encode()}
-    entries = {name: file_entry(files[name]) for name in get_args(FileName) if name in files}
+    entries = {name: file_entry(files[name]) for name in FILES if name in files}
     config = WeightConfig.model_validate({**network.model_dump(), "files": entries})
-    files = files | {CONFIG: to_json(config).encode(), CARD: write_card(config, record).encode()}
-    # A kill between the two renames leaves the old folder under `aside`; open_weight_folder tells of it.
-    draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
-    aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.old")
-    try:
-        draft.mkdir()
-        for name, data in files.items():
-            write_whole(draft / name, data, WeightError)
-        if keep:
-            carry_over(folder, draft)
-        if folder.exists():
-            folder.rename(aside)
-        try:
-            draft.rename(folder)
-        except OSError:
-            if aside.exists():
-                aside.rename(folder)
-            raise
-    except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise WeightError(f"{folder} cannot be written: {reason}") from None
-    except WeightError as error:
-        raise WeightError(f"{folder} cannot be written; what stood there still stands ({error})") from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    # The new one stands: what this writing, or an interrupted one, laid aside is of no more use.
-    for old in laid_aside(folder):
-        shutil.rmtree(old, ignore_errors=True)
+    card = write_card(config, record, classes=None if head is None else head.classes)
+    place(folder, files | {CONFIG: to_json(config).encode(), CARD: card.encode()}, overwrite, keep)
     return WeightFolder(folder, config)

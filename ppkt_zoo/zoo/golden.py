@@ -12,7 +12,7 @@ from ppkt_zoo.points.cloud import PointCloud
 
 if TYPE_CHECKING:
     from ppkt_zoo.backbones.base import Backbone
-    from ppkt_zoo.zoo.head import Head
+    from ppkt_zoo.zoo.head import TaskHead
 
 #: Rows of the cloud whose features are kept; a few hundred find any change.
 GOLDEN_ROWS = 256
@@ -94,7 +94,8 @@ class VerifyReport:
     """What :func:`ppkt_zoo.verify` found.
 
     Attributes:
-        errors: level → largest absolute difference to the golden output, as a part of the level's largest value.
+        errors: level, and each output of a task head (``head``, ``votes``) → largest absolute difference to the stored
+            output, as a part of its largest value.
         tolerance: the largest error that was allowed.
         seconds: time of the encoding.
     """
@@ -109,31 +110,36 @@ class VerifyReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every level holds."""
+        """Whether every level, and the head where there is one, is within the tolerance."""
         return all(error <= self.tolerance for error in self.errors.values())
 
     def __str__(self) -> str:
         levels = ", ".join(f"{level} {error:.1e}" for level, error in self.errors.items())
-        state = "holds" if self.ok else "DOES NOT HOLD"
+        state = "verified" if self.ok else "NOT VERIFIED"
         return (
             f"{self.name} {state} on {self.device} (engine {self.engine}): relative error {levels}, "
             f"tolerance {self.tolerance:.0e}, {self.points} points in {self.seconds:.2f} s"
         )
 
 
-def golden_errors(backbone: "Backbone", golden: Golden, head: "Head | None" = None) -> dict[str, float]:
-    """Level → largest absolute difference to the golden features over the level's largest absolute value.
+def golden_errors(backbone: "Backbone", golden: Golden, head: "TaskHead | None" = None) -> dict[str, float]:
+    """Level → largest difference to the golden features, as a part of the level's largest value.
 
-    With a ``head``, ``"head"`` → the same for its scores.
+    With a ``head``, what its :meth:`~ppkt_zoo.zoo.head.TaskHead.errors` gives too.
     """
     found = _encode_rows(backbone, golden.cloud, golden.rows)
-    errors = {} if head is None else {"head": head.error(found)}
-    for level, expected in golden.features.items():
-        scale = float(expected.abs().max().clamp_min(torch.finfo(torch.float32).tiny))
-        difference = (found[level] - expected).abs().max()
-        # NaN compares false with everything; infinity fails the tolerance as it should.
-        errors[level] = float(difference) / scale if bool(torch.isfinite(difference)) else float("inf")
-    return errors
+    errors = {level: relative_error(found[level], expected) for level, expected in golden.features.items()}
+    return errors if head is None else errors | head.errors(backbone, golden, found)
+
+
+def relative_error(found: Tensor, expected: Tensor) -> float:
+    """Largest absolute difference over the largest absolute value expected; infinity for NaN or another shape."""
+    if found.shape != expected.shape:
+        return float("inf")
+    difference = (found - expected).abs().max()
+    scale = expected.abs().max().clamp_min(torch.finfo(torch.float32).tiny)
+    # NaN compares false with everything; infinity fails the tolerance as it should.
+    return float(difference) / float(scale) if bool(torch.isfinite(difference)) else float("inf")
 
 
 def _encode_rows(backbone: "Backbone", cloud: PointCloud, rows: Tensor) -> dict[str, Tensor]:

@@ -1,151 +1,151 @@
-"""The linear head that a fine-tuned weight carries: what each channel of it means, and a golden output of its own."""
+"""What a fine-tuned weight carries beside its backbone, whatever its task is: two files with an output of their own.
 
+The code of a task reads its head, and is imported when a folder that carries one is met, not before.
+"""
+
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
-import torch
-from pydantic import FailFast, Field, field_validator, model_validator
 from torch import Tensor
 
 from ppkt_zoo.errors import WeightError
 from ppkt_zoo.zoo.golden import Golden
-from ppkt_zoo.zoo.record import Model, Text
+from ppkt_zoo.zoo.record import Model
 from ppkt_zoo.zoo.tensors import check_finite, decode_tensors, encode_tensors
 from ppkt_zoo.zoo.validation import parse_json
 
 if TYPE_CHECKING:
     from ppkt_zoo.backbones.base import Backbone
+    from ppkt_zoo.zoo.folder import WeightFolder
 
-HEAD: Final = "head.safetensors"
-HEAD_CONFIG: Final = "head.json"
+__all__ = ["HEADS", "HeadConfig", "HeadFormat", "TaskHead", "decode_head", "encode_head", "format_of", "read_head"]
 
-_Id = Annotated[int, Field(ge=0, lt=2**31)]
-_Part = Annotated[int, Field(ge=0, le=255)]
+
+@dataclass(frozen=True)
+class HeadFormat:
+    """How one task's head lies in a weight folder.
+
+    Attributes:
+        task: what config.json's reader calls it, and a command of ours.
+        tensors, config: names of its two files; a folder has both or none.
+        reader: ``module:function`` that makes a :class:`TaskHead` of a :class:`~ppkt_zoo.zoo.folder.WeightFolder`.
+        card: what its line on the card says of the two files.
+    """
+
+    task: str
+    tensors: str
+    config: str
+    reader: str
+    card: str
+
+
+#: Every task's head. Whoever adds one adds a line here, and a class that fits :class:`TaskHead`.
+HEADS: Final = (
+    HeadFormat(
+        "segmentation",
+        "head.safetensors",
+        "head.json",
+        "ppkt_zoo.downstream.segmentation.head:read_segmentation_head",
+        "a linear head, `load_segmentation(…)` gives backbone and head",
+    ),
+    HeadFormat(
+        "detection",
+        "detector.safetensors",
+        "detector.json",
+        "ppkt_zoo.downstream.detection.head:read_detection_head",
+        "a VoteNet head, `load_detector(…)` gives backbone and head",
+    ),
+)
+
+
+class TaskHead(Protocol):
+    """A head that was read from its files, or is about to be written.
+
+    Attributes:
+        classes: names of what it tells apart.
+    """
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    def files(self, backbone: "Backbone", golden: Golden) -> dict[str, bytes]:
+        """Name → content of its two files, by :func:`encode_head`.
+
+        Args:
+            backbone: as the folder stores it, rounded, on the CPU.
+            golden: the folder's reference output; the head's own is computed from it and stored.
+        """
+
+    def errors(self, backbone: "Backbone", golden: Golden, features: Mapping[str, Tensor]) -> dict[str, float]:
+        """Name → largest difference between an output and the stored one, as a part of the largest value.
+
+        Args:
+            backbone: in eval mode, on any device.
+            golden: the folder's reference output.
+            features: level → float32 (K, C), what the backbone gives now for the golden rows.
+        """
 
 
 class HeadConfig(Model):
-    """The whole of head.json; the header of ``head.safetensors`` repeats it."""
+    """What the JSON file of a head begins with; the header of its tensors repeats the whole file."""
 
     format: Literal[1] = 1
-    task: Literal["segmentation"] = "segmentation"
-    level: Text = Field(description="the backbone's level that the head reads")
-    classes: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], FailFast()] = Field(
-        min_length=2, description="a name each output"
-    )
-    ids: tuple[_Id, ...] | None = Field(default=None, description="what files call each class; its place where absent")
-    colors: tuple[tuple[_Part, _Part, _Part] | None, ...] | None = Field(
-        default=None, description="in pictures, red, green and blue a class; any that fits where a class has none"
-    )
-
-    @field_validator("classes")
-    @classmethod
-    def _classes_are_distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(classes)) != len(classes):
-            raise ValueError("names no class twice")
-        return classes
-
-    @model_validator(mode="after")
-    def _one_each(self) -> "HeadConfig":
-        for field in (self.ids, self.colors):
-            if field is not None and len(field) != len(self.classes):
-                raise ValueError(f"has {len(field)} ids or colors for {len(self.classes)} classes")
-        if self.ids is not None and len(set(self.ids)) != len(self.ids):
-            raise ValueError("gives two classes one id")
-        return self
 
     def content(self) -> dict[str, Any]:
         """What the files hold; fields that are absent are left out, as older versions wrote it."""
         return self.model_dump(mode="json", exclude_none=True)
 
 
-class HeadFiles(Protocol):
-    """What a weight folder carries beside its backbone for one task."""
-
-    def files(self, backbone: "Backbone", golden: Golden) -> dict[str, bytes]:
-        """Name → content of the files that config.json shall vouch for.
-
-        Args:
-            backbone: as the folder stores it, rounded, on the CPU.
-            golden: the folder's golden output.
-        """
-        ...
+_Config = TypeVar("_Config", bound=HeadConfig)
 
 
-@dataclass(frozen=True)
-class Head:
-    """A linear layer on one level's features.
+def format_of(task: str) -> HeadFormat:
+    """The format of a task's head."""
+    return next(one for one in HEADS if one.task == task)
 
-    Attributes:
-        config: level and classes.
-        weight: float32 (K, C).
-        bias: float32 (K,).
-        golden: float32 (rows, K), what it gives for the golden features; None before it was written.
+
+def read_head(folder: "WeightFolder") -> TaskHead | None:
+    """The head of a weight, whichever task it is for; None for a backbone alone.
+
+    Raises:
+        WeightError: its files are damaged or do not fit.
     """
-
-    config: HeadConfig
-    weight: Tensor
-    bias: Tensor
-    golden: Tensor | None = None
-
-    def scores(self, features: Tensor) -> Tensor:
-        """Features float32 (N, C) → scores (N, K)."""
-        return torch.nn.functional.linear(features, self.weight.to(features.device), self.bias.to(features.device))
-
-    def error(self, features: Mapping[str, Tensor]) -> float:
-        """Largest difference to the golden scores for these features of the golden rows, over the largest score."""
-        assert self.golden is not None
-        difference = (self.scores(features[self.config.level]) - self.golden).abs().max()
-        scale = float(self.golden.abs().max().clamp_min(torch.finfo(torch.float32).tiny))
-        return float(difference) / scale if bool(torch.isfinite(difference)) else float("inf")
-
-    def files(self, backbone: "Backbone", golden: Golden) -> dict[str, bytes]:
-        """The head's two files, for a weight folder with this golden output; see :class:`HeadFiles`.
-
-        Raises:
-            WeightError: the head does not fit the backbone's level, or holds NaN.
-        """
-        features = golden.features.get(self.config.level)
-        _check(self, None if features is None else features.shape[1], "the head")
-        assert features is not None
-        tensors = {"weight": self.weight, "bias": self.bias, "golden": self.scores(features)}
-        text = self.config.model_dump_json(indent=2, exclude_none=True)
-        return {HEAD: encode_tensors(tensors, self.config.content()), HEAD_CONFIG: text.encode()}
-
-    @classmethod
-    def from_files(cls, config: bytes, tensors: bytes, levels: Mapping[str, int], where: str) -> "Head":
-        """Read the two files strictly.
-
-        Args:
-            config, tensors: the bytes of head.json and head.safetensors.
-            levels: of the backbone, name → channels.
-            where: path of head.safetensors, for messages.
-
-        Raises:
-            WeightError: they do not fit each other or the backbone.
-        """
-        parsed = parse_json(HeadConfig, config, f"{where.removesuffix(HEAD)}{HEAD_CONFIG}", WeightError)
-        found, header = decode_tensors(tensors, where)
-        if header != parsed.content():
-            raise WeightError(f"{where} and {HEAD_CONFIG} disagree on level or classes: get the folder again")
-        if set(found) != {"weight", "bias", "golden"}:
-            raise WeightError(f"{where} must hold bias, golden, weight, it holds {', '.join(sorted(found))}")
-        head = cls(parsed, found["weight"], found["bias"], found["golden"])
-        _check(head, levels.get(parsed.level), where)
-        if found["golden"].ndim != 2 or found["golden"].shape[1] != len(parsed.classes):
-            raise WeightError(f"{where}: golden must have {len(parsed.classes)} columns, one a class")
-        return head
+    if folder.config.head is None:
+        return None
+    module, _, function = folder.config.head.reader.partition(":")
+    head: TaskHead = getattr(importlib.import_module(module), function)(folder)
+    return head
 
 
-def _check(head: Head, channels: int | None, where: str) -> None:
-    if channels is None:
-        raise WeightError(f"{where} reads the level {head.config.level!r}, which the backbone does not have")
-    shapes = {"weight": (len(head.config.classes), channels), "bias": (len(head.config.classes),)}
-    for key, shape in shapes.items():
-        tensor: Tensor = getattr(head, key)
-        if tensor.shape != shape or tensor.dtype != torch.float32:
-            raise WeightError(
-                f"{where}: {key} is {tensor.dtype} {tuple(tensor.shape)}, must be float32 {shape}: "
-                "it belongs to other classes or another backbone"
-            )
-        check_finite(key, tensor, where)
+def encode_head(task: str, config: HeadConfig, tensors: Mapping[str, Tensor]) -> dict[str, bytes]:
+    """The two files of a head: name → content."""
+    files = format_of(task)
+    text = config.model_dump_json(indent=2, exclude_none=True)
+    return {files.tensors: encode_tensors(tensors, config.content()), files.config: text.encode()}
+
+
+def decode_head(folder: "WeightFolder", task: str, model: type[_Config]) -> tuple[_Config, dict[str, Tensor], str]:
+    """The two files of a task's head, read strictly: config, tensors, and how messages name the tensors' file.
+
+    Raises:
+        WeightError: this weight has no such head, or the files are damaged or do not fit each other.
+    """
+    files = format_of(task)
+    if files.tensors not in folder.config.files:
+        found = folder.config.head
+        carries = "is a backbone without a head" if found is None else f"has a head for {found.task}, not for {task}"
+        raise WeightError(f"{folder.config.name} {carries}: fine-tune one first, ppkt-zoo {task} train RECIPE")
+    where = str(folder.path / files.tensors)
+    config = parse_json(model, folder.read(files.config), str(folder.path / files.config), WeightError)
+    tensors, header = decode_tensors(folder.read(files.tensors), where)
+    if header != config.content():
+        changed = header if isinstance(header, dict) else {}
+        fields = [name for name, value in config.content().items() if changed.get(name) != value]
+        raise WeightError(
+            f"{where} and {files.config} disagree on {', '.join(fields) or 'their fields'}: get the folder again"
+        )
+    for name, tensor in tensors.items():
+        check_finite(name, tensor, where)
+    return config, tensors, where

@@ -10,7 +10,7 @@ from ppkt_zoo.zoo.manifest import HubSource, WeightSpec
 from ppkt_zoo.zoo.mirror import mirror_address, mirrored_file
 from ppkt_zoo.zoo.names import HubName, LocalName
 from ppkt_zoo.zoo.record import FileEntry
-from ppkt_zoo.zoo.tensors import check_bytes, check_file, read_bytes
+from ppkt_zoo.zoo.tensors import Held, check_bytes, check_file, file_entry, read_bytes
 
 #: Bundled weights lie in folders under it.
 BUNDLED = Path(__file__).resolve().parent.parent / "weights"
@@ -20,44 +20,57 @@ _LARGEST_CONFIG = 1 << 20
 _TRUE = ("1", "ON", "YES", "TRUE")
 
 
-def fetch_listed(weight: WeightSpec, cache_dir: str | os.PathLike[str] | None = None) -> WeightFolder:
+def fetch_listed(
+    weight: WeightSpec, cache_dir: str | os.PathLike[str] | None = None, hold: bool = False
+) -> WeightFolder:
     """The folder of a listed weight, every file of it checked against the manifest's sha256.
+
+    Args:
+        weight: of the manifest.
+        cache_dir: of the Hub's client.
+        hold: keep the checked bytes until they are read.
 
     Raises:
         WeightError: it cannot be had, is damaged, or is not what the manifest says.
     """
+    held: Held = {}
     if isinstance(weight.source, HubSource):
         name = HubName(weight.source.repo, weight.source.revision)
         for file, entry in weight.files.items():
-            path = _fetch_checked(name, file, entry, cache_dir)
+            path = _fetch_checked(name, file, entry, cache_dir, held if hold or file == CONFIG else None)
             if file == CONFIG:
                 root = path.parent
     else:
         root = BUNDLED / weight.source.folder
         for file, entry in weight.files.items():
-            _check_bundled(root / file, entry)
-    folder = open_weight_folder(root)
+            _check_bundled(root / file, entry, held if hold or file == CONFIG else None)
+    folder = open_weight_folder(root, held)
     for field in ("name", "architecture", "arguments", "input_spec"):
         if getattr(folder.config, field) != getattr(weight, field):
             raise WeightError(f"{weight.name}: the manifest and {CONFIG} disagree on {field}; nothing was loaded")
     return folder
 
 
-def fetch_named(name: HubName | LocalName, cache_dir: str | os.PathLike[str] | None = None) -> WeightFolder:
+def fetch_named(
+    name: HubName | LocalName, cache_dir: str | os.PathLike[str] | None = None, hold: bool = False
+) -> WeightFolder:
     """The folder that ``local-dir:`` or ``hf-hub:`` names; its files are checked against its config.json.
+
+    Args:
+        name: of the weight.
+        cache_dir, hold: as for :func:`fetch_listed`.
 
     Raises:
         WeightError: it cannot be had or is damaged.
     """
     if isinstance(name, LocalName):
         folder = open_weight_folder(name.path)
-        for file, entry in folder.config.files.items():
-            check_file(folder.path / file, entry)
+        folder.check(hold)
         return folder
     config = _download(name, CONFIG, cache_dir, _LARGEST_CONFIG)
     before = read_bytes(config)
     try:
-        return _complete(name, config, cache_dir)
+        return _complete(name, config, before, cache_dir, hold)
     except WeightError as error:
         if _offline():
             raise
@@ -67,29 +80,34 @@ def fetch_named(name: HubName | LocalName, cache_dir: str | os.PathLike[str] | N
         config = _download(name, CONFIG, cache_dir, _LARGEST_CONFIG, force=True)
     except WeightError:
         raise first from None
-    if read_bytes(config) == before:
+    now = read_bytes(config)
+    if now == before:
         raise first
-    return _complete(name, config, cache_dir)
+    return _complete(name, config, now, cache_dir, hold)
 
 
-def _complete(name: HubName, config: Path, cache_dir: str | os.PathLike[str] | None) -> WeightFolder:
+def _complete(
+    name: HubName, config: Path, content: bytes, cache_dir: str | os.PathLike[str] | None, hold: bool
+) -> WeightFolder:
     """The folder of a fetched config.json, with every file that it lists."""
-    folder = open_weight_folder(config.parent)
+    folder = open_weight_folder(config.parent, {CONFIG: (file_entry(content), content)})
     for file, entry in folder.config.files.items():
-        _fetch_checked(name, file, entry, cache_dir)
+        _fetch_checked(name, file, entry, cache_dir, folder.held if hold else None)
     return folder
 
 
-def _check_bundled(path: Path, entry: FileEntry) -> None:
+def _check_bundled(path: Path, entry: FileEntry, held: Held | None) -> None:
     if not path.resolve().is_relative_to(BUNDLED.resolve()):
         raise WeightError(f"{path} leads out of {BUNDLED}: install ppkt-zoo again")
-    check_file(path, entry)
+    check_file(path, entry, held)
 
 
-def _fetch_checked(name: HubName, file: str, entry: FileEntry, cache_dir: str | os.PathLike[str] | None) -> Path:
+def _fetch_checked(
+    name: HubName, file: str, entry: FileEntry, cache_dir: str | os.PathLike[str] | None, held: Held | None
+) -> Path:
     path = _download(name, file, cache_dir, entry.size)
     try:
-        check_file(path, entry)
+        check_file(path, entry, held)
     except WeightError:
         if _offline():
             raise

@@ -3,30 +3,21 @@
 import re
 
 from ppkt_zoo.errors import WeightError
-from ppkt_zoo.zoo.card import write_card
+from ppkt_zoo.zoo.card import in_words_of_0_1, write_card
 from ppkt_zoo.zoo.config import CARD, CONFIG, PICTURE, PROJECTION, RECIPE, RECORD
 from ppkt_zoo.zoo.folder import WeightFolder
 from ppkt_zoo.zoo.names import REPOSITORY
-from ppkt_zoo.zoo.tensors import check_file, file_entry, read_bytes
+from ppkt_zoo.zoo.record import WeightRecord
+from ppkt_zoo.zoo.tensors import file_entry, read_bytes
 
-__all__ = ["check_card", "check_contents", "check_files"]
+__all__ = ["check_card", "check_contents"]
 
 # Where a published card names its own repository.
 _REPOSITORY = re.compile(rf"hf-hub:({REPOSITORY.pattern})@<40-hex commit>")
 
 
-def check_files(folder: WeightFolder) -> None:
-    """Hold every file that config.json lists against its recorded size and sha256.
-
-    Raises:
-        WeightError: one is missing, cut short or changed; the message names it.
-    """
-    for name, entry in folder.config.files.items():
-        check_file(folder.path / name, entry)
-
-
-def check_contents(folder: WeightFolder, parameters: int) -> None:
-    """Read record, recipe and projections, and hold what they say against each other.
+def check_contents(folder: WeightFolder, parameters: int) -> WeightRecord:
+    """Read record, recipe and projections, and hold what they say against each other; the record.
 
     Args:
         folder: whose files are the recorded ones.
@@ -47,10 +38,15 @@ def check_contents(folder: WeightFolder, parameters: int) -> None:
             raise WeightError(f"{folder.path / RECIPE} is not the recipe that {RECORD} names: get the weight again")
     if PROJECTION in folder.config.files:
         folder.projection()
+    return record
 
 
-def check_card(folder: WeightFolder) -> None:
+def check_card(folder: WeightFolder, record: WeightRecord, classes: tuple[str, ...] | None) -> None:
     """Hold README.md of a folder against what its config and record give, for no hash of it stands in config.json.
+
+    Args:
+        folder, record: what it was written from, by this version or by 0.1.
+        classes: of the folder's head, where it has one.
 
     Raises:
         WeightError: it is missing, or says something else.
@@ -58,11 +54,14 @@ def check_card(folder: WeightFolder) -> None:
     path = folder.path / CARD
     text = read_bytes(path).decode("utf-8", "replace")
     named = _REPOSITORY.search(text)
-    record = folder.record()
     for repo in (None, named[1] if named else None):
         for picture in (None, PICTURE):
-            if text == write_card(folder.config, record, repo, picture):
+            if text == write_card(folder.config, record, repo, picture, classes):
                 return
+            # 0.1 named no classes, and no head but that of segmentation.
+            for told in (None, ()):
+                if text == in_words_of_0_1(write_card(folder.config, record, repo, picture, told)):
+                    return
     raise WeightError(
         f"{path} is not the card that {CONFIG} and {RECORD} give: it was changed, or another version of ppkt-zoo wrote "
         "it; nothing is loaded from it. ppkt_zoo.zoo.folder.update_record(folder, record) writes it anew"

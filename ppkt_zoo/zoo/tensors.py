@@ -21,6 +21,8 @@ from ppkt_zoo.files.strict_json import parse_json
 from ppkt_zoo.zoo.record import FileEntry
 
 StorageDtype = Literal["float16", "float32"]
+#: Files that were read and found to be those recorded: name → what was recorded, and the bytes.
+Held = dict[str, tuple[FileEntry, bytes]]
 
 _MEND = "it is damaged or cut short, get it again"
 _NO_SAFETENSORS = "is not a whole safetensors file"
@@ -56,12 +58,18 @@ def read_bytes(path: Path, entry: FileEntry | None = None) -> bytes:
     return data
 
 
-def check_file(path: Path, entry: FileEntry) -> None:
-    """Hold a file against its recorded size and sha256, without holding it in memory.
+def check_file(path: Path, entry: FileEntry, held: Held | None = None) -> None:
+    """Hold a file against its recorded size and sha256.
+
+    Args:
+        held: gets the bytes, for whoever needs them next; without it the file is never whole in memory.
 
     Raises:
         WeightError: as :func:`read_bytes` does.
     """
+    if held is not None:
+        held[path.name] = entry, read_bytes(path, entry)
+        return
     _check_state(path, entry)
     _check_sum(sha256_of_file(path, WeightError), entry, str(path))
 

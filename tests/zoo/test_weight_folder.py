@@ -152,7 +152,7 @@ def test_metrics_are_added_later(folder: Path) -> None:
     after = update_record(folder, record)
     assert open_weight_folder(folder).record() == record
     assert after.config.files["model.safetensors"] == before.config.files["model.safetensors"]
-    assert "Nothing was measured" in (folder / "README.md").read_text()
+    assert "Not evaluated yet" in (folder / "README.md").read_text()
     assert (folder / "picture.png").exists()
     verify(folder)
 

@@ -1,6 +1,5 @@
 """A weight folder → a repository on the Hugging Face Hub, fetched back and proven, and its entry of the manifest."""
 
-import io
 import os
 import tempfile
 from collections.abc import Mapping
@@ -12,8 +11,8 @@ from rich.console import Console
 from ppkt_zoo.cli.run.steps import Steps
 from ppkt_zoo.errors import InputError, ManifestError, WeightError
 from ppkt_zoo.files.reading import usable_path
+from ppkt_zoo.files.writing import png_bytes
 from ppkt_zoo.visualization.picture import feature_picture, feature_title
-from ppkt_zoo.zoo.card import write_card
 from ppkt_zoo.zoo.config import CARD, CONFIG, PICTURE, RECORD
 from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
 from ppkt_zoo.zoo.hub import fetch_listed
@@ -141,8 +140,7 @@ def _files(folder: WeightFolder, repo: str, picture: bool) -> dict[str, bytes]:
     files |= {name: folder.read(name) for name in folder.config.files}
     if picture:
         files[PICTURE] = _picture(folder)
-    record = folder.record()
-    files[CARD] = write_card(folder.config, record, repo, PICTURE if picture else None).encode()
+    files[CARD] = folder.card(repo, PICTURE if picture else None).encode()
     return files
 
 
@@ -151,9 +149,7 @@ def _picture(folder: WeightFolder) -> bytes:
     features = folder.backbone().encode(cloud.xyz, cloud.rgb)
     title = feature_title(folder.config.name, features.shape[1])
     rgb = None if cloud.rgb is None else cloud.rgb.numpy()
-    stream = io.BytesIO()
-    feature_picture(cloud.xyz.numpy(), rgb, features, title).save(stream, "PNG", optimize=True)
-    return stream.getvalue()
+    return png_bytes(feature_picture(cloud.xyz.numpy(), rgb, features, title), optimize=True)
 
 
 def _entry(folder: WeightFolder, files: Mapping[str, bytes], repo: str, revision: str) -> WeightSpec:

@@ -2,17 +2,20 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from ppkt_zoo.downstream.golden_cloud import Cloud, golden_cloud_of
 from ppkt_zoo.downstream.own_loop import NOT_TOLD, name_of, ready_folder, record_of
+from ppkt_zoo.downstream.segmentation.head import (
+    SegmentationHead,
+    SegmentationHeadConfig,
+    read_segmentation_head,
+)
 from ppkt_zoo.downstream.segmentation.model import SegmentationModel
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.zoo.folder import WeightFolder, write_weight_folder
-from ppkt_zoo.zoo.head import Head, HeadConfig
 from ppkt_zoo.zoo.load import load_backbone, open_weight
 from ppkt_zoo.zoo.record import WeightRecord
 
@@ -48,8 +51,8 @@ def save_segmentation(
         name: ``architecture.tag``, by default the tag ``own``.
         record: a whole :class:`~ppkt_zoo.zoo.record.WeightRecord`, or some of its fields, which go before the words
             below.
-        golden_cloud: a :class:`~ppkt_zoo.points.cloud.PointCloud` or (xyz, rgb) of the kind the model is for; what it
-            says of it is kept, and ``verify`` proves it anywhere. A procedural room by default.
+        golden_cloud: a :class:`~ppkt_zoo.points.cloud.PointCloud` or (xyz, rgb) of the kind the model is for; its
+            output for it is stored, and ``verify`` compares it anywhere. A procedural room by default.
         recipe: the recipe's YAML, to be kept as ``recipe.yaml``.
         overwrite: put the new folder in the place of an old one.
         description: one sentence: what this model is.
@@ -68,7 +71,7 @@ def save_segmentation(
         )
     ids = None if model.ids == tuple(range(len(model.classes))) else model.ids
     colors = tuple(model.colors.get(one) for one in model.classes) if model.colors else None
-    config = HeadConfig(level=model.level, classes=model.classes, ids=ids, colors=colors)
+    config = SegmentationHeadConfig(level=model.level, classes=model.classes, ids=ids, colors=colors)
     weight, bias = (one.detach().float().cpu() for one in (model.head.weight, model.head.bias))
     return write_weight_folder(
         ready_folder(folder),
@@ -76,7 +79,7 @@ def save_segmentation(
         name_of(model.backbone, name),
         record_of("segmentation", model.classes, record, description, data, data_licence, licence),
         golden_cloud_of(golden_cloud, model.backbone.input_spec.voxel_size),
-        head=Head(config, weight, bias),
+        head=SegmentationHead(config, weight, bias),
         extra_files=None if recipe is None else {"recipe.yaml": recipe},
         overwrite=overwrite,
     )
@@ -99,9 +102,9 @@ def load_segmentation(
         WeightError: the weight has no head, or its files are missing, damaged or do not fit.
         UnknownNameError, InputError: as ``load_backbone`` does.
     """
-    full = name if isinstance(name, str) else f"local-dir:{Path(name)}"
-    head = open_weight(full, cache_dir=cache_dir).head()
-    backbone = load_backbone(full, engine=engine, device=device, cache_dir=cache_dir)
+    folder = open_weight(name, cache_dir=cache_dir, hold=True)
+    head = read_segmentation_head(folder)
+    backbone = load_backbone(folder, engine=engine, device=device)
     with torch.random.fork_rng(devices=[]):  # the layer's first numbers are overwritten at once
         config = head.config
         pairs = () if config.colors is None else zip(config.classes, config.colors, strict=True)

@@ -151,4 +151,4 @@ def test_a_recipe_is_trained_stopped_and_tested(tmp_path: Path, monkeypatch: pyt
     again = run("detection", "test", out / "model", file).output
     assert f"{figure:.3f}" in again
     assert "another recipe" in run(*command, "seed=5", code=2).output
-    assert "the detector's votes" in run("verify", f"local-dir:{out / 'model'}").output
+    assert ", votes " in run("verify", f"local-dir:{out / 'model'}").output

@@ -187,7 +187,7 @@ def test_a_recipe_that_cannot_be_is_told(override: str, said: str) -> None:
 def test_a_weight_that_is_no_detector_or_a_damaged_one_is_refused(tmp_path: Path) -> None:
     from tests.support.small_weight import make_folder
 
-    with pytest.raises(WeightError, match="is no detector: fine-tune one first"):
+    with pytest.raises(WeightError, match="is a backbone without a head: fine-tune one first"):
         load_detector(make_folder(tmp_path / "weight"))
     done = fit_detection(quick_recipe(steps=1), Scenes(two_scenes(True)), None, tmp_path / "run")
     file = done.folder / "detector.safetensors"
