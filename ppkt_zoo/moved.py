@@ -59,6 +59,7 @@ _MODULES = {
     ("downstream.detection", "downstream.detection"): (
         "batches:dataset start:build fit:trainer coding:box_coder losses:loss inference:predict votenet:model"
     ),
+    ("backbones", "backbones"): "modes:norm sync_norm:norm",
     ("zoo", "zoo"): "stock:local_cache beside:placing",
     ("view", "visualization"): (
         "picture camera cutaway splat shading density:point_spacing pca classes boxes likeness:similarity "

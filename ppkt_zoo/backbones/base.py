@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ppkt_zoo.backbones.features import PointFeatures, unknown_level
-from ppkt_zoo.backbones.modes import evaluating
+from ppkt_zoo.backbones.norm import evaluating
 from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.engine.thread_policy import warn_where_busy
 from ppkt_zoo.errors import InputError

@@ -7,7 +7,7 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ppkt_zoo.backbones.modes import batch_norms
+from ppkt_zoo.backbones.norm import SynchronisedBatchNorm, batch_norms, normalise_over_ranks
 from ppkt_zoo.backbones.shortcuts import (
     foldable,
     folded,
@@ -16,7 +16,6 @@ from ppkt_zoo.backbones.shortcuts import (
     is_plain_linear,
     outputs_are_kept,
 )
-from ppkt_zoo.backbones.sync_norm import SynchronisedBatchNorm, normalise_over_ranks
 from ppkt_zoo.engine.distributed import count_of_ranks
 from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.sparse import SparseTensor, StridedConv3d, SubmanifoldConv3d, TransposedConv3d, pointwise

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ppkt_zoo.backbones.base import Backbone
-from ppkt_zoo.backbones.modes import freeze_batch_norm
+from ppkt_zoo.backbones.norm import freeze_batch_norm
 from ppkt_zoo.downstream.segmentation.model import SegmentationModel
 from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.errors import InputError, TrainingError

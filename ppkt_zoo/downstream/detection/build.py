@@ -4,7 +4,7 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Adam, Optimizer
 
-from ppkt_zoo.backbones.modes import batch_norms, freeze_batch_norm
+from ppkt_zoo.backbones.norm import batch_norms, freeze_batch_norm
 from ppkt_zoo.data.scenes import SceneSource
 from ppkt_zoo.downstream.build import start_backbone
 from ppkt_zoo.downstream.detection.box_coder import mean_sizes

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ppkt_zoo.backbones.modes import evaluating
+from ppkt_zoo.backbones.norm import evaluating
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
 from ppkt_zoo.downstream.detection.average_precision import DetectionScore
 from ppkt_zoo.downstream.detection.box_coder import scene_boxes

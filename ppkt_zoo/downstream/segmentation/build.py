@@ -3,7 +3,7 @@
 import torch
 from torch.optim import SGD, AdamW, Optimizer
 
-from ppkt_zoo.backbones.modes import batch_norms, freeze_batch_norm
+from ppkt_zoo.backbones.norm import batch_norms, freeze_batch_norm
 from ppkt_zoo.downstream.build import start_backbone
 from ppkt_zoo.downstream.segmentation.model import SegmentationModel
 from ppkt_zoo.downstream.segmentation.recipe import SegmentationOptimiser, SegmentationRecipe

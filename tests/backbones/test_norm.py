@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ppkt_zoo.backbones import SRUNet
 from ppkt_zoo.backbones.blocks import VoxelBatchNorm, synchronise_batch_norm
-from ppkt_zoo.backbones.sync_norm import SynchronisedBatchNorm
+from ppkt_zoo.backbones.norm import SynchronisedBatchNorm
 from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
