@@ -14,6 +14,7 @@ __all__ = [
     "InputWarning",
     "LostFrameError",
     "ManifestError",
+    "MissingLibraryError",
     "PPKTZooError",
     "RecipeError",
     "ScaleWarning",
@@ -67,6 +68,10 @@ class UnknownNameError(PPKTZooError, LookupError):
 
 class WeightError(PPKTZooError, RuntimeError):
     """A weight's files are missing, damaged, or do not fit the architecture; nothing was loaded."""
+
+
+class MissingLibraryError(PPKTZooError, ImportError):
+    """What was asked for needs a library of an extra that is not installed; the message has the pip line."""
 
 
 class ManifestError(PPKTZooError, ValueError):

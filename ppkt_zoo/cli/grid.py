@@ -65,12 +65,15 @@ def grid(
     """
     from accelerate import PartialState
 
+    from ppkt_zoo.cli.run.grid_report import check_libraries
     from ppkt_zoo.downstream.grid import Grid, run_grid
     from ppkt_zoo.engine.interrupt import Stopped
     from ppkt_zoo.files.cache import default_cache
 
     starts, fractions = _starts(init or []), tuple(fraction or (1.0,))
     asked = Grid(task.value, recipe, tuple(overrides or ()), starts, fractions, seeds, _own(own or []))
+    if seeds > 1:
+        check_libraries()
     state = PartialState(cpu=device == "cpu")
 
     def report(cell: "Cell", done: int, total: int) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -92,13 +91,10 @@ def save_checkpoint(
     file = folder / f"step-{step:08d}.safetensors"
     try:
         write_tensors(file, tensors, header, checksum=True)
-    except (OSError, SafetensorError) as error:
+    except TrainingError as error:
         good = _checkpoints(folder)
         kept = f"the checkpoint before stays: {good[-1]}" if good else "there is no checkpoint before it"
-        raise TrainingError(
-            f"checkpoint {file} could not be written ({error}); {kept}. Make room on the disk and give the same "
-            "command again: it goes on from there"
-        ) from error
+        raise TrainingError(f"checkpoint {error}; {kept}. The same command, given again, goes on from there") from error
     for old in _checkpoints(folder)[:-keep]:
         with contextlib.suppress(OSError):  # one that stays too long does no harm
             old.unlink()

@@ -8,6 +8,7 @@ from typing import Any
 from ppkt_zoo.errors import PPKTZooError, TrainingError
 from ppkt_zoo.files.checksums import sha256_of
 from ppkt_zoo.files.limits import MAX_BYTES
+from ppkt_zoo.files.optional import need
 from ppkt_zoo.files.reading import read_file
 from ppkt_zoo.files.strict_json import parse_json
 from ppkt_zoo.files.writing import write_whole
@@ -74,12 +75,9 @@ class MetricsLog:
 
 
 def _board(folder: Path, purge_step: int) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise TrainingError(
-            f'TensorBoard is not installed ({error}): pip install "ppkt-zoo[train]", or leave out --tensorboard'
-        ) from error
+    need("tensorboard", "train", "--tensorboard", TrainingError)
+    from torch.utils.tensorboard import SummaryWriter
+
     return SummaryWriter(str(folder), purge_step=purge_step)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.evaluation.metrics import IGNORE, Confusion
+from ppkt_zoo.files.optional import need
 
 __all__ = ["ClusterScore", "cluster_score", "matched"]
 
@@ -44,11 +45,8 @@ def cluster_score(features: Any, label: Any, clusters: int | None = None, seed: 
 
     Raises:
         InputError: lengths differ, features are not finite, or fewer than two classes are labelled.
-        ImportError: scikit-learn is not installed.
+        MissingLibraryError: scikit-learn is not installed.
     """
-    from sklearn.cluster import KMeans
-    from sklearn.metrics import v_measure_score
-
     rows, truth = _checked(features, label)
     present, truth = np.unique(truth, return_inverse=True)
     if len(present) < 2:
@@ -58,9 +56,10 @@ def cluster_score(features: Any, label: Any, clusters: int | None = None, seed: 
         raise InputError(f"clusters must lie between 2 and the number of points, {len(rows)}, got {count}")
     # Backbones tell likeness by direction; length would only make large features matter more.
     directions = rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(min=1e-12)
-    found = KMeans(count, n_init=_STARTS, random_state=seed).fit_predict(directions)
-    score = matched(found, truth)
-    return ClusterScore(score, float(v_measure_score(truth, found)), count, len(rows))
+    k_means = need("sklearn.cluster", "eval", "a cluster score").KMeans(count, n_init=_STARTS, random_state=seed)
+    found = k_means.fit_predict(directions)
+    v_measure = need("sklearn.metrics", "eval", "a cluster score").v_measure_score(truth, found)
+    return ClusterScore(matched(found, truth), float(v_measure), count, len(rows))
 
 
 def matched(found: np.ndarray, truth: np.ndarray) -> float:
@@ -69,14 +68,16 @@ def matched(found: np.ndarray, truth: np.ndarray) -> float:
     Args:
         found: clusters int (N,), from 0.
         truth: classes int (N,), from 0.
-    """
-    from scipy.optimize import linear_sum_assignment
 
+    Raises:
+        MissingLibraryError: scipy is not installed.
+    """
     classes, clusters = int(truth.max()) + 1, int(found.max()) + 1
     table = np.zeros((classes, clusters), np.int64)
     np.add.at(table, (truth, found), 1)
     union = table.sum(axis=1, keepdims=True) + table.sum(axis=0, keepdims=True) - table
-    class_of, cluster_of = linear_sum_assignment(table / union.clip(min=1), maximize=True)
+    optimize = need("scipy.optimize", "eval", "a cluster score")
+    class_of, cluster_of = optimize.linear_sum_assignment(table / union.clip(min=1), maximize=True)
     # Clusters that no class took become a class that does not exist, so that their points count as missed.
     renamed = np.full(clusters, classes)
     renamed[cluster_of] = class_of

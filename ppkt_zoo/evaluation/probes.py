@@ -14,6 +14,7 @@ import torch
 
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.evaluation.metrics import IGNORE
+from ppkt_zoo.files.optional import need
 
 __all__ = ["KNNProbe", "LinearProbe", "balanced_draw"]
 
@@ -60,11 +61,8 @@ class LinearProbe:
 
         Raises:
             InputError: shapes, non-finite features, or fewer than two classes.
-            ImportError: scikit-learn isn't installed.
+            MissingLibraryError: scikit-learn is not installed.
         """
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.linear_model import LogisticRegression
-
         rows, targets = _labelled(features, labels)
         if l2 <= 0:
             raise InputError(f"l2 must be positive, got {l2:g}")
@@ -72,11 +70,12 @@ class LinearProbe:
             raise InputError("a linear probe needs rows of at least two classes")
         mean, spread = rows.mean(axis=0), rows.std(axis=0)
         spread = np.where(spread > _SMALLEST_SPREAD, spread, 1.0).astype(np.float32)
-        model = LogisticRegression(
+        model = need("sklearn.linear_model", "eval", "a linear probe").LogisticRegression(
             C=1.0 / (l2 * len(rows)), class_weight="balanced" if balanced else None, max_iter=iterations
         )
+        unfinished = need("sklearn.exceptions", "eval", "a linear probe").ConvergenceWarning
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # The probe itself says whether it converged.
+            warnings.simplefilter("ignore", unfinished)  # The probe itself says whether it converged.
             model.fit((rows - mean) / spread, targets)
         weight, bias = model.coef_, model.intercept_
         if len(weight) == 1:  # Two classes: scikit-learn keeps the score of the second alone.

@@ -7,6 +7,7 @@ from math import sqrt
 import numpy as np
 
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.files.optional import need
 
 __all__ = ["Interval", "mean_interval", "paired_difference"]
 
@@ -46,9 +47,8 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
 
     Raises:
         InputError: fewer than two values, a value that isn't finite, or a level outside (0, 1).
+        MissingLibraryError: scipy is not installed.
     """
-    from scipy.stats import t as student
-
     numbers = np.asarray(values, dtype=np.float64)
     if numbers.ndim != 1 or numbers.size < 2:
         raise InputError(f"an interval needs at least 2 values (one a seed), got {numbers.size}: run more seeds")
@@ -57,6 +57,7 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     if not 0.0 < level < 1.0:
         raise InputError(f"level must lie between 0 and 1, got {level:g}")
     mean = float(numbers.mean())
+    student = need("scipy.stats", "eval", "an interval").t
     quantile = float(student.ppf(0.5 + level / 2.0, numbers.size - 1))
     half = quantile * float(numbers.std(ddof=1)) / sqrt(numbers.size)
     return Interval(mean, mean - half, mean + half, int(numbers.size), level)

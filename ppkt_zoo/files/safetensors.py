@@ -17,6 +17,7 @@ from ppkt_zoo.files.checksums import sha256_of_tensors
 from ppkt_zoo.files.limits import MAX_BYTES, memory_named
 from ppkt_zoo.files.reading import open_regular
 from ppkt_zoo.files.strict_json import parse_json
+from ppkt_zoo.files.writing import write_whole
 
 __all__ = ["HEADER", "TensorShape", "load_foreign", "read_tensors", "write_tensors"]
 
@@ -44,7 +45,7 @@ def write_tensors(
     tensors: Mapping[str, Tensor | None],
     header: object = None,
     checksum: bool = False,
-    error: type[PPKTZooError] | None = None,
+    error: type[PPKTZooError] = TrainingError,
 ) -> None:
     """Write a safetensors file that appears under its name only when it is complete and on the disk.
 
@@ -54,34 +55,20 @@ def write_tensors(
         header: a JSON value, stored under :data:`HEADER`; None for none.
         checksum: put a sha256 over tensors and header, which must be a dictionary, into it; :func:`read_tensors`
             checks it.
-        error: raised in place of the errors below, naming the file.
 
     Raises:
-        OSError, SafetensorError: it could not be written; what stood under the name stays.
+        error: it cannot be written; what stood under the name stays.
     """
     # Cloned, since safetensors refuses tensors that share memory.
     plain = {name: each.detach().cpu().contiguous().clone() for name, each in tensors.items() if each is not None}
     if checksum:
         assert isinstance(header, dict)
         header = {**header, _CHECKSUM: _sum(plain, header)}
-    part = file.with_suffix(".part")
     try:
         content = save(plain, None if header is None else {HEADER: json.dumps(header)})
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as written:  # save_file would make a file for the owner's eyes alone
-            written.write(content)
-            written.flush()
-            os.fsync(written.fileno())
-        os.replace(part, file)
-    except BaseException as failure:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        if error is not None and isinstance(failure, OSError | SafetensorError):
-            reason = getattr(failure, "strerror", None) or failure
-            raise error(
-                f"{file}: this file cannot be written ({reason}): make room on the disk, or check its folder"
-            ) from failure
-        raise
+    except SafetensorError as failure:
+        raise error(f"{file}: this file cannot be written ({failure})") from failure
+    write_whole(file, content, error)  # save_file would make a file for the owner's eyes alone
 
 
 def read_tensors(

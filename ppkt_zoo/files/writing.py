@@ -1,15 +1,21 @@
 """`write_whole`: the one way in which a file of ours appears: under its name only when it is complete."""
 
 import contextlib
+import io
 import json
 import os
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ppkt_zoo.errors import PPKTZooError
 
-__all__ = ["write_json", "write_whole"]
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+__all__ = ["npz_bytes", "png_bytes", "write_json", "write_whole"]
 
 
 def write_whole(path: Path, content: bytes | str, error: type[PPKTZooError], sync: bool = True) -> None:
@@ -35,7 +41,9 @@ def write_whole(path: Path, content: bytes | str, error: type[PPKTZooError], syn
         os.replace(part, path)
     except (OSError, ValueError) as failure:
         reason = failure.strerror if isinstance(failure, OSError) and failure.strerror else str(failure)
-        raise error(f"{path}: this file cannot be written ({reason})") from failure
+        raise error(
+            f"{path}: this file cannot be written ({reason}): make room on the disk, or check its folder"
+        ) from failure
     finally:
         with contextlib.suppress(OSError, ValueError):
             part.unlink(missing_ok=True)
@@ -52,3 +60,19 @@ def write_json(path: Path, value: Any, error: type[PPKTZooError], indent: int | 
     except (TypeError, ValueError) as failure:
         raise error(f"{path}: this cannot be written as JSON ({failure})") from failure
     write_whole(path, text, error, sync)
+
+
+def npz_bytes(arrays: "Mapping[str, np.ndarray]", compressed: bool = False) -> bytes:
+    """Arrays by their names as the bytes of an ``.npz`` archive."""
+    import numpy as np  # here, so that manifests are written without it
+
+    stream = io.BytesIO()
+    (np.savez_compressed if compressed else np.savez)(stream, **arrays)  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+def png_bytes(picture: "Image.Image", **options: Any) -> bytes:
+    """A picture as the bytes of a PNG file; options as those of Pillow's writer."""
+    stream = io.BytesIO()
+    picture.save(stream, "PNG", **options)
+    return stream.getvalue()

@@ -1,6 +1,5 @@
 """What frames and scenes share: seeds of rooms by number, and cached files that are whole or made again."""
 
-import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ import numpy as np
 
 from ppkt_zoo.errors import FrameError, InputError, TrainingError
 from ppkt_zoo.files.reading import read_file
-from ppkt_zoo.files.writing import write_whole
+from ppkt_zoo.files.writing import npz_bytes, write_whole
 from ppkt_zoo.points.files.numpy_files import named_arrays
 
 
@@ -25,9 +24,7 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray], compressed: bool = F
         TrainingError: it cannot be written. No FrameError: nothing is wrong with the frame, and none may be skipped
             because a disk is full.
     """
-    stream = io.BytesIO()
-    (np.savez_compressed if compressed else np.savez)(stream, **arrays)  # type: ignore[arg-type]
-    write_whole(path, stream.getvalue(), TrainingError, sync=False)
+    write_whole(path, npz_bytes(arrays, compressed), TrainingError, sync=False)
 
 
 def read_arrays(path: Path, fields: Sequence[str], what: str) -> dict[str, np.ndarray]:

@@ -1,6 +1,5 @@
 """The layers of a quantised TFLite model as plain float32 arrays, read by the ``tflite`` package's schema."""
 
-import importlib
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from ppkt_zoo.errors import PPKTZooError, TeacherError
 from ppkt_zoo.files.limits import MAX_BYTES, memory_named
+from ppkt_zoo.files.optional import need
 from ppkt_zoo.files.reading import read_file
 
 __all__ = ["Layer", "read_layers"]
@@ -44,7 +44,7 @@ def read_layers(file: Path) -> list[Layer]:
     Raises:
         TeacherError: the file is missing, is no TFLite model, is cut short or damaged, or ``tflite`` isn't installed.
     """
-    schema = _schema()
+    schema = need("tflite", "teachers", "reading a TFLite model", TeacherError)
     content = read_file(file, TeacherError, "TFLite model", "this {what} cannot be read (no such file)")
     if content[4:8] != _IDENTIFIER:
         raise TeacherError(f"{file}: this is no TFLite model (its bytes 4 to 8 are not TFL3)")
@@ -58,15 +58,6 @@ def read_layers(file: Path) -> list[Layer]:
     if not layers:
         raise TeacherError(f"{file}: this TFLite model has no convolution")
     return layers
-
-
-def _schema() -> Any:
-    try:
-        return importlib.import_module("tflite")
-    except ImportError as error:
-        raise TeacherError(
-            'reading a TFLite model needs tflite, which is not installed: pip install "ppkt-zoo[teachers]"'
-        ) from error
 
 
 def _layers(schema: Any, model: Any, file: Path) -> list[Layer]:

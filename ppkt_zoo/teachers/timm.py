@@ -16,6 +16,7 @@ from requests import RequestException
 from torch import nn
 
 from ppkt_zoo.errors import TeacherError
+from ppkt_zoo.files.optional import need
 from ppkt_zoo.teachers.checkpoint_layouts import MOCO_V3, backbone_tensors
 from ppkt_zoo.teachers.checkpoints import load_strictly, read_teacher_file
 from ppkt_zoo.teachers.spec import Rgb, TeacherSpec
@@ -123,9 +124,5 @@ def _published(name: str, config: Any) -> Path:
 
 
 def _timm(name: str) -> ModuleType:
-    try:
-        import timm
-    except ImportError as error:
-        raise TeacherError(f'timm:{name} needs timm: pip install "ppkt-zoo[teachers]"') from error
-    module: ModuleType = timm
+    module: ModuleType = need("timm", "teachers", f"timm:{name}", TeacherError)
     return module

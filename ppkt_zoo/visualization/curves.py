@@ -62,7 +62,7 @@ def curves_picture(
 
     Raises:
         InputError: no runs, no panels, or a panel's field that no run has measured.
-        ImportError: matplotlib isn't installed.
+        MissingLibraryError: matplotlib is not installed.
     """
     if not runs or not panels or columns < 1:
         raise InputError("curves need at least one run, one panel and one column")

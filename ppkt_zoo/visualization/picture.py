@@ -1,6 +1,5 @@
 """Pictures of clouds without OpenGL: several views beside each other, one row for each colouring."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.files.writing import write_whole
+from ppkt_zoo.files.writing import png_bytes, write_whole
 from ppkt_zoo.visualization.camera import View, views
 from ppkt_zoo.visualization.pca import ColorBasis, Features
 from ppkt_zoo.visualization.point_spacing import point_spacing
@@ -136,9 +135,7 @@ def save_picture(picture: Image.Image, path: Path | str) -> Path:
     target = Path(path)
     if target.suffix.lower() != ".png":
         raise InputError(f"pictures are written as PNG: give a path that ends in .png, not {target.name!r}")
-    stream = io.BytesIO()
-    picture.save(stream, "PNG", optimize=True)
-    write_whole(target, stream.getvalue(), InputError, sync=False)
+    write_whole(target, png_bytes(picture, optimize=True), InputError, sync=False)
     return target
 
 

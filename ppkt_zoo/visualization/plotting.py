@@ -5,6 +5,8 @@ from typing import Any
 
 from PIL import Image
 
+from ppkt_zoo.files.optional import need
+
 PALETTE = (
     "#3b6fb6", "#d1603d", "#4a9c5d", "#8a5fb0", "#c8a02c", "#3aa6a6", "#c2528b", "#7a5a3c", "#6e7681", "#8fb03a",
 )  # fmt: skip
@@ -17,13 +19,11 @@ def new_figure(width: float, height: float) -> Any:
     """An empty figure of so many inches, drawn without a window.
 
     Raises:
-        ImportError: matplotlib isn't installed.
+        MissingLibraryError: matplotlib is not installed.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=_DOTS_PER_INCH)
-    FigureCanvasAgg(figure)  # figures of pyplot would live on after us, and could ask for a display
+    figure = need("matplotlib.figure", "eval", "a plot").Figure(figsize=(width, height), dpi=_DOTS_PER_INCH)
+    # Figures of pyplot would live on after us, and could ask for a display.
+    need("matplotlib.backends.backend_agg", "eval", "a plot").FigureCanvasAgg(figure)
     return figure
 
 

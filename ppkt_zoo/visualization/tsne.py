@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.files.optional import need
 from ppkt_zoo.visualization.pca import Features
 from ppkt_zoo.visualization.plotting import PALETTE, as_image, new_figure
 
@@ -45,11 +46,8 @@ def tsne_embedding(features: Features, seed: int = 0, perplexity: float = 30.0, 
 
     Raises:
         InputError: shape, NaN or infinity, or fewer rows than the perplexity asks for.
-        ImportError: scikit-learn isn't installed.
+        MissingLibraryError: scikit-learn is not installed.
     """
-    from sklearn.decomposition import PCA
-    from sklearn.manifold import TSNE
-
     rows = np.asarray(features, dtype=np.float32)
     if rows.ndim != 2 or 0 in rows.shape:
         raise InputError(f"features must have shape (N, C) with N ≥ 1 and C ≥ 1, got {rows.shape}")
@@ -60,8 +58,10 @@ def tsne_embedding(features: Features, seed: int = 0, perplexity: float = 30.0, 
     if cosine:
         rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     if rows.shape[1] > _MOST_CHANNELS:
-        rows = PCA(min(_MOST_CHANNELS, len(rows)), random_state=seed).fit_transform(rows)
-    found: np.ndarray = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(rows)
+        pca = need("sklearn.decomposition", "eval", "t-SNE").PCA(min(_MOST_CHANNELS, len(rows)), random_state=seed)
+        rows = pca.fit_transform(rows)
+    tsne = need("sklearn.manifold", "eval", "t-SNE").TSNE(perplexity=perplexity, init="pca", random_state=seed)
+    found: np.ndarray = tsne.fit_transform(rows)
     return found.astype(np.float32)
 
 
@@ -76,7 +76,7 @@ def tsne_picture(panels: Sequence[Panel], labels: np.ndarray, classes: Sequence[
 
     Raises:
         InputError: no panels, lengths that differ, or a label without a class.
-        ImportError: matplotlib isn't installed.
+        MissingLibraryError: matplotlib is not installed.
     """
     if not panels or columns < 1:
         raise InputError("a t-SNE picture needs at least one panel and one column")

@@ -193,7 +193,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
-        with pytest.raises(TrainingError, match=r"could not be written .* stays: .*step-00000001"):
+        with pytest.raises(TrainingError, match=r"cannot be written .* stays: .*step-00000001"):
             save_checkpoint(tmp_path, 2, "recipe", model, optimizer, {})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,6 @@ from typer.testing import CliRunner
 from ppkt_zoo.cli.main import app
 from ppkt_zoo.errors import TeacherError
 from ppkt_zoo.files.checksums import sha256_of_tensors
-from ppkt_zoo.teachers import tflite_layers as tflite
 from ppkt_zoo.teachers.checkpoints import SAME_TENSORS, read_teacher_file
 from ppkt_zoo.teachers.tflite import import_tflite
 
@@ -79,10 +79,7 @@ def test_special_files_are_refused_without_waiting(tmp_path: Path) -> None:
 
 
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def absent(name: str) -> None:
-        raise ImportError(name)
-
-    monkeypatch.setattr(tflite.importlib, "import_module", absent)
+    monkeypatch.setitem(sys.modules, "tflite", None)
     with pytest.raises(TeacherError, match=r"ppkt-zoo\[teachers\]"):
         import_tflite(tmp_path / "a.tflite", tmp_path / "b.safetensors")
 

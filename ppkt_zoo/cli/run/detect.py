@@ -1,6 +1,5 @@
 """A point file or a folder of RGB-D frames → a file with the objects in it as boxes, and a picture."""
 
-import io
 import os
 from collections import Counter
 from pathlib import Path
@@ -15,7 +14,7 @@ from ppkt_zoo.downstream.detection.decode import Detections
 from ppkt_zoo.downstream.detection.folder import load_detector
 from ppkt_zoo.downstream.detection.predict import detect
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.files.writing import write_json, write_whole
+from ppkt_zoo.files.writing import npz_bytes, write_json, write_whole
 from ppkt_zoo.visualization.boxes import detection_picture
 from ppkt_zoo.visualization.picture import save_picture
 
@@ -104,9 +103,8 @@ def _drawn(read: Points, points: int) -> Points:
 def _write(out: Path, found: Detections) -> None:
     if out.suffix.lower() == ".npz":
         classes = np.array(found.classes)
-        stream = io.BytesIO()
-        np.savez(stream, boxes=found.boxes, label=found.label, score=found.score, classes=classes)
-        write_whole(out, stream.getvalue(), InputError)
+        arrays = {"boxes": found.boxes, "label": found.label, "score": found.score, "classes": classes}
+        write_whole(out, npz_bytes(arrays), InputError)
         return
     rows = [
         {

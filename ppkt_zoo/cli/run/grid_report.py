@@ -8,9 +8,10 @@ from PIL import Image
 from ppkt_zoo.downstream.grid import Cell, Grid
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.evaluation.statistics import Interval, mean_interval, paired_difference
+from ppkt_zoo.files.optional import need
 from ppkt_zoo.visualization.plotting import PALETTE, as_image, new_figure
 
-__all__ = ["FIGURES", "grid_picture", "grid_table"]
+__all__ = ["FIGURES", "check_libraries", "grid_picture", "grid_table"]
 
 FIGURES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "segmentation": (("miou", "mIoU"), ("macc", "mAcc")),
@@ -19,6 +20,16 @@ FIGURES: Mapping[str, tuple[tuple[str, str], ...]] = {
 """Of each task: name in scores.json, and what tables call it."""
 
 Scores = Mapping[Cell, Mapping[str, Any]]
+
+
+def check_libraries() -> None:
+    """Ask before the first of many runs for what the table and the plot need after the last.
+
+    Raises:
+        MissingLibraryError: scipy or matplotlib is not installed.
+    """
+    for module in ("scipy.stats", "matplotlib.figure"):
+        need(module, "eval", "a grid of more than one seed, with its table and plot of intervals,")
 
 
 def grid_table(grid: Grid, scores: Scores) -> str:
@@ -48,7 +59,7 @@ def grid_picture(grid: Grid, scores: Scores) -> Image.Image:
 
     Raises:
         InputError: as for :func:`grid_table`.
-        ImportError: matplotlib isn't installed.
+        MissingLibraryError: matplotlib is not installed.
     """
     key, name = FIGURES[grid.task][0]
     figure = new_figure(5.6, 3.9)

@@ -119,7 +119,7 @@ class NYUv2:
         return np.array([index.get(name, -1) for name in self.classes], dtype=np.int16)
 
     def _open(self) -> Any:
-        h5py = need("h5py", f"{self.path}: this file")
+        h5py = need("h5py", "datasets", f"{self.path}: this file", FrameError)
         # HDF5 opens it by its name, and would wait for a pipe.
         open_regular(self.path, FrameError, missing=f"this file is missing: download {FILE}").close()
         try:

@@ -43,7 +43,7 @@ def boxes_from_meta(path: Path) -> dict[str, Boxes]:
     Raises:
         FrameError: the file is damaged or another one, or scipy is not installed.
     """
-    reader = need("scipy.io", f"{path}: this file")
+    reader = need("scipy.io", "datasets", f"{path}: this file", FrameError)
     _check_unpacked(path)
     try:
         table = reader.loadmat(path, variable_names=["SUNRGBDMeta"], squeeze_me=True, struct_as_record=False)

@@ -1,6 +1,5 @@
 """Clouds from files and into files."""
 
-import io
 import re
 import warnings
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from ppkt_zoo.errors import InputError, InputWarning
 from ppkt_zoo.files.limits import memory_named
 from ppkt_zoo.files.reading import read_file, usable_path
 from ppkt_zoo.files.text import one_line
-from ppkt_zoo.files.writing import write_whole
+from ppkt_zoo.files.writing import npz_bytes, write_whole
 from ppkt_zoo.points.files.colors import as_uint8
 from ppkt_zoo.points.files.las import parse_las
 from ppkt_zoo.points.files.pcd import parse_pcd
@@ -142,9 +141,7 @@ def write_cloud(
     file = usable_path(path, InputError)
     arrays = _checked(xyz, rgb, extra)
     if file.suffix.lower() == ".npz":
-        stream = io.BytesIO()
-        np.savez(stream, **arrays)  # type: ignore[arg-type]
-        content = stream.getvalue()
+        content = npz_bytes(arrays)
     elif file.suffix.lower() == ".ply":
         content = ply_bytes(_ply_columns(arrays))
     else:

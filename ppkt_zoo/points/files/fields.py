@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.limits import MAX_BYTES, memory_named
+from ppkt_zoo.files.optional import need
 from ppkt_zoo.files.reading import usable_path
 from ppkt_zoo.points.files import las, numpy_files, pcd
 from ppkt_zoo.points.files.cloud_files import cloud_content, parse_cloud
@@ -99,8 +100,7 @@ def _of_pcd(content: bytes, where: str) -> _Columns:
 
 
 def _of_las(content: bytes, where: str) -> _Columns:
-    import laspy
-
+    laspy = need("laspy", "las", f"{where}: reading LAS", InputError)
     header = las.parse_header(content, where)
     row = las._row_type(laspy.PointFormat(header.format).dtype(), header, where)
     names = [name for name in row.names or () if row[name].kind in "fiu" and name not in "XYZ"]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.limits import MAX_BYTES, memory_named
+from ppkt_zoo.files.optional import need
 from ppkt_zoo.points.files.color_names import find_colors, warn_of_lost_colors
 from ppkt_zoo.points.files.las_header import LasHeader, parse_header
 from ppkt_zoo.points.files.laz import laz_records
@@ -29,10 +30,7 @@ def parse_las(content: bytes, where: str) -> tuple[NDArray[Any], NDArray[Any] | 
         InputWarning: extra dimensions look like colours and cannot be understood.
     """
     with memory_named(where, InputError):
-        try:
-            import laspy
-        except ImportError:
-            raise InputError(f'{where}: reading LAS needs laspy: pip install "ppkt-zoo[las]"') from None
+        laspy = need("laspy", "las", f"{where}: reading LAS", InputError)
         header = parse_header(content, where)
         try:
             base = laspy.PointFormat(header.format).dtype()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.files.optional import need
 from ppkt_zoo.files.text import one_line
 
 __all__ = ["laz_records"]
@@ -35,10 +36,7 @@ def laz_records(content: bytes, vlr: bytes, offset: int, record: int, points: in
     Raises:
         InputError: the decompressor is not installed, or it failed, died, or did not end.
     """
-    try:
-        import lazrs
-    except ImportError:
-        raise InputError(f'{where}: reading LAZ needs a decompressor: pip install "ppkt-zoo[las]"') from None
+    lazrs = need("lazrs", "las", f"{where}: reading LAZ", InputError)
     seconds = _SECONDS + points // _SLOWEST_POINTS_A_SECOND
     numbers = (len(content), len(vlr), offset, record, points, len(content) + _MEMORY, seconds)
     child = Path(__file__).with_name("laz_child.py")
