@@ -65,7 +65,7 @@ def test_readme_is_short_and_says_both_commands() -> None:
     assert re.search(r"^pip install \"\.\[test\]\" && pytest\b", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_block_is_parsed(page: Path) -> None:
     for block in blocks_of(page):
         assert block.language in LANGUAGES, f"{block}: what is {block.language!r}?"
@@ -82,7 +82,7 @@ def test_every_block_is_parsed(page: Path) -> None:
                     check_command(with_added(arguments, block.added))
 
 
-@pytest.mark.parametrize("page", _RUN, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", _RUN, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The blocks of a page run one after the other in one scratch folder; Python's share their names."""
     blocks = [block for block in blocks_of(page) if block.reason is None]
