@@ -1,4 +1,4 @@
-"""A backbone of your own: name it, pretrain it, load its weight, encode a cloud.
+"""A backbone of your own: name it, check it, pretrain it, load its weight, encode a cloud.
 
 python examples/custom_backbone.py TEACHER_FILE [OUT_FOLDER]
 
@@ -21,6 +21,7 @@ from ppkt_zoo.pretraining.recipe import Recipe
 from ppkt_zoo.pretraining.trainer import pretrain
 from ppkt_zoo.rooms import make_room, room_cloud
 from ppkt_zoo.sparse import SparseTensor, SubmanifoldConv3d
+from ppkt_zoo.testing import check_backbone
 
 
 class FlatNet(VoxelBackbone):
@@ -35,7 +36,7 @@ class FlatNet(VoxelBackbone):
         return {"stride1": self.layers(x)}
 
 
-# In a package of yours, an entry point does the same without an import; see ppkt_zoo/zoo/entry_points.py.
+# In a package of yours, an entry point does the same without an import; see ppkt_zoo/zoo/registry.py.
 @ppkt_zoo.register_backbone("flat_net")
 def flat_net(*, input_spec: ppkt_zoo.InputSpec, width: int = 32, blocks: int = 2) -> FlatNet:
     return FlatNet(input_spec, width, blocks)
@@ -57,7 +58,8 @@ RECIPE: dict[str, Any] = {
 
 
 def main(teacher: str, out: str = "custom_backbone", recipe: dict[str, Any] = RECIPE) -> np.ndarray:
-    """Pretrain, prove and load the weight; the features of a room that it never saw."""
+    """Check the network, pretrain it, verify and load the weight; the features of a room that it never saw."""
+    check_backbone(flat_net, width=8)  # order of points, batches, gradients, saving and loading, bad input, …
     folder = pretrain(Recipe.model_validate(recipe), data={}, teacher=Path(teacher), out=Path(out))
     print(ppkt_zoo.verify(folder))
     backbone = ppkt_zoo.load_backbone(f"local-dir:{folder}")  # in another program: import this file first

@@ -8,6 +8,7 @@ caller would guess, so ``except ValueError`` works too.
 import re
 
 __all__ = [
+    "BackboneError",
     "EngineError",
     "FrameError",
     "InputError",
@@ -52,6 +53,10 @@ class PPKTZooError(Exception):
 
 class InputError(PPKTZooError, ValueError):
     """An array, a cloud or a point file does not fit: shape, dtype, range, NaN, missing colour."""
+
+
+class BackboneError(PPKTZooError, AssertionError):
+    """A backbone fails a check of :mod:`ppkt_zoo.testing`."""
 
 
 class FrameError(InputError):

@@ -48,9 +48,10 @@ _MODULES = {
         "recipe batches:dataset crops held_out images moco supervised encoder fit:trainer"
     ),
     ("transfer", "teachers"): (
-        "teacher_spec:spec teachers:teacher teacher_networks:torchvision deeplab timm_teacher:timm "
-        "timm_network traced_windows tf_padding alignment:receptive_field teacher_files:checkpoints "
-        "checkpoint_layouts teacher_import:tflite tflite:tflite_layers"
+        "teacher_spec:spec teachers:teacher teacher_networks:torchvision deeplab:torchvision "
+        "timm_teacher:timm timm_network:timm traced_windows:receptive_field tf_padding:receptive_field "
+        "alignment:receptive_field teacher_files:checkpoints checkpoint_layouts:checkpoints "
+        "teacher_import:tflite tflite"
     ),
     ("transfer", "transfer"): "retrieval:metrics",
     ("downstream", "evaluation"): ("metrics intervals:statistics probes clusters similarity teacher_classes"),
@@ -60,7 +61,7 @@ _MODULES = {
         "batches:dataset start:build fit:trainer coding:box_coder losses:loss inference:predict votenet:model"
     ),
     ("backbones", "backbones"): "modes:norm sync_norm:norm",
-    ("zoo", "zoo"): "stock:local_cache beside:placing",
+    ("zoo", "zoo"): "stock:local_cache beside:placing outline:network entry_points:registry",
     ("view", "visualization"): (
         "picture camera cutaway splat shading density:point_spacing pca classes boxes likeness:similarity "
         "camera_map frame_sheet plotting curves tsne thinning"
@@ -69,7 +70,9 @@ _MODULES = {
         "room shapes materials camera walk cloud scenes source bench classes version files:room_files"
     ),
     ("data.rooms", "rooms.layout"): "make plans planner groups singles walls bathroom layout:floor",
-    ("data.rooms", "rooms.render"): ("render:frame raycast light textures noise edges solids sensor vectors threads"),
+    ("data.rooms", "rooms.rendering"): (
+        "render:frame raycast light textures noise edges solids sensor vectors threads"
+    ),
     ("data.rooms.furniture", "rooms.furniture"): "bath openings seating small storage tables",
     ("data", "data.readers"): (
         "open_frames:open open_scene seven_scenes plain open3d_folder open3d_files tum nyuv2 sun_rgbd "

@@ -1,17 +1,24 @@
 """Name → builder. The table is explicit, and nothing is imported before it is asked for.
 
-Behind it stand the backbones of installed packages (:mod:`ppkt_zoo.zoo.entry_points`).
+Behind it stand the backbones of installed packages: entry points of the group ``ppkt_zoo.backbones``, found only when
+asked for. In such a package's pyproject.toml::
+
+    [project.entry-points."ppkt_zoo.backbones"]
+    my_net = "my_package.my_net:my_net"
+
+Only what the user installed can be found so; no weight and no Hub repository can name code to import.
 """
 
 import fnmatch
 import importlib
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ppkt_zoo.errors import InputError, UnknownNameError
-from ppkt_zoo.zoo.entry_points import address_of, check_no_clash, installed_names, load_installed
 from ppkt_zoo.zoo.names import ARCHITECTURE, did_you_mean
 
 if TYPE_CHECKING:
@@ -20,6 +27,8 @@ if TYPE_CHECKING:
 
 Builder = Callable[..., "Backbone"]
 _AnyBuilder = TypeVar("_AnyBuilder", bound=Callable[..., Any])
+
+GROUP = "ppkt_zoo.backbones"
 
 #: Ours: a builder, or "module:function" until someone builds it.
 _BUILDERS: dict[str, Builder | str] = {
@@ -33,6 +42,8 @@ _BUILDERS: dict[str, Builder | str] = {
     "sr_unet34": "ppkt_zoo.backbones.sr_unet:sr_unet34",
 }
 
+_FOR_NOW = "under_test"
+
 #: How a network is run, not what it is: never part of a weight.
 _RUNTIME_ARGUMENTS = frozenset({"checkpointing"})
 
@@ -42,7 +53,7 @@ DEFAULT_VOXEL_SIZE = 0.025
 
 def list_backbones(filter: str = "*") -> list[str]:
     """Names of all backbones that match a wildcard (``"sr_*"``), sorted: ours, registered ones, installed ones."""
-    return sorted(fnmatch.filter({*_BUILDERS, *installed_names()}, filter))
+    return sorted(fnmatch.filter({*_BUILDERS, *_installed_names()}, filter))
 
 
 def register_backbone(
@@ -72,11 +83,32 @@ def register_backbone(
     return register if builder is None else register(builder)
 
 
+@contextmanager
+def registered_for_now(builder: Builder | str) -> Iterator[str]:
+    """Context in which a builder has a name, which it gives: its own, or one that is forgotten afterwards.
+
+    Args:
+        builder: or the name of one that is registered.
+    """
+    if isinstance(builder, str):
+        yield builder
+        return
+    known = next((name for name, one in _BUILDERS.items() if one in (builder, address_of(builder))), None)
+    if known is not None:
+        yield known
+        return
+    _BUILDERS[_FOR_NOW] = builder
+    try:
+        yield _FOR_NOW
+    finally:
+        del _BUILDERS[_FOR_NOW]
+
+
 def check_architecture(name: str) -> None:
     """Raise UnknownNameError, with the nearest right spellings, where no backbone has this name."""
     if name in _BUILDERS:
         return
-    known = {*_BUILDERS, *installed_names()}
+    known = {*_BUILDERS, *_installed_names()}
     if name not in known:
         raise UnknownNameError(f"no backbone is called {name!r}: {did_you_mean(name, known)}")
 
@@ -90,12 +122,12 @@ def get_builder(name: str) -> Builder:
     """
     check_architecture(name)
     if name not in _BUILDERS:
-        installed = load_installed(name)
+        installed = _load_installed(name)
         # Importing it may have registered the name by the decorator, too.
         if name not in _BUILDERS and installed is not None:
             register_backbone(name, installed)
     builder = _BUILDERS[name]
-    check_no_clash(name, builder)
+    _check_no_clash(name, builder)
     if isinstance(builder, str):
         module, _, function = builder.partition(":")
         builder = getattr(importlib.import_module(module), function)
@@ -161,3 +193,61 @@ def _complete_arguments(name: str, builder: Builder, arguments: dict[str, Any]) 
         return json.loads(json.dumps(complete, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise InputError(f"{name}: its arguments must be JSON values to be recorded with a weight ({error})") from None
+
+
+def _installed_names() -> set[str]:
+    """Names that installed packages offer, and that a backbone may have; nothing is imported."""
+    return {entry.name for entry in entry_points(group=GROUP) if ARCHITECTURE.fullmatch(entry.name)}
+
+
+def address_of(builder: Callable[..., Any] | str) -> str:
+    """``module:function`` of a builder."""
+    if isinstance(builder, str):
+        return builder
+    return f"{builder.__module__}:{getattr(builder, '__qualname__', type(builder).__qualname__)}"
+
+
+def _check_no_clash(name: str, builder: Callable[..., Any] | str) -> None:
+    """Raise InputError where an installed package offers a name that is taken by another builder."""
+    mine = address_of(builder)
+    for entry in entry_points(group=GROUP, name=name):
+        if entry.value.replace(" ", "") != mine:
+            raise InputError(
+                f"backbone name {name!r} is taken twice: by {mine} and by {_owner(entry)}: rename the package's entry "
+                "point, or uninstall the package"
+            )
+
+
+def _load_installed(name: str) -> "Callable[..., Backbone] | None":
+    """The builder that an installed package offers under a name; None where there is none.
+
+    Raises:
+        InputError: two packages offer it, or what is offered cannot be imported or called; the message names the
+            package.
+    """
+    found = list({entry.value: entry for entry in entry_points(group=GROUP, name=name)}.values())
+    if not found or not ARCHITECTURE.fullmatch(name):
+        return None
+    if len(found) > 1:
+        owners = " and by ".join(sorted(_owner(entry) for entry in found))
+        raise InputError(f"backbone name {name!r} is offered twice: by {owners}: uninstall one of them")
+    entry = found[0]
+    try:
+        builder: Callable[..., Backbone] = entry.load()
+    except Exception as error:
+        # Importing someone's module can raise anything; whatever it is, its owner is what helps.
+        raise InputError(
+            f"backbone {name!r} comes from {_owner(entry)}, which cannot be imported "
+            f"({type(error).__name__}: {error}): mend, update or uninstall that package"
+        ) from error
+    if not callable(builder):
+        raise InputError(
+            f"backbone {name!r} comes from {_owner(entry)}, which is no builder but a {type(builder).__name__}: its "
+            "entry point must name a function (*, input_spec, **arguments) -> Backbone"
+        )
+    return builder
+
+
+def _owner(entry: EntryPoint) -> str:
+    package = "a package without a name" if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
+    return f"{package} ({entry.value})"

@@ -10,7 +10,12 @@ from ppkt_zoo.zoo.registry import get_builder
 OWN = sorted(registry._BUILDERS)
 
 # Smaller than by default, for whichever builder has such an argument.
-_SMALLER: dict[str, Any] = {"stem_kernel": 3, "neighbours": [8, 8, 4, 4]}
+_SMALLER: dict[str, Any] = {
+    "stem_kernel": 3,
+    "neighbours": [8, 8, 4, 4],
+    "planes": [8, 8, 12, 16, 16, 12, 8, 10],
+    "blocks": [1] * 8,
+}
 
 
 def small(name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import torch
 from ppkt_zoo.errors import PPKTZooError, WeightError
 from ppkt_zoo.zoo.config import NetworkConfig
 from ppkt_zoo.zoo.folder import open_weight_folder, write_weight_folder
-from ppkt_zoo.zoo.outline import outline_of
+from ppkt_zoo.zoo.network import outline_of
 from ppkt_zoo.zoo.registry import create_backbone
 from ppkt_zoo.zoo.tensors import encode_tensors, file_entry, read_claims
 from tests.zoo.tiny_weight import edit_config, make_cloud, make_record, use_all
