@@ -136,3 +136,10 @@ def test_comments_continued_lines_and_launchers_are_understood(tmp_path: Path) -
     assert commands == [["pretrain", "x", "--out", "y"], ["list"], None]
     assert with_added(commands[0] or [], first.added) == ["pretrain", "x", "--out", "y", "steps=2"]
     assert with_added(["list"], first.added) == ["list"]
+
+
+def test_the_drawing_of_the_architecture_is_up_to_date() -> None:
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "draw_architecture.py"), "--check"], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
