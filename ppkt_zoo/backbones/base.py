@@ -4,9 +4,11 @@ import math
 import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal, overload
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from ppkt_zoo.backbones.features import PointFeatures, unknown_level
@@ -22,6 +24,10 @@ from ppkt_zoo.points.scale import warn_of_few_voxels
 from ppkt_zoo.sparse import get_engine
 
 __all__ = ["Backbone", "PointFeatures"]
+
+# Levels of which encode gives a dict.
+_Several = Literal["all"] | list[str] | tuple[str, ...]
+_Array = NDArray[np.float32]
 
 
 class Backbone(nn.Module, ABC):
@@ -63,6 +69,30 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def forward(self, batch: CloudBatch) -> PointFeatures:
         """Features of all points of a batch; this is what trains."""
+
+    # A tensor in, a tensor out; several levels in, a dict out. A Tensor is an ArrayLike too, and "all" a str: the order
+    # of these says which holds.
+    @overload
+    def encode(self, xyz: Tensor, rgb: Any, levels: _Several, tile: float | None = None) -> dict[str, Tensor]: ...
+
+    @overload
+    def encode(  # type: ignore[overload-overlap]
+        self, xyz: Tensor, rgb: Any = None, *, levels: _Several, tile: float | None = None
+    ) -> dict[str, Tensor]: ...
+
+    @overload
+    def encode(self, xyz: Tensor, rgb: Any = None, levels: str = "last", tile: float | None = None) -> Tensor: ...
+
+    @overload
+    def encode(self, xyz: ArrayLike, rgb: Any, levels: _Several, tile: float | None = None) -> dict[str, _Array]: ...
+
+    @overload
+    def encode(  # type: ignore[overload-overlap]
+        self, xyz: ArrayLike, rgb: Any = None, *, levels: _Several, tile: float | None = None
+    ) -> dict[str, _Array]: ...
+
+    @overload
+    def encode(self, xyz: ArrayLike, rgb: Any = None, levels: str = "last", tile: float | None = None) -> _Array: ...
 
     def encode(self, xyz: Any, rgb: Any = None, levels: str | Sequence[str] = "last", tile: float | None = None) -> Any:
         """Features of one cloud, in eval mode and without gradients, whatever mode the network is in.

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.teachers.teacher import Teacher, image_tensor
-from ppkt_zoo.transfer.projection import UPL, PointHead, ProjectionKind
+from ppkt_zoo.transfer.projection import UPL, PointHead
 
 __all__ = ["TeacherClasses", "find_teacher_classes"]
 
@@ -22,7 +22,6 @@ __all__ = ["TeacherClasses", "find_teacher_classes"]
 _FEWEST_CELLS = 30
 # Neighbours asked, as the kNN probe asks them; cells kept; points compared at once.
 _NEIGHBOURS, _MOST_CELLS, _CHUNK = 20, 4000, 8192
-_UPL, _HEAD = "upl.", "head."
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def find_teacher_classes(
         TeacherError: the teacher's file held no classifier.
         InputError: its classes are of whole images, or fewer than two were seen often enough.
     """
-    upl, head = _upl(projection), _head(projection)
+    upl, head = UPL.from_tensors(projection), PointHead.from_tensors(projection)
     if upl.channels != teacher.channels:
         raise WeightError(
             f"the weight's UPL takes {upl.channels} channels, the teacher's {teacher.spec.stage} has "
@@ -112,32 +111,3 @@ def find_teacher_classes(
     number = torch.full((len(classes),), -1)
     number[kept] = torch.arange(len(kept))
     return TeacherClasses(tuple(classes[row] for row in kept), torch.cat(places)[rows], number[found[rows]], head)
-
-
-def _upl(projection: Mapping[str, Tensor]) -> UPL:
-    state, kind = _part(projection, _UPL)
-    first, last = _ends(state)
-    upl = UPL(first.shape[1], last.shape[0], kind)
-    upl.load_state_dict(state)
-    return upl
-
-
-def _head(projection: Mapping[str, Tensor]) -> PointHead:
-    state, kind = _part(projection, _HEAD)
-    first, last = _ends(state)
-    head = PointHead(first.shape[1], last.shape[0], kind)
-    head.load_state_dict(state)
-    return head
-
-
-def _part(projection: Mapping[str, Tensor], prefix: str) -> tuple[dict[str, Tensor], ProjectionKind]:
-    state = {key.removeprefix(prefix): one for key, one in projection.items() if key.startswith(prefix)}
-    if not any(key.endswith("weight") for key in state):
-        raise WeightError(f"the weight came without {prefix}projection: it was not taught by pixels")
-    return state, "linear" if "projection.weight" in state else "mlp"
-
-
-def _ends(state: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """The matrices of the first and the last layer."""
-    names = sorted(key for key in state if key.endswith("weight"))
-    return state[names[0]], state[names[-1]]

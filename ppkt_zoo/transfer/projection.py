@@ -1,12 +1,13 @@
 """The two trained projections of PPKT into one embedding space (arXiv 2104.04687, section 3)."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ppkt_zoo.errors import InputError
+from ppkt_zoo.errors import InputError, WeightError
 
 __all__ = ["UPL", "Order", "PointHead", "ProjectionKind", "Sampling", "sample_bilinear", "sample_nearest"]
 
@@ -78,6 +79,20 @@ class UPL(nn.Module):
         last = nn.Conv2d(channels, dim, 1)
         self.projection: nn.Module = nn.Sequential(*hidden, last) if hidden else last
 
+    @classmethod
+    def from_tensors(
+        cls, projection: Mapping[str, Tensor], prefix: str = "upl.", sampling: Sampling = "bilinear"
+    ) -> "UPL":
+        """The UPL among a weight's projections (:func:`ppkt_zoo.load_projection`), in eval mode.
+
+        Raises:
+            WeightError: there is none whose names begin with the prefix.
+        """
+        channels, dim, kind, state = _read(projection, prefix)
+        upl = cls(channels, dim, kind, sampling)
+        upl.load_state_dict(state)
+        return upl.eval()
+
     def forward(self, features: Tensor, batch_index: Tensor, feature_xy: Tensor) -> Tensor:
         """Pixel embeddings (N, dim), float32, of length 1; arguments and errors as of `raw`."""
         return F.normalize(self.raw(features, batch_index, feature_xy), dim=1)
@@ -121,6 +136,14 @@ class PointHead(nn.Module):
         last = nn.Linear(channels, dim)
         self.projection: nn.Module = nn.Sequential(*hidden, last) if hidden else last
 
+    @classmethod
+    def from_tensors(cls, projection: Mapping[str, Tensor], prefix: str = "head.") -> "PointHead":
+        """The point head among a weight's projections, in eval mode; errors as of :meth:`UPL.from_tensors`."""
+        channels, dim, kind, state = _read(projection, prefix)
+        head = cls(channels, dim, kind)
+        head.load_state_dict(state)
+        return head.eval()
+
     def forward(self, features: Tensor) -> Tensor:
         """Point features (N, channels) → embeddings (N, dim), float32, of length 1."""
         return F.normalize(self.raw(features), dim=1)
@@ -131,3 +154,13 @@ class PointHead(nn.Module):
             raise InputError(f"features must be (N, {self.channels}), got {tuple(features.shape)}")
         embeddings: Tensor = self.projection(features).float()
         return embeddings
+
+
+def _read(projection: Mapping[str, Tensor], prefix: str) -> tuple[int, int, ProjectionKind, dict[str, Tensor]]:
+    """Channels, dimensions and kind, which names and shapes tell, and the tensors without the prefix."""
+    state = {key.removeprefix(prefix): one for key, one in projection.items() if key.startswith(prefix)}
+    layers = sorted(key for key in state if key.endswith("weight"))
+    if not layers:
+        raise WeightError(f"the weight came without {prefix}projection: it was not taught by pixels")
+    kind: ProjectionKind = "linear" if "projection.weight" in state else "mlp"
+    return state[layers[0]].shape[1], state[layers[-1]].shape[0], kind, state

@@ -1,12 +1,14 @@
 """encode(): arrays in, arrays out, the same whatever the order; tiles; bad input."""
 
 from collections.abc import Callable
+from typing import Any, get_overloads, get_type_hints
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from ppkt_zoo.backbones import SRUNet
+from ppkt_zoo.backbones import Backbone, SRUNet
 from ppkt_zoo.errors import EngineError, InputError, UnknownNameError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 
@@ -135,3 +137,9 @@ def test_engines_are_chosen_by_name(make_cloud: MakeCloud, make_network: MakeNet
     except EngineError as error:
         pytest.skip(str(error))
     torch.testing.assert_close(network.encode(cloud.xyz, cloud.rgb), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_what_encode_gives_is_told_to_type_checkers() -> None:
+    array = np.ndarray[tuple[Any, ...], np.dtype[np.float32]]
+    told = [get_type_hints(one)["return"] for one in get_overloads(Backbone.encode)]
+    assert told == [dict[str, Tensor], dict[str, Tensor], Tensor, dict[str, array], dict[str, array], array]

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torchvision.models import get_model
 
-from ppkt_zoo.errors import InputError
+from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.teachers.teacher import Teacher, TeacherSpec
 from ppkt_zoo.transfer.projection import (
     UPL,
@@ -183,3 +183,21 @@ def test_names_of_the_papers_projections_stay() -> None:
     x = torch.randn(5, 4)
     first, _, last = mlp.projection
     torch.testing.assert_close(mlp(x), F.normalize(last(first(x).relu()), dim=1))
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp"])
+def test_projections_are_built_as_their_tensors_say(kind: ProjectionKind) -> None:
+    upl, head = UPL(6, 4, kind, "nearest"), PointHead(5, 4, kind)
+    tensors = {f"upl.{name}": tensor for name, tensor in upl.state_dict().items()}
+    tensors |= {f"head.{name}": tensor for name, tensor in head.state_dict().items()}
+    tensors |= {f"point_contrast.head.{name}": 2 * tensor for name, tensor in head.state_dict().items()}
+    rows, maps, xy = torch.randn(7, 5), torch.randn(1, 6, 3, 3), 2 * torch.rand(7, 2)
+    torch.testing.assert_close(PointHead.from_tensors(tensors)(rows), head(rows))
+    frame = torch.zeros(7, dtype=torch.int64)
+    read = UPL.from_tensors(tensors, sampling="nearest")
+    assert not read.training
+    torch.testing.assert_close(read(maps, frame, xy), upl(maps, frame, xy))
+    other = PointHead.from_tensors(tensors, "point_contrast.head.")
+    assert not torch.equal(other.raw(rows), head.raw(rows))
+    with pytest.raises(WeightError, match=r"came without upl\.projection"):
+        UPL.from_tensors({name: tensor for name, tensor in tensors.items() if not name.startswith("upl.")})
