@@ -1,4 +1,4 @@
-"""Encode a cloud with a pretrained backbone, pick a point, and see what is alike to it.
+"""Encode a cloud with a pretrained backbone, pick a point, and find what is similar to it.
 
 python examples/encode_cloud.py my_cloud.ply [WEIGHT]
 """
@@ -8,23 +8,23 @@ import sys
 import numpy as np
 
 import ppkt_zoo
-from ppkt_zoo.evaluation.similarity import alike_places, likeness
+from ppkt_zoo.evaluation.similarity import top_matches, similarity
 from ppkt_zoo.points.files.cloud_files import read_cloud
 
 
 def main(path: str, weight: str | None = None) -> np.ndarray:
-    """Print the places whose features are nearest to those of the cloud's middle; each point's likeness to it."""
+    """Print the places whose features are nearest to those of the cloud's middle; each point's similarity to it."""
     backbone = ppkt_zoo.load_backbone(weight or ppkt_zoo.list_weights()[0])
     xyz, rgb, _ = read_cloud(path)  # metres, z up
     features = backbone.encode(xyz, rgb)  # float32 (N, C), row i belongs to point i
 
     picked = np.linalg.norm(xyz - np.median(xyz, axis=0), axis=1).argmin()
-    alike = likeness(features, picked)  # cosine similarity, −1 to 1
+    found = similarity(features, picked)  # cosine similarity, −1 to 1
 
     print(f"{len(xyz)} points, {features.shape[1]} channels; picked {xyz[picked].round(2)}")
-    for point in alike_places(xyz, alike, picked):
-        print(f"  alike by {alike[point]:.2f}: {xyz[point].round(2)}")
-    return alike
+    for point in top_matches(xyz, found, picked):
+        print(f"  similarity {found[point]:.2f}: {xyz[point].round(2)}")
+    return found
 
 
 if __name__ == "__main__":

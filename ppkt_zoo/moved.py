@@ -27,19 +27,22 @@ _PACKAGES = {
 # (old package, new package) → modules, "old:new" where the name changed too.
 _MODULES = {
     ("", "cli"): (
-        "cli_common:options cli_streams:streams cli_convert:convert cli_data:data cli_detect:detect "
-        "cli_downstream:downstream cli_grid:grid cli_pretrain:pretrain cli_publish:publish "
-        "cli_segment:segment cli_stock:stock cli_teacher:teacher"
+        "cli_common:options cli_streams:streams cli_convert:weights cli_data:data cli_detect:predict "
+        "cli_downstream:train cli_grid:train cli_pretrain:train cli_publish:weights "
+        "cli_segment:predict cli_stock:weights cli_teacher:train"
     ),
     ("", "cli.run"): (
         "source_points:source encode_file:encode similar_file:similar segment_file:segment detect_file:detect "
         "inspect_frames:inspect convert_file:convert publish_weight:publish demo user_modules"
     ),
-    ("view", "cli.run"): ("grid_report tables dry_run_table segmentation_table detection_table steps feature_basis"),
+    ("view", "cli.run"): (
+        "grid_report tables dry_run_table:run_tables segmentation_table:run_tables detection_table:run_tables steps "
+        "feature_basis"
+    ),
     ("", "engine"): "thread_policy collectives:distributed",
     ("train", "pretraining"): (
-        "recipe recipe_sections sources data:dataset batches:steps model setup pretrain:trainer export "
-        "dry_run cost step_timing timed_source failure"
+        "recipe recipe_sections sources data:sources batches:dataset model setup pretrain:trainer export "
+        "dry_run cost step_timing timed_source:step_timing failure:setup"
     ),
     ("", "pretraining"): "watch:probe",
     ("train", "engine"): "average:ema processes",
@@ -61,6 +64,7 @@ _MODULES = {
         "batches:dataset start:build fit:trainer coding:box_coder losses:loss inference:predict votenet:model"
     ),
     ("backbones", "backbones"): "modes:norm sync_norm:norm",
+    ("zoo", "files"): "validation",
     ("zoo", "zoo"): "stock:local_cache beside:placing outline:network entry_points:registry",
     ("view", "visualization"): (
         "picture camera cutaway splat shading density:point_spacing pca classes boxes likeness:similarity "
@@ -81,14 +85,15 @@ _MODULES = {
         "depth_units"
     ),
     ("data.scannet", "data.readers.scannet"): (
-        "annotation cameras classes exported frames names scan scenes sens sens_header sens_index"
+        "annotation cameras classes exported frames names scan scenes sens "
+        "sens_header:sens_format sens_index:sens_format"
     ),
     ("data", "data.shards"): (
         "shard_index:index shard_samples:samples shard_writer:writer shard_stream:stream shard_fetch:fetch "
         "shard_journal:journal"
     ),
     ("data", "data.augment"): "elastic augment_image:image",
-    ("data", "data"): "listing:subset survey:statistics",
+    ("data", "data"): "listing:subset joined:subset alignment:gravity survey:statistics",
     ("data", "files"): "optional",
     ("points", "points.files"): (
         "io:cloud_files ply ply_header ply_rows pcd pcd_header lzf numpy_files tables text_layout number_rows "

@@ -17,7 +17,7 @@ from ppkt_zoo.backbones.point_layers import FeaturePropagation, SetAbstraction, 
 from ppkt_zoo.backbones.uncompiled import uncompiled
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import CloudBatch
-from ppkt_zoo.points.downsample import ThinnedBatch, thin
+from ppkt_zoo.points.downsample import DownsampledBatch, voxel_downsample
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.points.neighbours import ball_neighbours, nearest
 from ppkt_zoo.points.sampling import farthest_points
@@ -69,7 +69,7 @@ class SeedFeatures(PointFeatures):
         self,
         levels: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]] = (),
         centers: Mapping[str, PointLevel] | None = None,
-        thinned: ThinnedBatch | None = None,
+        thinned: DownsampledBatch | None = None,
     ) -> None:
         """Args:
         levels: features (K, C) of each level's centres, coarse to fine; without ``thinned`` they are those of the
@@ -99,7 +99,7 @@ class SeedFeatures(PointFeatures):
         return interpolate(self._levels[level], found, weights).index_select(0, inverse)
 
 
-def _nearest_center(centers: Mapping[str, PointLevel], thinned: ThinnedBatch, level: str) -> Tensor:
+def _nearest_center(centers: Mapping[str, PointLevel], thinned: DownsampledBatch, level: str) -> Tensor:
     """The row of the nearest centre at a level for each point, int64 (N,)."""
     at = centers[level]
     rows, _ = nearest(thinned.xyz, thinned.sizes, at.xyz, at.sizes, 1)
@@ -161,7 +161,7 @@ class PointNet2(Backbone):
     @uncompiled
     def forward(self, batch: CloudBatch) -> SeedFeatures:
         """Features of all points of a batch; works on the device of the batch."""
-        thinned = thin(batch, self.input_spec)
+        thinned = voxel_downsample(batch, self.input_spec)
         places = self._places(thinned)
         sa4, fp1, fp2 = self._features(thinned, places)
         seeds = places[1]
@@ -171,7 +171,7 @@ class PointNet2(Backbone):
     @uncompiled
     def seeds(self, batch: CloudBatch) -> Seeds:
         """The seeds of a batch with their features, for detectors that vote (VoteNet)."""
-        thinned = thin(batch, self.input_spec)
+        thinned = voxel_downsample(batch, self.input_spec)
         places = self._places(thinned)
         feats = self._features(thinned, places)[-1]
         seeds = places[1]
@@ -183,7 +183,7 @@ class PointNet2(Backbone):
         return Seeds((seeds.xyz.double() + corners).float(), feats, seeds.sizes, rows)
 
     @torch.no_grad()
-    def _places(self, thinned: ThinnedBatch) -> list[PointLevel]:
+    def _places(self, thinned: DownsampledBatch) -> list[PointLevel]:
         """Where the centres of the four levels lie, and who is near them."""
         levels: list[PointLevel] = []
         xyz, sizes = thinned.xyz, thinned.sizes
@@ -201,7 +201,7 @@ class PointNet2(Backbone):
             chosen = [torch.arange(size, device=xyz.device) for size in sizes]
         return levels
 
-    def _features(self, thinned: ThinnedBatch, places: list[PointLevel]) -> tuple[Tensor, Tensor, Tensor]:
+    def _features(self, thinned: DownsampledBatch, places: list[PointLevel]) -> tuple[Tensor, Tensor, Tensor]:
         """Features of sa4, fp1 and fp2."""
         xyz, feats = thinned.xyz, thinned.features
         down = []

@@ -4,7 +4,7 @@ from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.data.readers.plain import OBJECT_CLASSES
 from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.errors import FrameError
-from ppkt_zoo.points.back_projection import back_project, pixel_values
+from ppkt_zoo.points.back_projection import pixel_values
 
 __all__ = ["FrameScenes"]
 
@@ -40,11 +40,11 @@ class FrameScenes:
         frame = self.frames[index]
         if frame.label is None:
             raise FrameError(f"frame {frame.name} has no labels: NAME.object.png is missing beside it")
-        xyz, pixel = back_project(frame.depth, frame.intrinsics, frame.pose, self._stride)
+        xyz, rgb, pixel = frame.points(self._stride)
         return LabelledScene(
             xyz=xyz,
-            rgb=pixel_values(frame.color, pixel),
-            label=frame.label[pixel[:, 1], pixel[:, 0]],
+            rgb=rgb,
+            label=pixel_values(frame.label, pixel),
             instance=None,
             boxes=None,
             box_label=None,

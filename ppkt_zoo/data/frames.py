@@ -1,12 +1,27 @@
 """RGBDFrame and the interface of everything that yields frames."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from ppkt_zoo.data.checks import check_array
 from ppkt_zoo.errors import FrameError, LostFrameError
+from ppkt_zoo.points.back_projection import back_project, pixel_values
+
+
+class FramePoints(NamedTuple):
+    """Pixels with depth as points.
+
+    Attributes:
+        xyz: float32 (M, 3), metres.
+        rgb: uint8 (M, 3).
+        pixel: int64 (M, 2), the (u, v) that each point was seen at.
+    """
+
+    xyz: np.ndarray
+    rgb: np.ndarray
+    pixel: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -70,6 +85,18 @@ class RGBDFrame:
             check_array(where, "label", self.label, np.int16, self.depth.shape)
         if self.instance is not None:
             check_array(where, "instance", self.instance, np.int32, self.depth.shape)
+
+    def points(self, stride: int = 1) -> FramePoints:
+        """The frame's cloud, in the world that its pose leads to, or in the camera's frame where it has none.
+
+        Args:
+            stride: take every stride-th column and row.
+
+        Raises:
+            InputError: none of these pixels has depth.
+        """
+        xyz, pixel = back_project(self.depth, self.intrinsics, self.pose, stride)
+        return FramePoints(xyz, pixel_values(self.color, pixel), pixel)
 
 
 def is_pose(matrix: np.ndarray) -> bool:

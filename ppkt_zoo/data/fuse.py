@@ -10,7 +10,6 @@ from ppkt_zoo.data.frames import FrameSource, RGBDFrame
 from ppkt_zoo.data.left_out import check_enough
 from ppkt_zoo.data.readers.images import SAY_SCALE
 from ppkt_zoo.errors import FrameError, InputError
-from ppkt_zoo.points.back_projection import back_project
 
 Rows = NDArray[np.int64]
 
@@ -121,15 +120,15 @@ def _check_pose(frame: RGBDFrame) -> None:
 
 
 def _merge_frame(frame: RGBDFrame, voxel: float, stride: int, far: float, cells: list[Rows], votes: list[Rows]) -> None:
-    xyz, pixel = back_project(frame.depth, frame.intrinsics, frame.pose, stride)
+    xyz, rgb, pixel = frame.points(stride)
     row, column = pixel[:, 1], pixel[:, 0]
     near = frame.depth[row, column] <= far
-    xyz, row, column = xyz[near], row[near], column[near]
+    xyz, rgb, row, column = xyz[near], rgb[near], row[near], column[near]
     if len(xyz) == 0:
         return
     keys = _keys(xyz, voxel, frame.name)
     micro = np.rint(xyz / _MICRO).astype(np.int64)
-    table = np.column_stack([keys, np.ones_like(keys), micro, frame.color[row, column]])
+    table = np.column_stack([keys, np.ones_like(keys), micro, rgb])
     cells.append(np.column_stack(_sum_rows(table)))
     if frame.label is not None:
         label = frame.label[row, column]

@@ -15,7 +15,7 @@ _BINS_A_METRE = 100
 
 
 @dataclass
-class Survey:
+class FrameStatistics:
     """Numbers over the frames that were looked at.
 
     Attributes:
@@ -73,9 +73,9 @@ class Survey:
             self.unlabelled += int((frame.label < 0).sum())
 
 
-def survey(
+def frame_statistics(
     source: FrameSource, indices: Iterable[int] | None = None, progress: Callable[[int], None] = lambda done: None
-) -> Survey:
+) -> FrameStatistics:
     """Look at frames of a source one by one.
 
     Args:
@@ -83,7 +83,7 @@ def survey(
         indices: which of them, by default all.
         progress: called with the number of frames so far.
     """
-    found = Survey()
+    found = FrameStatistics()
     for index in range(len(source)) if indices is None else indices:
         found.looked_at += 1
         try:

@@ -1,4 +1,4 @@
-"""Pick a point and see what is alike: cosine similarity of features, and the places where it is largest."""
+"""Similarity search: cosine similarity of features to those of a point, and the places where it is largest."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ppkt_zoo.errors import InputError
 
-__all__ = ["alike_places", "likeness", "nearest_point"]
+__all__ = ["nearest_point", "similarity", "top_matches"]
 
 # A place that has no point so near is a slip of the hand.
 _FARTHEST = 0.5
@@ -40,7 +40,7 @@ def nearest_point(xyz: np.ndarray, place: Any) -> int:
     return row
 
 
-def likeness(features: Any, query: Any) -> np.ndarray:
+def similarity(features: Any, query: Any) -> np.ndarray:
     """Cosine similarity of every point to a query, float32 (N,), −1 to 1.
 
     Args:
@@ -61,22 +61,22 @@ def likeness(features: Any, query: Any) -> np.ndarray:
     return np.asarray(unit @ (direction / max(float(np.linalg.norm(direction)), _LENGTH)), np.float32)
 
 
-def alike_places(xyz: np.ndarray, alike: np.ndarray, picked: int, count: int = 5, apart: float = 0.5) -> list[int]:
-    """Rows of the points elsewhere that are most alike, best first, each some way from those before it.
+def top_matches(xyz: np.ndarray, values: np.ndarray, picked: int, count: int = 5, apart: float = 0.5) -> list[int]:
+    """Rows of the most similar points elsewhere, best first, each some way from those before it.
 
     Args:
         xyz: float (N, 3), metres.
-        alike: float (N,), see :func:`likeness`.
-        picked: the row that they are alike to; it and its surroundings are left out.
+        values: float (N,), see :func:`similarity`.
+        picked: the row that they are compared with; it and its surroundings are left out.
         count: at most so many; fewer where the cloud is too small.
         apart: metres between any two of them.
 
     Raises:
         InputError: lengths differ.
     """
-    if len(xyz) != len(alike):
-        raise InputError(f"{len(xyz)} points need as many values of likeness, got {len(alike)}")
-    left = np.where(np.linalg.norm(xyz - xyz[picked], axis=1) < apart, -np.inf, alike)
+    if len(xyz) != len(values):
+        raise InputError(f"{len(xyz)} points need as many values of similarity, got {len(values)}")
+    left = np.where(np.linalg.norm(xyz - xyz[picked], axis=1) < apart, -np.inf, values)
     found: list[int] = []
     while len(found) < count and np.isfinite(left.max()):
         row = int(left.argmax())
@@ -84,3 +84,7 @@ def alike_places(xyz: np.ndarray, alike: np.ndarray, picked: int, count: int = 5
         left[np.linalg.norm(xyz - xyz[row], axis=1) < apart] = -np.inf
         left[row] = -np.inf
     return found
+
+
+# What 0.1 called them; they go with 0.3.
+likeness, alike_places = similarity, top_matches

@@ -1,4 +1,4 @@
-"""Thinning: one point for each occupied voxel, for networks that work on points and not on a grid."""
+"""Voxel downsampling: one point for each occupied voxel, for networks that work on points and not on a grid."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ _HASH_MASK = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
-class ThinnedBatch:
+class DownsampledBatch:
     """A batch of clouds with one point for each occupied voxel.
 
     Within a cloud the rows stand in a shuffled order that depends on the cells alone, so the first n rows of any
@@ -36,7 +36,7 @@ class ThinnedBatch:
     corners: Tensor
 
 
-def thin(batch: CloudBatch, spec: InputSpec) -> ThinnedBatch:
+def voxel_downsample(batch: CloudBatch, spec: InputSpec) -> DownsampledBatch:
     """Join the points of each voxel of a weight's grid to one; works on the device of the batch.
 
     Raises:
@@ -57,7 +57,7 @@ def thin(batch: CloudBatch, spec: InputSpec) -> ThinnedBatch:
     place = torch.empty_like(order)
     place[order] = torch.arange(count, device=order.device)
     sizes = torch.bincount(coords[:, 0], minlength=len(batch.sizes)).tolist()
-    return ThinnedBatch(xyz[order], voxels.features[order], tuple(sizes), place[voxels.inverse], corners)
+    return DownsampledBatch(xyz[order], voxels.features[order], tuple(sizes), place[voxels.inverse], corners)
 
 
 def _hash(cells: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from ppkt_zoo.rooms.camera import look_at, make_intrinsics, sample_camera, sampl
 from ppkt_zoo.rooms.classes import CLASSES
 from ppkt_zoo.rooms.cloud import room_cloud
 from ppkt_zoo.rooms.layout.make import make_room
-from ppkt_zoo.rooms.render.frame import render
+from ppkt_zoo.rooms.rendering.frame import render
 from ppkt_zoo.rooms.room import Room, RoomObject
 from ppkt_zoo.rooms.scenes import BOX_CLASSES, RoomScenes
 from ppkt_zoo.rooms.source import RoomsFrames

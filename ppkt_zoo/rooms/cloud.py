@@ -3,10 +3,10 @@
 import numpy as np
 
 from ppkt_zoo.data.frames import RGBDFrame
-from ppkt_zoo.points.back_projection import back_project
+from ppkt_zoo.points.back_projection import pixel_values
 from ppkt_zoo.rooms.camera import make_intrinsics, sample_camera
 from ppkt_zoo.rooms.classes import CLASSES
-from ppkt_zoo.rooms.render.frame import render
+from ppkt_zoo.rooms.rendering.frame import render
 from ppkt_zoo.rooms.room import Room
 
 
@@ -49,6 +49,5 @@ def room_cloud(
 def _points(frame: RGBDFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     assert frame.label is not None
     assert frame.instance is not None
-    xyz, pixel = back_project(frame.depth, frame.intrinsics, frame.pose)
-    u, v = pixel.T
-    return xyz, frame.color[v, u], frame.label[v, u], frame.instance[v, u]
+    xyz, rgb, pixel = frame.points()
+    return xyz, rgb, pixel_values(frame.label, pixel), pixel_values(frame.instance, pixel)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ppkt_zoo.rooms.classes import CLASSES
 from ppkt_zoo.rooms.materials import Material, Palette
-from ppkt_zoo.rooms.render.solids import Solids, stack
+from ppkt_zoo.rooms.rendering.solids import Solids, stack
 from ppkt_zoo.rooms.shapes import Piece, Primitive, Shape, Vector, turn_z
 
 

@@ -15,7 +15,7 @@ from ppkt_zoo.data.readers.images import decode_color, decode_ids, decode_stored
 from ppkt_zoo.errors import FrameError, InputError, LostFrameError, TrainingError
 from ppkt_zoo.rooms.camera import make_intrinsics, sample_camera, sample_close_up
 from ppkt_zoo.rooms.layout.make import make_room
-from ppkt_zoo.rooms.render.frame import render
+from ppkt_zoo.rooms.rendering.frame import render
 from ppkt_zoo.rooms.room import Room
 from ppkt_zoo.rooms.room_files import read_arrays, room_seed, say_made_again, write_arrays
 from ppkt_zoo.rooms.version import VERSION

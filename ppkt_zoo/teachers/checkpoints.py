@@ -1,8 +1,23 @@
-"""Get a teacher's tensors: strictly from a file, or from torchvision by the name of its weights."""
+"""Get a teacher's tensors: strictly from a file, or from torchvision by the name of its weights.
+
+Which of a published file's tensors are the backbone's is told by name alone, with everything else accounted for.
+Layouts known, as their authors publish them:
+
+- torchvision, DINO (ResNet and ViT), timm: the network's own names; inside ``module.`` where DDP wrapped it.
+- MoCo v1 and v2 (He et al., arXiv 1911.05722; Chen et al., arXiv 2003.04297): ``encoder_q.`` is the network, with
+  the contrastive head in place of its classifier; ``encoder_k.``, ``queue`` and ``queue_ptr`` belong to training.
+- MoCo v3 (Chen et al., arXiv 2104.02057): ``base_encoder.`` is the network, with a projector in place of its
+  classifier; ``momentum_encoder.`` and ``predictor.`` belong to training.
+- DINOv2's own files (Oquab et al., arXiv 2304.07193): ``mask_token`` belongs to training; registers are spelled
+  otherwise than in timm, and the class token's place embedding lies in another tensor.
+"""
 
 import difflib
 import pickle
+import re
+from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 from urllib.error import URLError
 
 import torch
@@ -14,7 +29,93 @@ from ppkt_zoo.files.checksums import sha256_of_file, sha256_of_tensors
 from ppkt_zoo.files.safetensors import load_foreign
 from ppkt_zoo.files.torch import PICKLE, ZIP, check_plain_tensors, first_bytes, read_torch_file
 
-__all__ = ["load_strictly", "read_teacher_file", "read_torchvision", "sha256_of"]
+__all__ = ["MOCO_V3", "backbone_tensors", "load_strictly", "read_teacher_file", "read_torchvision"]
+
+MOCO_V3 = "MoCo v3"
+
+
+class _Layout(NamedTuple):
+    """``network`` is the prefix to keep; ``head`` and ``aside`` are names (patterns) that are left out."""
+
+    name: str
+    network: str
+    head: str
+    aside: str
+
+
+_LAYER = r"(\d+\.)?(weight|bias|running_mean|running_var|num_batches_tracked)"
+_LAYOUTS = (
+    _Layout("MoCo", "encoder_q.", rf"fc\.{_LAYER}", r"encoder_k\..+|queue|queue_ptr"),
+    _Layout(MOCO_V3, "base_encoder.", rf"(fc|head)\.{_LAYER}", r"(momentum_encoder|predictor)\..+"),
+    _Layout(MOCO_V3, "momentum_encoder.", rf"(fc|head)\.{_LAYER}", r"predictor\..+"),
+)
+
+
+def backbone_tensors(
+    tensors: dict[str, Tensor], expected: Collection[str], origin: str
+) -> tuple[dict[str, Tensor], str | None]:
+    """The network's tensors under its own names, and the layout that the file has (None: the network's own).
+
+    Args:
+        tensors: all tensors of the file.
+        expected: names of the network that is to be filled.
+        origin: what errors call the file.
+
+    Raises:
+        TeacherError: a tensor that belongs neither to the network nor to what the layout leaves aside, or not one
+            tensor of the network; the message lists the names or prefixes found.
+    """
+    if tensors and all(name.startswith("module.") for name in tensors):
+        tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+    for layout in _LAYOUTS:
+        if any(name.startswith(layout.network) for name in tensors):
+            return _without_training(tensors, layout, origin), layout.name
+    if "mask_token" in tensors and "mask_token" not in expected:
+        tensors = _from_dinov2(tensors)
+    if not any(name in expected for name in tensors):
+        prefixes = sorted({".".join(name.split(".")[:2]) for name in tensors})
+        raise TeacherError(
+            f"{origin} holds no tensor of the network under a prefix that we know ('', 'module.', "
+            f"{', '.join(repr(layout.network) for layout in _LAYOUTS)}); its names begin with "
+            f"{', '.join(prefixes[:8]) or 'nothing at all'}{', …' if len(prefixes) > 8 else ''}: "
+            "check the architecture, or save the network's own state_dict as safetensors"
+        )
+    return tensors, None
+
+
+def _without_training(tensors: dict[str, Tensor], layout: _Layout, origin: str) -> dict[str, Tensor]:
+    kept, strange = {}, []
+    for name, tensor in tensors.items():
+        own = name.removeprefix(layout.network)
+        if own != name:
+            if not re.fullmatch(layout.head, own):
+                kept[own] = tensor
+        elif not re.fullmatch(layout.aside, name):
+            strange.append(name)
+    if strange:
+        raise TeacherError(
+            f"{origin} has {layout.network!r} like a {layout.name} checkpoint, but also {len(strange)} tensors that "
+            f"such a file does not have: {', '.join(strange[:5])}{', …' if len(strange) > 5 else ''}: "
+            "save the network's own state_dict as safetensors"
+        )
+    return kept
+
+
+def _from_dinov2(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """DINOv2's names → timm's."""
+    renamed = {
+        name.replace(".mlp.w12.", ".mlp.fc1.").replace(".mlp.w3.", ".mlp.fc2."): tensor
+        for name, tensor in tensors.items()
+        if name != "mask_token"
+    }
+    if "register_tokens" in renamed and "pos_embed" in renamed and "cls_token" in renamed:
+        renamed["reg_token"] = renamed.pop("register_tokens")
+        # timm's networks with registers add place embeddings to patches alone
+        places = renamed["pos_embed"]
+        renamed["cls_token"] = renamed["cls_token"] + places[:, :1]
+        renamed["pos_embed"] = places[:, 1:]
+    return renamed
+
 
 HEADS = ("fc.", "classifier.")
 #: sha256 of a teacher's file that recipes name → sha256 of its tensors alone. The two public TFLite files were first
@@ -28,11 +129,6 @@ SAME_TENSORS = {
     ),
 }
 _MISSING = "does not exist: give the path of a safetensors file or checkpoint"
-
-
-def sha256_of(file: Path) -> str:
-    """Hex sha256 of a file's bytes; TeacherError where it cannot be read."""
-    return sha256_of_file(file, TeacherError, "teacher file")
 
 
 def read_teacher_file(file: Path, sha256: str | None) -> tuple[dict[str, Tensor], str]:
@@ -150,7 +246,7 @@ def load_strictly(network: nn.Module, tensors: dict[str, Tensor], origin: str, h
 
 
 def _checked_hash(file: Path, sha256: str | None) -> str:
-    found = sha256_of(file)
+    found = sha256_of_file(file, TeacherError, "teacher file")
     if sha256 is not None and found != sha256:
         raise _other_file(file, found, sha256)
     return found

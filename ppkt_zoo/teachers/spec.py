@@ -83,23 +83,6 @@ class TeacherSpec(BaseModel):
         """timm's name of the network, None for torchvision's networks."""
         return self.architecture.removeprefix(TIMM) if self.architecture.startswith(TIMM) else None
 
-    @property
-    def normalisation(self) -> tuple[Rgb, Rgb]:
-        """Mean and standard deviation that apply, the defaults filled in.
-
-        Raises TeacherError where they are timm's and timm is not installed or does not know the name.
-        """
-        if self.timm_name is not None:
-            if self.mean is not None and self.std is not None:
-                return self.mean, self.std
-            from ppkt_zoo.teachers.timm import timm_normalisation
-
-            mean, std = timm_normalisation(self.timm_name)
-            return self.mean or mean, self.std or std
-        tensorflow_file = self.weights == "file" and self.architecture in LAST_BLOCK
-        mean, std = SYMMETRIC_NORMALISATION if tensorflow_file else IMAGENET_NORMALISATION
-        return self.mean or mean, self.std or std
-
     @model_validator(mode="after")
     def _check(self) -> Self:
         _check_stage(self.architecture, self.stage)

@@ -8,17 +8,26 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ppkt_zoo.errors import InputError, TeacherError
-from ppkt_zoo.teachers.checkpoint_layouts import backbone_tensors
-from ppkt_zoo.teachers.checkpoints import load_strictly, read_teacher_file, read_torchvision
-from ppkt_zoo.teachers.deeplab import VOC_CLASSES, DeepLabV3MobileNetV2
-from ppkt_zoo.teachers.receptive_field import CellGrid, Window, cell_grid, main_path
-from ppkt_zoo.teachers.spec import Convention, TeacherSpec
-from ppkt_zoo.teachers.tf_padding import use_tensorflow_padding
-from ppkt_zoo.teachers.timm import load_timm
-from ppkt_zoo.teachers.timm_network import TimmNetwork
-from ppkt_zoo.teachers.torchvision import empty_network, feature_path, fuse_batch_norm
+from ppkt_zoo.teachers.checkpoints import backbone_tensors, load_strictly, read_teacher_file, read_torchvision
+from ppkt_zoo.teachers.receptive_field import CellGrid, Window, cell_grid, main_path, use_tensorflow_padding
+from ppkt_zoo.teachers.spec import (
+    IMAGENET_NORMALISATION,
+    LAST_BLOCK,
+    SYMMETRIC_NORMALISATION,
+    Convention,
+    Rgb,
+    TeacherSpec,
+)
+from ppkt_zoo.teachers.timm import TimmNetwork, load_timm, timm_normalisation
+from ppkt_zoo.teachers.torchvision import (
+    VOC_CLASSES,
+    DeepLabV3MobileNetV2,
+    empty_network,
+    feature_path,
+    fuse_batch_norm,
+)
 
-__all__ = ["VOC_CLASSES", "Convention", "Teacher", "TeacherSpec", "image_tensor", "load_teacher"]
+__all__ = ["VOC_CLASSES", "Convention", "Teacher", "TeacherSpec", "image_tensor", "load_teacher", "normalisation_of"]
 
 RANGE_SLACK = 1e-3  # resizing and jitter may leave [0, 1] by rounding
 
@@ -26,6 +35,22 @@ RANGE_SLACK = 1e-3  # resizing and jitter may leave [0, 1] by rounding
 def image_tensor(color: np.ndarray) -> Tensor:
     """uint8 (H, W, 3) → float32 (1, 3, H, W) in [0, 1], a teacher's input."""
     return torch.from_numpy(color).permute(2, 0, 1)[None].float() / 255.0
+
+
+def normalisation_of(spec: TeacherSpec) -> tuple[Rgb, Rgb]:
+    """Mean and standard deviation of RGB in [0, 1] that apply, the defaults filled in.
+
+    Raises:
+        TeacherError: they are timm's, and timm is not installed or does not know the name.
+    """
+    if spec.mean is not None and spec.std is not None:
+        return spec.mean, spec.std
+    if spec.timm_name is not None:
+        mean, std = timm_normalisation(spec.timm_name)
+    else:
+        tensorflow_file = spec.weights == "file" and spec.architecture in LAST_BLOCK
+        mean, std = SYMMETRIC_NORMALISATION if tensorflow_file else IMAGENET_NORMALISATION
+    return spec.mean or mean, spec.std or std
 
 
 class Teacher(nn.Module):
@@ -57,7 +82,7 @@ class Teacher(nn.Module):
             convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
             self.channels = heads.get(spec.stage, convolutions[-1].out_channels)
         self.stride: int = cell_grid(self._windows, 1024, axis=0).stride
-        mean, std = spec.normalisation
+        mean, std = normalisation_of(spec)
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
@@ -165,7 +190,7 @@ def load_teacher(spec: TeacherSpec, file: Path | str | None = None, fuse: bool =
 
     Args:
         spec: architecture, stage, weights and input convention.
-        file: the safetensors file or torch checkpoint (see `ppkt_zoo.teachers.checkpoint_layouts`) where
+        file: the safetensors file or torch checkpoint (see `ppkt_zoo.teachers.checkpoints`) where
             ``spec.weights`` is ``file``; None otherwise.
         fuse: fold batch norm into the convolutions of torchvision's networks (same numbers to rounding, less time).
 

@@ -1,4 +1,4 @@
-"""A cloud coloured by how much its points are alike to one of them."""
+"""A cloud coloured by how similar its points are to one of them."""
 
 import numpy as np
 from PIL import Image
@@ -9,9 +9,9 @@ from ppkt_zoo.visualization.classes import with_legend
 from ppkt_zoo.visualization.picture import compare_picture, height_grey
 from ppkt_zoo.visualization.thinning import rows_to_draw
 
-__all__ = ["heat_colors", "likeness_colors", "likeness_picture"]
+__all__ = ["heat_colors", "similarity_colors", "similarity_picture"]
 
-# From unlike to alike: dark blue, teal, green, yellow; lighter step by step, so that it reads in grey too.
+# From dissimilar to similar: dark blue, teal, green, yellow; lighter step by step, so that it reads in grey too.
 _HEAT = np.array([[38, 20, 72], [45, 70, 140], [40, 130, 142], [70, 190, 110], [250, 230, 60]], np.float64)
 _MARK = np.array([230, 30, 120], np.uint8)
 # Of the cloud's extent: how large the mark is; and metres, at least and at most.
@@ -26,30 +26,30 @@ def heat_colors(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return ((1 - rest) * _HEAT[below] + rest * _HEAT[below + 1]).round().astype(np.uint8)
 
 
-def likeness_colors(alike: np.ndarray) -> tuple[np.ndarray, float]:
-    """The colours uint8 (N, 3) of likenesses (N,), and the likeness at which they begin.
+def similarity_colors(values: np.ndarray) -> tuple[np.ndarray, float]:
+    """The colours uint8 (N, 3) of similarities (N,), and the similarity at which they begin.
 
-    They reach from the median to 1, so that what is alike stands out.
+    They reach from the median to 1, so that what is similar stands out.
     """
-    low = min(float(np.median(alike)), 0.999)
-    return heat_colors(alike, low, 1.0), low
+    low = min(float(np.median(values)), 0.999)
+    return heat_colors(values, low, 1.0), low
 
 
-def likeness_picture(
+def similarity_picture(
     xyz: np.ndarray,
     rgb: np.ndarray | None,
-    alike: np.ndarray,
+    values: np.ndarray,
     picked: int,
-    title: str = "alike to the marked point",
+    title: str = "similarity to the marked point",
     height: int = 420,
     seen_from: np.ndarray | None = None,
 ) -> Image.Image:
-    """A cloud in its own colours with the picked point marked, below it by likeness, and the scale.
+    """A cloud in its own colours with the picked point marked, below it by similarity, and the scale.
 
     Args:
         xyz: float (N, 3) in metres, z up.
         rgb: uint8 (N, 3); grey by height where the cloud has no colour.
-        alike: float (N,), see :func:`ppkt_zoo.evaluation.similarity.likeness`.
+        values: float (N,), see :func:`ppkt_zoo.evaluation.similarity.similarity`.
         picked: the row that was picked.
         title: heading of the lower row.
         height: pixels of a row of views.
@@ -58,9 +58,9 @@ def likeness_picture(
     Raises:
         InputError: lengths differ, or the row is outside.
     """
-    if alike.shape != (len(xyz),) or not 0 <= picked < len(xyz):
-        raise InputError(f"{len(xyz)} points need a likeness each and a row among them, got {alike.shape}, {picked}")
-    heat, low = likeness_colors(alike)
+    if values.shape != (len(xyz),) or not 0 <= picked < len(xyz):
+        raise InputError(f"{len(xyz)} points need a similarity each and a row among them, got {values.shape}, {picked}")
+    heat, low = similarity_colors(values)
     size = float(np.clip(_MARK_SHARE * np.linalg.norm(np.ptp(xyz, axis=0)), *_MARK_RANGE))
     rows, place = rows_to_draw(xyz), xyz[picked]
     xyz, heat, rgb = xyz[rows], heat[rows], None if rgb is None else rgb[rows]

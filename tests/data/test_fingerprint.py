@@ -11,10 +11,9 @@ import pytest
 
 from ppkt_zoo.data.fingerprint import fingerprint_of
 from ppkt_zoo.data.frames import RGBDFrame
-from ppkt_zoo.data.joined import Joined
 from ppkt_zoo.data.readers.open import open_frames
 from ppkt_zoo.data.shards.writer import pack_frames
-from ppkt_zoo.data.subset import subset
+from ppkt_zoo.data.subset import Joined, subset
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.rooms import RoomsFrames
 from tests.data.frame_folders import open3d, plain, seven_scenes

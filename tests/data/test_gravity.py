@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppkt_zoo.data.alignment import world_to_z_up
 from ppkt_zoo.data.frames import RGBDFrame
-from ppkt_zoo.data.gravity import align_up, depth_normals, estimate_up, refine_up
+from ppkt_zoo.data.gravity import align_up, depth_normals, estimate_up, refine_up, world_to_z_up
 from ppkt_zoo.data.readers.open3d_folder import Open3DFolder
 from ppkt_zoo.data.readers.plain import OBJECT_CLASSES, PlainFrames
 from ppkt_zoo.data.readers.seven_scenes import SevenScenes

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from ppkt_zoo.convert.checkpoint import open_checkpoint
 from ppkt_zoo.errors import ManifestError, WeightError
+from ppkt_zoo.files.validation import parse_json
 from ppkt_zoo.pretraining.recipe import load_recipe
 from ppkt_zoo.zoo.config import WeightConfig
 from ppkt_zoo.zoo.manifest import Manifest
 from ppkt_zoo.zoo.record import WeightRecord
 from ppkt_zoo.zoo.tensors import decode_tensors, encode_tensors
-from ppkt_zoo.zoo.validation import parse_json
 from tests.fuzzing.target import Target, as_file, scratch
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ from safetensors.torch import save
 from ppkt_zoo.engine.checkpoint import resume, save_checkpoint
 from ppkt_zoo.engine.metrics_log import MetricsLog
 from ppkt_zoo.teachers.checkpoints import read_teacher_file
-from ppkt_zoo.teachers.tflite_layers import read_layers
+from ppkt_zoo.teachers.tflite import read_layers
 from tests.fuzzing.documents import ROOT
 from tests.fuzzing.target import Target, as_file, scratch
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
-from ppkt_zoo.points.downsample import thin
+from ppkt_zoo.points.downsample import voxel_downsample
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.points.neighbours import ball_neighbours, nearest
 from ppkt_zoo.points.sampling import farthest_points
@@ -25,7 +25,7 @@ def make_batch(*sizes: int) -> CloudBatch:
 
 def test_a_thinned_point_is_the_mean_of_its_voxel() -> None:
     batch = make_batch(400, 300)
-    thinned = thin(batch, SPEC)
+    thinned = voxel_downsample(batch, SPEC)
     assert sum(thinned.sizes) == len(thinned.xyz) == len(thinned.features)
     assert thinned.inverse[:400].max() < thinned.sizes[0] <= thinned.inverse[400:].min()
     for row in (0, 5, len(thinned.xyz) - 1):
@@ -42,15 +42,15 @@ def test_a_thinned_point_is_the_mean_of_its_voxel() -> None:
 def test_thinning_does_not_see_the_order_of_points() -> None:
     batch = make_batch(500)
     order = torch.randperm(500, generator=torch.Generator().manual_seed(4))
-    first = thin(batch, SPEC)
-    second = thin(CloudBatch(batch.xyz[order], batch.rgb[order], batch.cloud, batch.sizes), SPEC)
+    first = voxel_downsample(batch, SPEC)
+    second = voxel_downsample(CloudBatch(batch.xyz[order], batch.rgb[order], batch.cloud, batch.sizes), SPEC)
     assert torch.equal(first.xyz, second.xyz)
     assert torch.equal(first.features, second.features)
     assert torch.equal(first.inverse[order], second.inverse)
 
 
 def test_the_first_rows_of_a_thinned_cloud_are_a_fair_sample() -> None:
-    thinned = thin(make_batch(5000), SPEC)
+    thinned = voxel_downsample(make_batch(5000), SPEC)
     part = thinned.xyz[: len(thinned.xyz) // 10]
     torch.testing.assert_close(part.mean(dim=0), thinned.xyz.mean(dim=0), rtol=0, atol=0.12)
     torch.testing.assert_close(part.std(dim=0), thinned.xyz.std(dim=0), rtol=0, atol=0.12)

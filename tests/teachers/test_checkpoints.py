@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torchvision.models import resnet18
 
 from ppkt_zoo.errors import TeacherError
-from ppkt_zoo.teachers.checkpoint_layouts import backbone_tensors
+from ppkt_zoo.teachers.checkpoints import backbone_tensors
 from ppkt_zoo.teachers.teacher import Teacher, TeacherSpec, load_teacher
 
 SPEC = TeacherSpec(architecture="resnet18", stage="layer4", weights="file")

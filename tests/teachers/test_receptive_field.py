@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torchvision.models import get_model
 
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.teachers.deeplab import DeepLabV3MobileNetV2
+from ppkt_zoo.teachers.receptive_field import SamePaddedConv2d, same_padding, use_tensorflow_padding
 from ppkt_zoo.teachers.teacher import Teacher, TeacherSpec
-from ppkt_zoo.teachers.tf_padding import SamePaddedConv2d, same_padding, use_tensorflow_padding
+from ppkt_zoo.teachers.torchvision import DeepLabV3MobileNetV2
 
 CASES = [
     ("resnet18", "layer4", "torch"),

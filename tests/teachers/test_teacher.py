@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchvision.models import resnet18
 
 from ppkt_zoo.errors import InputError, TeacherError
-from ppkt_zoo.teachers.teacher import VOC_CLASSES, Teacher, TeacherSpec, load_teacher
+from ppkt_zoo.teachers.teacher import VOC_CLASSES, Teacher, TeacherSpec, load_teacher, normalisation_of
 
 DEEPLAB = TeacherSpec(architecture="deeplabv3_mobilenet_v2", stage="concat_projection", weights="file")
 RESNET = TeacherSpec(architecture="resnet18", stage="layer4", weights="IMAGENET1K_V1")
@@ -245,7 +245,7 @@ def test_bad_spec(change: dict, words: str) -> None:
 
 def test_normalisation_belongs_to_the_weights() -> None:
     half = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    assert DEEPLAB.normalisation == half
-    assert RESNET.normalisation[0] == (0.485, 0.456, 0.406)
+    assert normalisation_of(DEEPLAB) == half
+    assert normalisation_of(RESNET)[0] == (0.485, 0.456, 0.406)
     own = DEEPLAB.model_copy(update={"mean": (0.0, 0.0, 0.0)})
-    assert own.normalisation == ((0.0, 0.0, 0.0), half[1])
+    assert normalisation_of(own) == ((0.0, 0.0, 0.0), half[1])

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from ppkt_zoo.errors import InputError, TeacherError
 from ppkt_zoo.teachers.receptive_field import CellGrid, cell_grid
-from ppkt_zoo.teachers.teacher import Teacher, TeacherSpec, load_teacher
-from ppkt_zoo.teachers.timm_network import TimmNetwork
+from ppkt_zoo.teachers.teacher import Teacher, TeacherSpec, load_teacher, normalisation_of
+from ppkt_zoo.teachers.timm import TimmNetwork
 
 timm: Any = pytest.importorskip("timm", reason='needs the extra: pip install "ppkt-zoo[teachers]"')
 
@@ -49,7 +49,7 @@ def test_vit_tokens_become_cells(tmp_path: Path) -> None:
     images = torch.rand(2, 3, 160, 160)
     tokens = network.forward_features(_normalised(images, network))  # a class token, then rows of patches
     features = teacher(images)
-    assert (teacher.channels, teacher.stride, teacher.spec.normalisation[0]) == (64, 16, (0.5, 0.5, 0.5))
+    assert (teacher.channels, teacher.stride, normalisation_of(teacher.spec)[0]) == (64, 16, (0.5, 0.5, 0.5))
     assert features.shape == (2, 64, 10, 10)
     for row, column in ((0, 0), (3, 7), (9, 9)):
         torch.testing.assert_close(features[:, :, row, column], tokens[:, 1 + 10 * row + column], rtol=1e-4, atol=1e-4)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ppkt_zoo.visualization.picture import feature_picture
-from ppkt_zoo.visualization.similarity import likeness_picture
+from ppkt_zoo.visualization.similarity import similarity_picture
 from ppkt_zoo.visualization.thinning import rows_to_draw
 from tests.visualization.shapes import box_room
 
@@ -71,6 +71,6 @@ def test_the_picked_point_is_marked_though_it_is_not_drawn(monkeypatch: pytest.M
         return np.arange(0, len(points) - 1)
 
     monkeypatch.setattr("ppkt_zoo.visualization.similarity.rows_to_draw", without)
-    page = np.asarray(likeness_picture(xyz, None, np.linspace(0, 1, len(xyz)), picked, height=100))
+    page = np.asarray(similarity_picture(xyz, None, np.linspace(0, 1, len(xyz)), picked, height=100))
     upper = page[: page.shape[0] // 2].astype(int)
     assert ((upper[..., 0] > 150) & (upper[..., 1] < 80)).any()

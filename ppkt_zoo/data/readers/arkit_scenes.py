@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from ppkt_zoo.data.alignment import Matrix, check_up
 from ppkt_zoo.data.boxes import Boxes, gather
 from ppkt_zoo.data.frames import RGBDFrame, turned_hint
-from ppkt_zoo.data.readers.cameras import as_intrinsics, check_intrinsics, pinhole, read_numbers
+from ppkt_zoo.data.gravity import Matrix, Up, check_up
+from ppkt_zoo.data.readers.cameras import Intrinsics, as_intrinsics, check_intrinsics, pinhole, read_numbers
 from ppkt_zoo.data.readers.images import check_depth_scale, read_color, read_depth
 from ppkt_zoo.data.readers.number_text import numbers_of, read_text
 from ppkt_zoo.data.readers.timestamps import TimedPoses, associate, rotation_of, timed_poses
@@ -53,7 +53,7 @@ class ARKitScenes:
     box_classes = BOX_CLASSES
 
     def __init__(
-        self, folder: Path | str, intrinsics: Any = None, up: Any = "gravity", depth_scale: float = 1000.0
+        self, folder: Path | str, intrinsics: Intrinsics | None = None, up: Up = "gravity", depth_scale: float = 1000.0
     ) -> None:
         self.folder = existing_folder(folder)
         self.name = self.folder.resolve().name

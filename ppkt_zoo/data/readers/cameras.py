@@ -1,5 +1,6 @@
 """Reading intrinsics and poses from the small text files that stand beside frames."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ppkt_zoo.errors import FrameError, LostFrameError
 __all__ = [
     "CAMERA_FILES",
     "Camera",
+    "Intrinsics",
     "Matrix",
     "as_intrinsics",
     "check_intrinsics",
@@ -30,6 +32,8 @@ __all__ = [
 ]
 
 Matrix = NDArray[np.float64]
+Intrinsics = Sequence[float] | Sequence[Sequence[float]] | NDArray[Any]
+"""What readers take for intrinsics: a (3, 3) matrix, or (fx, fy, cx, cy)."""
 
 #: Names under which a folder's intrinsics are looked for, the first that is there counts.
 CAMERA_FILES = (
@@ -45,7 +49,7 @@ def pinhole(fx: float, fy: float, cx: float, cy: float) -> Matrix:
     return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
 
 
-def as_intrinsics(value: Any) -> Matrix:
+def as_intrinsics(value: Intrinsics) -> Matrix:
     """Check an ``intrinsics`` argument: a (3, 3) matrix, or (fx, fy, cx, cy)."""
     try:
         matrix = np.asarray(value, dtype=np.float64)
@@ -56,7 +60,7 @@ def as_intrinsics(value: Any) -> Matrix:
     return check_intrinsics(matrix, "the argument intrinsics")
 
 
-def given_camera(value: Any) -> Camera:
+def given_camera(value: Intrinsics) -> Camera:
     """An ``intrinsics`` argument as a camera of images of any size."""
     return Camera(as_intrinsics(value), None, "the argument intrinsics")
 

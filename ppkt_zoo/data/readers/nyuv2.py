@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ppkt_zoo.data.alignment import FRAME_UP, check_up, upright_pose
 from ppkt_zoo.data.frames import RGBDFrame
-from ppkt_zoo.data.readers.cameras import as_intrinsics, pinhole
+from ppkt_zoo.data.gravity import FRAME_UP, Up, check_up, upright_pose
+from ppkt_zoo.data.readers.cameras import Intrinsics, as_intrinsics, pinhole
 from ppkt_zoo.data.readers.images import check_depth_scale
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.files.limits import MAX_PIXELS, memory_named
@@ -60,8 +60,8 @@ class NYUv2:
     def __init__(
         self,
         path: Path | str,
-        intrinsics: Any = None,
-        up: Any = "gravity",
+        intrinsics: Intrinsics | None = None,
+        up: Up = "gravity",
         depth_scale: float = 1.0,
         depth: str = "filled",
     ) -> None:

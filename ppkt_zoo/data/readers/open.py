@@ -3,11 +3,12 @@
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from ppkt_zoo.data.frames import FrameSource
+from ppkt_zoo.data.gravity import Up
 from ppkt_zoo.data.left_out import tell_left_out
 from ppkt_zoo.data.readers.arkit_scenes import ARKitScenes, is_arkit_scan
+from ppkt_zoo.data.readers.cameras import Intrinsics
 from ppkt_zoo.data.readers.depth_units import doubt_of_units
 from ppkt_zoo.data.readers.nyuv2 import FILE as NYU_FILE
 from ppkt_zoo.data.readers.nyuv2 import NYUv2
@@ -50,7 +51,7 @@ _MOST_LOOKED_AT = 20
 
 
 def open_frames(
-    path: Path | str, intrinsics: Any = None, up: Any = "gravity", depth_scale: float | None = None
+    path: Path | str, intrinsics: Intrinsics | None = None, up: Up = "gravity", depth_scale: float | None = None
 ) -> FrameSource:
     """The frames of a folder in any format that a reader of ours knows (docs/datasets.md lists them).
 

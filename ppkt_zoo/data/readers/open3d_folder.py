@@ -1,24 +1,13 @@
 """Folders of Open3D's and Redwood's: ``image/`` (or ``color/``, ``rgb/``), ``depth/``, ``trajectory.log``."""
 
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ppkt_zoo.data.alignment import (
-    FRAME_UP,
-    WORLD_UP,
-    DepthView,
-    Matrix,
-    aligned,
-    check_up,
-    upright_pose,
-    world_to_z_up,
-)
-from ppkt_zoo.data.frames import RGBDFrame
-from ppkt_zoo.data.readers.cameras import find_camera, given_camera, read_checked_camera
-from ppkt_zoo.data.readers.images import check_depth_scale, read_color, read_depth
+from ppkt_zoo.data.gravity import FRAME_UP, WORLD_UP, Matrix, Up, check_up
+from ppkt_zoo.data.readers.cameras import Intrinsics, find_camera, given_camera, read_checked_camera
+from ppkt_zoo.data.readers.images import read_color, read_depth
 from ppkt_zoo.data.readers.open3d_files import (
     find_color,
     find_depth,
@@ -28,6 +17,7 @@ from ppkt_zoo.data.readers.open3d_files import (
     pair,
     stamped,
 )
+from ppkt_zoo.data.readers.posed import PosedFolder
 from ppkt_zoo.data.readers.trajectory import poses_of_images, read_pose_log
 from ppkt_zoo.data.subset import existing_folder, natural_key
 from ppkt_zoo.errors import FrameError
@@ -37,7 +27,7 @@ PRIMESENSE_INTRINSICS = (525.0, 525.0, 319.5, 239.5)
 _CAMERA_FILES = ("camera.json", "camera_primesense.json", "intrinsic.json", "camera-intrinsics.txt")
 
 
-class Open3DFolder:
+class Open3DFolder(PosedFolder):
     """The frames of one sequence.
 
     A pose belongs to the image whose number is the frame id before it (what else is in use is told by
@@ -68,71 +58,48 @@ class Open3DFolder:
     """
 
     def __init__(
-        self, folder: Path | str, intrinsics: Any = None, up: Any = "gravity", depth_scale: float = 1000.0
+        self, folder: Path | str, intrinsics: Intrinsics | None = None, up: Up = "gravity", depth_scale: float = 1000.0
     ) -> None:
-        self.folder = existing_folder(folder)
-        self.name = self.folder.resolve().name
-        check_depth_scale(depth_scale)
-        self._depth_scale = depth_scale
+        super().__init__(folder, depth_scale)
         self._color_folder = find_color(self.folder)
         self._depth_folder = existing_folder(find_depth(self.folder))
-        self._color, self._depth_files = list_color(self._color_folder), list_depth(self._depth_folder)
-        self._pairs = pair(self._color, self._depth_files)
+        self._color_files, self._depth_files = list_color(self._color_folder), list_depth(self._depth_folder)
+        self._pairs = pair(self._color_files, self._depth_files)
         if not self._pairs:
             places = f"{self._color_folder.name}/ nor in {self._depth_folder.name}/"
             raise FrameError(f"{self.folder}: no images in {places} that go together")
         self.unmatched = {
-            "color": len(self._color.keys() - {color for color, _ in self._pairs}),
+            "color": len(self._color_files.keys() - {color for color, _ in self._pairs}),
             "depth": len(self._depth_files.keys() - {depth for _, depth in self._pairs}),
         }
         self.skipped: tuple[str, ...] = ()
         self._poses = self._read_poses()
-        self._up = check_up(up, WORLD_UP if self._poses is not None else FRAME_UP)
+        self._posed = self._poses is not None
+        self._up = check_up(up, WORLD_UP if self._posed else FRAME_UP)
         camera = find_camera(self.folder, first=_CAMERA_FILES)
         self._default_camera = intrinsics is None and camera is None
         if intrinsics is not None or camera is None:
             self._camera = given_camera(PRIMESENSE_INTRINSICS if intrinsics is None else intrinsics)
         else:
             self._camera = read_checked_camera(camera)
-        self._intrinsics = self._camera.matrix
 
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def __getitem__(self, index: int) -> RGBDFrame:
-        key = self._pairs[index][0]
-        name = f"{self.name}/{key}"
-        color = read_color(self.color_file(index))
-        depth = self._depth(index)
-        frame = RGBDFrame(
-            color=color,
-            depth=depth,
-            intrinsics=self._intrinsics.copy(),
-            pose=self._pose(index, depth, name),
-            name=name,
-        )
-        self._camera.check_size(color.shape, name)
-        return frame
-
     def color_file(self, index: int) -> Path:
         """Where a frame's colour is stored."""
         key = self._pairs[index][0]
-        return self._color.get(key, self._color_folder / f"{key}.jpg")
-
-    @cached_property
-    def alignment(self) -> Matrix:
-        """The (4, 4) transform from the stored world to the z-up world, where there is a trajectory."""
-        return world_to_z_up(self._up, self._stored_pose, self._view, len(self), self.name)
+        return self._color_files.get(key, self._color_folder / f"{key}.jpg")
 
     def _read_poses(self) -> list[Matrix] | None:
         """The pose of each frame; None for an object scan of Redwood's, which has no trajectory."""
         path = find_trajectory(self.folder)
-        if not path.exists() and stamped(self._color) and stamped(self._depth_files):
+        if not path.exists() and stamped(self._color_files) and stamped(self._depth_files):
             return None
         poses = read_pose_log(path)
         # Redwood numbers the images of each stream from 1 on, and the trajectory goes with the depth images.
         names = sorted({*self._depth_files, *(depth for _, depth in self._pairs)}, key=natural_key)
-        stored = poses_of_images(poses, names, path, from_one=stamped(self._color) and stamped(self._depth_files))
+        stored = poses_of_images(poses, names, path, from_one=stamped(self._color_files) and stamped(self._depth_files))
         lost = [one for one in self._pairs if one[1] not in stored]
         if 2 * len(lost) > len(self._pairs):
             raise FrameError(
@@ -143,19 +110,17 @@ class Open3DFolder:
         self._pairs = [one for one in self._pairs if one[1] in stored]
         return [stored[depth] for _, depth in self._pairs]
 
-    def _pose(self, index: int, depth: np.ndarray, name: str) -> Matrix | None:
-        if self._poses is None:
-            return upright_pose(self._up, depth, self._intrinsics, name)
-        return aligned(self.alignment, self._poses[index])
+    def _frame_name(self, index: int) -> str:
+        return self._pairs[index][0]
+
+    def _color(self, index: int) -> NDArray[np.uint8]:
+        return read_color(self.color_file(index))
 
     def _stored_pose(self, index: int) -> Matrix:
         assert self._poses is not None
         return self._poses[index]
 
-    def _view(self, index: int) -> DepthView:
-        return self._depth(index), self._intrinsics
-
-    def _depth(self, index: int) -> np.ndarray:
+    def _depth(self, index: int) -> NDArray[np.float32]:
         key = self._pairs[index][1]
         path = self._depth_files.get(key, self._depth_folder / f"{key}.png")
         depth = read_depth(path, self._depth_scale)

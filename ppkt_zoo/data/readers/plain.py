@@ -7,33 +7,25 @@ NAME.object.png             ids: 0 nothing known, 1 the table, 2 and more the ob
 camera-intrinsics.txt       3×3 of all frames, or another form and name (docs/datasets.md); else the argument intrinsics
 """
 
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ppkt_zoo.data.alignment import (
-    FRAME_UP,
-    WORLD_UP,
-    DepthView,
-    Matrix,
-    aligned,
-    check_up,
-    upright_pose,
-    world_to_z_up,
-)
-from ppkt_zoo.data.frames import RGBDFrame
+from ppkt_zoo.data.gravity import FRAME_UP, WORLD_UP, Matrix, Up, check_up
 from ppkt_zoo.data.readers.cameras import (
     CAMERA_FILES,
     Camera,
+    Intrinsics,
     find_camera,
     given_camera,
     read_checked_camera,
     read_pose,
 )
-from ppkt_zoo.data.readers.images import check_depth_scale, find_color, read_color, read_depth, read_ids
-from ppkt_zoo.data.subset import check_name, entries, existing_folder, natural_key
+from ppkt_zoo.data.readers.images import find_color, read_color, read_depth, read_ids
+from ppkt_zoo.data.readers.posed import PosedFolder
+from ppkt_zoo.data.subset import check_name, entries, natural_key
 from ppkt_zoo.errors import FrameError
 
 # The label of each pixel where there are object ids; −1 where the id is 0.
@@ -42,7 +34,7 @@ _PARTS = (".color.jpg", ".color.jpeg", ".color.png", ".depth.png", ".pose.txt", 
 _POSE = ".pose.txt"
 
 
-class PlainFrames:
+class PlainFrames(PosedFolder):
     """The frames of a plain folder.
 
     Where an ``object.png`` stands beside a frame, its ids become ``instance`` (0 none), and ``label`` is
@@ -62,12 +54,9 @@ class PlainFrames:
     """
 
     def __init__(
-        self, folder: Path | str, intrinsics: Any = None, up: Any = "gravity", depth_scale: float = 1000.0
+        self, folder: Path | str, intrinsics: Intrinsics | None = None, up: Up = "gravity", depth_scale: float = 1000.0
     ) -> None:
-        self.folder = existing_folder(folder)
-        self.name = self.folder.resolve().name
-        check_depth_scale(depth_scale)
-        self._depth_scale = depth_scale
+        super().__init__(folder, depth_scale)
         self._stems, posed = _list_stems(self.folder)
         if not self._stems:
             raise FrameError(f"{self.folder}: no frames here: expected NAME.color.jpg (or .png) and NAME.depth.png")
@@ -75,41 +64,26 @@ class PlainFrames:
         self._check_poses(posed)
         self._up = check_up(up, WORLD_UP if self._posed else FRAME_UP)
         self._camera = _find_camera(self.folder) if intrinsics is None else given_camera(intrinsics)
-        self._intrinsics = self._camera.matrix
 
     def __len__(self) -> int:
         return len(self._stems)
-
-    def __getitem__(self, index: int) -> RGBDFrame:
-        stem = self._stems[index]
-        depth = self._depth(index)
-        ids_file = self.folder / f"{stem}.object.png"
-        ids = read_ids(ids_file) if ids_file.exists() else None
-        frame = RGBDFrame(
-            color=read_color(self.color_file(index)),
-            depth=depth,
-            intrinsics=self._intrinsics.copy(),
-            pose=self._pose(index, depth),
-            name=f"{self.name}/{stem}",
-            label=None if ids is None else (np.minimum(ids, len(OBJECT_CLASSES)) - 1).astype(np.int16),
-            instance=ids,
-        )
-        self._camera.check_size(frame.color.shape, frame.name)
-        return frame
 
     def color_file(self, index: int) -> Path:
         """Where a frame's colour is stored."""
         return find_color(self.folder, f"{self._stems[index]}.color")
 
-    @cached_property
-    def alignment(self) -> Matrix:
-        """The (4, 4) transform from the stored world to z up, where frames have poses."""
-        return world_to_z_up(self._up, self._stored_pose, self._view, len(self), self.name)
+    def _frame_name(self, index: int) -> str:
+        return self._stems[index]
 
-    def _pose(self, index: int, depth: np.ndarray) -> Matrix | None:
-        if self._posed:
-            return aligned(self.alignment, self._stored_pose(index))
-        return upright_pose(self._up, depth, self._intrinsics, f"{self.name}/{self._stems[index]}")
+    def _color(self, index: int) -> NDArray[np.uint8]:
+        return read_color(self.color_file(index))
+
+    def _labels(self, index: int) -> dict[str, NDArray[Any]]:
+        file = self.folder / f"{self._stems[index]}.object.png"
+        if not file.exists():
+            return {}
+        ids = read_ids(file)
+        return {"label": (np.minimum(ids, len(OBJECT_CLASSES)) - 1).astype(np.int16), "instance": ids}
 
     def _stored_pose(self, index: int) -> Matrix:
         return read_pose(self.folder / f"{self._stems[index]}{_POSE}")
@@ -122,10 +96,7 @@ class PlainFrames:
                 "frames have none): give every frame a pose, or none"
             )
 
-    def _view(self, index: int) -> DepthView:
-        return self._depth(index), self._intrinsics
-
-    def _depth(self, index: int) -> np.ndarray:
+    def _depth(self, index: int) -> NDArray[np.float32]:
         return read_depth(self.folder / f"{self._stems[index]}.depth.png", self._depth_scale)
 
 

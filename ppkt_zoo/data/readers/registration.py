@@ -20,8 +20,8 @@ _OVERLAP = 1e-3
 
 def register_depth(
     depth: NDArray[np.float32],
-    depth_intrinsics: Any,
-    color_intrinsics: Any,
+    depth_intrinsics: NDArray[Any],
+    color_intrinsics: NDArray[Any],
     size: tuple[int, int],
     depth_to_color: Any = None,
 ) -> NDArray[np.float32]:
@@ -62,7 +62,9 @@ def register_depth(
     return _nearest(z, grown > 0, columns, rows, (height, width))
 
 
-def scale_camera(color: NDArray[np.uint8], intrinsics: Any, size: tuple[int, int]) -> tuple[NDArray[np.uint8], Matrix]:
+def scale_camera(
+    color: NDArray[np.uint8], intrinsics: NDArray[Any], size: tuple[int, int]
+) -> tuple[NDArray[np.uint8], Matrix]:
     """Colour at another size (antialiased), with its intrinsics.
 
     Pixel centres are at integers, so a point at u comes to (u + ½) s − ½ where s is the new width over the old.

@@ -1,23 +1,23 @@
 """7-Scenes (Glocker et al., ISMAR 2013): Kinect sequences of seven rooms, with a pose for each frame."""
 
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ppkt_zoo.data.alignment import WORLD_UP, DepthView, Matrix, aligned, check_up, world_to_z_up
-from ppkt_zoo.data.frames import RGBDFrame
+from ppkt_zoo.data.gravity import WORLD_UP, Matrix, Up, check_up
 from ppkt_zoo.data.readers.cameras import (
     CAMERA_FILES,
     Camera,
+    Intrinsics,
     find_camera,
     given_camera,
     read_checked_camera,
     read_pose,
 )
-from ppkt_zoo.data.readers.images import check_depth_scale, find_color, read_color, read_depth
-from ppkt_zoo.data.subset import check_name, entries, existing_folder, natural_key
+from ppkt_zoo.data.readers.images import find_color, read_color, read_depth
+from ppkt_zoo.data.readers.posed import PosedFolder
+from ppkt_zoo.data.subset import check_name, entries, natural_key
 from ppkt_zoo.errors import FrameError
 
 # What the data set's page states for all of its sequences, which come without an intrinsics file.
@@ -25,7 +25,7 @@ PUBLISHED_INTRINSICS = (585.0, 585.0, 320.0, 240.0)
 _PARTS = (".color.png", ".color.jpg", ".color.jpeg", ".depth.png", ".pose.txt")
 
 
-class SevenScenes:
+class SevenScenes(PosedFolder):
     """The frames of one sequence (``frame-NNNNNN.color.png``, …), or of a scene with ``seq-NN`` folders.
 
     The published colour and depth are from two lenses and not registered; they are read as if they were.
@@ -43,13 +43,10 @@ class SevenScenes:
     """
 
     def __init__(
-        self, folder: Path | str, intrinsics: Any = None, up: Any = "gravity", depth_scale: float = 1000.0
+        self, folder: Path | str, intrinsics: Intrinsics | None = None, up: Up = "gravity", depth_scale: float = 1000.0
     ) -> None:
-        self.folder = existing_folder(folder)
-        self.name = self.folder.resolve().name
+        super().__init__(folder, depth_scale)
         self._up = check_up(up, WORLD_UP)
-        check_depth_scale(depth_scale)
-        self._depth_scale = depth_scale
         self._stems = _list_stems(self.folder)
         if not self._stems:
             raise FrameError(
@@ -57,39 +54,24 @@ class SevenScenes:
                 ".depth.png and .pose.txt, or folders seq-NN of them"
             )
         self._camera = _find_camera(self.folder) if intrinsics is None else given_camera(intrinsics)
-        self._intrinsics = self._camera.matrix
 
     def __len__(self) -> int:
         return len(self._stems)
-
-    def __getitem__(self, index: int) -> RGBDFrame:
-        stem = self._stems[index]
-        frame = RGBDFrame(
-            color=read_color(self.color_file(index)),
-            depth=self._depth(index),
-            intrinsics=self._intrinsics.copy(),
-            pose=aligned(self.alignment, self._stored_pose(index)),
-            name=f"{self.name}/{stem}",
-        )
-        self._camera.check_size(frame.color.shape, frame.name)
-        return frame
 
     def color_file(self, index: int) -> Path:
         """Where a frame's colour is stored."""
         return find_color(self.folder, f"{self._stems[index]}.color")
 
-    @cached_property
-    def alignment(self) -> Matrix:
-        """The (4, 4) transform from the stored world to the z-up world that poses lead to."""
-        return world_to_z_up(self._up, self._stored_pose, self._view, len(self), self.name)
+    def _frame_name(self, index: int) -> str:
+        return self._stems[index]
+
+    def _color(self, index: int) -> NDArray[np.uint8]:
+        return read_color(self.color_file(index))
 
     def _stored_pose(self, index: int) -> Matrix:
         return read_pose(self.folder / f"{self._stems[index]}.pose.txt")
 
-    def _view(self, index: int) -> DepthView:
-        return self._depth(index), self._intrinsics
-
-    def _depth(self, index: int) -> np.ndarray:
+    def _depth(self, index: int) -> NDArray[np.float32]:
         return read_depth(self.folder / f"{self._stems[index]}.depth.png", self._depth_scale)
 
 

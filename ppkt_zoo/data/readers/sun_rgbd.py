@@ -4,14 +4,13 @@ import os
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ppkt_zoo.data.alignment import Matrix, check_up
 from ppkt_zoo.data.boxes import Boxes
 from ppkt_zoo.data.frames import RGBDFrame
-from ppkt_zoo.data.readers.cameras import as_intrinsics, check_intrinsics, read_matrix, read_numbers
+from ppkt_zoo.data.gravity import Matrix, Up, check_up
+from ppkt_zoo.data.readers.cameras import Intrinsics, as_intrinsics, check_intrinsics, read_matrix, read_numbers
 from ppkt_zoo.data.readers.images import check_depth_scale, read_color, read_stored, to_metres
 from ppkt_zoo.data.readers.sun_boxes import BOX_CLASSES, boxes_from_json, boxes_from_meta, find_meta
 from ppkt_zoo.data.subset import check_name, entries, existing_folder, natural_key
@@ -49,8 +48,8 @@ class SunRGBD:
     def __init__(
         self,
         folder: Path | str,
-        intrinsics: Any = None,
-        up: Any = "gravity",
+        intrinsics: Intrinsics | None = None,
+        up: Up = "gravity",
         depth_scale: float = 1000.0,
         depth: str = "bfx",
     ) -> None:

@@ -6,7 +6,6 @@ import numpy as np
 
 from ppkt_zoo.data.readers.sun_rgbd import SunRGBD
 from ppkt_zoo.data.scenes import LabelledScene
-from ppkt_zoo.points.back_projection import back_project, pixel_values
 
 
 class SunScenes:
@@ -38,10 +37,10 @@ class SunScenes:
 
     def __getitem__(self, index: int) -> LabelledScene:
         frame, boxes = self.frames[index], self.frames.boxes(index)
-        xyz, pixel = back_project(frame.depth, frame.intrinsics, frame.pose)
+        xyz, rgb, _ = frame.points()
         return LabelledScene(
             xyz=xyz,
-            rgb=pixel_values(frame.color, pixel),
+            rgb=rgb,
             label=np.full(len(xyz), -1, dtype=np.int16),
             instance=None,
             boxes=boxes.boxes,

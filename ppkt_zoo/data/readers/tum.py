@@ -1,19 +1,17 @@
 """TUM RGB-D (Sturm et al., IROS 2012): Kinect and Xtion sequences with poses from motion capture."""
 
 import re
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ppkt_zoo.data.alignment import WORLD_UP, DepthView, Matrix, aligned, check_up, world_to_z_up
-from ppkt_zoo.data.frames import RGBDFrame
-from ppkt_zoo.data.readers.cameras import as_intrinsics, pinhole
-from ppkt_zoo.data.readers.images import check_depth_scale, read_color, read_depth
+from ppkt_zoo.data.gravity import WORLD_UP, Matrix, Up, check_up
+from ppkt_zoo.data.readers.cameras import Intrinsics, given_camera, pinhole
+from ppkt_zoo.data.readers.images import read_color, read_depth
 from ppkt_zoo.data.readers.number_text import numbers_of, read_text
+from ppkt_zoo.data.readers.posed import PosedFolder
 from ppkt_zoo.data.readers.timestamps import TimedPoses, associate, quaternion_rotation, timed_poses
-from ppkt_zoo.data.subset import existing_folder
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.files.names import below
 
@@ -30,7 +28,7 @@ _TOLERANCE = 0.02
 _LONGEST_GAP = 0.1
 
 
-class TumRGBD:
+class TumRGBD(PosedFolder):
     """The frames of one sequence as downloaded: ``rgb.txt``, ``depth.txt``, ``groundtruth.txt`` and their images.
 
     Colour and depth are paired by the nearest time stamps, at most 0.02 s apart, each used at most once. The pose
@@ -52,13 +50,14 @@ class TumRGBD:
     """
 
     def __init__(
-        self, folder: Path | str, intrinsics: Any = None, up: Any = "gravity", depth_scale: float = DEPTH_SCALE
+        self,
+        folder: Path | str,
+        intrinsics: Intrinsics | None = None,
+        up: Up = "gravity",
+        depth_scale: float = DEPTH_SCALE,
     ) -> None:
-        self.folder = existing_folder(folder)
-        self.name = self.folder.resolve().name
+        super().__init__(folder, depth_scale)
         self._up = check_up(up, WORLD_UP)
-        check_depth_scale(depth_scale)
-        self._depth_scale = depth_scale
         color_times, self._color_files = _read_list(self.folder / "rgb.txt")
         self._depth_times, self._depth_files = _read_list(self.folder / "depth.txt")
         self._trajectory = _read_poses(self.folder / "groundtruth.txt")
@@ -77,33 +76,21 @@ class TumRGBD:
                 f"({len(self._depth_times)}) within {_TOLERANCE} s and poses of groundtruth.txt around it: "
                 "are these files of one sequence?"
             )
-        self._intrinsics = _find_intrinsics(self.folder) if intrinsics is None else as_intrinsics(intrinsics)
+        self._camera = given_camera(_find_intrinsics(self.folder) if intrinsics is None else intrinsics)
 
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def __getitem__(self, index: int) -> RGBDFrame:
-        file = self._color_files[self._pairs[index][0]]
-        return RGBDFrame(
-            color=read_color(self.folder / file),
-            depth=self._depth(index),
-            intrinsics=self._intrinsics.copy(),
-            pose=aligned(self.alignment, self._stored_pose(index)),
-            name=f"{self.name}/{Path(file).stem}",
-        )
+    def _frame_name(self, index: int) -> str:
+        return Path(self._color_files[self._pairs[index][0]]).stem
 
-    @cached_property
-    def alignment(self) -> Matrix:
-        """The (4, 4) transform from the stored world to the z-up world that poses lead to."""
-        return world_to_z_up(self._up, self._stored_pose, self._view, len(self), self.name)
+    def _color(self, index: int) -> NDArray[np.uint8]:
+        return read_color(self.folder / self._color_files[self._pairs[index][0]])
 
     def _stored_pose(self, index: int) -> Matrix:
         return self._trajectory.at(float(self._depth_times[self._pairs[index][1]]))
 
-    def _view(self, index: int) -> DepthView:
-        return self._depth(index), self._intrinsics
-
-    def _depth(self, index: int) -> np.ndarray:
+    def _depth(self, index: int) -> NDArray[np.float32]:
         return read_depth(self.folder / self._depth_files[self._pairs[index][1]], self._depth_scale)
 
 

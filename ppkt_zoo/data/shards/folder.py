@@ -8,10 +8,11 @@ import os
 from bisect import bisect_right
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 from ppkt_zoo.data.fingerprint import fingerprint_of_parts
 from ppkt_zoo.data.frames import RGBDFrame
+from ppkt_zoo.data.gravity import Up
+from ppkt_zoo.data.readers.cameras import Intrinsics
 from ppkt_zoo.data.shards.index import INDEX_FILE, MAX_PART, SampleEntry, ShardEntry, check_part, read_index
 from ppkt_zoo.data.shards.samples import decode_sample
 from ppkt_zoo.data.subset import existing_folder
@@ -40,7 +41,11 @@ class ShardFrames:
     """
 
     def __init__(
-        self, folder: Path | str, intrinsics: Any = None, up: Any = "gravity", depth_scale: Any = None
+        self,
+        folder: Path | str,
+        intrinsics: Intrinsics | None = None,
+        up: Up = "gravity",
+        depth_scale: float | None = None,
     ) -> None:
         self.folder = existing_folder(folder)
         turned = not isinstance(up, str) or up not in ("gravity", "world-z")

@@ -5,21 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ppkt_zoo.data.fingerprint import data_fingerprint
 from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.engine.data_record import DataPart
+from ppkt_zoo.engine.data_workers import DataWorkers
 from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.engine.interrupt import Stopped, StopRequest, check_whole
-from ppkt_zoo.engine.loop import TrainingLoop, descend
-from ppkt_zoo.engine.metrics_log import read_metrics
+from ppkt_zoo.engine.loop import Learner, TrainingLoop
 from ppkt_zoo.engine.optim import build_optimizer, learning_rate, set_learning_rate
 from ppkt_zoo.engine.progress import TrainingProgress
 from ppkt_zoo.engine.run_folder import run_folder
 from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.files.cache import default_cache
+from ppkt_zoo.files.checksums import sha256_of_file
 from ppkt_zoo.files.safetensors import write_tensors
-from ppkt_zoo.teachers.checkpoints import sha256_of
 from ppkt_zoo.teachers.training.dataset import CropBatch, CropDataset
 from ppkt_zoo.teachers.training.encoder import torchvision_tensors
 from ppkt_zoo.teachers.training.held_out import measure
@@ -82,8 +83,10 @@ def train_teacher(
         return run.finish()
 
 
-class _Run:
+class _Run(Learner[CropBatch]):
     """One run's parts, built in order: images, model, and where an earlier run stopped."""
+
+    places = 5
 
     def __init__(
         self,
@@ -110,12 +113,11 @@ class _Run:
         else:
             self.model = Supervised(recipe.architecture, recipe.norm_group)
         self.model.to(device)
-        self.optimizer = build_optimizer(recipe.optimiser, self.model)
+        self.optimizer, self.clip_norm = build_optimizer(recipe.optimiser, self.model), recipe.optimiser.clip_norm
         self.loop = TrainingLoop(
+            self,
             out,
             recipe.fingerprint,
-            self.model,
-            self.optimizer,
             recipe.steps,
             recipe.log_every,
             recipe.checkpoint_every,
@@ -136,15 +138,19 @@ class _Run:
 
     def train(self, last_step: int, workers: int) -> None:
         """Train to ``last_step``, from wherever an earlier run stopped."""
-        self.model.train()
-        self.loop.run("teacher", CropDataset(self.images, self.recipe), last_step, workers, self._step)
+        dataset = CropDataset(self.images, self.recipe)
+        self.loop.run(
+            "teacher",
+            lambda first, last: DataWorkers(dataset, range(first, last), workers),
+            last_step,
+            prepare=self.model.train,
+        )
 
     def finish(self) -> TrainedTeacher:
         """Measure on images that were set aside, and write the file."""
         metrics = measure(self.model, self.recipe, self.held_out)
-        already = {name for line in read_metrics(self.loop.log.file) for name in line}
-        if metrics and not set(metrics) <= already:
-            self.loop.log.write(self.recipe.steps, **metrics)
+        if metrics and not set(metrics) <= {name for line in self.loop.lines() for name in line}:
+            self.loop.write(self.recipe.steps, metrics)
         file = self.out / f"{self.recipe.teacher}.safetensors"
         record = {
             "teacher": self.recipe.teacher,
@@ -158,18 +164,17 @@ class _Run:
             "held_out": metrics,
         }
         write_tensors(file, torchvision_tensors(self.model.resnet), record, error=TrainingError)
-        return TrainedTeacher(file, sha256_of(file), metrics)
+        return TrainedTeacher(file, sha256_of_file(file, TrainingError), metrics)
 
-    def _step(self, batch: CropBatch) -> dict[str, float]:
-        section = self.recipe.optimiser
-        lr = learning_rate(section, batch.step, self.recipe.steps)
+    def set_rates(self, step: int) -> float:
+        lr = learning_rate(self.recipe.optimiser, step, self.recipe.steps)
         set_learning_rate(self.optimizer, lr)
+        return lr
+
+    def loss(self, batch: CropBatch, detail: bool) -> tuple[Tensor, dict[str, float]]:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
             loss, figures = self.model(batch.to(self.device))
-        self.loop.check_loss(loss, batch.step, {"query": batch.query, "key": batch.key, "target": batch.target})
-        descend(loss, self.model, self.optimizer, section.clip_norm)
-        return {
-            "loss": round(float(loss.detach()), 5),
-            **{name: round(float(figure), 5) for name, figure in figures.items()},
-            "lr": round(lr, 8),
-        }
+        return loss, {name: float(figure) for name, figure in figures.items()}
+
+    def tensors(self, batch: CropBatch) -> dict[str, Tensor | None]:
+        return {"query": batch.query, "key": batch.key, "target": batch.target}

@@ -11,7 +11,7 @@ from PIL import Image
 from ppkt_zoo.data.fuse import fuse, poses_join
 from ppkt_zoo.data.left_out import tell_left_out
 from ppkt_zoo.data.readers.open import open_frames
-from ppkt_zoo.data.statistics import survey
+from ppkt_zoo.data.statistics import frame_statistics
 from ppkt_zoo.data.subset import natural_key
 from ppkt_zoo.errors import FrameError, InputWarning, LostFrameError, ScaleWarning
 from tests.data import scannet_files
@@ -56,7 +56,7 @@ def test_one_bad_frame_is_left_out_and_the_others_stand_where_they_stood(tmp_pat
     # Without one of its views, gravity is found some hundredths of a degree elsewhere.
     np.testing.assert_allclose(frames[0].pose, whole[0].pose, atol=0.02)
     assert poses_join(frames)
-    assert len(survey(frames).damaged) == 1
+    assert len(frame_statistics(frames).damaged) == 1
 
 
 def test_lost_frames_at_the_ends_do_not_hide_that_poses_join(tmp_path):

@@ -5,8 +5,7 @@ import pytest
 
 from ppkt_zoo.data.readers.registration import register_depth, scale_camera
 from ppkt_zoo.errors import FrameError
-from ppkt_zoo.rooms import make_intrinsics, make_room, sample_camera
-from ppkt_zoo.rooms.render import frame as render
+from ppkt_zoo.rooms import make_intrinsics, make_room, render, sample_camera
 
 # The Kinect's two lenses, about: 2.5 cm apart, turned by less than a degree.
 KINECT = (0.0100, -0.0120, 0.0150), (0.025, -0.003, 0.004)

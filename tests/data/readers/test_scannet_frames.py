@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from ppkt_zoo.data.joined import Joined
 from ppkt_zoo.data.readers.open import open_frames
 from ppkt_zoo.data.readers.scannet.frames import ScanNetFrames
+from ppkt_zoo.data.subset import Joined
 from ppkt_zoo.errors import FrameError
 from tests.data.frame_folders import POSES, degrees_between, turned
 from tests.data.scannet_files import DEPTH_CAMERA, DEPTH_SIZE, LOST, annotated, exported, images, sens

@@ -7,11 +7,11 @@ intrinsic/extrinsic_color.txt, extrinsic_depth.txt           4×4, taken for the
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ppkt_zoo.data.gravity import Up
 from ppkt_zoo.data.readers.cameras import Matrix, read_matrix, read_pose
 from ppkt_zoo.data.readers.images import check_depth_scale, find_color, read_color, read_depth
 from ppkt_zoo.data.readers.scannet.cameras import TwoCameras
@@ -35,7 +35,7 @@ class ExportedFrames(Scan):
             frame is read.
     """
 
-    def __init__(self, folder: Path | str, up: Any = "world-z", depth_scale: float = 1000.0) -> None:
+    def __init__(self, folder: Path | str, up: Up = "world-z", depth_scale: float = 1000.0) -> None:
         self.folder = existing_folder(folder)
         check_depth_scale(depth_scale)
         self._depth_scale = depth_scale

@@ -1,15 +1,14 @@
 """ScanNet's frames from whatever was downloaded: a stream, a scan's folder, or a folder of scans."""
 
 from pathlib import Path
-from typing import Any
 
-from ppkt_zoo.data.alignment import WORLD_UP, check_up
-from ppkt_zoo.data.joined import Joined
+from ppkt_zoo.data.gravity import WORLD_UP, Up, check_up
+from ppkt_zoo.data.readers.cameras import Intrinsics
 from ppkt_zoo.data.readers.scannet.exported import ExportedFrames
 from ppkt_zoo.data.readers.scannet.names import SCAN_NAME, find_scans
 from ppkt_zoo.data.readers.scannet.scan import Scan
 from ppkt_zoo.data.readers.scannet.sens import SensFrames
-from ppkt_zoo.data.subset import entries, existing_folder, natural_key
+from ppkt_zoo.data.subset import Joined, entries, existing_folder, natural_key
 from ppkt_zoo.errors import FrameError
 
 
@@ -33,7 +32,11 @@ class ScanNetFrames(Joined):
     """
 
     def __init__(
-        self, path: Path | str, intrinsics: Any = None, up: Any = "gravity", depth_scale: float | None = None
+        self,
+        path: Path | str,
+        intrinsics: Intrinsics | None = None,
+        up: Up = "gravity",
+        depth_scale: float | None = None,
     ) -> None:
         if intrinsics is not None:
             raise FrameError(f"{path}: a recording of ScanNet has intrinsics of both its cameras: leave intrinsics out")
@@ -70,7 +73,7 @@ def _streams(folder: Path) -> list[Path]:
     return [path for path in entries(folder) if path.suffix == ".sens"]
 
 
-def _open(place: Path, up: Any, depth_scale: float | None) -> Scan:
+def _open(place: Path, up: Up, depth_scale: float | None) -> Scan:
     if place.suffix != ".sens":
         if _is_exported(place):
             return ExportedFrames(place, _published(up), 1000.0 if depth_scale is None else depth_scale)
@@ -82,5 +85,5 @@ def _open(place: Path, up: Any, depth_scale: float | None) -> Scan:
     return SensFrames(place, _published(up) if SCAN_NAME.match(place.name) else up, depth_scale)
 
 
-def _published(up: Any) -> Any:
+def _published(up: Up) -> Up:
     return "world-z" if isinstance(up, str) and up == "gravity" else up

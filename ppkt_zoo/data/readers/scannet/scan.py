@@ -1,18 +1,16 @@
 """What the two forms of a ScanNet recording, stream and exported images, have in common."""
 
-from functools import cached_property
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ppkt_zoo.data.alignment import WORLD_UP, DepthView, Matrix, aligned, check_up, world_to_z_up
 from ppkt_zoo.data.frames import RGBDFrame
+from ppkt_zoo.data.gravity import WORLD_UP, DepthView, Matrix, Up, aligned, check_up
+from ppkt_zoo.data.readers.posed import Posed
 from ppkt_zoo.data.readers.scannet.cameras import TwoCameras
 from ppkt_zoo.errors import FrameError
 
 
-class Scan:
+class Scan(Posed):
     """The frames of one recording whose pose is known.
 
     A frame is what the colour camera saw, scaled to the size of the depth image, with depth registered to it.
@@ -33,7 +31,7 @@ class Scan:
         FrameError: no frame has a pose, or ``up`` is none of these.
     """
 
-    def __init__(self, name: str, cameras: TwoCameras, numbers: list[int], skipped: list[int], up: Any) -> None:
+    def __init__(self, name: str, cameras: TwoCameras, numbers: list[int], skipped: list[int], up: Up) -> None:
         if not numbers:
             found = f"all of its {len(skipped)} frames have lost tracking" if skipped else "it has no frames"
             raise FrameError(f"{cameras.where}: {found}: leave this recording out")
@@ -58,12 +56,7 @@ class Scan:
             name=name,
         )
 
-    @cached_property
-    def alignment(self) -> Matrix:
-        """The (4, 4) transform from the stored world to the z-up world that poses lead to."""
-        return world_to_z_up(self._up, self._depth_pose, self._view, len(self), self.name)
-
-    def _depth_pose(self, index: int) -> Matrix:
+    def _stored_pose(self, index: int) -> Matrix:
         return _moved(self._pose(self._numbers[index]), self.cameras.depth_to_base)
 
     def _view(self, index: int) -> DepthView:

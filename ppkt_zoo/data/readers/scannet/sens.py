@@ -3,16 +3,15 @@
 import os
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ppkt_zoo.data.gravity import Up
 from ppkt_zoo.data.readers.cameras import Matrix
 from ppkt_zoo.data.readers.images import check_depth_scale, decode_color, to_metres
 from ppkt_zoo.data.readers.scannet.scan import Scan
-from ppkt_zoo.data.readers.scannet.sens_header import RAW, ZLIB_USHORT, SensFile, read_header
-from ppkt_zoo.data.readers.scannet.sens_index import read_index
+from ppkt_zoo.data.readers.scannet.sens_format import RAW, ZLIB_USHORT, SensFile, read_header, read_index
 from ppkt_zoo.data.subset import check_name
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.files.limits import memory_named
@@ -35,7 +34,7 @@ class SensFrames(Scan):
             checked when a frame is read.
     """
 
-    def __init__(self, path: Path | str, up: Any = "world-z", depth_scale: float | None = None) -> None:
+    def __init__(self, path: Path | str, up: Up = "world-z", depth_scale: float | None = None) -> None:
         self.path = Path(path)
         check_name(self.path)
         if depth_scale is not None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ppkt_zoo.rooms.render.solids import SHELL, Solids
-from ppkt_zoo.rooms.render.vectors import dot, largest, length, pick, smallest, turn_back, unit
+from ppkt_zoo.rooms.rendering.solids import SHELL, Solids
+from ppkt_zoo.rooms.rendering.vectors import dot, largest, length, pick, smallest, turn_back, unit
 from ppkt_zoo.rooms.shapes import Shape
 
 NEAR = 0.05

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from ppkt_zoo.rooms.materials import Texture
-from ppkt_zoo.rooms.render.noise import noise
-from ppkt_zoo.rooms.render.vectors import pick
+from ppkt_zoo.rooms.rendering.noise import noise
+from ppkt_zoo.rooms.rendering.vectors import pick
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ import torch
 from torch import Tensor
 
 from ppkt_zoo.data.frames import RGBDFrame
-from ppkt_zoo.rooms.render.edges import smooth
-from ppkt_zoo.rooms.render.light import openness, shadow
-from ppkt_zoo.rooms.render.raycast import Hits, cast, normals
-from ppkt_zoo.rooms.render.sensor import sense_color, sense_depth
-from ppkt_zoo.rooms.render.textures import paint
-from ppkt_zoo.rooms.render.threads import one_thread
-from ppkt_zoo.rooms.render.vectors import dot, pick, turn, unit
+from ppkt_zoo.rooms.rendering.edges import smooth
+from ppkt_zoo.rooms.rendering.light import openness, shadow
+from ppkt_zoo.rooms.rendering.raycast import Hits, cast, normals
+from ppkt_zoo.rooms.rendering.sensor import sense_color, sense_depth
+from ppkt_zoo.rooms.rendering.textures import paint
+from ppkt_zoo.rooms.rendering.threads import one_thread
+from ppkt_zoo.rooms.rendering.vectors import dot, pick, turn, unit
 from ppkt_zoo.rooms.room import Room
 
 

@@ -6,8 +6,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ppkt_zoo.rooms.camera import look_at
-from ppkt_zoo.rooms.render.raycast import cast
-from ppkt_zoo.rooms.render.solids import SHELL, Solids
+from ppkt_zoo.rooms.rendering.raycast import cast
+from ppkt_zoo.rooms.rendering.solids import SHELL, Solids
 from ppkt_zoo.rooms.room import Light, Room
 from ppkt_zoo.rooms.shapes import Shape
 

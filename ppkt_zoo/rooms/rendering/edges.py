@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ppkt_zoo.rooms.render.raycast import cast
+from ppkt_zoo.rooms.rendering.raycast import cast
 from ppkt_zoo.rooms.room import Room
 
 
