@@ -97,7 +97,7 @@ _MODULES = {
     ("data", "files"): "optional",
     ("points", "points.files"): (
         "io:cloud_files ply ply_header ply_rows pcd pcd_header lzf numpy_files tables text_layout number_rows "
-        "las las_header laz laz_child color_names colors fields picked_fields"
+        "las las_header laz laz_child color_names colors fields picked_fields:colors"
     ),
     ("points", "points"): "thin:downsample",
     ("running", "engine"): (

@@ -1,17 +1,20 @@
-"""`start_backbone`: what a fine-tuning begins with, random or pretrained, checked against its recipe."""
+"""`build_backbone`: what a fine-tuning begins with, random or pretrained, checked against its recipe."""
 
 import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ppkt_zoo.backbones.base import Backbone
+from ppkt_zoo.backbones.norm import batch_norms, freeze_batch_norm
 from ppkt_zoo.downstream.recipe import DownstreamRecipe
 from ppkt_zoo.errors import RecipeError
 from ppkt_zoo.zoo.load import load_backbone
 from ppkt_zoo.zoo.registry import create_backbone, origin_of
 
-__all__ = ["start_backbone"]
+__all__ = ["build_backbone", "set_training_mode"]
 
 
-def start_backbone(recipe: DownstreamRecipe) -> Backbone:
+def build_backbone(recipe: DownstreamRecipe) -> Backbone:
     """The recipe's backbone on the CPU, random by its seed, or from a weight.
 
     A weight keeps its channels, but its voxel size becomes the recipe's: convolutions don't know how large a
@@ -30,6 +33,18 @@ def start_backbone(recipe: DownstreamRecipe) -> Backbone:
     _check_weight(backbone, recipe)
     backbone.input_spec = section.input_spec
     return backbone
+
+
+def set_training_mode(model: nn.Module, recipe: DownstreamRecipe) -> list[_BatchNorm]:
+    """Training mode, but for batch norms of a ``backbone`` that are frozen: they keep the weight's statistics.
+
+    Returns:
+        The batch norms that train.
+    """
+    model.train()
+    if recipe.batch_norm == "frozen":
+        freeze_batch_norm(model.get_submodule("backbone"))
+    return [norm for norm in batch_norms(model) if norm.training]
 
 
 def _check_weight(backbone: Backbone, recipe: DownstreamRecipe) -> None:

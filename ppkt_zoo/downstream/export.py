@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import yaml
 
 from ppkt_zoo.data.scenes import SceneSource
 from ppkt_zoo.downstream.recipe import DownstreamRecipe
@@ -16,7 +17,7 @@ from ppkt_zoo.files.writing import write_json
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.zoo.record import DataUsed, Licences, Metric, Training
 
-__all__ = ["at_the_origin", "record_fields", "write_scores"]
+__all__ = ["at_the_origin", "recipe_text", "record_fields", "write_scores"]
 
 
 def record_fields(
@@ -61,6 +62,11 @@ def record_fields(
         "licences": Licences(data=recipe.data_licence, weights=recipe.model_licence),
         "citation": recipe.citation,
     }
+
+
+def recipe_text(recipe: DownstreamRecipe) -> str:
+    """What was run, overrides included, as the YAML that goes into a model's folder."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
 
 
 def write_scores(file: Path, recipe: DownstreamRecipe, tested_on: str, scenes: int, scores: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The small cloud by which a model's folder proves itself, from whatever scans its owner has."""
+"""The small cloud by which a model's folder is verified, from whatever scans its owner has."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def wide_enough(cloud: PointCloud, voxel_size: float) -> PointCloud:
 
 
 def golden_cloud_of(given: Cloud, voxel_size: float) -> PointCloud:
-    """A small cloud of the kind a model is for: the one given, thinned; a procedural room where there is none.
+    """A small cloud of the kind a model is for: the one given, downsampled; a procedural room where there is none.
 
     Raises:
         InputError: it is no cloud.
@@ -52,5 +52,5 @@ def golden_cloud_of(given: Cloud, voxel_size: float) -> PointCloud:
         raise InputError(f"golden_cloud must be a PointCloud or (xyz, rgb), got {type(given).__name__}")
     cloud = PointCloud.from_arrays(xyz, rgb).to("cpu")
     rows = np.linspace(0, len(cloud) - 1, min(len(cloud), _MOST_POINTS)).round().astype(np.int64)
-    thin = at_the_origin(cloud.xyz.numpy()[rows], None if cloud.rgb is None else cloud.rgb.numpy()[rows])
-    return wide_enough(thin, voxel_size)
+    small = at_the_origin(cloud.xyz.numpy()[rows], None if cloud.rgb is None else cloud.rgb.numpy()[rows])
+    return wide_enough(small, voxel_size)

@@ -1,4 +1,4 @@
-"""What is written down of a model that was trained in a loop of its owner's: what they tell, and no word more."""
+"""The record of a model from a custom training loop: what its owner states, and nothing made up."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from ppkt_zoo.zoo.registry import origin_of
 
 __all__ = ["NOT_TOLD", "name_of", "ready_folder", "record_of"]
 
-NOT_TOLD = "not told"
+NOT_TOLD = "not specified"
 
 
 def record_of(
@@ -23,16 +23,14 @@ def record_of(
     data_licence: str,
     licence: str | None,
 ) -> WeightRecord | Mapping[str, Any]:
-    """The fields of a record: those given, and for the others what is known, which is mostly that it was not told."""
+    """The fields of a record: those given, and for the others that they are not specified."""
     if isinstance(given, WeightRecord):
         return given
     untold = {
-        "description": description if description != NOT_TOLD else f"A model for {task}; its owner told no more.",
+        "description": description if description != NOT_TOLD else f"A model for {task}, without a description.",
         "method": f"{task}, {OWN_LOOP}",
         "data": ({"name": data, "frames": None, "licence": data_licence, "attribution": NOT_TOLD},),
-        "limits": (
-            f"Knows {len(classes)} classes and no others; how it was trained and how well it does is {NOT_TOLD}.",
-        ),
+        "limits": (f"Knows {len(classes)} classes and no others; its training and its accuracy are {NOT_TOLD}.",),
         "licences": {"data": data_licence, "weights": licence or f"{NOT_TOLD}, so not to be published"},
         "citation": NOT_TOLD,
     }

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from ppkt_zoo.engine.recipes import fingerprint_of
-from ppkt_zoo.files.schema import MOST_BATCH, MOST_STEPS, Strict
+from ppkt_zoo.files.schema import MOST_BATCH, MOST_STEPS, StrictModel
 from ppkt_zoo.points.input_spec import InputSpec
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
 _MEANING = 1
 
 
-class RoomsBenchData(Strict):
+class RoomsBenchData(StrictModel):
     """Labelled rooms of rooms-bench; made on the spot, needs no files."""
 
     kind: Literal["rooms_bench"]
@@ -35,7 +35,7 @@ class RoomsBenchData(Strict):
     test: int | None = Field(default=None, gt=0)
 
 
-class S3DISData(Strict):
+class S3DISData(StrictModel):
     """S3DIS by areas; its folder is given as ``--data s3dis=PATH``."""
 
     kind: Literal["s3dis"]
@@ -49,7 +49,7 @@ class S3DISData(Strict):
         return self
 
 
-class ScanNetData(Strict):
+class ScanNetData(StrictModel):
     """ScanNet's annotated scans; their folder is given as ``--data scannet=PATH``, the lists lie in it."""
 
     kind: Literal["scannet"]
@@ -57,7 +57,7 @@ class ScanNetData(Strict):
     test_list: str = "scannetv2_val.txt"
 
 
-class SunRGBDData(Strict):
+class SunRGBDData(StrictModel):
     """SUN RGB-D's frames with their boxes; the folder is given as ``--data sun_rgbd=PATH``, the lists lie in it.
 
     A list names frames by their paths below the folder, one a line.
@@ -68,7 +68,7 @@ class SunRGBDData(Strict):
     test_list: str = "test.txt"
 
 
-class LabelledFramesData(Strict):
+class LabelledFramesData(StrictModel):
     """Single frames of a plain folder, with ``NAME.object.png`` beside them: table against objects.
 
     The folder is given as ``--data labelled_frames=PATH``. The last frames by name are the test, those before them
@@ -85,7 +85,7 @@ class LabelledFramesData(Strict):
     pixel_stride: int = Field(default=2, gt=0)
 
 
-class OwnData(Strict):
+class OwnData(StrictModel):
     """A plain folder of own scans with labels or boxes, given as ``--data own=PATH``; see docs/downstream.md.
 
     It is divided by its sub-folders train, val and test, else by its lists train.txt, val.txt and test.txt, else by
@@ -110,7 +110,7 @@ DataSection = Annotated[
 ]
 
 
-class BackboneSection(Strict):
+class BackboneSection(StrictModel):
     """The architecture, and how the points are prepared for it."""
 
     name: str
@@ -118,7 +118,7 @@ class BackboneSection(Strict):
     input_spec: InputSpec
 
 
-class DownstreamRecipe(Strict):
+class DownstreamRecipe(StrictModel):
     """One complete description of a fine-tuning; nothing is inherited from elsewhere."""
 
     model: str = Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$", description="architecture.tag of the model it makes")

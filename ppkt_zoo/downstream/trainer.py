@@ -1,75 +1,130 @@
-"""What a fine-tuning of any task does around its steps: go on where it stopped, look at scenes, stop in between."""
+"""Fine-tuning of any task: from a recipe and scenes to steps, validations, a test at the end, and a model's folder."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 from torch.utils.data import Dataset
 
 from ppkt_zoo.data.scenes import SceneSource
+from ppkt_zoo.downstream.export import record_fields, write_scores
 from ppkt_zoo.downstream.recipe import DownstreamRecipe
 from ppkt_zoo.downstream.scene_fingerprint import scene_part
-from ppkt_zoo.engine.interrupt import Stopped, StopRequest
-from ppkt_zoo.engine.loop import TrainingLoop
-from ppkt_zoo.engine.metrics_log import read_metrics
+from ppkt_zoo.engine.data_workers import DataWorkers
+from ppkt_zoo.engine.denormals import flushed_denormals
+from ppkt_zoo.engine.interrupt import Stopped, StopRequest, check_whole
+from ppkt_zoo.engine.loop import Learner, Measurement, TrainingLoop
 from ppkt_zoo.engine.progress import TrainingProgress
+from ppkt_zoo.engine.run_folder import run_folder
+from ppkt_zoo.zoo.record import Metric
 
-__all__ = ["FittingRun", "Report"]
+__all__ = ["FinetuneTrainer", "Finetuned", "Report"]
 
 Report = Callable[[int, int], None]
 """Told (scenes done, of how many)."""
 
-_Score = TypeVar("_Score")
+
+class _Counted(Protocol):
+    @property
+    def scenes(self) -> int: ...
 
 
-class FittingRun(ABC, Generic[_Score]):
+_Batch = TypeVar("_Batch")
+_Recipe = TypeVar("_Recipe", bound=DownstreamRecipe)
+_Model = TypeVar("_Model", bound=nn.Module)
+_Score = TypeVar("_Score", bound=_Counted)
+
+
+@dataclass(frozen=True)
+class Finetuned(Generic[_Model, _Score]):
+    """What a run gives.
+
+    Attributes:
+        model: on the CPU, in eval mode.
+        folder: its weight folder.
+        score: on the test scenes, if there were any; ``scores.json`` beside the folder holds it too.
+    """
+
+    model: _Model
+    folder: Path
+    score: _Score | None
+
+
+class FinetuneTrainer(Learner[_Batch], Generic[_Batch, _Recipe, _Model, _Score]):
     """One run: its model, where an earlier one stopped, and the loop from there.
 
     Args:
         recipe: of the run.
-        train, classes: what it learns from, and what those scenes name.
+        train: what it learns from.
         validation: looked at every ``recipe.validate_every`` steps, if both are given.
-        model, optimizer: on the device; brought to where the newest checkpoint left them.
-        dataset: item ``t`` is the batch of step ``t``.
         out: the run's folder.
+        device: where it learns.
         progress, stop: what a person sees, and whether to end.
     """
 
     title: ClassVar[str]
     """Of the progress bar."""
+    method: ClassVar[str]
+    """What is learned, in the model's record."""
+    model: _Model
 
     def __init__(
         self,
-        recipe: DownstreamRecipe,
+        recipe: _Recipe,
         train: SceneSource,
-        classes: tuple[str, ...],
         validation: SceneSource | None,
-        model: nn.Module,
-        optimizer: Optimizer,
-        dataset: Dataset[Any],
         out: Path,
+        device: torch.device,
         progress: TrainingProgress,
         stop: StopRequest,
     ) -> None:
-        self._recipe, self._validation, self._dataset = recipe, validation, dataset
-        self.out, self.progress, self._stop = out, progress, stop
+        self.recipe, self.scenes, self.out, self.device = recipe, train, out, device
+        self.progress, self._stop, self._validation = progress, stop, validation
+        self._dataset = self.open_dataset()
+        self.model = self.build_model().to(device)
+        self.optimizer = self.build_optimizer()
         # The same recipe on other scenes is another run.
-        fingerprint = "|".join((recipe.fingerprint, train.name, str(len(train)), *classes))
-        every = (recipe.log_every, recipe.checkpoint_every)
+        fingerprint = "|".join((recipe.fingerprint, train.name, str(len(train)), *self.class_names()))
+        measurements = []
+        if validation is not None and recipe.validate_every is not None:
+            measurements.append(Measurement(recipe.validate_every, self._validate))
         self.loop = TrainingLoop(
-            out, fingerprint, model, optimizer, recipe.steps, *every, progress, stop, scene_part(train)
+            self,
+            out,
+            fingerprint,
+            recipe.steps,
+            recipe.log_every,
+            recipe.checkpoint_every,
+            progress,
+            stop,
+            scene_part(train),
+            measurements,
         )
+
+    @abstractmethod
+    def class_names(self) -> tuple[str, ...]:
+        """The classes of the scenes that the model learns."""
+
+    @abstractmethod
+    def open_dataset(self) -> Dataset[_Batch]:
+        """Batches by step."""
+
+    @abstractmethod
+    def build_model(self) -> _Model:
+        """The model before its first step, on the CPU."""
+
+    @abstractmethod
+    def build_optimizer(self) -> Optimizer:
+        """The optimiser of the model."""
 
     @abstractmethod
     def prepare(self) -> None:
         """Bring the model into training mode."""
-
-    @abstractmethod
-    def step(self, batch: Any) -> dict[str, float]:
-        """One step of the optimiser; gives its figures."""
 
     @abstractmethod
     def score(self, scenes: SceneSource, report: Report, final: bool) -> _Score:
@@ -79,26 +134,69 @@ class FittingRun(ABC, Generic[_Score]):
     def figures(self, score: _Score) -> dict[str, float]:
         """A score as numbers by name."""
 
+    @abstractmethod
+    def scores(self, score: _Score) -> dict[str, Any]:
+        """A score as ``scores.json`` holds it: figures, and a row for each class."""
+
+    @abstractmethod
+    def metrics(self, score: _Score, tested_on: str) -> tuple[Metric, ...]:
+        """A score as the model's record holds it."""
+
+    @abstractmethod
+    def save(self, folder: Path, record: Mapping[str, Any]) -> None:
+        """Write the model's folder; one that is there already is replaced."""
+
+    @classmethod
+    def fit(
+        cls,
+        recipe: _Recipe,
+        train: SceneSource,
+        validation: SceneSource | None,
+        test: SceneSource | None,
+        out: Path,
+        workers: int,
+        device: str,
+        stop_after: int | None,
+    ) -> tuple[_Model, Path, _Score | None]:
+        """A whole run: train, test, write. Gives the fields of :class:`Finetuned`."""
+        with flushed_denormals(), run_folder(out), StopRequest() as stop, TrainingProgress() as progress:
+            run = cls(recipe, train, validation, out, torch.device(device), progress, stop)
+            run.train(recipe.steps if stop_after is None else min(stop_after, recipe.steps), workers)
+            check_whole(stop_after, recipe.steps)
+            return run.finish(test)
+
     def train(self, last_step: int, workers: int) -> None:
         """Train to ``last_step``, from wherever an earlier run stopped."""
-        first, lines = self.loop.first_step, read_metrics(self.loop.log.file)
-        if not any(line["step"] == first and any(name.startswith("validation_") for name in line) for line in lines):
-            self._validate(first)  # the earlier run may have ended before it
-        self.prepare()
-        self.loop.run(self.title, self._dataset, last_step, workers, self.step, self._validate)
+        self.loop.run(
+            self.title,
+            lambda first, last: DataWorkers(self._dataset, range(first, last), workers),
+            last_step,
+            prepare=self.prepare,
+        )
 
-    def test(self, scenes: SceneSource) -> tuple[_Score, str]:
-        """The score on scenes that training never saw, and what they are called."""
-        with self.progress.task("test", len(scenes)) as report:
-            return self.score(scenes, self._until_stopped(report), final=True), f"{scenes.name}, {len(scenes)} scenes"
+    def finish(self, test: SceneSource | None) -> tuple[_Model, Path, _Score | None]:
+        """Test on scenes that training never saw, write the scores and the folder."""
+        self.model.eval()
+        score: _Score | None = None
+        metrics: tuple[Metric, ...] = ()
+        if test is not None:
+            tested_on = f"{test.name}, {len(test)} scenes"
+            with self.progress.task("test", len(test)) as report:
+                score = self.score(test, self._until_stopped(report), final=True)
+            write_scores(self.out / "scores.json", self.recipe, tested_on, score.scenes, self.scores(score))
+            metrics = self.metrics(score, tested_on)
+        self.model.cpu()
+        folder = self.out / "model"
+        record = record_fields(
+            self.recipe, self.method, self.scenes, self.class_names(), self.loop.seconds, self.device, metrics
+        )
+        self.save(folder, record)
+        return self.model, folder, score
 
-    def _validate(self, done: int) -> None:
-        """Look at the validation scenes where that is due after ``done`` steps."""
-        every = self._recipe.validate_every
-        if self._validation is None or every is None or done == 0 or done % every:
-            return
+    def _validate(self, done: int) -> dict[str, float]:
+        assert self._validation is not None
         figures = self.figures(self.score(self._validation, self._until_stopped(None), final=False))
-        self.loop.log.write(done, **{f"validation_{name}": round(value, 5) for name, value in figures.items()})
+        return {f"validation_{name}": round(value, 5) for name, value in figures.items()}
 
     def _until_stopped(self, report: Report | None) -> Report:
         def seen(done: int, total: int) -> None:

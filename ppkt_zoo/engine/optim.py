@@ -34,6 +34,6 @@ def learning_rate(section: OptimiserSection, step: int, steps: int) -> float:
 
 
 def set_learning_rate(optimizer: Optimizer, lr: float) -> None:
-    """Give every parameter group this rate."""
+    """Give every parameter group this rate, times its ``lr_scale`` where it has one."""
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * group.get("lr_scale", 1.0)

@@ -58,9 +58,9 @@ def _of_all(own: _Any) -> list[_Any]:
     return everyone
 
 
-def agree_to_stop(own: bool, accelerator: Accelerator) -> bool:
+def agree_to_stop(own: bool, accelerator: Accelerator | None) -> bool:
     """Whether any process was asked to stop; signals reach processes at different times."""
-    if count_of_ranks() == 1:
+    if accelerator is None or count_of_ranks() == 1:
         return own
     asked = torch.tensor(float(own), device=accelerator.device)
     dist.all_reduce(asked)

@@ -4,7 +4,7 @@ import difflib
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,11 +13,11 @@ from pydantic import BaseModel, ValidationError
 from ppkt_zoo.errors import RecipeError
 from ppkt_zoo.files.reading import read_text, usable_path
 from ppkt_zoo.files.strict_yaml import parse_yaml
+from ppkt_zoo.files.validation import explain
 
 __all__ = ["find_recipe", "fingerprint_of", "parse_yaml", "read_recipe", "shipped_recipes"]
 
 _Kind = TypeVar("_Kind", bound=BaseModel)
-_SHOWN = 5
 
 
 def read_recipe(kind: type[_Kind], file: Path, overrides: list[str] | tuple[str, ...]) -> _Kind:
@@ -35,10 +35,7 @@ def read_recipe(kind: type[_Kind], file: Path, overrides: list[str] | tuple[str,
     try:
         recipe = kind.model_validate(content)
     except ValidationError as error:
-        found = error.errors(include_url=False)
-        problems = "; ".join(_problem(one, kind) for one in found[:_SHOWN])
-        more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        raise RecipeError(f"recipe {file}: {problems}{more}") from error
+        raise RecipeError(explain(error, f"recipe {file}", kind)) from error
     # What YAML takes for a word, such as 1e400, a section may have taken for a number.
     _check_values(recipe.model_dump(), file)
     return recipe
@@ -73,20 +70,6 @@ def find_recipe(path: str | Path, shipped: dict[str, Path]) -> Path:
     hint = f"did you mean {near[0]!r}? " if near else ""
     names = ", ".join(shipped) or "none"
     raise RecipeError(f"no recipe {str(path)!r}: {hint}Give a YAML file, or one that ships with the package ({names})")
-
-
-def _problem(finding: Any, kind: type[BaseModel]) -> str:
-    """A finding of pydantic's in one line; for a field that is not known, the nearest that is."""
-    line = f"{'.'.join(str(part) for part in finding['loc'])}: {finding['msg']}"
-    if finding["type"] != "extra_forbidden":
-        return line
-    near = difflib.get_close_matches(str(finding["loc"][-1]), _fields(kind.model_json_schema()), n=1, cutoff=0.7)
-    return f"{line} (did you mean {near[0]!r}?)" if near else line
-
-
-def _fields(schema: Mapping[str, Any]) -> set[str]:
-    parts = [schema, *schema.get("$defs", {}).values()]
-    return {name for part in parts for name in part.get("properties", {})}
 
 
 def _check_values(content: Any, file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Sections that recipes of several kinds share."""
+"""The base of everything that is read strictly, and sections that recipes of several kinds share."""
 
 from typing import Literal
 
@@ -14,13 +14,13 @@ MOST_PAIRS = 10_000_000
 MOST_DIM = 65_536
 
 
-class Strict(BaseModel):
+class StrictModel(BaseModel):
     """No field beyond the known ones, no number that is none, and no change after the check."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class OptimiserSection(Strict):
+class OptimiserSection(StrictModel):
     """Optimiser and learning-rate schedule: linear warm-up, then the schedule."""
 
     name: Literal["sgd", "adamw"]

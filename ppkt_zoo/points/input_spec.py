@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
+
+from ppkt_zoo.files.schema import StrictModel
 
 Channel = Literal["red", "green", "blue", "ones"]
 
@@ -10,14 +12,12 @@ Channel = Literal["red", "green", "blue", "ones"]
 PREPROCESSING_VERSION = 1
 
 
-class InputSpec(BaseModel):
+class InputSpec(StrictModel):
     """The input convention of a weight.
 
     A colour channel's value is ``colour / 255 * (high - low) + low`` where ``(low, high)`` is
     ``color_range`` and colour is the uint8 mean over the points of a voxel; ``ones`` is 1 everywhere.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     voxel_size: float = Field(gt=0, le=10, description="edge of a voxel in metres")
     channels: tuple[Channel, ...] = ("red", "green", "blue")

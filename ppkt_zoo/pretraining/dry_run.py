@@ -16,8 +16,7 @@ from ppkt_zoo.files.cache import default_cache
 from ppkt_zoo.pretraining.cost import Disk, DryRun, OnceWork, SourceShare, StepCost
 from ppkt_zoo.pretraining.recipe import Recipe
 from ppkt_zoo.pretraining.setup import Setup
-from ppkt_zoo.pretraining.step_timing import time_steps
-from ppkt_zoo.pretraining.timed_source import TimedSource
+from ppkt_zoo.pretraining.step_timing import TimedSource, time_steps
 from ppkt_zoo.teachers.cache import TeacherCache
 from ppkt_zoo.zoo.tensors import to_storage
 

@@ -10,7 +10,6 @@ import yaml
 
 from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.engine.machine import describe_machine
-from ppkt_zoo.points.back_projection import back_project
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.pretraining.recipe import FramesData, Recipe
 from ppkt_zoo.rooms.version import VERSION as ROOMS_VERSION
@@ -124,6 +123,6 @@ def _teacher(recipe: Recipe, teacher: Teacher | None) -> TeacherRecord | None:
 
 def _golden_cloud(source: FrameSource) -> PointCloud:
     frame = source[0]
-    xyz, pixel = back_project(frame.depth, frame.intrinsics, frame.pose)
+    xyz, rgb, _ = frame.points()
     chosen = torch.linspace(0, len(xyz) - 1, min(_GOLDEN_POINTS, len(xyz))).long().numpy()
-    return PointCloud.from_arrays(xyz[chosen], frame.color[pixel[chosen, 1], pixel[chosen, 0]])
+    return PointCloud.from_arrays(xyz[chosen], rgb[chosen])

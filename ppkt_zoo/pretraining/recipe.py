@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ppkt_zoo.data.augment.cloud import CloudAugmentation
 from ppkt_zoo.engine.recipes import find_recipe, fingerprint_of, read_recipe, shipped_recipes
-from ppkt_zoo.files.schema import MOST_BATCH, MOST_STEPS, OptimiserSection, Strict
+from ppkt_zoo.files.schema import MOST_BATCH, MOST_STEPS, OptimiserSection, StrictModel
 from ppkt_zoo.pretraining.recipe_sections import (
     BackboneSection,
     DataEntry,
@@ -38,7 +38,7 @@ _PARTS: dict[str, frozenset[str]] = {
 }
 
 
-class Recipe(Strict):
+class Recipe(StrictModel):
     """One complete description of a pretraining run; nothing is inherited from elsewhere."""
 
     weight: str = Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$", description="architecture.tag of the weight it makes")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from ppkt_zoo.data.augment.image import ImageAugmentation
-from ppkt_zoo.files.schema import MOST_BATCH, MOST_DIM, MOST_PAIRS, Strict
+from ppkt_zoo.files.schema import MOST_BATCH, MOST_DIM, MOST_PAIRS, StrictModel
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.points.pair_sampling import PairSampling
 from ppkt_zoo.teachers.spec import TeacherSpec
@@ -17,7 +17,7 @@ from ppkt_zoo.transfer.projection import ProjectionKind, Sampling
 _MOST_FRAMES, _MOST_PIXELS, _MOST_VIEWS = 10_000_000, 8192, 64
 
 
-class RoomsData(Strict):
+class RoomsData(StrictModel):
     """Frames of the procedural rooms (:mod:`ppkt_zoo.rooms`); made on the spot, needs no files."""
 
     kind: Literal["rooms"]
@@ -51,7 +51,7 @@ class RoomsData(Strict):
         return f"rooms-{self.seed}-walk" if self.walk else f"rooms-{self.seed}"
 
 
-class FramesData(Strict):
+class FramesData(StrictModel):
     """RGB-D frames in a folder, given on the command line as ``--data NAME=PATH``."""
 
     kind: Literal["frames"]
@@ -67,7 +67,7 @@ class FramesData(Strict):
 DataEntry = Annotated[RoomsData | FramesData, Field(discriminator="kind")]
 
 
-class BackboneSection(Strict):
+class BackboneSection(StrictModel):
     """Which student, with which arguments and input convention."""
 
     name: str
@@ -85,7 +85,7 @@ class BackboneSection(Strict):
         return given
 
 
-class TeacherSection(Strict):
+class TeacherSection(StrictModel):
     """The frozen 2D network, and where its file comes from."""
 
     spec: TeacherSpec
@@ -116,7 +116,7 @@ class TeacherSection(Strict):
         return self.image_augmentation.model_copy(update={"flip": self.image_flip})
 
 
-class LossSection(Strict):
+class LossSection(StrictModel):
     """Pixels against points: PPKT's NCE and the heads before it (PPKT, section 3), or a regression."""
 
     kind: Literal["nce", "l2", "cosine"] = "nce"
@@ -143,7 +143,7 @@ class LossSection(Strict):
         return self
 
 
-class PointContrastSection(Strict):
+class PointContrastSection(StrictModel):
     """PointInfoNCE between overlapping views (PointContrast, section 3); data entries with views: 2 give them."""
 
     level: str = "stride1"
@@ -154,7 +154,7 @@ class PointContrastSection(Strict):
     weight: float = Field(default=1.0, gt=0, description="in the sum of all losses")
 
 
-class GlobalSection(Strict):
+class GlobalSection(StrictModel):
     """One vector of a cloud against one of its image: global L2, knowledge distillation, or their contrast (CRD)."""
 
     kind: DistillationKind | Literal["crd"] = "l2"
@@ -164,7 +164,7 @@ class GlobalSection(Strict):
     weight: float = Field(default=1.0, gt=0, description="in the sum of all losses")
 
 
-class WatchSection(Strict):
+class WatchSection(StrictModel):
     """A kNN probe and a picture of features, every so many steps, on rooms that training never sees."""
 
     every: int = Field(gt=0)
@@ -172,7 +172,7 @@ class WatchSection(Strict):
     rooms: int = Field(default=6, ge=2, le=10_000, description="half of them fill the probe, the other half is asked")
 
 
-class ValidationSection(Strict):
+class ValidationSection(StrictModel):
     """Retrieval on frames that training never sees, every so many steps."""
 
     data: RoomsData

@@ -12,21 +12,22 @@ from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from ppkt_zoo.backbones.blocks import synchronise_batch_norm
-from ppkt_zoo.engine.checkpoint import Resumed, resume, save_checkpoint
-from ppkt_zoo.engine.data_record import DataPart
+from ppkt_zoo.engine.checkpoint import Resumed
 from ppkt_zoo.engine.ema import ParameterAverage
 from ppkt_zoo.engine.interrupt import StopRequest
-from ppkt_zoo.engine.optim import build_optimizer
+from ppkt_zoo.engine.loop import Learner
+from ppkt_zoo.engine.optim import build_optimizer, learning_rate, set_learning_rate
+from ppkt_zoo.engine.processes import mean_figures
 from ppkt_zoo.engine.progress import TrainingProgress
 from ppkt_zoo.errors import RecipeError, TrainingError
-from ppkt_zoo.pretraining.dataset import TrainingData
+from ppkt_zoo.pretraining.dataset import Step
 from ppkt_zoo.pretraining.model import build_model, build_student
 from ppkt_zoo.pretraining.recipe import Recipe
-from ppkt_zoo.pretraining.sources import open_sources
-from ppkt_zoo.pretraining.steps import Step
+from ppkt_zoo.pretraining.sources import TrainingData, open_sources
 from ppkt_zoo.teachers.teacher import Teacher, image_tensor, load_teacher
 from ppkt_zoo.transfer.batch import PixelPairs, TransferBatch
 from ppkt_zoo.transfer.model import TransferModel
+from ppkt_zoo.transfer.objective import Outcome
 
 __all__ = ["Setup"]
 
@@ -34,8 +35,8 @@ __all__ = ["Setup"]
 _LONGEST_WAIT = timedelta(hours=12)
 
 
-class Setup:
-    """Everything that a step needs.
+class Setup(Learner[Step]):
+    """Everything that a step needs, and what it learns.
 
     Args:
         recipe: the recipe.
@@ -47,6 +48,9 @@ class Setup:
     Raises:
         RecipeError, TeacherError, FrameError: something the recipe asks for is missing or damaged.
     """
+
+    accelerator: Accelerator
+    places = 5
 
     def __init__(
         self,
@@ -67,7 +71,7 @@ class Setup:
         self.teacher = _teacher(recipe, teacher, self.accelerator.device)
         self.data = TrainingData(recipe, sources, self.teacher, cache, progress, stop)
         self.data.check_shares(self.accelerator.num_processes)
-        self._parts: dict[str, DataPart] = {}
+        self.clip_norm = recipe.optimiser.clip_norm
         model = build_model(recipe, student, self.teacher)
         if self.accelerator.num_processes > 1 and recipe.sync_batch_norm:
             synchronise_batch_norm(model)
@@ -117,20 +121,42 @@ class Setup:
             maps |= dict(zip(places, self.teacher(batch), strict=True))
         return [maps[place] for place in range(len(images))]
 
-    def resume(self, folder: Path) -> Resumed | None:
-        """Load the newest checkpoint of a folder into model, optimiser and average.
+    def set_rates(self, step: int) -> float:
+        """The rate of a step, a pure function of it."""
+        lr = learning_rate(self.recipe.optimiser, step, self.recipe.steps)
+        set_learning_rate(self.optimizer, lr)
+        return lr
+
+    def loss(self, batch: Step, detail: bool) -> tuple[Tensor, dict[str, float]]:
+        """The loss of this process's frames; its figures, where asked for, are those of all processes."""
+        outcome: Outcome = self.model(self.batch(batch), detail)
+        return outcome.loss, mean_figures(outcome.figures, len(batch.point)) if detail else {}
+
+    def tensors(self, batch: Step) -> dict[str, Tensor | None]:
+        """xyz, rgb, cloud, pixel pairs, view pairs, and the teacher's map of each frame."""
+        seen = self.batch(batch)
+        return {
+            "xyz": seen.clouds.xyz,
+            "rgb": seen.clouds.rgb,
+            "cloud": seen.clouds.cloud,
+            "point": seen.pixels.point,
+            "frame": seen.pixels.frame,
+            "feature_xy": seen.pixels.feature_xy,
+            "views.first": seen.views.first,
+            "views.second": seen.views.second,
+            **{f"features.{index}": features for index, features in enumerate(seen.features or [])},
+        }
+
+    def notes(self) -> dict[str, Any]:
+        """The state of fp16's scaler, where there is one."""
+        return {} if self.accelerator.scaler is None else {"scaler": self.accelerator.scaler.state_dict()}
+
+    def restore(self, resumed: Resumed) -> None:
+        """Take up the scaler's state.
 
         Raises:
-            TrainingError: it is damaged, of another recipe, or the data has changed since.
+            TrainingError: it does not fit.
         """
-        if not self.recipe.steps:
-            return None
-        self._parts = self.data.parts()
-        resumed = resume(folder, self.recipe.fingerprint, self.plain_model, self.optimizer, self._parts)
-        if resumed is None:
-            return None
-        if self.average is not None:
-            self.average.load(resumed.average)
         if self.accelerator.scaler is not None and "scaler" in resumed.notes:
             try:
                 self.accelerator.scaler.load_state_dict(resumed.notes["scaler"])
@@ -138,15 +164,6 @@ class Setup:
                 raise TrainingError(
                     f"checkpoint {resumed.file} is damaged (the state of fp16's scaler does not fit): delete it"
                 ) from error
-        return resumed
-
-    def save(self, folder: Path, done: int, notes: dict[str, Any]) -> None:
-        """Write a checkpoint after ``done`` steps."""
-        if self.accelerator.scaler is not None:
-            notes = {**notes, "scaler": self.accelerator.scaler.state_dict()}
-        average = None if self.average is None else self.average.state()
-        fingerprint, model = self.recipe.fingerprint, self.plain_model
-        save_checkpoint(folder, done, fingerprint, model, self.optimizer, notes, average=average, data=self._parts)
 
 
 def _teacher(recipe: Recipe, file: Path | None, device: torch.device) -> Teacher | None:

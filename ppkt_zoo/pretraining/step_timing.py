@@ -1,26 +1,93 @@
-"""The first steps of a run, their parts timed one by one."""
+"""The first steps of a run, their parts timed one by one, and sources that note how long their frames take."""
 
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
+import numpy as np
 import torch
 
+from ppkt_zoo.data.frames import FrameSource, RGBDFrame
 from ppkt_zoo.engine.interrupt import Stopped
-from ppkt_zoo.engine.optim import learning_rate, set_learning_rate
 from ppkt_zoo.engine.processes import agree_to_stop, sum_counts
 from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.points.voxelize import voxelize
 from ppkt_zoo.pretraining.cost import StepCost
+from ppkt_zoo.pretraining.dataset import Step
 from ppkt_zoo.pretraining.setup import Setup
-from ppkt_zoo.pretraining.steps import Step
-from ppkt_zoo.pretraining.timed_source import TimedSource
+from ppkt_zoo.rooms import RoomsFrames
 
-__all__ = ["time_steps"]
+__all__ = ["TimedSource", "time_steps"]
 
 _TIMED_STEPS = 5
+
+
+@dataclass
+class Tally:
+    """How often something was done, and the seconds it took."""
+
+    count: int = 0
+    seconds: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Once more."""
+        self.count += 1
+        self.seconds += seconds
+
+    @property
+    def mean(self) -> float:
+        """Seconds each; 0 where it was never done."""
+        return self.seconds / self.count if self.count else 0.0
+
+
+class TimedSource:
+    """The same frames as ``source`` has.
+
+    Attributes:
+        read: of frames that are there already.
+        rendered: of rooms' frames that are not; they are in the cache afterwards.
+    """
+
+    def __init__(self, source: FrameSource) -> None:
+        self._source = source
+        self.read, self.rendered = Tally(), Tally()
+
+    @property
+    def name(self) -> str:
+        """The source's name."""
+        return self._source.name
+
+    @property
+    def source(self) -> FrameSource:
+        """The source itself."""
+        return self._source
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> RGBDFrame:
+        if isinstance(self._source, RoomsFrames) and self._source.cached_file(index) is None:
+            began = time.perf_counter()
+            self._source[index]
+            self.rendered.add(time.perf_counter() - began)
+        began = time.perf_counter()
+        frame = self._source[index]
+        self.read.add(time.perf_counter() - began)
+        return frame
+
+    def rendering(self) -> tuple[int, float, int] | None:
+        """Frames that were not rendered yet, seconds and bytes that each will take; None for frames of cameras."""
+        if not isinstance(self._source, RoomsFrames):
+            return None
+        files = [self._source.cached_file(index) for index in range(len(self))]
+        if None in files and not self.rendered.count:
+            self[files.index(None)]  # how long one takes is not known otherwise
+            return self.rendering()
+        sizes = [file.stat().st_size for file in files if file is not None]
+        return files.count(None), self.rendered.mean, round(float(np.mean(sizes))) if sizes else 0
 
 
 def time_steps(setup: Setup, sources: Sequence[TimedSource]) -> StepCost:
@@ -58,47 +125,29 @@ def time_steps(setup: Setup, sources: Sequence[TimedSource]) -> StepCost:
 
 def _time_step(setup: Setup, sources: Sequence[TimedSource], number: int, batches: Iterator[Step]) -> StepCost:
     """A step as ``pretrain`` takes it, its parts timed; ``memory`` is left out."""
-    recipe, accelerator = setup.recipe, setup.accelerator
-    clock = _Clock(accelerator.device, dict.fromkeys(("prepare", "teacher", "student"), 0.0))
+    clock = _Clock(setup.accelerator.device, dict.fromkeys(("prepare", "teacher", "student"), 0.0))
     rendered = sum(source.rendered.seconds for source in sources)
-    seen: list[Step] = []
-    skipped: list[str] = []
-    voxels = 0
-    set_learning_rate(setup.optimizer, learning_rate(recipe.optimiser, number, recipe.steps))
-    setup.optimizer.zero_grad(set_to_none=True)
-    for _ in range(recipe.accumulate):
-        with clock.part("prepare"):
-            step = next(batches)
-        skipped += step.skipped
-        if any(sum_counts([step.clouds is None], accelerator)) or step.clouds is None:
-            continue
-        seen.append(step)
-        voxels += len(voxelize(step.clouds, setup.plain_model.student.input_spec).coords)
-        if setup.teacher is not None:
-            with clock.part("teacher"):
-                looks = setup.look(step.images)
-            step = replace(step, features=looks)
-        with clock.part("student"):
-            outcome = setup.model(setup.batch(step), False)
-            accelerator.backward(outcome.loss / recipe.accumulate)
+    with clock.part("prepare"):
+        taken = list(islice(batches, setup.recipe.accumulate))
+    seen = [step for step in taken if sum_counts([step.clouds is None], setup.accelerator) == [0]]
+    clouds = [step.clouds for step in seen if step.clouds is not None]
+    voxels = sum(len(voxelize(one, setup.plain_model.student.input_spec).coords) for one in clouds)
+    with clock.part("teacher"):
+        looked = seen if setup.teacher is None else [replace(one, features=setup.look(one.images)) for one in seen]
     with clock.part("student"):
-        if recipe.optimiser.clip_norm is not None:
-            accelerator.clip_grad_norm_(setup.model.parameters(), recipe.optimiser.clip_norm)
-        setup.optimizer.step()
-        if setup.average is not None:
-            setup.average.update(setup.plain_model)
+        setup.take_step(number, looked, detail=False)
     return StepCost(
         frames=sum(len(step.image_sizes) for step in seen),
-        points=sum(len(step.clouds.xyz) for step in seen if step.clouds is not None),
+        points=sum(len(one.xyz) for one in clouds),
         voxels=voxels,
         pixel_pairs=sum(len(step.point) for step in seen),
         view_pairs=sum(len(step.views.first) for step in seen),
         # Rendering is done once; a step of a run that has settled reads.
         prepare=clock.seconds["prepare"] - (sum(source.rendered.seconds for source in sources) - rendered),
-        teacher=clock.seconds["teacher"],
+        teacher=0.0 if setup.teacher is None else clock.seconds["teacher"],
         student=clock.seconds["student"],
         memory=0,
-        skipped=tuple(skipped),
+        skipped=tuple(line for step in taken for line in step.skipped),
     )
 
 

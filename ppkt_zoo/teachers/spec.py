@@ -4,14 +4,14 @@ import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     StringConstraints,
     model_serializer,
     model_validator,
 )
+
+from ppkt_zoo.files.schema import StrictModel
 
 __all__ = ["Architecture", "Convention", "Padding", "TeacherSpec"]
 
@@ -42,7 +42,7 @@ NEWER_FIELDS = {"output_stride": 32, "upsampling": "aligned"}  # with their defa
 LAST_BLOCK = {"mobilenet_v2": 18, "deeplabv3_mobilenet_v2": 17}
 
 
-class TeacherSpec(BaseModel):
+class TeacherSpec(StrictModel):
     """Everything that is needed to get the same teacher features again.
 
     Attributes:
@@ -64,8 +64,6 @@ class TeacherSpec(BaseModel):
             what timm records for its networks.
         image_size: (height, width) in pixels that images are resized to first (bilinear, antialiased), or None.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     architecture: Architecture
     stage: str

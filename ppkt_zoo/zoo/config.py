@@ -5,9 +5,10 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ppkt_zoo.errors import WeightError
+from ppkt_zoo.files.schema import StrictModel
 from ppkt_zoo.points.input_spec import PREPROCESSING_VERSION, InputSpec
 from ppkt_zoo.zoo.head import HEADS, HeadFormat
-from ppkt_zoo.zoo.record import Architecture, Arguments, FileEntry, Line, Model, WeightName
+from ppkt_zoo.zoo.record import Architecture, Arguments, FileEntry, Line, WeightName
 from ppkt_zoo.zoo.tensors import StorageDtype
 
 FORMAT: Final = 1
@@ -42,7 +43,7 @@ def _known_file(name: str) -> str:
 FileName = Annotated[str, AfterValidator(_known_file)]
 
 
-class NetworkConfig(Model):
+class NetworkConfig(StrictModel):
     """What the network is built of. The header of ``model.safetensors`` repeats it, but for ``levels``.
 
     ``levels`` maps each level's name to its channels, coarse to fine. With ``dtype`` float16, tensors of two or
@@ -72,7 +73,7 @@ class NetworkConfig(Model):
         """Raise WeightError where the tensors' header and config.json disagree."""
         expected = self.header()
         if not isinstance(header, dict):
-            raise WeightError(f"{where} has no ppkt-zoo header, so nothing tells how its points must be prepared")
+            raise WeightError(f"{where} has no ppkt-zoo header, so it is unknown how its points must be prepared")
         for field, value in expected.items():
             if header.get(field) != value:
                 raise WeightError(

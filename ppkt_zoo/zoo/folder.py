@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ppkt_zoo.errors import ManifestError, WeightError
 from ppkt_zoo.files.reading import usable_path
+from ppkt_zoo.files.validation import parse_json, parse_mapping
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.zoo.card import write_card
 from ppkt_zoo.zoo.config import (
@@ -46,7 +47,6 @@ from ppkt_zoo.zoo.tensors import (
     read_bytes,
     to_storage,
 )
-from ppkt_zoo.zoo.validation import parse_json, parse_mapping
 
 if TYPE_CHECKING:
     from ppkt_zoo.backbones.base import Backbone
@@ -148,7 +148,7 @@ def open_weight_folder(path: str | os.PathLike[str], held: Held | None = None) -
             f"{folder} is not a folder: name the folder that holds {CONFIG} and {MODEL}{leftover_note(folder)}"
         )
     if not os.path.lexists(folder / CONFIG):
-        raise WeightError(f"{folder} is no weight folder: {CONFIG} is missing{pickle_note(folder)}")
+        raise WeightError(f"{folder} is not a weight folder: {CONFIG} is missing{pickle_note(folder)}")
     where = str(folder / CONFIG)
     held = {} if held is None else held
     _, data = held.pop(CONFIG, None) or (None, read_bytes(folder / CONFIG))
@@ -203,7 +203,7 @@ def write_weight_folder(
     files = _extra_bytes(extra_files or {})
     record = _complete_record(record, backbone, files.get(RECIPE))
     files[MODEL] = encode_tensors(to_storage(backbone.state_dict(), network.dtype), network.header())
-    # What is proven is the file, not the network in memory: half precision has been rounded.
+    # What is verified is the file, not the network in memory: half precision has been rounded.
     rounded = build_network(network, files[MODEL], MODEL)
     golden = make_golden(rounded, golden_cloud.to("cpu"))
     files[GOLDEN] = encode_tensors(golden.to_tensors(), {"torch": str(torch.__version__), "device": "cpu"})

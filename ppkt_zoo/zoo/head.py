@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 from torch import Tensor
 
 from ppkt_zoo.errors import WeightError
+from ppkt_zoo.files.schema import StrictModel
+from ppkt_zoo.files.validation import parse_json
 from ppkt_zoo.zoo.golden import Golden
-from ppkt_zoo.zoo.record import Model
 from ppkt_zoo.zoo.tensors import check_finite, decode_tensors, encode_tensors
-from ppkt_zoo.zoo.validation import parse_json
 
 if TYPE_CHECKING:
     from ppkt_zoo.backbones.base import Backbone
@@ -88,7 +88,7 @@ class TaskHead(Protocol):
         """
 
 
-class HeadConfig(Model):
+class HeadConfig(StrictModel):
     """What the JSON file of a head begins with; the header of its tensors repeats the whole file."""
 
     format: Literal[1] = 1

@@ -9,6 +9,8 @@ from pydantic import FailFast, Field, field_validator, model_validator
 from ppkt_zoo.errors import ManifestError, UnknownNameError
 from ppkt_zoo.files.limits import MAX_TEXT
 from ppkt_zoo.files.reading import read_file, usable_path
+from ppkt_zoo.files.schema import StrictModel
+from ppkt_zoo.files.validation import parse_json
 from ppkt_zoo.files.writing import write_whole
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.zoo.names import ListedName, did_you_mean, nearest
@@ -16,14 +18,12 @@ from ppkt_zoo.zoo.record import (
     Architecture,
     Arguments,
     FileEntry,
-    Model,
     Repository,
     Revision,
     SafePath,
     WeightName,
     WeightRecord,
 )
-from ppkt_zoo.zoo.validation import parse_json
 
 FORMAT: Final = 1
 
@@ -32,14 +32,14 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 MANIFEST_PATHS = (_PACKAGE / "weights_manifest.json", _PACKAGE.parent / "weights_manifest.json")
 
 
-class BundledSource(Model):
+class BundledSource(StrictModel):
     """A folder under ``ppkt_zoo/weights``."""
 
     kind: Literal["bundled"] = "bundled"
     folder: SafePath
 
 
-class HubSource(Model):
+class HubSource(StrictModel):
     """A repository on the Hugging Face Hub, at one commit."""
 
     kind: Literal["hub"] = "hub"
@@ -50,7 +50,7 @@ class HubSource(Model):
 Source = Annotated[BundledSource | HubSource, Field(discriminator="kind")]
 
 
-class WeightSpec(Model):
+class WeightSpec(StrictModel):
     """One weight: what it is built of, its files, where they are, and the record of how it came to be."""
 
     name: WeightName
@@ -77,7 +77,7 @@ class WeightSpec(Model):
         return self
 
 
-class Manifest(Model):
+class Manifest(StrictModel):
     """All listed weights; their names are unique."""
 
     format: Literal[1] = FORMAT
@@ -132,7 +132,7 @@ def write_manifest(manifest: Manifest, path: str | os.PathLike[str]) -> None:
     write_whole(Path(path), to_json(ordered), ManifestError)
 
 
-def to_json(model: Model) -> str:
+def to_json(model: StrictModel) -> str:
     """A model as indented JSON that ends in a newline."""
     return model.model_dump_json(indent=2) + "\n"
 

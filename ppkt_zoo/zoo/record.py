@@ -6,8 +6,6 @@ from typing import Annotated
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     FailFast,
     Field,
     JsonValue,
@@ -15,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from ppkt_zoo.files.schema import StrictModel
 from ppkt_zoo.files.text import printable
 from ppkt_zoo.zoo.names import ARCHITECTURE, REPOSITORY, REVISION, SHA256, WEIGHT_NAME
 
@@ -95,24 +94,20 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Arguments = Annotated[dict[str, JsonValue], AfterValidator(_bounded)]
 
 
-class Model(BaseModel):
-    """No field beyond the known ones, and no change after the check."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
 #: The end of the method of a weight that someone trained in a loop of their own, whose recipe nobody else can tell.
-OWN_LOOP = "in a loop of its owner's"
+OWN_LOOP = "custom training loop"
+# As 0.1 wrote it.
+_OWN_LOOPS = (OWN_LOOP, "in a loop of its owner's")
 
 
-class FileEntry(Model):
+class FileEntry(StrictModel):
     """One file of a weight: bytes and their sha256."""
 
     size: int = Field(ge=0)
     sha256: Sha256
 
 
-class Teacher(Model):
+class Teacher(StrictModel):
     """The 2D network that was transferred from."""
 
     name: Text
@@ -122,7 +117,7 @@ class Teacher(Model):
     sha256: Sha256 | None = Field(default=None, description="of its file; absent where no single file was used")
 
 
-class DataUsed(Model):
+class DataUsed(StrictModel):
     """One collection of frames that the weight was trained on."""
 
     name: Text
@@ -131,14 +126,14 @@ class DataUsed(Model):
     attribution: Text
 
 
-class RecipeUsed(Model):
+class RecipeUsed(StrictModel):
     """The recipe file; the weight's folder may carry a copy as ``recipe.yaml``."""
 
     file: SafePath
     sha256: Sha256
 
 
-class Estimate(Model):
+class Estimate(StrictModel):
     """A named value with its 95 % interval.
 
     The value is the mean over ``seeds``; ``interval95`` is (low, high), absent only for a single run.
@@ -176,14 +171,14 @@ class Metric(Estimate):
         return self
 
 
-class Licences(Model):
+class Licences(StrictModel):
     """Licence of the data behind the weight, and of the weight itself (SPDX names where there is one)."""
 
     data: Text
     weights: Text
 
 
-class Training(Model):
+class Training(StrictModel):
     """What the training cost, and on what it ran."""
 
     steps: int = Field(ge=0)
@@ -192,7 +187,7 @@ class Training(Model):
     versions: dict[Line, Line] = Field(default_factory=dict, max_length=100, description="package → version")
 
 
-class Conversion(Model):
+class Conversion(StrictModel):
     """For a weight that another project trained: what file it was made from, and how that file was read."""
 
     origin: Text
@@ -200,7 +195,7 @@ class Conversion(Model):
     sha256: Sha256
 
 
-class WeightRecord(Model):
+class WeightRecord(StrictModel):
     """How a weight came to be, what it is worth and what may be done with it."""
 
     description: Text = Field(description="one sentence: what this weight is")
@@ -225,7 +220,7 @@ class WeightRecord(Model):
 
     @model_validator(mode="after")
     def _origin_is_told(self) -> "WeightRecord":
-        if self.method.endswith(OWN_LOOP):
+        if self.method.endswith(_OWN_LOOPS):
             return self
         if self.conversion is None and (self.recipe is None or self.seed is None or self.trained is None):
             raise ValueError("recipe, seed and trained are needed, unless conversion tells where the weight comes from")

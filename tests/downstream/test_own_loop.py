@@ -19,6 +19,7 @@ from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.files.cloud_files import write_cloud
 from ppkt_zoo.zoo.folder import open_weight_folder
+from ppkt_zoo.zoo.record import WeightRecord
 
 CLASSES = ("floor", "wall", "pipe")
 
@@ -47,9 +48,11 @@ def test_one_call_saves_a_segmentation_model_that_opens_everywhere(tmp_path: Pat
     assert found.exit_code == 0, found.output
     assert set(np.unique(np.load(out)["label"])) <= {4, 7, 300}
     record = folder.record()
-    assert record.method == "segmentation, in a loop of its owner's"
-    assert [(one.name, one.licence, one.frames) for one in record.data] == [("our plant, 12 scans", "not told", None)]
-    assert (record.licences.weights, record.licences.data, record.citation) == ("MIT", "not told", "not told")
+    assert record.method == "segmentation, custom training loop"
+    assert [(one.name, one.licence, one.frames) for one in record.data] == [
+        ("our plant, 12 scans", "not specified", None)
+    ]
+    assert (record.licences.weights, record.licences.data, record.citation) == ("MIT", "not specified", "not specified")
     assert (record.seed, record.trained, record.recipe, record.metrics) == (None, None, None, ())
     with pytest.raises(WeightError, match="exists already"):
         ppkt_zoo.save_segmentation(folder.path, model)
@@ -58,8 +61,8 @@ def test_one_call_saves_a_segmentation_model_that_opens_everywhere(tmp_path: Pat
 def test_what_is_not_told_is_not_made_up(tmp_path: Path) -> None:
     folder = ppkt_zoo.save_segmentation(tmp_path / "m", SegmentationModel(backbone(), CLASSES))
     record = folder.record()
-    assert record.licences.weights == "not told, so not to be published"
-    assert "how well it does is not told" in record.limits[0]
+    assert record.licences.weights == "not specified, so not to be published"
+    assert "its training and its accuracy are not specified" in record.limits[0]
     assert json.loads((folder.path / "head.json").read_text()).keys() == {"format", "task", "level", "classes"}
     fields = {"seed": 3, "description": "Finds pipes.", "citation": "ours"}
     told = ppkt_zoo.save_segmentation(tmp_path / "n", SegmentationModel(backbone(), CLASSES), record=fields).record()
@@ -106,3 +109,18 @@ def test_an_object_on_a_table_gives_a_golden_cloud_that_proves_something(tmp_pat
     folder = ppkt_zoo.save_segmentation(tmp_path / "m", SegmentationModel(backbone(), CLASSES), golden_cloud=cloud(0.3))
     assert open_weight_folder(folder.path).golden().cloud.xyz.shape == (1200, 3)
     assert ppkt_zoo.verify(folder.path).ok
+
+
+def test_records_of_0_1_are_still_read() -> None:
+    fields = {
+        "description": "A model.",
+        "method": "segmentation, in a loop of its owner's",
+        "data": [{"name": "not told", "frames": None, "licence": "not told", "attribution": "not told"}],
+        "licences": {"data": "not told", "weights": "not told, so not to be published"},
+        "citation": "not told",
+        "parameters": 1,
+        "created": "2026-11-01",
+    }
+    assert WeightRecord.model_validate(fields).recipe is None
+    with pytest.raises(ValueError, match="recipe, seed and trained are needed"):
+        WeightRecord.model_validate(fields | {"method": "segmentation"})

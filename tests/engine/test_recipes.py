@@ -9,10 +9,10 @@ from pydantic import Field
 
 from ppkt_zoo.engine.recipes import find_recipe, read_recipe
 from ppkt_zoo.errors import RecipeError
-from ppkt_zoo.files.schema import MOST_STEPS, OptimiserSection, Strict
+from ppkt_zoo.files.schema import MOST_STEPS, OptimiserSection, StrictModel
 
 
-class Tiny(Strict):
+class Tiny(StrictModel):
     """A recipe for a test."""
 
     steps: int = Field(gt=0, le=MOST_STEPS)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from ppkt_zoo.cli.run.dry_run_table import dry_run_table, duration, file_size
+from ppkt_zoo.cli.run.run_tables import dry_run_table, duration, file_size
 from ppkt_zoo.errors import RecipeError
 from ppkt_zoo.pretraining.cost import Disk, OnceWork
 from ppkt_zoo.pretraining.dry_run import dry_run

@@ -8,7 +8,7 @@ from ppkt_zoo.data.augment.cloud import CloudAugmentation
 from ppkt_zoo.data.augment.image import ImageAugmentation
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.order import FrameOrder
-from ppkt_zoo.pretraining.steps import Preparation, StepDataset, StepSource
+from ppkt_zoo.pretraining.dataset import Preparation, StepDataset, StepSource
 from tests.support.sampling import bilinear
 
 WIDTH, HEIGHT = 64, 48

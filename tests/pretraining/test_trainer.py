@@ -206,7 +206,7 @@ def test_data_that_changed_does_not_go_on(
     arguments = {"data": {}, "teacher": teacher_file, "out": tmp_path / "run", "cache": frame_cache, "workers": 0}
     with pytest.raises(Stopped):
         pretrain(recipe, stop_after=1, **arguments)  # type: ignore[arg-type]
-    monkeypatch.setattr("ppkt_zoo.pretraining.dataset.data_fingerprint", lambda sources: {sources[0].name: "0" * 64})
+    monkeypatch.setattr("ppkt_zoo.pretraining.sources.data_fingerprint", lambda sources: {sources[0].name: "0" * 64})
     with pytest.raises(TrainingError, match=r"'rooms-11' have changed since step 1 .*put them back"):
         pretrain(recipe, **arguments)  # type: ignore[arg-type]
 

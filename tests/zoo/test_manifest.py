@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ppkt_zoo.errors import ManifestError, UnknownNameError
+from ppkt_zoo.files.validation import parse_json
 from ppkt_zoo.zoo.manifest import Manifest, WeightSpec, load_manifest, to_json, with_weight, write_manifest
 from ppkt_zoo.zoo.names import ListedName
 from ppkt_zoo.zoo.registry import check_architecture
-from ppkt_zoo.zoo.validation import parse_json
 
 Change = tuple[tuple[Any, ...], Any]
 REMOVED = object()

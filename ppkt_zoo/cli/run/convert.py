@@ -14,14 +14,17 @@ from ppkt_zoo.convert.minkowski import ConvertedNetwork, Dialect, convert_res16u
 from ppkt_zoo.convert.spunet import to_spunet
 from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.files.checksums import sha256_of_file
+from ppkt_zoo.files.limits import MAX_TEXT
+from ppkt_zoo.files.reading import read_file
 from ppkt_zoo.files.safetensors import write_tensors
+from ppkt_zoo.files.strict_yaml import parse_yaml
+from ppkt_zoo.files.validation import parse_mapping
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.rooms import make_room, room_cloud
 from ppkt_zoo.zoo.folder import WeightFolder, write_weight_folder
 from ppkt_zoo.zoo.load import load_backbone
 from ppkt_zoo.zoo.registry import create_backbone
-from ppkt_zoo.zoo.validation import parse_mapping
 
 #: Names by which the projects call the members of the family.
 ARCHITECTURES = {"res16unet14a": "sr_unet14", "res16unet18a": "sr_unet18", "res16unet34c": "sr_unet34"}
@@ -191,3 +194,20 @@ def _told(network: ConvertedNetwork, file: Path) -> str:
         some = ", ".join(network.left_out[:3]) + (", …" if len(network.left_out) > 3 else "")
         parts.append(f"left out {len(network.left_out)} that belong to no Res16UNet ({some})")
     return "; ".join(parts)
+
+
+def read_fields(file: Path | None) -> dict[str, Any]:
+    """The fields of a record in a YAML file; none without a file.
+
+    Raises:
+        InputError: it is no YAML, or holds something else.
+    """
+    if file is None:
+        return {}
+    try:
+        content = parse_yaml(read_file(file, InputError, "file of a record's fields", limit=MAX_TEXT).decode())
+    except ValueError as error:
+        raise InputError(f"{file} is not valid YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{file} must hold fields of a record, such as 'description: …'")
+    return content

@@ -3,21 +3,20 @@
 from typing import overload
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from ppkt_zoo.data.augment.elastic import elastic_distortion
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.files.schema import StrictModel
 
 Rows = np.ndarray
 
 
-class CloudAugmentation(BaseModel):
+class CloudAugmentation(StrictModel):
     """What may happen to a cloud; the default is nothing at all.
 
     Angles are in degrees, lengths in metres, colours in parts of the full range.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     rotation_z: float = Field(default=0, ge=0, le=180, description="largest turn about z, either way")
     tilt: float = Field(default=0, ge=0, le=90, description="largest turn about a random horizontal axis")

@@ -2,9 +2,10 @@
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.files.schema import StrictModel
 
 # A crop that would leave fewer of the pairs than this is drawn again, and after so many draws left out.
 _FEWEST = 0.1
@@ -13,13 +14,11 @@ _DRAWS = 10
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
-class ImageAugmentation(BaseModel):
+class ImageAugmentation(StrictModel):
     """What may happen to an image; the default is nothing at all.
 
     Colours are in parts of the full range. Everything happens in the order of the fields, geometry first.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     flip: float = Field(default=0, ge=0, le=1, description="probability of mirroring left and right")
     crop: tuple[float, float] = Field(default=(1, 1), description="smallest and largest part of the area kept")

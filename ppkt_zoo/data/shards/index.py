@@ -10,11 +10,12 @@ import zlib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, model_validator
+from pydantic import ConfigDict, FailFast, Field, ValidationError, model_validator
 
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.files.limits import MAX_TEXT, Limit, memory_named
 from ppkt_zoo.files.reading import read_file
+from ppkt_zoo.files.schema import StrictModel
 from ppkt_zoo.files.strict_json import parse_json
 from ppkt_zoo.files.text import one_line
 
@@ -38,9 +39,9 @@ _MISSING = "this {what} cannot be read, it is missing: copy it beside its shards
 _UNFINISHED = "this {what} cannot be read, packing was not finished: give the same command again, which goes on"
 
 
-class _Strict(BaseModel):
+class _Strict(StrictModel):
     # Strict: no number from a text or from true.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(strict=True)
 
 
 class SampleEntry(_Strict):

@@ -1,21 +1,20 @@
 """Augmentation of a scene in which the boxes go with the points (METHOD: Protocols downstream, Detection)."""
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from ppkt_zoo.data.augment.cloud import CloudAugmentation
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.files.schema import StrictModel
 
 __all__ = ["SceneAugmentation"]
 
 
-class SceneAugmentation(BaseModel):
+class SceneAugmentation(StrictModel):
     """Mirroring, a turn about z and a factor, drawn once for a scene; points and boxes move alike.
 
     Angles are in degrees. ``colors`` may change colours and drop points, but not move them.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     flip_x: float = Field(default=0, ge=0, le=1, description="probability that x is mirrored")
     flip_y: float = Field(default=0, ge=0, le=1, description="probability that y is mirrored")

@@ -35,7 +35,7 @@ def save_detector(
     """Write a detector as a weight folder: what ``load_detector`` and ``ppkt-zoo detect`` open.
 
     The folder appears whole or not at all. A detector that was trained in your own loop needs nothing but itself; what
-    you don't tell stands in its card as not told.
+    you do not state stands on its card as not specified.
 
     Args:
         folder: where; folders above it are made.

@@ -9,7 +9,7 @@ from ppkt_zoo.downstream.detection.augment import SceneAugmentation
 from ppkt_zoo.downstream.detection.model import VoteNetShape
 from ppkt_zoo.downstream.recipe import DownstreamRecipe, OwnData, RoomsBenchData, ScanNetData, SunRGBDData
 from ppkt_zoo.engine.recipes import find_recipe, read_recipe, shipped_recipes
-from ppkt_zoo.files.schema import Strict
+from ppkt_zoo.files.schema import StrictModel
 
 __all__ = ["DetectionOptimiser", "DetectionRecipe", "load_detection_recipe", "shipped_detection_recipes"]
 
@@ -21,7 +21,7 @@ _LONGEST_MEMORY = 0.1
 _Part = Annotated[float, Field(gt=0, le=1)]
 
 
-class DetectionOptimiser(Strict):
+class DetectionOptimiser(StrictModel):
     """Adam, a rate that falls in steps, batch norms that settle.
 
     Times are parts of the run, so they hold for any number of scenes; the defaults are VoteNet's 180 epochs (Qi et

@@ -1,43 +1,34 @@
 """`fit_detection`: from a recipe and scenes with boxes to a detector's folder and its scores."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
+from torch.optim import Optimizer
 
 from ppkt_zoo.data.scenes import SceneSource
+from ppkt_zoo.downstream.build import set_training_mode
 from ppkt_zoo.downstream.detection.average_precision import DetectionScore
-from ppkt_zoo.downstream.detection.build import build_optimizer, set_rates, set_training_mode, start_detector
+from ppkt_zoo.downstream.detection.build import build_model, build_optimizer, set_rates
 from ppkt_zoo.downstream.detection.dataset import DetectionBatch, DetectionDataset
-from ppkt_zoo.downstream.detection.export import export_detector, figures_of, write_scores
+from ppkt_zoo.downstream.detection.export import figures_of, golden_cloud, metrics_of, scores_of
+from ppkt_zoo.downstream.detection.folder import save_detector
 from ppkt_zoo.downstream.detection.loss import detection_loss
 from ppkt_zoo.downstream.detection.model import VoteNet
 from ppkt_zoo.downstream.detection.predict import evaluate_detector
 from ppkt_zoo.downstream.detection.recipe import DetectionRecipe
-from ppkt_zoo.downstream.trainer import FittingRun, Report
-from ppkt_zoo.engine.denormals import flushed_denormals
-from ppkt_zoo.engine.interrupt import StopRequest, check_whole
-from ppkt_zoo.engine.loop import descend
-from ppkt_zoo.engine.progress import TrainingProgress
-from ppkt_zoo.engine.run_folder import run_folder
+from ppkt_zoo.downstream.export import recipe_text
+from ppkt_zoo.downstream.trainer import Finetuned, FinetuneTrainer, Report
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.zoo.record import Metric
 
 __all__ = ["FittedDetection", "fit_detection"]
 
 
-@dataclass(frozen=True)
-class FittedDetection:
-    """What a run gives.
-
-    Attributes:
-        model: on the CPU, in eval mode.
-        folder: its weight folder.
-        score: on the test scenes, if there were any; ``scores.json`` beside the folder holds it too.
-    """
-
-    model: VoteNet
-    folder: Path
-    score: DetectionScore | None
+class FittedDetection(Finetuned[VoteNet, DetectionScore]):
+    """What :func:`fit_detection` gives."""
 
 
 def fit_detection(
@@ -79,46 +70,45 @@ def fit_detection(
                 f"{scenes.name} has boxes of other classes ({', '.join(scenes.box_classes)}) than {train.name} "
                 f"({', '.join(train.box_classes)}): a detector is tested on what it learned"
             )
-    with flushed_denormals(), run_folder(out), StopRequest() as stop, TrainingProgress() as progress:
-        run = _Run(recipe, train, validation, out, torch.device(device), progress, stop)
-        run.train(recipe.steps if stop_after is None else min(stop_after, recipe.steps), workers)
-        check_whole(stop_after, recipe.steps)
-        return run.finish(test)
+    return FittedDetection(*DetectionTrainer.fit(recipe, train, validation, test, out, workers, device, stop_after))
 
 
-class _Run(FittingRun[DetectionScore]):
+class DetectionTrainer(FinetuneTrainer[DetectionBatch, DetectionRecipe, VoteNet, DetectionScore]):
+    """One run of :func:`fit_detection`."""
+
     title = "detector"
+    method = "detection"
 
-    def __init__(
-        self,
-        recipe: DetectionRecipe,
-        train: SceneSource,
-        validation: SceneSource | None,
-        out: Path,
-        device: torch.device,
-        progress: TrainingProgress,
-        stop: StopRequest,
-    ) -> None:
-        self.recipe, self.device, classes = recipe, device, tuple(train.box_classes)
-        dataset = DetectionDataset(train, recipe)
-        self.model = start_detector(recipe, train).to(device)
-        self.optimizer = build_optimizer(recipe.optimiser, self.model)
-        self.scenes = train
-        super().__init__(recipe, train, classes, validation, self.model, self.optimizer, dataset, out, progress, stop)
+    def class_names(self) -> tuple[str, ...]:
+        return tuple(self.scenes.box_classes)
 
-    def finish(self, test: SceneSource | None) -> FittedDetection:
-        """Test on scenes that training never saw, write the scores and the folder."""
-        self.model.eval()
-        score, tested_on = None, ""
-        if test is not None:
-            score, tested_on = self.test(test)
-            write_scores(self.out / "scores.json", self.recipe, self.model.classes, score, tested_on)
-        folder, model = self.out / "model", self.model.cpu()
-        export_detector(folder, self.recipe, model, self.scenes, self.loop.seconds, self.device, score, tested_on)
-        return FittedDetection(model, folder, score)
+    def open_dataset(self) -> DetectionDataset:
+        return DetectionDataset(self.scenes, self.recipe)
+
+    def build_model(self) -> VoteNet:
+        return build_model(self.recipe, self.scenes)
+
+    def build_optimizer(self) -> Optimizer:
+        self.clip_norm = self.recipe.optimiser.clip_norm
+        return build_optimizer(self.recipe.optimiser, self.model)
 
     def prepare(self) -> None:
         self.norms = set_training_mode(self.model, self.recipe)
+
+    def set_rates(self, step: int) -> float:
+        return set_rates(self.optimizer, self.norms, self.recipe, step)
+
+    def loss(self, batch: DetectionBatch, detail: bool) -> tuple[Tensor, dict[str, float]]:
+        there = batch.to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
+            found = self.model(there.clouds)
+        loss = detection_loss(found, there.truth, self.model.mean_sizes, self.recipe.margin)
+        return loss.total, {name: value for name, value in loss.figures().items() if name != "total"}
+
+    def tensors(self, batch: DetectionBatch) -> dict[str, Tensor | None]:
+        clouds, truth = batch.clouds, batch.truth
+        cloud = {"xyz": clouds.xyz, "rgb": clouds.rgb, "cloud": clouds.cloud}
+        return {**cloud, "boxes": truth.boxes, "label": truth.label}
 
     def score(self, scenes: SceneSource, report: Report, final: bool) -> DetectionScore:
         return evaluate_detector(self.model, scenes, points=self.recipe.points_at_test, report=report)
@@ -126,15 +116,12 @@ class _Run(FittingRun[DetectionScore]):
     def figures(self, score: DetectionScore) -> dict[str, float]:
         return figures_of(score)
 
-    def step(self, batch: DetectionBatch) -> dict[str, float]:
-        lr = set_rates(self.optimizer, self.norms, self.recipe, batch.step)
-        there = batch.to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
-            found = self.model(there.clouds)
-        loss = detection_loss(found, there.truth, self.model.mean_sizes, self.recipe.margin)
-        clouds, truth = batch.clouds, batch.truth
-        tensors = {"xyz": clouds.xyz, "rgb": clouds.rgb, "cloud": clouds.cloud, "boxes": truth.boxes}
-        self.loop.check_loss(loss.total, batch.step, {**tensors, "label": truth.label})
-        descend(loss.total, self.model, self.optimizer, self.recipe.optimiser.clip_norm)
-        parts = {name: round(value, 6) for name, value in loss.figures().items() if name != "total"}
-        return {"loss": round(float(loss.total.detach()), 6), **parts, "lr": round(lr, 8)}
+    def scores(self, score: DetectionScore) -> dict[str, Any]:
+        return scores_of(score, self.class_names())
+
+    def metrics(self, score: DetectionScore, tested_on: str) -> tuple[Metric, ...]:
+        return metrics_of(self.recipe, score, tested_on)
+
+    def save(self, folder: Path, record: Mapping[str, Any]) -> None:
+        golden, text = golden_cloud(self.scenes, self.recipe), recipe_text(self.recipe)
+        save_detector(folder, self.model, self.recipe.model, record, golden, recipe=text, overwrite=True)

@@ -39,7 +39,7 @@ def save_segmentation(
     """Write a model as a weight folder with a head: what ``load_segmentation`` and ``ppkt-zoo segment`` open.
 
     The folder appears whole or not at all. A model that was trained in your own loop needs nothing but itself; what
-    you don't tell stands in its card as not told.
+    you do not state stands on its card as not specified.
 
         model = SegmentationModel(ppkt_zoo.load_backbone("sr_unet14_slim.ppkt_voc"), ["floor", "wall", "pipe"])
         ...

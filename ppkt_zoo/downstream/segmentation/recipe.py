@@ -15,7 +15,7 @@ from ppkt_zoo.downstream.recipe import (
     ScanNetData,
 )
 from ppkt_zoo.engine.recipes import find_recipe, read_recipe, shipped_recipes
-from ppkt_zoo.files.schema import OptimiserSection, Strict
+from ppkt_zoo.files.schema import OptimiserSection, StrictModel
 
 __all__ = [
     "CropSection",
@@ -28,7 +28,7 @@ __all__ = [
 _FOLDER = "segmentation"
 
 
-class CropSection(Strict):
+class CropSection(StrictModel):
     """What is cut out of a large scene, so that a step's memory has a bound."""
 
     edge: float | None = Field(default=None, gt=0, description="metres of a square column about a random point")

@@ -1,47 +1,33 @@
 """`fit_segmentation`: from a recipe and labelled scenes to a model folder and its scores."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
+from torch.optim import Optimizer
 
 from ppkt_zoo.data.scenes import SceneSource
-from ppkt_zoo.downstream.segmentation.build import (
-    build_optimizer,
-    set_learning_rate,
-    set_training_mode,
-    start_model,
-)
+from ppkt_zoo.downstream.build import set_training_mode
+from ppkt_zoo.downstream.export import recipe_text
+from ppkt_zoo.downstream.segmentation.build import build_model, build_optimizer
 from ppkt_zoo.downstream.segmentation.dataset import SegmentationBatch, SegmentationDataset
 from ppkt_zoo.downstream.segmentation.evaluation import SegmentationScore, check_classes, evaluate_segmentation
-from ppkt_zoo.downstream.segmentation.export import export_segmentation, write_scores
+from ppkt_zoo.downstream.segmentation.export import golden_cloud, metrics_of
+from ppkt_zoo.downstream.segmentation.folder import save_segmentation
 from ppkt_zoo.downstream.segmentation.model import SegmentationModel
 from ppkt_zoo.downstream.segmentation.recipe import SegmentationRecipe
-from ppkt_zoo.downstream.trainer import FittingRun, Report
-from ppkt_zoo.engine.denormals import flushed_denormals
-from ppkt_zoo.engine.interrupt import StopRequest, check_whole
-from ppkt_zoo.engine.loop import descend
-from ppkt_zoo.engine.optim import learning_rate
-from ppkt_zoo.engine.progress import TrainingProgress
-from ppkt_zoo.engine.run_folder import run_folder
+from ppkt_zoo.downstream.trainer import Finetuned, FinetuneTrainer, Report
+from ppkt_zoo.engine.optim import learning_rate, set_learning_rate
+from ppkt_zoo.zoo.record import Metric
 
 __all__ = ["FittedSegmentation", "fit_segmentation"]
 
 
-@dataclass(frozen=True)
-class FittedSegmentation:
-    """What a run gives.
-
-    Attributes:
-        model: on the CPU, in eval mode.
-        folder: its weight folder.
-        score: on the test scenes, if there were any; ``scores.json`` beside the folder holds it too.
-    """
-
-    model: SegmentationModel
-    folder: Path
-    score: SegmentationScore | None
+class FittedSegmentation(Finetuned[SegmentationModel, SegmentationScore]):
+    """What :func:`fit_segmentation` gives."""
 
 
 def fit_segmentation(
@@ -79,68 +65,66 @@ def fit_segmentation(
     for scenes in (validation, test):
         if scenes is not None:
             check_classes(tuple(train.classes), scenes)
-    with flushed_denormals(), run_folder(out), StopRequest() as stop, TrainingProgress() as progress:
-        run = _Run(recipe, train, validation, out, torch.device(device), progress, stop)
-        run.train(recipe.steps if stop_after is None else min(stop_after, recipe.steps), workers)
-        check_whole(stop_after, recipe.steps)
-        return run.finish(test)
+    return FittedSegmentation(
+        *SegmentationTrainer.fit(recipe, train, validation, test, out, workers, device, stop_after)
+    )
 
 
-class _Run(FittingRun[SegmentationScore]):
+class SegmentationTrainer(FinetuneTrainer[SegmentationBatch, SegmentationRecipe, SegmentationModel, SegmentationScore]):
+    """One run of :func:`fit_segmentation`."""
+
     title = "fine-tune"
+    method = "segmentation"
 
-    def __init__(
-        self,
-        recipe: SegmentationRecipe,
-        train: SceneSource,
-        validation: SceneSource | None,
-        out: Path,
-        device: torch.device,
-        progress: TrainingProgress,
-        stop: StopRequest,
-    ) -> None:
-        self.recipe, self.device, classes = recipe, device, tuple(train.classes)
-        dataset = SegmentationDataset(train, recipe)
-        self.model = start_model(recipe, classes).to(device)
+    def class_names(self) -> tuple[str, ...]:
+        return tuple(self.scenes.classes)
+
+    def open_dataset(self) -> SegmentationDataset:
+        return SegmentationDataset(self.scenes, self.recipe)
+
+    def build_model(self) -> SegmentationModel:
+        model = build_model(self.recipe, self.class_names())
         # What the user's own files call the classes goes into the model, so that its answers do too.
-        self.model.ids = tuple(getattr(train, "class_ids", ())) or self.model.ids
-        self.model.colors = dict(getattr(train, "class_colors", {}))
-        self.optimizer = build_optimizer(recipe.optimiser, self.model)
-        self.scenes = train
-        super().__init__(recipe, train, classes, validation, self.model, self.optimizer, dataset, out, progress, stop)
+        model.ids = tuple(getattr(self.scenes, "class_ids", ())) or model.ids
+        model.colors = dict(getattr(self.scenes, "class_colors", {}))
+        return model
 
-    def finish(self, test: SceneSource | None) -> FittedSegmentation:
-        """Test on scenes that training never saw, write the scores and the folder."""
-        self.model.eval()
-        score, tested_on = None, ""
-        if test is not None:
-            score, tested_on = self.test(test)
-            write_scores(self.out / "scores.json", self.recipe, score, tested_on)
-        folder, model = self.out / "model", self.model.cpu()
-        export_segmentation(folder, self.recipe, model, self.scenes, self.loop.seconds, self.device, score, tested_on)
-        return FittedSegmentation(model, folder, score)
+    def build_optimizer(self) -> Optimizer:
+        self.clip_norm = self.recipe.optimiser.clip_norm
+        return build_optimizer(self.recipe.optimiser, self.model)
 
     def prepare(self) -> None:
         set_training_mode(self.model, self.recipe)
 
+    def set_rates(self, step: int) -> float:
+        lr = learning_rate(self.recipe.optimiser, step, self.recipe.steps)
+        set_learning_rate(self.optimizer, lr)
+        return lr
+
+    def loss(self, batch: SegmentationBatch, detail: bool) -> tuple[Tensor, dict[str, float]]:
+        there = batch.to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
+            scores = self.model(there.clouds, there.rows)
+        right = (scores.detach().argmax(dim=1) == there.label).float().mean()
+        return F.cross_entropy(scores.float(), there.label), {"accuracy": round(float(right), 5)}
+
+    def tensors(self, batch: SegmentationBatch) -> dict[str, Tensor | None]:
+        clouds = batch.clouds
+        return {"xyz": clouds.xyz, "rgb": clouds.rgb, "cloud": clouds.cloud, "rows": batch.rows, "label": batch.label}
+
     def score(self, scenes: SceneSource, report: Report, final: bool) -> SegmentationScore:
-        voting = self.recipe.voting if final else 1
-        return evaluate_segmentation(self.model, scenes, voting=voting, report=report)
+        return evaluate_segmentation(self.model, scenes, voting=self.recipe.voting if final else 1, report=report)
 
     def figures(self, score: SegmentationScore) -> dict[str, float]:
         return score.figures()
 
-    def step(self, batch: SegmentationBatch) -> dict[str, float]:
-        section = self.recipe.optimiser
-        lr = learning_rate(section, batch.step, self.recipe.steps)
-        set_learning_rate(self.optimizer, lr)
-        there = batch.to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
-            scores = self.model(there.clouds, there.rows)
-        loss = F.cross_entropy(scores.float(), there.label)
-        clouds = batch.clouds
-        tensors = {"xyz": clouds.xyz, "rgb": clouds.rgb, "cloud": clouds.cloud, "rows": batch.rows}
-        self.loop.check_loss(loss, batch.step, {**tensors, "label": batch.label})
-        descend(loss, self.model, self.optimizer, section.clip_norm)
-        right = (scores.detach().argmax(dim=1) == there.label).float().mean()
-        return {"loss": round(float(loss.detach()), 6), "accuracy": round(float(right), 5), "lr": round(lr, 8)}
+    def scores(self, score: SegmentationScore) -> dict[str, Any]:
+        rows = [row._asdict() for row in score.table()]
+        return {"voting": self.recipe.voting, **score.figures(), "classes": rows}
+
+    def metrics(self, score: SegmentationScore, tested_on: str) -> tuple[Metric, ...]:
+        return metrics_of(self.recipe, score, tested_on)
+
+    def save(self, folder: Path, record: Mapping[str, Any]) -> None:
+        golden, text = golden_cloud(self.scenes, self.recipe), recipe_text(self.recipe)
+        save_segmentation(folder, self.model, self.recipe.model, record, golden, recipe=text, overwrite=True)

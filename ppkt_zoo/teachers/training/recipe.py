@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from ppkt_zoo.engine.recipes import find_recipe, fingerprint_of, read_recipe, shipped_recipes
-from ppkt_zoo.files.schema import MOST_BATCH, MOST_PAIRS, MOST_STEPS, OptimiserSection, Strict
+from ppkt_zoo.files.schema import MOST_BATCH, MOST_PAIRS, MOST_STEPS, OptimiserSection, StrictModel
 
 _FOLDER = "teachers"
 # What the same recipe means; to be raised where a default changes or a step sees other random numbers.
 _MEANING = 1
 
 
-class RoomsImages(Strict):
+class RoomsImages(StrictModel):
     """Images of a version of rooms-bench that are set aside for teachers: its first rooms, four frames each."""
 
     kind: Literal["rooms"]
@@ -22,7 +22,7 @@ class RoomsImages(Strict):
     held_out: int = Field(default=0, ge=0, description="rooms after those, to measure on at the end")
 
 
-class FramesImages(Strict):
+class FramesImages(StrictModel):
     """Images of frames in a folder, given on the command line as ``--data NAME=PATH``."""
 
     kind: Literal["frames"]
@@ -35,7 +35,7 @@ class FramesImages(Strict):
 ImagesEntry = Annotated[RoomsImages | FramesImages, Field(discriminator="kind")]
 
 
-class CropSection(Strict):
+class CropSection(StrictModel):
     """Random crops and what happens to their colours (MoCo v2, arXiv 2003.04297, section 3 and its code)."""
 
     size: int = Field(default=224, ge=16, le=4096, description="pixels, both ways")
@@ -70,7 +70,7 @@ class CropSection(Strict):
         return given
 
 
-class ContrastSection(Strict):
+class ContrastSection(StrictModel):
     """What MoCo v2 compares (arXiv 1911.05722, section 3; arXiv 2003.04297)."""
 
     dim: int = Field(default=128, gt=1, le=4096)
@@ -79,13 +79,13 @@ class ContrastSection(Strict):
     temperature: float = Field(default=0.2, gt=0)
 
 
-class LabelsSection(Strict):
+class LabelsSection(StrictModel):
     """What the supervised teacher is told about a crop: which classes are in it."""
 
     share: float = Field(default=0.02, gt=0, lt=1, description="a class is there when it covers this part of the crop")
 
 
-class TeacherRecipe(Strict):
+class TeacherRecipe(StrictModel):
     """One complete description of how a teacher is trained; nothing is inherited from elsewhere."""
 
     teacher: str = Field(pattern=r"^[a-z0-9_]+$", description="its name, and that of its file")

@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch.nn import BatchNorm1d
 
+from ppkt_zoo.downstream.build import set_training_mode
 from ppkt_zoo.downstream.detection import detect, evaluate_detector, fit_detection, load_detector, verify_detector
 from ppkt_zoo.downstream.detection.augment import SceneAugmentation
 from ppkt_zoo.downstream.detection.boxes import upright
-from ppkt_zoo.downstream.detection.build import set_training_mode, start_detector
+from ppkt_zoo.downstream.detection.build import build_model
 from ppkt_zoo.downstream.detection.decode import Detections
 from ppkt_zoo.downstream.detection.recipe import load_detection_recipe, shipped_detection_recipes
 from ppkt_zoo.engine.interrupt import Stopped
@@ -105,7 +106,7 @@ def test_scenes_without_boxes_are_scenes_too(tmp_path: Path) -> None:
 
 
 def test_detecting_leaves_the_modes() -> None:
-    model = start_detector(quick_recipe(), Scenes(two_scenes(True))).train()
+    model = build_model(quick_recipe(), Scenes(two_scenes(True))).train()
     model.voting.eval()
     one = two_scenes(True)[0]
     detect(model, one.xyz, one.rgb)
@@ -135,7 +136,7 @@ def test_rates_and_momentum_follow_votenets_epochs() -> None:
 
 
 def test_frozen_batch_norms_keep_their_statistics() -> None:
-    model = start_detector(quick_recipe(), Scenes(two_scenes(True)))
+    model = build_model(quick_recipe(), Scenes(two_scenes(True)))
     model.backbone.add_module("norm", BatchNorm1d(4))
     for choice, names in (("frozen", set()), ("train", {"norm"})):
         recipe = quick_recipe().model_copy(update={"batch_norm": choice})

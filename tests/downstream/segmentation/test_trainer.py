@@ -11,9 +11,10 @@ import torch
 
 from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.downstream.segmentation import fit_segmentation, load_segmentation
-from ppkt_zoo.downstream.segmentation.build import build_optimizer, set_learning_rate, start_model
+from ppkt_zoo.downstream.segmentation.build import build_model, build_optimizer
 from ppkt_zoo.engine.interrupt import Stopped
 from ppkt_zoo.engine.metrics_log import read_metrics
+from ppkt_zoo.engine.optim import set_learning_rate
 from ppkt_zoo.errors import InputError, RecipeError, TrainingError, WeightError
 from ppkt_zoo.zoo.folder import open_weight_folder
 from ppkt_zoo.zoo.load import verify
@@ -94,12 +95,12 @@ def test_a_weight_begins_with_its_numbers_at_the_recipes_voxels(tmp_path: Path) 
     weight = make_folder(tmp_path / "weight")
     spec = {"voxel_size": 0.2}
     recipe = tiny_recipe(init=weight, batch_norm="frozen", backbone={"name": "sr_unet14_small", "input_spec": spec})
-    model = start_model(recipe, CLASSES)
+    model = build_model(recipe, CLASSES)
     expected = open_weight_folder(tmp_path / "weight").backbone().state_dict()
     for key, value in model.backbone.state_dict().items():
         assert torch.equal(value, expected[key])
     assert model.backbone.input_spec.voxel_size == 0.2
-    random = start_model(tiny_recipe(), CLASSES)
+    random = build_model(tiny_recipe(), CLASSES)
     assert torch.equal(model.head.weight, random.head.weight), "all begin with the same head"
     key = next(name for name in model.state_dict() if name.endswith("running_mean"))
     before = model.state_dict()[key].clone()
@@ -111,17 +112,17 @@ def test_a_weight_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     weight = make_folder(tmp_path / "weight")
     grey = {"name": "sr_unet14_small", "input_spec": {"voxel_size": 0.2, "channels": ["ones"]}}
     with pytest.raises(RecipeError, match=r"wants channels .*only voxel_size may differ"):
-        start_model(tiny_recipe(init=weight, backbone=grey), CLASSES)
+        build_model(tiny_recipe(init=weight, backbone=grey), CLASSES)
     other = {"name": "sr_unet14_slim", "input_spec": {"voxel_size": 0.2}}
     with pytest.raises(RecipeError, match=r"is a weight of sr_unet14_small, the recipe's backbone is sr_unet14_slim"):
-        start_model(tiny_recipe(init=weight, backbone=other, model="sr_unet14_slim.x"), CLASSES)
+        build_model(tiny_recipe(init=weight, backbone=other, model="sr_unet14_slim.x"), CLASSES)
     with pytest.raises(WeightError, match="backbone without a head"):
         load_segmentation(weight)
 
 
 def test_the_head_learns_at_its_own_rate() -> None:
     recipe = tiny_recipe(optimiser={"name": "sgd", "lr": 0.1, "head_lr": 4, "dampening": 0.1, "weight_decay": 0.01})
-    model = start_model(recipe, CLASSES)
+    model = build_model(recipe, CLASSES)
     optimizer = build_optimizer(recipe.optimiser, model)
     set_learning_rate(optimizer, 0.05)
     found = {id(one): group for group in optimizer.param_groups for one in group["params"]}

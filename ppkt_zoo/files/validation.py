@@ -1,12 +1,15 @@
-"""pydantic's findings in our own words: which field, what is wrong, how to mend it."""
+"""pydantic's findings in our own words, for every strict file: which field, what is wrong, how to mend it."""
 
 import difflib
-from typing import TypeVar
+from collections.abc import Iterator
+from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from ppkt_zoo.errors import PPKTZooError
 from ppkt_zoo.files import strict_json
+
+__all__ = ["explain", "field_path", "parse_json", "parse_mapping"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -90,20 +93,26 @@ def field_path(loc: tuple[int | str, ...]) -> str:
 
 def _siblings(loc: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
     """Names of the fields that would be right in the place of ``loc``'s last step; empty where unclear."""
-    here: type[BaseModel] | None = model
+    here: list[type[BaseModel]] = [model]
     for step in loc[:-1]:
-        if here is None:
-            return []
-        if isinstance(step, str) and step in here.model_fields:
-            here = _model_in(here.model_fields[step].annotation)
+        if len(here) == 1 and step in here[0].model_fields:
+            here = list(dict.fromkeys(_models_in(here[0].model_fields[str(step)].annotation)))
+        elif len(here) > 1 and isinstance(step, str):
+            # Of a union the location names the tag.
+            here = [one for one in here if step in _tags(one)]
         elif isinstance(step, str):
             return []
-    return [] if here is None else list(here.model_fields)
+    return list(here[0].model_fields) if len(here) == 1 else []
 
 
-def _model_in(annotation: object) -> type[BaseModel] | None:
-    """The one model that an annotation such as ``tuple[Metric, ...] | None`` speaks of."""
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    """The models that an annotation such as ``tuple[Metric, ...] | None`` speaks of."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = [model for part in getattr(annotation, "__args__", ()) if (model := _model_in(part)) is not None]
-    return found[0] if len(found) == 1 else None
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
+
+
+def _tags(model: type[BaseModel]) -> tuple[object, ...]:
+    """What the field ``kind`` of a model may be."""
+    return get_args(model.model_fields["kind"].annotation) if "kind" in model.model_fields else ()
