@@ -56,7 +56,7 @@ _MODULES = {
         "alignment:receptive_field teacher_files:checkpoints checkpoint_layouts:checkpoints "
         "teacher_import:tflite tflite"
     ),
-    ("transfer", "transfer"): "retrieval:metrics",
+    ("transfer", "transfer"): "retrieval:metrics distillation:losses model:objective",
     ("downstream", "evaluation"): ("metrics intervals:statistics probes clusters similarity teacher_classes"),
     ("downstream", "downstream"): "scene_draw:sampler start:build fitting:trainer report:export",
     ("downstream.segmentation", "downstream.segmentation"): "batches:dataset start:build fit:trainer",

@@ -1,90 +1,144 @@
-"""What every file of the command line shares: consoles, messages, error handling, options' values."""
+"""What the commands share: their options, what they read, and how a failure becomes one line and an exit code."""
 
+import functools
+import inspect
 import os
-import re
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 import typer.core
-from rich.console import Console
-from rich.text import Text
 
-from ppkt_zoo.errors import InputError, PPKTZooError, printable
+from ppkt_zoo.cli.streams import say
+from ppkt_zoo.errors import InputError, PPKTZooError
 from ppkt_zoo.files.limits import memory_named
-from ppkt_zoo.files.text import unbroken
 
 # Exit codes; `ppkt-zoo --help` lists them.
 FAILED = 2
 STOPPED = 3
 INTERRUPTED = 130
-# Where output does not go to a terminal, a row of a table is a line, however long: `ppkt-zoo list | grep`.
-_FILE_WIDTH = 10_000
 _MODULE = "--module"
 
-SourceArgument = Annotated[Path, typer.Argument(help="A point file (ply, pcd, npz, …), or a folder of RGB-D frames.")]
-EveryOption = Annotated[
-    int | None, typer.Option(help="Of a folder: every n-th frame; by default about 40 of them.", min=1)
-]
-FrameOption = Annotated[int | None, typer.Option(help="Of a folder: this frame alone, from 0.", min=0)]
-UpOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Of a file: the axis that points up (z, y, -y, …; z by default), or gravity to find it by its surfaces. "
-        "Of frames: gravity (default), camera-y, world-z."
-    ),
-]
-TileOption = Annotated[float | None, typer.Option(help="Go in square columns of so many metres, for huge clouds.")]
 DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")]
-EngineOption = Annotated[str, typer.Option(help="Who does the sparse convolutions: auto, torch, spconv, …")]
-IntrinsicsOption = Annotated[
+EngineOption = Annotated[str, typer.Option(help="Implementation of sparse convolution: auto, torch, spconv, …")]
+WeightOption = Annotated[
     str | None,
-    typer.Option(
-        metavar="FX,FY,CX,CY|FILE",
-        help="Of a folder of frames without its own: four numbers in pixels, nine of a 3×3 matrix, or a file of them.",
-    ),
-]
-DepthScaleOption = Annotated[
-    float | None,
-    typer.Option(
-        help="Of a folder of frames: stored units of depth in a metre, such as 1000 for millimetres, 5000 for TUM, "
-        "4000 or 10000 for some RealSense cameras; the format's own by default."
-    ),
-]
-
-DataOption = Annotated[
-    list[str] | None, typer.Option("--data", "-d", metavar="NAME=PATH", help="Folder of a data entry.")
+    typer.Option("--weight", "-w", help="A name that `list` prints, local-dir:PATH or hf-hub:OWNER/REPO@COMMIT."),
 ]
 
 
-def new_console(stderr: bool = False) -> Console:
-    """Where output goes: as wide as the terminal, and as wide as its lines are anywhere else."""
-    console = Console(stderr=stderr, highlight=False)
-    if not getattr(console.file, "isatty", bool)():
-        console.width = _FILE_WIDTH
-    return console
+@dataclass(frozen=True, kw_only=True)
+class FrameReading:
+    """Which RGB-D frames are read, and how: each field is an option of the commands that read frames."""
+
+    path: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="A folder of RGB-D frames, in any of the supported formats.")
+    ]
+    every: Annotated[
+        int | None, typer.Option(help="Use every n-th frame; by default all, `inspect` at most 400.", min=1)
+    ] = None
+    intrinsics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FX,FY,CX,CY|FILE",
+            help="For frames that come without: four numbers in pixels, the nine of a 3×3 matrix, or a file of them.",
+        ),
+    ] = None
+    depth_scale: Annotated[
+        float | None,
+        typer.Option(
+            help="For frames: stored depth units per metre, such as 1000 for millimetres, 5000 for TUM, 4000 or 10000 "
+            "for some RealSense cameras; by default that of the format."
+        ),
+    ] = None
+    up: Annotated[
+        str | None, typer.Option(help="How poses are turned so that z points up: gravity (default), camera-y, world-z.")
+    ] = None
 
 
-def talk_console() -> Console:
-    """Where progress and remarks go: standard error, so that standard output holds results alone."""
-    return new_console(stderr=True)
+@dataclass(frozen=True, kw_only=True)
+class Reading(FrameReading):
+    """Which points are read, how, and what computes on them."""
+
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="SOURCE", help="A point cloud (ply, pcd, las, npz, …) or a folder of RGB-D frames."),
+    ]
+    every: Annotated[
+        int | None, typer.Option(help="For frames: use every n-th one; by default about 40 are used.", min=1)
+    ] = None
+    frame: Annotated[int | None, typer.Option(help="For frames: use this one alone, counted from 0.", min=0)] = None
+    up: Annotated[
+        str | None,
+        typer.Option(
+            help="For a point cloud, the axis that points up (z by default, y, -y, …), or gravity to find it from the "
+            "surfaces. For frames: gravity (default), camera-y, world-z."
+        ),
+    ] = None
+    tile: Annotated[
+        float | None, typer.Option(help="For huge clouds: process square columns with edges of this many metres.")
+    ] = None
+    device: DeviceOption = "cpu"
+    engine: EngineOption = "auto"
 
 
-def say(word: str, style: str, message: object) -> None:
-    """One line on stderr that begins with a coloured word."""
-    talk_console().print(Text.assemble((f"{word}: ", style), unbroken(message)), soft_wrap=True)
+def with_reading(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of its first parameter, a :class:`FrameReading` or :class:`Reading`, and fill it.
 
+    Args:
+        left_out: fields that are no option of this command.
+    """
 
-def tell_written(*paths: Path | str | None) -> None:
-    """The files that were written, a line each on standard output, for scripts."""
-    for path in paths:
-        if path is not None:
-            typer.echo(printable(str(path)).replace("\n", "\\n"))
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        first, *own = inspect.signature(command).parameters.values()
+        hints = get_type_hints(command, include_extras=True)
+        kind = hints[first.name]
+        of_fields = get_type_hints(kind, include_extras=True)
+        options = [
+            inspect.Parameter(
+                one.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty if one.name == "path" else one.default,
+                annotation=of_fields[one.name],
+            )
+            for one in fields(kind)
+            if one.name not in left_out
+        ]
+
+        @functools.wraps(command)
+        def filled(**given: Any) -> None:
+            reading = kind(**{option.name: given.pop(option.name) for option in options})
+            command(reading, **given)
+
+        own = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[one.name]) for one in own]
+        # The framework reads both of these: the path comes first, and how it is read last.
+        parameters = [options[0], *own, *options[1:]]
+        del filled.__wrapped__  # type: ignore[attr-defined]
+        filled.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        filled.__annotations__ = {one.name: one.annotation for one in parameters}
+        return filled
+
+    return decorate
 
 
 def _show_warning(message: Warning | str, *_: Any) -> None:
     say("warning", "bold yellow", message)
+
+
+@contextmanager
+def may_stop() -> Iterator[None]:
+    """Where a run was stopped with a checkpoint, say so and end with exit code 3."""
+    from ppkt_zoo.engine.interrupt import Stopped
+
+    try:
+        yield
+    except Stopped as stopped:
+        say("stopped", "bold yellow", stopped)
+        raise typer.Exit(STOPPED) from None
 
 
 class Group(typer.core.TyperGroup):
@@ -116,10 +170,10 @@ class Group(typer.core.TyperGroup):
             except RecursionError:
                 if debug:
                     raise
-                say("error", "bold red", "what was read is nested too deeply: a file is damaged, or made to do harm")
+                say("error", "bold red", "the input is nested too deeply: a file is damaged, or made to do harm")
                 raise typer.Exit(FAILED) from None
             except KeyboardInterrupt:
-                say("stopped", "bold yellow", "interrupted; what was not finished was not written")
+                say("stopped", "bold yellow", "interrupted; unfinished files were not written")
                 raise typer.Exit(INTERRUPTED) from None
 
 
@@ -148,7 +202,7 @@ def _declare_module(
             metavar="PATH|NAME",
             callback=_import_modules,
             expose_value=False,
-            help="Import this Python module first, which registers backbones of your own: its code runs.",
+            help="Import this Python module first, to register backbones of your own: its code is run.",
         ),
     ] = None,
 ) -> None:
@@ -162,7 +216,7 @@ def _words(error: PPKTZooError | OSError) -> str:
     return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
 
 
-def name_and_path(entry: str) -> tuple[str, Path]:
+def _name_and_path(entry: str) -> tuple[str, Path]:
     """``NAME=PATH`` of ``--data``; InputError where it is something else."""
     name, equals, path = entry.partition("=")
     if not equals or not name or not path:
@@ -173,7 +227,7 @@ def name_and_path(entry: str) -> tuple[str, Path]:
 def names_and_paths(entries: list[str] | None) -> dict[str, Path]:
     """All of ``--data``; InputError where one is something else, or a name comes twice."""
     folders: dict[str, Path] = {}
-    for name, path in map(name_and_path, entries or []):
+    for name, path in map(_name_and_path, entries or []):
         if name in folders:
             raise InputError(f"--data gives {name!r} twice, as {folders[name]} and as {path}: leave one out")
         folders[name] = path
@@ -181,35 +235,8 @@ def names_and_paths(entries: list[str] | None) -> dict[str, Path]:
 
 
 def numbers(option: str, text: str, example: str = "525,525,319.5,239.5") -> tuple[float, ...]:
-    """Numbers with commas between; InputError where it is something else."""
+    """Numbers separated by commas; InputError where it is something else."""
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise InputError(f"{option} {text!r} must be numbers with commas between, e.g. {example}") from None
-
-
-def camera(text: str | None) -> Any:
-    """The value of ``--intrinsics``: (fx, fy, cx, cy), a 3×3 matrix, or what a file says; None where not given.
-
-    Raises:
-        InputError: neither numbers nor a file.
-        FrameError: the file holds no intrinsics.
-    """
-    if text is None:
-        return None
-    if Path(text).expanduser().is_file():
-        from ppkt_zoo.data.readers.cameras import read_intrinsics
-
-        return read_intrinsics(Path(text).expanduser())
-    try:
-        found = numbers("--intrinsics", ",".join(re.split(r"[,;\s]+", text.strip(" \t[]()"))))
-    except InputError:
-        raise InputError(
-            f"--intrinsics {text!r} must be numbers with commas between, e.g. 525,525,319.5,239.5, or a file of them, "
-            "and no such file is there"
-        ) from None
-    if len(found) == 9:
-        return [found[0:3], found[3:6], found[6:9]]
-    if len(found) != 4:
-        raise InputError(f"--intrinsics {text!r} holds {len(found)} numbers: give fx,fy,cx,cy or the nine of a matrix")
-    return found
+        raise InputError(f"{option} {text!r} must be numbers separated by commas, e.g. {example}") from None

@@ -1,20 +1,55 @@
-"""Standard streams that a closed pipe, a plain terminal or a missing descriptor cannot turn into a traceback."""
+"""What goes where: results on standard output, messages on standard error; no closed pipe ends in a traceback."""
 
 import codecs
 import io
 import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-__all__ = ["finish", "prepare_streams", "stop_on_terminate"]
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from ppkt_zoo.files.text import printable, unbroken
+
+__all__ = ["finish", "new_console", "prepare_streams", "say", "stop_on_terminate", "talk_console", "tell_written"]
+
+# Where output does not go to a terminal, a row of a table is a line, however long: `ppkt-zoo list | grep`.
+_FILE_WIDTH = 10_000
 
 # Ended by SIGTERM, as a shell counts it.
 TERMINATED = 128 + signal.SIGTERM
 _ERRORS = "ppkt_zoo.plain"
 # How the few characters of ours beyond ASCII look where a terminal cannot write them.
 _PLAIN = {"×": "x", "…": "...", "✓": "+", "–": "-", "−": "-", "·": "*", "→": "->", "\u202f": " ", "²": "2", "≤": "<="}
+
+
+def new_console(stderr: bool = False) -> Console:
+    """Where output goes: as wide as the terminal, and as wide as its lines are anywhere else."""
+    console = Console(stderr=stderr, highlight=False)
+    if not getattr(console.file, "isatty", bool)():
+        console.width = _FILE_WIDTH
+    return console
+
+
+def talk_console() -> Console:
+    """Where progress and remarks go: standard error, so that standard output holds results alone."""
+    return new_console(stderr=True)
+
+
+def say(word: str, style: str, message: object) -> None:
+    """One line on standard error that begins with a coloured word."""
+    talk_console().print(Text.assemble((f"{word}: ", style), unbroken(message)), soft_wrap=True)
+
+
+def tell_written(*paths: Path | str | None) -> None:
+    """The files that were written, a line each on standard output, for scripts."""
+    for path in paths:
+        if path is not None:
+            typer.echo(printable(str(path)).replace("\n", "\\n"))
 
 
 class _Steady(io.FileIO):

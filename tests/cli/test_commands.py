@@ -158,6 +158,7 @@ def test_encode_every_level(folder: Path, cloud: Path, tmp_path: Path) -> None:
 
 
 def test_encode_turns_a_file_upright(folder: Path, cloud: Path, tmp_path: Path) -> None:
+    from ppkt_zoo.cli.options import Reading
     from ppkt_zoo.cli.run.source import UP_AXES, read_points
 
     rng = np.random.default_rng(0)
@@ -168,7 +169,7 @@ def test_encode_turns_a_file_upright(folder: Path, cloud: Path, tmp_path: Path) 
         np.testing.assert_array_equal(matrix @ up, [0, 0, 1])
     xyz = rng.normal(size=(5, 3))
     np.save(tmp_path / "cloud.npy", xyz)
-    np.testing.assert_allclose(read_points(tmp_path / "cloud.npy", up="-y").xyz[:, 2], -xyz[:, 1])
+    np.testing.assert_allclose(read_points(Reading(path=tmp_path / "cloud.npy", up="-y")).xyz[:, 2], -xyz[:, 1])
     assert "--up q" in error_line("encode", cloud, "-w", f"local-dir:{folder}", "-o", tmp_path / "f.npz", "--up", "q")
 
 

@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ppkt_zoo.cli.main import app
-from ppkt_zoo.cli.options import talk_console
 from ppkt_zoo.cli.run.steps import Steps
+from ppkt_zoo.cli.streams import talk_console
 from ppkt_zoo.points.files.cloud_files import write_cloud
 
 WEIGHT = "sr_unet14_slim.ppkt_voc"
@@ -115,7 +115,7 @@ def test_what_ends_a_command_is_one_line(
     def stand_in(pattern: str) -> object:
         raise raised
 
-    monkeypatch.setattr(tables, "weights_table", stand_in)
+    monkeypatch.setattr(tables, "weights_lines", stand_in)
     done = CliRunner().invoke(app, ["list"])
     assert done.exit_code == code
     assert said in done.stderr
@@ -143,5 +143,5 @@ def test_the_version_is_an_option_too() -> None:
 
 def test_the_help_lists_the_exit_codes() -> None:
     said = " ".join(CliRunner().invoke(app, ["--help"]).stdout.split())
-    for code in ("0 done", "2 ", "3 ", "130 ", "143 "):
+    for code in ("0 success", "2 ", "3 ", "130 ", "143 "):
         assert code in said

@@ -47,9 +47,9 @@ def grid_table(grid: Grid, scores: Scores) -> str:
     for fraction in grid.fractions:
         for start in grid.starts:
             seeds = _seeds(scores, start, fraction)
-            shown = [_shown(mean_interval(_values(scores, start, fraction, seeds, key))) for key, _ in names]
+            shown = [str(mean_interval(_values(scores, start, fraction, seeds, key))) for key, _ in names]
             both = [seed for seed in seeds if seed in _seeds(scores, first, fraction)]
-            over = "" if start == first else _signed(_over(scores, start, first, fraction, both, names[0][0]))
+            over = "" if start == first else f"{_over(scores, start, first, fraction, both, names[0][0]):+.3f}"
             lines.append("| " + " | ".join([f"{fraction:.0%}", start, str(len(seeds)), *shown, over]) + " |")
     return "\n".join(lines)
 
@@ -110,11 +110,3 @@ def _values(scores: Scores, start: str, fraction: float, seeds: Sequence[int], k
 def _over(scores: Scores, start: str, first: str, fraction: float, seeds: Sequence[int], key: str) -> Interval:
     ours, theirs = (_values(scores, one, fraction, seeds, key) for one in (start, first))
     return paired_difference(ours, theirs)
-
-
-def _shown(found: Interval) -> str:
-    return f"{found.mean:.3f} [{found.low:.3f}, {found.high:.3f}]"
-
-
-def _signed(found: Interval) -> str:
-    return f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"

@@ -1,23 +1,26 @@
 """A folder of RGB-D frames → what is in it: numbers on the terminal, a sheet of frames, a map of the cameras."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
 
+from ppkt_zoo.cli.run.source import read_frames
 from ppkt_zoo.cli.run.steps import Steps, thousands
 from ppkt_zoo.data.frames import FrameSource, RGBDFrame
 from ppkt_zoo.data.fuse import fuse, poses_join
-from ppkt_zoo.data.readers.open import open_frames
-from ppkt_zoo.data.statistics import Survey, survey
+from ppkt_zoo.data.statistics import FrameStatistics, frame_statistics
 from ppkt_zoo.data.subset import subset
 from ppkt_zoo.errors import FrameError, InputError
 from ppkt_zoo.files.targets import check_folder_target
-from ppkt_zoo.points.back_projection import back_project, pixel_values
+from ppkt_zoo.points.back_projection import pixel_values
 from ppkt_zoo.visualization.camera_map import camera_map
 from ppkt_zoo.visualization.frame_sheet import frame_sheet
 from ppkt_zoo.visualization.picture import save_picture
+
+if TYPE_CHECKING:
+    from ppkt_zoo.cli.options import FrameReading
 
 # Enough to know a data set, few enough to be read in half a minute.
 _MOST_READ = 400
@@ -29,56 +32,31 @@ _SPACING = 0.02
 _FEW_LINES = 5
 
 
-class Inspection(NamedTuple):
-    """What was found and written.
-
-    Attributes:
-        reader: the name of the reader's class.
-        frames: how many frames there are.
-        found: the numbers over those that were looked at.
-        sheet, map: the pictures; no map where no frame has a pose.
-    """
-
-    reader: str
-    frames: int
-    found: Survey
-    sheet: Path
-    map: Path | None
-
-
 def inspect_frames(
-    source: Path,
-    out: Path,
-    every: int | None = None,
-    intrinsics: Any = None,
-    up: Any = "gravity",
-    console: Console | None = None,
-    depth_scale: float | None = None,
-    results: Console | None = None,
-) -> Inspection:
+    reading: "FrameReading", out: Path, console: Console | None = None, results: Console | None = None
+) -> tuple[Path, Path | None]:
     """Look at a folder of frames: print what is in it, and draw ``sheet.png`` and ``map.png``.
 
     Args:
-        source: frames in any format of :func:`ppkt_zoo.data.readers.open.open_frames`.
+        reading: where and how; 400 frames at most are looked at unless ``every`` says otherwise.
         out: folder for the pictures.
-        every: look at every n-th frame; by default at 400 of them at most.
-        intrinsics, up: as for ``open_frames``.
-        console: where progress is said; standard error by default.
-        depth_scale: as for ``open_frames``.
+        console: where progress is told; standard error by default.
         results: where to print what is in it; ``console`` by default.
+
+    Returns:
+        The two pictures; no map where no frame has a pose.
 
     Raises:
         FrameError: no frames there, or none that can be read.
     """
     check_folder_target(out, InputError, "--out")
     steps = Steps(console)
-    with steps.step("reader", f"opening {source}") as step:
-        frames = open_frames(source, intrinsics, up, depth_scale)
-        reader = type(frames).__name__
-        step.text = f"{reader}: {thousands(len(frames))} frames of {frames.name}"
+    with steps.step("reader", f"opening {reading.path}") as step:
+        frames = read_frames(reading)
+        step.text = f"{type(frames).__name__}: {thousands(len(frames))} frames of {frames.name}"
     with steps.step("frames", f"reading {frames.name}") as step:
-        chosen = range(0, len(frames), every or -(-len(frames) // _MOST_READ))
-        found = survey(frames, chosen)
+        chosen = range(0, len(frames), reading.every or -(-len(frames) // _MOST_READ))
+        found = frame_statistics(frames, chosen)
         if not found.readable:
             raise FrameError(f"{frames.name}: not one of {found.looked_at} frames can be read: {found.damaged[0]}")
         step.text = f"looked at {thousands(found.looked_at)}, {thousands(len(found.damaged))} of them cannot be read"
@@ -91,11 +69,11 @@ def inspect_frames(
     if found.positions:
         with steps.step("map", "fusing frames") as step:
             drawn, step.text = _draw_map(frames, found, out / "map.png")
-    (steps if results is None else Steps(results)).listing("what is in it", describe(frames, found))
-    return Inspection(reader, len(frames), found, sheet, drawn)
+    (steps if results is None else Steps(results)).listing("contents", describe(frames, found))
+    return sheet, drawn
 
 
-def describe(frames: FrameSource, found: Survey) -> list[tuple[str, str]]:
+def describe(frames: FrameSource, found: FrameStatistics) -> list[tuple[str, str]]:
     """Lines (thing, what it is) for the terminal."""
     lines = [("frames", f"{thousands(len(frames))}, looked at {thousands(found.looked_at)}")]
     lines += [("cannot be read", line) for line in _some(found.damaged)]
@@ -118,7 +96,7 @@ def describe(frames: FrameSource, found: Survey) -> list[tuple[str, str]]:
     return lines
 
 
-def _poses(found: Survey) -> str:
+def _poses(found: FrameStatistics) -> str:
     if not found.positions:
         return "none"
     places = np.array(list(found.positions.values()))
@@ -129,7 +107,7 @@ def _poses(found: Survey) -> str:
     return f"{thousands(len(places))}; cameras over {extent} m, a path of {length:.1f} m"
 
 
-def _draw_map(frames: FrameSource, found: Survey, path: Path) -> tuple[Path, str]:
+def _draw_map(frames: FrameSource, found: FrameStatistics, path: Path) -> tuple[Path, str]:
     posed = [index for index in found.readable if index in found.positions]
     if poses_join(subset(frames, posed)) or len(frames) == 1:
         chosen = _spread(posed, _MOST_FUSED)
@@ -148,9 +126,9 @@ def _draw_map(frames: FrameSource, found: Survey, path: Path) -> tuple[Path, str
 
 
 def _single(frame: RGBDFrame) -> tuple[np.ndarray, np.ndarray]:
-    xyz, pixel = back_project(frame.depth, frame.intrinsics, frame.pose, stride=2)
+    xyz, rgb, pixel = frame.points(stride=2)
     near = pixel_values(frame.depth, pixel) <= _FAR
-    return xyz[near], pixel_values(frame.color, pixel)[near]
+    return xyz[near], rgb[near]
 
 
 def _spread(indices: list[int], most: int) -> list[int]:
@@ -165,5 +143,5 @@ def _some(lines: list[str]) -> list[str]:
     return lines[:_FEW_LINES] + ([f"and {thousands(rest)} more"] if rest > 0 else [])
 
 
-def _share(count: int, found: Survey) -> str:
+def _share(count: int, found: FrameStatistics) -> str:
     return "" if count == len(found.readable) else f" ({thousands(count)} frames)"

@@ -1,16 +1,14 @@
 """A point file or a folder of RGB-D frames → a file with the class of every point, and a picture with a legend."""
 
-import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from rich.console import Console
 
-from ppkt_zoo.cli.run.source import check_targets, read_points
-from ppkt_zoo.cli.run.steps import Steps, thousands
+from ppkt_zoo.cli.run.job import Job, View
+from ppkt_zoo.cli.run.models import folder_or_name
 from ppkt_zoo.downstream.segmentation.folder import load_segmentation
-from ppkt_zoo.downstream.segmentation.model import SegmentationModel
+from ppkt_zoo.downstream.segmentation.model import Prediction, SegmentationModel
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.writing import write_json
 from ppkt_zoo.points.files.cloud_files import write_cloud
@@ -21,73 +19,76 @@ from ppkt_zoo.visualization.picture import save_picture
 _NAMED = 5
 
 
-def segment_source(
-    source: Path,
-    out: Path,
-    *,
-    model: str | os.PathLike[str],
-    picture: Path | None = None,
-    voting: int = 1,
-    flips: bool = False,
-    probabilities: bool = False,
-    tile: float | None = None,
-    device: str = "cpu",
-    engine: str = "auto",
-    console: Console | None = None,
-    **reading: Any,
-) -> Path:
-    """Name the class of every point of a file or folder.
+@dataclass(frozen=True)
+class Segment(Job[SegmentationModel, Prediction]):
+    """Write ``xyz``, ``rgb``, ``label`` (N,) and ``confidence`` float32 (N,), the label's probability.
 
-    The file holds ``xyz``, ``rgb``, ``label`` (N,) (a model that learned from own scans gives their ids) and
-    ``confidence`` float32 (N,), the label's probability; with ``probabilities``, float32 (N, K) of them go along. The
-    colours of a .ply are those of the classes, so that any viewer shows them. ``OUT.classes.json`` beside it tells what
-    each label is called, and its colour.
+    A model that learned from own scans gives their ids as labels. The colours of a .ply are those of the classes, so
+    that any viewer shows them. ``OUT.classes.json`` beside it tells what each label is called, and its colour.
 
-    Args:
-        source, reading: see :func:`ppkt_zoo.cli.run.source.read_points`.
-        out: .npz or .ply.
-        model, device, engine: see :func:`ppkt_zoo.downstream.segmentation.folder.load_segmentation`.
-        picture: a .png.
-        voting, flips, tile: see :meth:`SegmentationModel.predict`.
-
-    Raises:
-        InputError: something about the source or the paths does not fit.
-        UnknownNameError, WeightError: as ``load_segmentation`` does.
+    Attributes:
+        model: see :func:`ppkt_zoo.cli.run.models.folder_or_name`.
+        voting, flips: see :meth:`SegmentationModel.predict`.
+        probabilities: write ``probabilities`` float32 (N, K) too.
     """
-    check_targets("labels", out, picture, source)
-    steps = Steps(console)
-    with steps.step("model", "loading the model") as step:
-        network: SegmentationModel = load_segmentation(model, device=device, engine=engine)
+
+    what = "labels"
+    suffix = "_labels.ply"
+    computing = ("classes", "predicting the class of every point")
+
+    model: str
+    voting: int = 1
+    flips: bool = False
+    probabilities: bool = False
+
+    def load(self) -> tuple[SegmentationModel, str]:
+        """As in :class:`Job`."""
+        where = folder_or_name(self.model)
+        network = load_segmentation(where, device=self.reading.device, engine=self.reading.engine)
         size = network.backbone.input_spec.voxel_size * 100
-        step.text = f"{model}: {len(network.classes)} classes, voxels of {size:g} cm"
-    with steps.step("points", f"reading {source}") as step:
-        points = read_points(source, **reading)
-        cloud, sensor = points.cloud()
-        color = "without" if cloud.rgb is None else "with"
-        step.text = f"{points.told}: {thousands(len(cloud))} points {color} colour"
-    shown, rgb = cloud.xyz.numpy(), None if cloud.rgb is None else cloud.rgb.numpy()
-    with steps.step("classes", "naming every point") as step:
-        found = network.predict(shown, rgb, voting=voting, flips=flips, tile=tile)
-        step.text = _told(found.labels, network.classes)
-    with steps.step("file", "writing") as step:
-        out.parent.mkdir(parents=True, exist_ok=True)
+        return network, f"{where}: {len(network.classes)} classes, voxels of {size:g} cm"
+
+    def compute(self, network: SegmentationModel, view: View) -> tuple[Prediction, str]:
+        """As in :class:`Job`."""
+        looks = {"voting": self.voting, "flips": self.flips, "tile": self.reading.tile}
+        found = network.predict(view.xyz, view.rgb, **looks)
+        return found, _told(found.labels, network.classes)
+
+    def write(self, network: SegmentationModel, view: View, found: Prediction) -> str:
+        """As in :class:`Job`."""
         arrays = {"label": _as_ids(found.labels, network.ids), "confidence": found.probabilities.max(axis=1)}
-        if probabilities:
+        if self.probabilities:
             arrays["probabilities"] = found.probabilities
-        colors = class_colors(len(network.classes), _own_colors(network))[found.labels]
-        write_cloud(out, points.xyz, colors if out.suffix.lower() == ".ply" else points.rgb, **arrays)
-        names = _write_names(out, network)
-        step.text = f"{out}: xyz, {', '.join(arrays)}; {names.name}: what the labels are called"
-    if picture is not None:
-        with steps.step("picture", "drawing") as step:
-            votes = voting * (2 if flips else 1)
-            title = "predicted classes" + (f", mean of {votes} views" if votes > 1 else "")
-            page = segmentation_picture(
-                shown, rgb, found.labels, network.classes, title=title, seen_from=sensor, own=_own_colors(network)
-            )
-            save_picture(page, picture)
-            step.text = f"{picture}: a colour each class, the shares of points below"
-    return out
+        table = class_colors(len(network.classes), _own_colors(network))
+        colors = table[found.labels] if self.target.suffix.lower() == ".ply" else view.points.rgb
+        write_cloud(self.target, view.points.xyz, colors, **arrays)
+        named = zip(network.ids, network.classes, table.tolist(), strict=True)
+        rows = [{"label": label, "name": name, "color": color} for label, name, color in named]
+        write_json(self._names, rows, InputError, indent=None)
+        return f"xyz, {', '.join(arrays)}; {self._names.name}: names of the labels"
+
+    def draw(self, network: SegmentationModel, view: View, found: Prediction) -> str:
+        """As in :class:`Job`."""
+        assert self.picture is not None
+        views = self.voting * (2 if self.flips else 1)
+        page = segmentation_picture(
+            view.xyz,
+            view.rgb,
+            found.labels,
+            network.classes,
+            title="predicted classes" + (f", mean of {views} views" if views > 1 else ""),
+            seen_from=view.sensor,
+            own=_own_colors(network),
+        )
+        return f"{save_picture(page, self.picture)}: one colour per class, with its share of the points"
+
+    def written(self) -> list[Path | None]:
+        """As in :class:`Job`."""
+        return [self.target, self._names, self.picture]
+
+    @property
+    def _names(self) -> Path:
+        return self.target.with_name(f"{self.target.stem}.classes.json")
 
 
 def _as_ids(labels: np.ndarray, ids: tuple[int, ...]) -> np.ndarray:
@@ -98,17 +99,6 @@ def _as_ids(labels: np.ndarray, ids: tuple[int, ...]) -> np.ndarray:
 
 def _own_colors(network: SegmentationModel) -> tuple[tuple[int, int, int] | None, ...]:
     return tuple(network.colors.get(name) for name in network.classes)
-
-
-def _write_names(out: Path, network: SegmentationModel) -> Path:
-    colors = class_colors(len(network.classes), _own_colors(network)).tolist()
-    rows = [
-        {"label": label, "name": name, "color": color}
-        for label, name, color in zip(network.ids, network.classes, colors, strict=True)
-    ]
-    file = out.with_name(f"{out.stem}.classes.json")
-    write_json(file, rows, InputError, indent=None)
-    return file
 
 
 def _told(labels: np.ndarray, classes: tuple[str, ...]) -> str:

@@ -1,25 +1,22 @@
 """What the commands that look at a file share: its points, and where their results may go."""
 
+import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ppkt_zoo.cli.options import numbers
 from ppkt_zoo.cli.run.steps import thousands
-from ppkt_zoo.data.fuse import fuse, poses_join
-from ppkt_zoo.data.gravity import align_up
-from ppkt_zoo.data.readers.open import open_frames
-from ppkt_zoo.data.upright import doubt_of_z, find_up
 from ppkt_zoo.errors import FrameError, InputError, InputWarning
 from ppkt_zoo.files.reading import usable_path
 from ppkt_zoo.files.targets import check_file_target
-from ppkt_zoo.points.back_projection import back_project, pixel_values
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.files.cloud_files import read_cloud
 
 if TYPE_CHECKING:
-    from ppkt_zoo.backbones.base import Backbone
+    from ppkt_zoo.cli.options import FrameReading, Reading
     from ppkt_zoo.data.frames import FrameSource
     from ppkt_zoo.points.files.cloud_files import CloudArrays
 
@@ -63,41 +60,65 @@ class Points(NamedTuple):
         return cloud, None if self.sensor is None else self.sensor + (cloud.xyz[0].numpy() - self.xyz[0])
 
 
-def read_points(
-    source: Path,
-    every: int | None = None,
-    frame: int | None = None,
-    up: str | None = None,
-    intrinsics: Any = None,
-    depth_scale: float | None = None,
-) -> Points:
+def camera(text: str | None) -> Any:
+    """The value of ``--intrinsics``: (fx, fy, cx, cy), a 3×3 matrix, or what a file says; None where not given.
+
+    Raises:
+        InputError: neither numbers nor a file.
+        FrameError: the file holds no intrinsics.
+    """
+    if text is None:
+        return None
+    if Path(text).expanduser().is_file():
+        from ppkt_zoo.data.readers.cameras import read_intrinsics
+
+        return read_intrinsics(Path(text).expanduser())
+    try:
+        found = numbers("--intrinsics", ",".join(re.split(r"[,;\s]+", text.strip(" \t[]()"))))
+    except InputError as error:
+        raise InputError(f"{error}, or the path of a file that holds them; there is no such file") from None
+    if len(found) == 9:
+        return [found[0:3], found[3:6], found[6:9]]
+    if len(found) != 4:
+        raise InputError(f"--intrinsics {text!r} holds {len(found)} numbers: give fx,fy,cx,cy or the nine of a matrix")
+    return found
+
+
+def read_frames(reading: "FrameReading") -> "FrameSource":
+    """The frames of a folder, see :func:`ppkt_zoo.data.readers.open.open_frames`; poses are turned by gravity unless
+    told otherwise.
+
+    Raises:
+        InputError, FrameError: no frames there, or an option that does not fit.
+    """
+    from ppkt_zoo.data.readers.open import open_frames
+
+    up = "gravity" if reading.up is None else reading.up
+    return open_frames(reading.path, camera(reading.intrinsics), up, reading.depth_scale)
+
+
+def read_points(reading: "Reading") -> Points:
     """The points of a file, or of a folder of frames.
 
-    Args:
-        source: any point file of :func:`ppkt_zoo.points.files.cloud_files.read_cloud`, or any folder of
-            :func:`ppkt_zoo.data.readers.open.open_frames`.
-        every: of a folder, every n-th frame is fused; about 40 frames where not given.
-        frame: of a folder, this frame alone.
-        up: of a file, the axis that points up, one of ``UP_AXES``, or "gravity" to find it by the surfaces
-            (:func:`ppkt_zoo.data.upright.find_up`); by default "z", with an InputWarning where much speaks against it.
-            Of a folder, as for ``open_frames``, by default "gravity".
-        intrinsics: of a folder, (fx, fy, cx, cy) or (3, 3); by default its own file.
-        depth_scale: of a folder, stored units of depth in a metre; by default the format's own.
+    Of frames, every n-th (about 40 by default) are fused, or one alone is taken. Of a file, ``up`` is one of
+    ``UP_AXES``, or "gravity" to find the axis from the surfaces (:func:`ppkt_zoo.data.upright.find_up`); by default
+    "z", with an InputWarning where much speaks against it.
 
     Raises:
         InputError: no such file or folder, or one that cannot be read; options that contradict each other.
     """
-    source = _check_exists(source)
+    source = _check_exists(reading.path)
     if source.is_dir() or source.suffix.lower() in _FRAME_FILES:
-        frames = open_frames(source, intrinsics, "gravity" if up is None else up, depth_scale)
-        return _fused(frames, every) if frame is None else _single(frames, frame, every)
-    if any(option is not None for option in (every, frame, intrinsics, depth_scale)):
+        frames = read_frames(reading)
+        return _fused(frames, reading.every) if reading.frame is None else _single(frames, reading.frame, reading.every)
+    of_frames = (reading.every, reading.frame, reading.intrinsics, reading.depth_scale)
+    if any(option is not None for option in of_frames):
         raise InputError(
             f"{source} is a file: --every, --frame, --intrinsics and --depth-scale are for folders of frames"
         )
-    if up is not None and up != "gravity" and up not in UP_AXES:
-        raise InputError(f"--up {up} is no axis of a point file: use {', '.join(UP_AXES)}, or gravity")
-    return _from_file(source, read_cloud(source), up)
+    if reading.up is not None and reading.up != "gravity" and reading.up not in UP_AXES:
+        raise InputError(f"--up {reading.up} is no axis of a point file: use {', '.join(UP_AXES)}, or gravity")
+    return _from_file(source, read_cloud(source), reading.up)
 
 
 def _check_exists(source: Path) -> Path:
@@ -108,6 +129,9 @@ def _check_exists(source: Path) -> Path:
 
 
 def _from_file(source: Path, cloud: "CloudArrays", up: str | None) -> Points:
+    from ppkt_zoo.data.gravity import align_up
+    from ppkt_zoo.data.upright import doubt_of_z, find_up
+
     told = source.name + (f" ({thousands(cloud.dropped)} rows without a position left out)" if cloud.dropped else "")
     if up == "gravity":
         found = find_up(cloud.xyz)
@@ -118,8 +142,8 @@ def _from_file(source: Path, cloud: "CloudArrays", up: str | None) -> Points:
         return Points(_turned(cloud.xyz, turn), cloud.rgb, told, np.zeros(3) if found.camera else None)
     if up is None and (doubt := doubt_of_z(cloud.xyz)) is not None:
         warnings.warn(
-            f"{source}: z is taken as up, but {doubt}: give --up gravity to find up by the surfaces, or the axis, such "
-            "as --up -y; --up z says that it is right",
+            f"{source}: z is assumed to point up, but {doubt}: use --up gravity to find the vertical from the "
+            "surfaces, or give the axis, such as --up -y; --up z confirms z",
             InputWarning,
             stacklevel=3,
         )
@@ -137,14 +161,14 @@ def _single(frames: "FrameSource", index: int, every: int | None) -> Points:
     if not 0 <= index < len(frames):
         raise InputError(f"{frames.name} holds frames 0 to {len(frames) - 1}, there is no frame {index}")
     one = frames[index]
-    xyz, pixel = back_project(one.depth, one.intrinsics, one.pose)
-    if len(xyz) == 0:
-        raise FrameError(f"frame {one.name} has no depth anywhere, so it gives no points: choose another one")
+    xyz, rgb, _ = one.points()
     sensor = None if one.pose is None else one.pose[:3, 3]
-    return Points(xyz, pixel_values(one.color, pixel), f"frame {one.name}", sensor)
+    return Points(xyz, rgb, f"frame {one.name}", sensor)
 
 
 def _fused(frames: "FrameSource", every: int | None) -> Points:
+    from ppkt_zoo.data.fuse import fuse, poses_join
+
     chosen = range(0, len(frames), max(1, len(frames) // _FRAMES) if every is None else every)
     if len(frames) > 1 and not poses_join(frames):
         raise FrameError(f"the frames of {frames.name} have no poses that join them: choose one, e.g. --frame 0")
@@ -154,21 +178,6 @@ def _fused(frames: "FrameSource", every: int | None) -> Points:
         rest = f", and {len(fused.skipped) - 1} more" if len(fused.skipped) > 1 else ""
         told += f" ({len(fused.skipped)} left out: {fused.skipped[0]}{rest})"
     return Points(fused.xyz, fused.rgb, told)
-
-
-def weight_told(name: str, backbone: "Backbone") -> str:
-    """A few words on a weight that was loaded."""
-    return f"{name}, voxels of {backbone.input_spec.voxel_size * 100:g} cm"
-
-
-def check_targets(what: str, out: Path, picture: Path | None, source: Path) -> None:
-    """Refuse, before any work, a target that would not be written, or that would take the place of the source.
-
-    Raises:
-        InputError: ``out`` is neither .npz nor .ply, ``picture`` no .png, or either cannot be written there.
-    """
-    check_out(what, out, (".npz", ".ply"), source)
-    check_picture(picture)
 
 
 def check_out(what: str, out: Path, endings: tuple[str, ...], source: Path) -> None:

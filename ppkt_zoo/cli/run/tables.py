@@ -1,6 +1,9 @@
 """Backbones and weights as tables for the terminal, and as plain lines for everything else."""
 
 import fnmatch
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from rich.box import SIMPLE_HEAD
@@ -10,12 +13,27 @@ from rich.text import Text
 
 from ppkt_zoo.files.text import printable, unbroken
 from ppkt_zoo.zoo.load import check_listed, open_weight
-from ppkt_zoo.zoo.manifest import HubSource, load_manifest
+from ppkt_zoo.zoo.manifest import HubSource, WeightSpec, load_manifest
 from ppkt_zoo.zoo.names import ListedName, parse_name
-from ppkt_zoo.zoo.record import Estimate, WeightRecord
+from ppkt_zoo.zoo.record import Estimate, Metric, WeightRecord
 from ppkt_zoo.zoo.registry import create_backbone, list_backbones
 
-__all__ = ["Listing", "backbones_table", "headline", "record_table", "show_table", "weights_table"]
+if TYPE_CHECKING:
+    from ppkt_zoo.zoo.local_cache import Kept
+
+__all__ = [
+    "Listing",
+    "backbones_table",
+    "cache_table",
+    "headline",
+    "record_table",
+    "show_table",
+    "weights_lines",
+    "weights_table",
+]
+
+# The one score of the short table: measured on real data, and for every weight of ours.
+_SCORE, _SCORED_ON = "linear probe mIoU", "7-Scenes red kitchen"
 
 
 class Listing(Table):
@@ -50,22 +68,50 @@ class Listing(Table):
 
 
 def weights_table(pattern: str = "*") -> Listing:
-    """One row a listed weight: what it is, its teacher, data, licence, size, and its first metric."""
-    table = _table("weight", "parameters", "teacher", "data", "licence", "size", "source", "measured")
-    for weight in load_manifest().weights:
-        if not fnmatch.fnmatch(weight.name, pattern):
-            continue
-        record = weight.record
+    """One row a listed weight, in 80 columns: the rest is in :func:`show_table`."""
+    table = _table("weight", "parameters", "voxel", "size", "mIoU")
+    scored = False
+    for weight in _listed(pattern):
+        score = _leading_score(weight.record)
+        scored |= score != "-"
         table.add_row(
             Text(weight.name, style="bold cyan"),
-            _millions(record.parameters),
-            Text(record.teacher.name if record.teacher else "-"),
-            Text(", ".join(data.name for data in record.data)),
-            Text(record.licences.weights),
-            f"{sum(entry.size for entry in weight.files.values()) / 1e6:.1f} MB",
-            "Hub" if isinstance(weight.source, HubSource) else "bundled",
-            Text(headline(record)),
+            _millions(weight.record.parameters),
+            f"{weight.input_spec.voxel_size * 100:g} cm",
+            _megabytes(weight),
+            score,
         )
+    about = f"mIoU: {_SCORE}, {_SCORED_ON}.\n" if scored else ""
+    table.caption, table.caption_justify = Text(f"{about}All about a weight: ppkt-zoo show NAME", style="dim"), "left"
+    return table
+
+
+def weights_lines(pattern: str = "*") -> Listing:
+    """One row a listed weight, for scripts: teacher, data, licence, size, source, and its first metric."""
+    table = _table("weight", "parameters", "teacher", "data", "licence", "size", "source", "measured")
+    for weight in _listed(pattern):
+        record = weight.record
+        table.add_row(
+            weight.name,
+            _millions(record.parameters),
+            record.teacher.name if record.teacher else "-",
+            ", ".join(data.name for data in record.data),
+            record.licences.weights,
+            _megabytes(weight),
+            "Hub" if isinstance(weight.source, HubSource) else "bundled",
+            headline(record),
+        )
+    return table
+
+
+def cache_table(kept: Sequence["Kept"]) -> Listing:
+    """One row a thing that the local cache holds, and one of all."""
+    table = Listing(box=None, pad_edge=False)
+    for column in ("kind", "what", "MB", "where"):
+        table.add_column(column, justify="right" if column == "MB" else "left", overflow="fold")
+    for one in kept:
+        table.add_row(one.kind, one.name, f"{one.size / 1e6:,.1f}", str(one.path))
+    table.add_row("", f"{len(kept)} in total", f"{sum(one.size for one in kept) / 1e6:,.1f}", "")
     return table
 
 
@@ -96,7 +142,7 @@ def show_table(name: str) -> Listing:
         table.add_row("backbone", Text(name))
         table.add_row("parameters", _millions(parameters))
         table.add_row("levels", _levels(levels))
-        table.add_row("weights", Text(", ".join(tags) or "none is listed yet"))
+        table.add_row("weights", Text(", ".join(tags) or "none yet"))
         return table
     if isinstance(parsed, ListedName):
         # From the manifest, which holds the record: nothing need be fetched.
@@ -115,7 +161,9 @@ def record_table(name: str, voxel_size: float, record: WeightRecord) -> Listing:
             table.add_row("" if number else field, Text(value))
 
     line("weight", name)
-    line("is", record.description)
+    line("description", record.description)
+    best_first = sorted(record.metrics, key=_gain, reverse=True)
+    line("results", *(f"{one.name}: {_estimate(one)}{_control(one.control)}; {one.data}" for one in best_first))
     line("method", record.method)
     line("parameters", _millions(record.parameters))
     line("voxel", f"{voxel_size * 100:g} cm")
@@ -127,18 +175,14 @@ def record_table(name: str, voxel_size: float, record: WeightRecord) -> Listing:
         )
     line("data", *(f"{one.name}: {_frames(one.frames)}, {one.licence}; {one.attribution}" for one in record.data))
     if record.conversion is not None:
-        line("converted", f"{record.conversion.origin} ({record.conversion.dialect})")
+        line("converted from", f"{record.conversion.origin} ({record.conversion.dialect})")
     if record.trained is not None:
-        line("trained", f"{record.trained.steps} steps, {record.trained.hours:g} h, {record.trained.machine}")
-    for number, metric in enumerate(record.metrics):
-        line(
-            "" if number else "measured", f"{metric.name}: {_estimate(metric)}{_control(metric.control)}; {metric.data}"
-        )
-    line("limits", *record.limits)
+        line("training", f"{record.trained.steps} steps, {record.trained.hours:g} h, {record.trained.machine}")
+    line("limitations", *record.limits)
     line("deviations", *record.deviations)
     line("licence", f"weights {record.licences.weights}; data {record.licences.data}")
-    line("cite", record.citation)
-    line("made", record.created.isoformat())
+    line("citation", record.citation)
+    line("created", record.created.isoformat())
     return table
 
 
@@ -148,6 +192,22 @@ def headline(record: WeightRecord) -> str:
         return "-"
     first = record.metrics[0]
     return f"{first.name} {_estimate(first)}{_control(first.control)}"
+
+
+def _gain(metric: Metric) -> float:
+    """How far a figure is above what the same measurement gives without the pretraining; figures without it last."""
+    return metric.value - metric.control.value if metric.control is not None else -math.inf
+
+
+def _leading_score(record: WeightRecord) -> str:
+    for metric in record.metrics:
+        if metric.name == _SCORE and metric.data.startswith(_SCORED_ON):
+            return f"{metric.value:.3f}"
+    return "-"
+
+
+def _listed(pattern: str) -> list[WeightSpec]:
+    return [weight for weight in load_manifest().weights if fnmatch.fnmatch(weight.name, pattern)]
 
 
 def _estimate(estimate: Estimate) -> str:
@@ -164,7 +224,9 @@ def _control(control: Estimate | None) -> str:
 def _table(*columns: str) -> Listing:
     table = Listing(box=SIMPLE_HEAD, header_style="bold", border_style="dim", pad_edge=False)
     for column in columns:
-        table.add_column(column, justify="right" if column in ("parameters", "size") else "left", overflow="fold")
+        table.add_column(
+            column, justify="right" if column in ("parameters", "voxel", "size", "mIoU") else "left", overflow="fold"
+        )
     return table
 
 
@@ -188,6 +250,10 @@ def _levels(levels: dict[str, int]) -> str:
 
 def _millions(parameters: int) -> str:
     return f"{parameters / 1e6:.2f} M"
+
+
+def _megabytes(weight: WeightSpec) -> str:
+    return f"{sum(entry.size for entry in weight.files.values()) / 1e6:.1f} MB"
 
 
 def _frames(count: int | None) -> str:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from ppkt_zoo import InputSpec, create_backbone
 from ppkt_zoo.cli.main import app
 from ppkt_zoo.data.scenes import LabelledScene
-from ppkt_zoo.downstream.detection import VoteNet, VoteNetShape, detect, load_detector, save_detector
+from ppkt_zoo.downstream.detection import VoteNet, VoteNetConfig, detect, load_detector, save_detector
 from ppkt_zoo.downstream.splits import Splits
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import PointCloud
@@ -37,7 +37,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         backbone = create_backbone("sr_unet14_small", input_spec=InputSpec(voxel_size=0.1))
-        shape = VoteNetShape(heading_bins=4, seeds=64, proposals=16, width=16)
+        shape = VoteNetConfig(heading_bins=4, seeds=64, proposals=16, width=16)
         network = VoteNet(backbone, CLASSES, torch.full((2, 3), 0.8), shape).eval()
     folder = tmp_path_factory.mktemp("models") / "model"
     make_folder(folder.with_name("bare"))
@@ -73,7 +73,7 @@ def test_boxes_and_picture(model: Path, cloud: Path, tmp_path: Path) -> None:
 
 def test_npz_and_drawn_points_and_none_sure_enough(model: Path, cloud: Path, tmp_path: Path) -> None:
     told = run("detect", cloud, "-m", f"local-dir:{model}", "--points", 800, "--score", 0, "-o", tmp_path / "a.npz")
-    assert "800 of them drawn" in told.output
+    assert "from a sample of 800 points" in told.output
     held = np.load(tmp_path / "a.npz")
     assert held["boxes"].shape == (len(held["label"]), 7)
     assert held["classes"].tolist() == list(CLASSES)
@@ -85,7 +85,11 @@ def test_npz_and_drawn_points_and_none_sure_enough(model: Path, cloud: Path, tmp
 
 @pytest.mark.parametrize(
     ("option", "value", "said"),
-    [("--out", "boxes.ply", "written as .json or .npz"), ("--picture", "a.jpg", ".png"), ("--model", "bare", "is no")],
+    [
+        ("--out", "boxes.ply", "written as .json or .npz"),
+        ("--picture", "a.jpg", ".png"),
+        ("--model", "bare", "without a head"),
+    ],
 )
 def test_what_cannot_be_is_told(model: Path, cloud: Path, tmp_path: Path, option: str, value: str, said: str) -> None:
     given = model.with_name(value) if option == "--model" else tmp_path / value
@@ -122,7 +126,7 @@ def test_boxes_beyond_the_cloud_are_in_the_picture_but_not_at_its_cost() -> None
 
 
 def test_a_recipe_is_trained_stopped_and_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ppkt_zoo.cli import detect as cli_detect
+    from ppkt_zoo.cli.run import finetune
 
     class Scenes:
         name, classes, box_classes = "two", (), CLASSES
@@ -137,7 +141,7 @@ def test_a_recipe_is_trained_stopped_and_tested(tmp_path: Path, monkeypatch: pyt
             name = f"scene {index}"
             return LabelledScene(xyz, rgb, label, None, boxes, np.array([1], np.int16), (), CLASSES, name)
 
-    monkeypatch.setattr(cli_detect, "splits_of", lambda recipe, data, cache, boxes: Splits(Scenes(), None, Scenes()))
+    monkeypatch.setattr(finetune, "splits_of", lambda recipe, data, cache, boxes: Splits(Scenes(), None, Scenes()))
     file = tmp_path / "tiny.yaml"
     shipped = yaml.safe_load((Path(__file__).parents[3] / "recipes" / "detection" / "rooms_bench.yaml").read_text())
     file.write_text(yaml.safe_dump({**shipped, "init": "random", "steps": 2, "batch": 1}))
@@ -145,7 +149,7 @@ def test_a_recipe_is_trained_stopped_and_tested(tmp_path: Path, monkeypatch: pyt
     command = ("detection", "train", file, "backbone.input_spec.voxel_size=0.1", "shape.seeds=32", "--out", out)
     assert "stopped after 1 of 2 steps" in run(*command, "--stop-after", 1, code=3).output
     told = run(*command).output
-    assert "mean, 2 scenes" in told
+    assert "mean of 2 scenes" in told
     assert "next: ppkt-zoo detect FILE --model" in told
     figure = json.loads((out / "scores.json").read_text())["map25"]
     again = run("detection", "test", out / "model", file).output

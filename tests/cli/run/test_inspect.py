@@ -11,7 +11,7 @@ from ppkt_zoo.cli.main import app
 from ppkt_zoo.cli.run.inspect import describe
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.fuse import poses_join
-from ppkt_zoo.data.statistics import survey
+from ppkt_zoo.data.statistics import frame_statistics
 from ppkt_zoo.errors import FrameError
 
 SIZE = (48, 64)
@@ -51,7 +51,7 @@ class Known:
 
 
 def test_a_survey_counts_what_is_there() -> None:
-    found = survey(Known())
+    found = frame_statistics(Known())
     assert found.looked_at == 6
     assert found.readable == [0, 1, 3, 4, 5]
     assert found.damaged == ["known/2: this depth image is cut short"]
@@ -71,7 +71,7 @@ def test_a_survey_counts_what_is_there() -> None:
 
 def test_without_poses_and_labels_it_says_so() -> None:
     bare = Known(poses=False, labels=False)
-    lines = dict(describe(bare, survey(bare)))
+    lines = dict(describe(bare, frame_statistics(bare)))
     assert lines["poses"] == "none"
     assert "labels" not in lines
     assert not poses_join(bare)

@@ -93,7 +93,7 @@ def test_endings_are_checked_first(model: Path, cloud: Path, tmp_path: Path, opt
 
 
 def test_a_recipe_is_trained_stopped_and_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ppkt_zoo.cli import segment as cli_segment
+    from ppkt_zoo.cli.run import finetune
     from ppkt_zoo.data.scenes import LabelledScene
     from ppkt_zoo.downstream.splits import Splits
 
@@ -108,7 +108,7 @@ def test_a_recipe_is_trained_stopped_and_tested(tmp_path: Path, monkeypatch: pyt
             label = (xyz[:, 0] > 1).astype(np.int16)
             return LabelledScene(xyz, rgb, label, None, None, None, self.classes, (), f"scene {index}")
 
-    monkeypatch.setattr(cli_segment, "splits_of", lambda recipe, data, cache: Splits(Scenes(), None, Scenes()))
+    monkeypatch.setattr(finetune, "splits_of", lambda recipe, data, cache, boxes: Splits(Scenes(), None, Scenes()))
     file = tmp_path / "tiny.yaml"
     shipped = yaml.safe_load((Path(__file__).parents[3] / "recipes" / "segmentation" / "rooms_bench.yaml").read_text())
     file.write_text(yaml.safe_dump({**shipped, "init": "random", "steps": 2, "batch": 1}))

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,8 +10,8 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from ppkt_zoo.cli.main import app
-from ppkt_zoo.cli.options import camera
-from ppkt_zoo.cli.run.source import check_out, read_points
+from ppkt_zoo.cli.options import Reading
+from ppkt_zoo.cli.run.source import Points, camera, check_out, read_points
 from ppkt_zoo.errors import InputError, InputWarning
 from ppkt_zoo.points.files.cloud_files import write_cloud
 from ppkt_zoo.visualization.pca import ColorBasis
@@ -31,6 +32,10 @@ def a_cloud(path: Path) -> Path:
     return write_cloud(path, xyz, rng.integers(0, 256, (600, 3)).astype(np.uint8))
 
 
+def read(path: Path, **how: Any) -> Points:
+    return read_points(Reading(path=path, **how))
+
+
 def some_frames(folder: Path, scale: int) -> Path:
     """Four frames before a slanted floor, depth with so many stored units in a millimetre, and no intrinsics."""
     folder.mkdir()
@@ -45,12 +50,12 @@ def some_frames(folder: Path, scale: int) -> Path:
 
 def test_depth_of_other_units_and_intrinsics_of_every_form(tmp_path: Path) -> None:
     fine, plain = some_frames(tmp_path / "fine", 5), some_frames(tmp_path / "plain", 1)
-    expected = read_points(plain, up="world-z", intrinsics=(50, 50, 31.5, 23.5)).xyz
-    found = read_points(fine, up="world-z", intrinsics=camera("50 50 31.5 23.5"), depth_scale=5000).xyz
+    expected = read(plain, up="world-z", intrinsics="50,50,31.5,23.5").xyz
+    found = read(fine, up="world-z", intrinsics="50 50 31.5 23.5", depth_scale=5000).xyz
     np.testing.assert_allclose(found, expected, atol=1e-5)
     np.savetxt(tmp_path / "k.txt", np.array([[50, 0, 31.5], [0, 50, 23.5], [0, 0, 1]]))
     for given in ("50,50,31.5,23.5", "50,0,31.5,0,50,23.5,0,0,1", str(tmp_path / "k.txt")):
-        found = read_points(plain, up="world-z", intrinsics=camera(given)).xyz
+        found = read(plain, up="world-z", intrinsics=given).xyz
         np.testing.assert_allclose(found, expected, atol=1e-5)
     for wrong in ("wide", "1,2,3", "no/such/file.txt"):
         with pytest.raises(InputError, match="--intrinsics"):
@@ -67,7 +72,7 @@ def test_depth_of_other_units_and_intrinsics_of_every_form(tmp_path: Path) -> No
 def test_a_lost_frame_is_left_out_and_told(tmp_path: Path) -> None:
     folder = some_frames(tmp_path / "frames", 1)
     (folder / "f2.pose.txt").write_text("nan nan nan nan\n" * 4)
-    told = read_points(folder, up="world-z", intrinsics=(50, 50, 31.5, 23.5)).told
+    told = read(folder, up="world-z", intrinsics="50,50,31.5,23.5").told
     assert "3 of 4 frames" in told
     assert "1 left out" in told
     assert "f2" in told
@@ -89,8 +94,8 @@ def test_a_folder_of_clouds_says_what_to_give(tmp_path: Path) -> None:
 def test_files_are_turned_upright_by_gravity(shared: Path) -> None:
     table = shared / "clouds" / "kinect_table_rgb.pcd"
     with pytest.warns(InputWarning, match="--up gravity"):
-        read_points(table)
-    points = read_points(table, up="gravity")
+        read(table)
+    points = read(table, up="gravity")
     assert "turned upright" in points.told
     np.testing.assert_array_equal(points.sensor, 0)
     near = points.xyz[points.xyz[:, 1] < 2.5]

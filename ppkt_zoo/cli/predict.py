@@ -1,0 +1,117 @@
+"""``ppkt-zoo encode | similar | segment | detect``: what a network finds in a point cloud or in RGB-D frames."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ppkt_zoo.cli.options import Reading, WeightOption, numbers, with_reading
+from ppkt_zoo.cli.streams import talk_console, tell_written
+
+if TYPE_CHECKING:
+    from ppkt_zoo.cli.run.job import Job
+
+PictureOption = Annotated[Path | None, typer.Option("--picture", "-p", help="Also draw the result into this .png.")]
+ModelOption = Annotated[
+    str, typer.Option("--model", "-m", help="Folder of a fine-tuned model, or hf-hub:OWNER/REPO@COMMIT.")
+]
+VotingOption = Annotated[
+    int, typer.Option(help="Average over this many rotations about the vertical axis.", min=1, show_default=True)
+]
+FlipsOption = Annotated[bool, typer.Option("--flips", help="Average over the mirror image of each rotation too.")]
+
+
+def _run(job: "Job[Any, Any]") -> None:
+    tell_written(*job.run(talk_console()))
+
+
+@with_reading()
+def encode(
+    reading: Reading,
+    weight: WeightOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A .npz or .ply; SOURCE_features.npz by default.")
+    ] = None,
+    picture: PictureOption = None,
+    levels: Annotated[
+        bool, typer.Option("--levels", help="Write the features of every level, not only of the finest.")
+    ] = False,
+    half: Annotated[
+        bool, typer.Option("--half", help="Write features as 16-bit floats, which halves the file; for .npz only.")
+    ] = False,
+    basis: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|own",
+            help="Colours of the features in the picture. By default those of the weight, the same for every cloud; "
+            "'own' fits them to this cloud alone; or a file written by --save-basis.",
+        ),
+    ] = None,
+    save_basis: Annotated[
+        Path | None,
+        typer.Option(help="Write the picture's colour basis into this .safetensors, for --basis of other pictures."),
+    ] = None,
+) -> None:
+    """Compute a feature for every point of a cloud; write positions, colours and features into one file."""
+    from ppkt_zoo.cli.run.encode import Encode
+
+    _run(Encode(reading, out, picture, weight, levels, half, basis, save_basis))
+
+
+@with_reading()
+def similar(
+    reading: Reading,
+    at: Annotated[
+        str, typer.Option("--at", metavar="X,Y,Z", help="Coordinates of the point to compare with: metres, z up.")
+    ],
+    weight: WeightOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A .npz or .ply; SOURCE_similar.ply by default.")
+    ] = None,
+    picture: PictureOption = None,
+    apart: Annotated[
+        float,
+        typer.Option(metavar="METRES", help="Least distance from the point to the matches, and between them.", min=0),
+    ] = 0.5,
+) -> None:
+    """Find the points most similar to one: the cosine similarity of every point's feature to its feature."""
+    from ppkt_zoo.cli.run.similar import Similar
+
+    _run(Similar(reading, out, picture, weight, numbers("--at", at, "1.2,0.5,0.8"), apart))
+
+
+@with_reading()
+def segment(
+    reading: Reading,
+    model: ModelOption,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A .npz or .ply; SOURCE_labels.ply by default.")
+    ] = None,
+    picture: PictureOption = None,
+    voting: VotingOption = 1,
+    flips: FlipsOption = False,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Write the probability of every class, not only the highest.")
+    ] = False,
+) -> None:
+    """Predict the class of every point with a fine-tuned model."""
+    from ppkt_zoo.cli.run.segment import Segment
+
+    _run(Segment(reading, out, picture, model, voting, flips, probabilities))
+
+
+@with_reading("tile")
+def detect(
+    reading: Reading,
+    model: ModelOption,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A .json or .npz; SOURCE_boxes.json by default.")
+    ] = None,
+    picture: PictureOption = None,
+    score: Annotated[float, typer.Option(help="Leave out boxes with a lower probability.", min=0, max=1)] = 0.3,
+    points: Annotated[int, typer.Option(help="Most points to use; a larger cloud is sampled.", min=1)] = 40_000,
+) -> None:
+    """Find objects with a fine-tuned detector: a box, a class and a score for each."""
+    from ppkt_zoo.cli.run.detect import Detect
+
+    _run(Detect(reading, out, picture, model, score, points))

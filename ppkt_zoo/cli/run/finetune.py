@@ -1,0 +1,123 @@
+"""Fine-tune a backbone for a task, and test a model of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rich.table import Table
+
+from ppkt_zoo.cli.run.models import folder_or_name
+from ppkt_zoo.cli.run.run_tables import detection_table, segmentation_table
+from ppkt_zoo.cli.streams import new_console, say, tell_written
+from ppkt_zoo.files.cache import default_cache
+
+if TYPE_CHECKING:
+    from ppkt_zoo.downstream.recipe import DownstreamRecipe
+    from ppkt_zoo.downstream.splits import Splits
+
+
+class _Task(NamedTuple):
+    """What a task brings: its recipe, its training, its models and their test."""
+
+    load_recipe: Callable[..., Any]
+    fit: Callable[..., Any]
+    load_model: Callable[..., Any]
+    evaluate: Callable[..., Any]
+    table: Callable[..., Table]
+    command: str
+
+
+def _segmentation() -> _Task:
+    from ppkt_zoo.downstream import segmentation as task
+
+    def evaluate(model: Any, test: Any, recipe: Any, **looks: Any) -> Any:
+        return task.evaluate_segmentation(model, test, **looks)
+
+    return _Task(
+        task.load_segmentation_recipe,
+        task.fit_segmentation,
+        task.load_segmentation,
+        evaluate,
+        lambda score, model: segmentation_table(score),
+        "segment",
+    )
+
+
+def _detection() -> _Task:
+    from ppkt_zoo.downstream import detection as task
+
+    def evaluate(model: Any, test: Any, recipe: Any) -> Any:
+        return task.evaluate_detector(model, test, points=recipe.points_at_test)
+
+    return _Task(
+        task.load_detection_recipe,
+        task.fit_detection,
+        task.load_detector,
+        evaluate,
+        lambda score, model: detection_table(score, model.classes),
+        "detect",
+    )
+
+
+_TASKS = {"segmentation": _segmentation, "detection": _detection}
+
+
+def train_model(
+    name: str,
+    recipe: str,
+    overrides: list[str],
+    data: dict[str, Path],
+    cache: Path | None,
+    out: Path | None,
+    no_test: bool,
+    **options: Any,
+) -> None:
+    """Fine-tune, test and tell where the model is. Own scans are checked before.
+
+    Raises:
+        Stopped: the run was stopped with a checkpoint.
+    """
+    task = _TASKS[name]()
+    loaded = task.load_recipe(recipe, overrides)
+    target = Path("runs") / name / loaded.model if out is None else out
+    splits = splits_of(loaded, data, cache, name == "detection")
+    test = None if no_test else splits.test
+    if splits.told:
+        from ppkt_zoo.downstream.own_scans import look_through
+
+        others = [one for one in (splits.validation, test) if one is not None]
+        say("data", "bold green", look_through(splits.train, others, labels=not splits.train.box_classes))
+    done = task.fit(loaded, splits.train, splits.validation, target, test=test, **options)
+    if done.score is not None:
+        new_console().print(task.table(done.score, done.model))
+    say("written", "bold green", f"{done.folder}, the model, with its card and reference outputs")
+    say("next", "bold green", f"ppkt-zoo {task.command} FILE --model {done.folder}")
+    tell_written(done.folder)
+
+
+def score_model(
+    name: str,
+    model: str,
+    recipe: str,
+    overrides: list[str],
+    data: dict[str, Path],
+    cache: Path | None,
+    device: str,
+    **looks: Any,
+) -> None:
+    """Test a model on the test scenes of a recipe, and print its scores."""
+    task = _TASKS[name]()
+    loaded = task.load_recipe(recipe, overrides)
+    test = splits_of(loaded, data, cache, name == "detection").test
+    network = task.load_model(folder_or_name(model), device=device)
+    new_console().print(task.table(task.evaluate(network, test, loaded, **looks), network))
+
+
+def splits_of(recipe: "DownstreamRecipe", data: dict[str, Path], cache: Path | None, boxes: bool) -> "Splits":
+    """The scenes that a recipe names, from the folders of ``--data``."""
+    from ppkt_zoo.downstream.splits import open_splits
+
+    splits = open_splits(recipe, data, default_cache() if cache is None else cache, boxes)
+    if splits.told:
+        say("data", "bold green", splits.told)
+    return splits

@@ -1,0 +1,159 @@
+"""What encode, similar, segment and detect have in common: load, read, compute, write, draw, each step told."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, TypeVar
+
+import numpy as np
+from rich.console import Console
+
+from ppkt_zoo.cli.run.source import Points, check_out, check_picture, read_points
+from ppkt_zoo.cli.run.steps import Steps, thousands
+from ppkt_zoo.zoo.load import default_weight, load_backbone, open_weight
+
+if TYPE_CHECKING:
+    from ppkt_zoo.backbones.base import Backbone
+    from ppkt_zoo.cli.options import Reading
+    from ppkt_zoo.zoo.folder import WeightFolder
+
+Network = TypeVar("Network")
+Found = TypeVar("Found")
+
+
+class View(NamedTuple):
+    """The points that were read, and the same as networks and pictures take them.
+
+    Attributes:
+        points: as the source holds them.
+        xyz: float32 (N, 3), metres, z up; map coordinates are moved to the origin.
+        rgb: uint8 (N, 3), or None.
+        sensor: float64 (3,), where it was seen from in the coordinates of ``xyz``, if from one place.
+    """
+
+    points: Points
+    xyz: np.ndarray
+    rgb: np.ndarray | None
+    sensor: np.ndarray | None
+
+    @property
+    def told(self) -> str:
+        """A few words on it."""
+        extent = " × ".join(f"{edge:.1f}" for edge in np.ptp(self.xyz, axis=0))
+        color = "without" if self.rgb is None else "with"
+        return f"{self.points.told}: {thousands(len(self.xyz))} points {color} colour, {extent} m"
+
+
+@dataclass(frozen=True)
+class Job(ABC, Generic[Network, Found]):
+    """One command's work on one source. A command says what is particular to it, and :meth:`run` does the rest.
+
+    Attributes:
+        reading: what is read, and who computes.
+        out: where the result goes; beside the caller, named after the source, by default.
+        picture: a .png, or None.
+    """
+
+    # What the result is called in messages, what the default name of its file ends in, and what it may end in.
+    what: ClassVar[str]
+    suffix: ClassVar[str]
+    endings: ClassVar[tuple[str, ...]] = (".npz", ".ply")
+    # Name and description of the two steps that differ.
+    loading: ClassVar[tuple[str, str]] = ("model", "loading the model")
+    computing: ClassVar[tuple[str, str]]
+
+    reading: "Reading"
+    out: Path | None
+    picture: Path | None
+
+    @property
+    def target(self) -> Path:
+        """Where the result goes."""
+        return Path(f"{self.reading.path.resolve().stem}{self.suffix}") if self.out is None else self.out
+
+    def check(self) -> None:
+        """Refuse what cannot work before any work.
+
+        Raises:
+            InputError: a path or an option does not fit.
+        """
+        check_out(self.what, self.target, self.endings, self.reading.path)
+        check_picture(self.picture)
+
+    @abstractmethod
+    def load(self) -> tuple[Network, str]:
+        """The network, and a few words on it."""
+
+    @abstractmethod
+    def compute(self, network: Network, view: View) -> tuple[Found, str]:
+        """What the network finds, and a few words on it."""
+
+    @abstractmethod
+    def write(self, network: Network, view: View, found: Found) -> str:
+        """Write ``target``; a few words on what it holds."""
+
+    @abstractmethod
+    def draw(self, network: Network, view: View, found: Found) -> str:
+        """Write what belongs to the picture; a few words on it."""
+
+    @property
+    def draws(self) -> bool:
+        """Whether there is something to draw."""
+        return self.picture is not None
+
+    def written(self) -> list[Path | None]:
+        """The files that :meth:`run` leaves."""
+        return [self.target, self.picture]
+
+    def run(self, console: Console | None = None) -> list[Path | None]:
+        """Do all of it.
+
+        Args:
+            console: where progress is told; standard error by default.
+
+        Raises:
+            InputError: something about the source, the paths or the options does not fit.
+            UnknownNameError, WeightError: the weight or model cannot be loaded.
+        """
+        self.check()
+        steps = Steps(console)
+        with steps.step(*self.loading) as step:
+            network, step.text = self.load()
+        with steps.step("points", f"reading {self.reading.path}") as step:
+            points = read_points(self.reading)
+            cloud, sensor = points.cloud()
+            view = View(points, cloud.xyz.numpy(), None if cloud.rgb is None else cloud.rgb.numpy(), sensor)
+            step.text = view.told
+        with steps.step(*self.computing) as step:
+            found, step.text = self.compute(network, view)
+        with steps.step("file", "writing") as step:
+            self.target.parent.mkdir(parents=True, exist_ok=True)
+            step.text = f"{self.target}: {self.write(network, view, found)}"
+        if self.draws:
+            with steps.step("picture", "drawing") as step:
+                step.text = self.draw(network, view, found)
+        return self.written()
+
+
+class Weight(NamedTuple):
+    """A pretrained weight that was loaded."""
+
+    name: str
+    folder: "WeightFolder"
+    backbone: "Backbone"
+
+
+@dataclass(frozen=True)
+class WeightJob(Job[Weight, Found]):
+    """A job on the features of a pretrained weight; by default the one that :func:`ppkt_zoo.default_weight` names."""
+
+    loading = ("weight", "loading the weight")
+
+    weight: str | None
+
+    def load(self) -> tuple[Weight, str]:
+        """As in :class:`Job`."""
+        name = default_weight() if self.weight is None else self.weight
+        folder = open_weight(name, hold=True)
+        backbone = load_backbone(folder, device=self.reading.device, engine=self.reading.engine)
+        return Weight(name, folder, backbone), f"{name}, voxels of {backbone.input_spec.voxel_size * 100:g} cm"

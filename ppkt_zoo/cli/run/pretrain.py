@@ -1,0 +1,93 @@
+"""From a recipe to a weight or a 2D teacher, or to what that would cost."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ppkt_zoo.cli.streams import new_console, say, tell_written
+from ppkt_zoo.errors import RecipeError
+from ppkt_zoo.files.cache import default_cache
+
+if TYPE_CHECKING:
+    from ppkt_zoo.pretraining.recipe import Recipe
+
+
+def pretrain_weight(
+    name: str,
+    overrides: list[str],
+    data: dict[str, Path],
+    teacher: Path | None,
+    out: Path | None,
+    cache: Path | None,
+    resume: bool,
+    dry_run: bool,
+    **options: Any,
+) -> None:
+    """Run :func:`ppkt_zoo.pretraining.trainer.pretrain` as a recipe says, or tell its cost.
+
+    Raises:
+        RecipeError: of ``resume``, where ``out`` holds no checkpoint.
+        Stopped: the run was stopped with a checkpoint.
+    """
+    from ppkt_zoo.pretraining.recipe import load_recipe
+    from ppkt_zoo.pretraining.trainer import pretrain
+
+    recipe = load_recipe(name, overrides)
+    target = Path("runs") / recipe.weight if out is None else out
+    if resume and not any((target / "checkpoints").glob("step-*.safetensors")):
+        raise RecipeError(
+            f"{target} holds no checkpoint to resume from: give the --out of the earlier run, or leave out --resume"
+        )
+    kept = default_cache() if cache is None else cache
+    common = {"data": data, "teacher": teacher, "out": target, "cache": kept}
+    if dry_run:
+        _tell_costs(recipe, common, options["workers"])
+        return
+    folder = pretrain(recipe, **common, watch=_watch(recipe, kept, target / "pictures"), **options)
+    if _one_tells():
+        say("written", "bold green", f"{folder}, the weight, with its card and reference outputs")
+        say("next", "bold green", f"ppkt-zoo demo --weight local-dir:{folder}")
+        # The name by which every other command takes it.
+        tell_written(f"local-dir:{folder}")
+
+
+def teach(name: str, overrides: list[str], data: dict[str, Path], out: Path | None, **options: Any) -> None:
+    """Run :func:`ppkt_zoo.teachers.training.train_teacher` as a recipe says.
+
+    Raises:
+        Stopped: the run was stopped with a checkpoint.
+    """
+    from ppkt_zoo.teachers.training import load_teacher_recipe, train_teacher
+
+    recipe = load_teacher_recipe(name, overrides)
+    target = Path("runs") / "teachers" / recipe.teacher if out is None else out
+    done = train_teacher(recipe, data=data, out=target, **options)
+    figures = "".join(f", {name} {figure:g}" for name, figure in done.metrics.items())
+    say("written", "bold green", f"{done.file}{figures}")
+    say("recipe", "bold green", f"architecture: {recipe.architecture}, weights: file, sha256: {done.sha256}")
+    tell_written(done.file)
+
+
+def _watch(recipe: "Recipe", cache: Path, pictures: Path) -> Any:
+    if recipe.watch is None:
+        return None
+    from ppkt_zoo.pretraining.probe import OnlineProbe
+
+    return OnlineProbe(recipe.watch.seed, recipe.watch.rooms, recipe.levels, cache, pictures)
+
+
+def _tell_costs(recipe: "Recipe", common: dict[str, Any], workers: int) -> None:
+    from ppkt_zoo.cli.run.run_tables import dry_run_table
+    from ppkt_zoo.pretraining.dry_run import dry_run
+
+    found = dry_run(recipe, **common, workers=workers)
+    if not _one_tells():
+        return
+    new_console().print(dry_run_table(found))
+    for line in found.warnings:
+        say("warning", "bold yellow", line)
+
+
+def _one_tells() -> bool:
+    """Of several processes that learn together one speaks."""
+    return int(os.environ.get("RANK", "0")) == 0
