@@ -1,27 +1,36 @@
-.PHONY: install test lint format types demo bench
+.PHONY: install check lint types test plain docs format demo build
 
 install:
 	pip install -e ".[test]"
 
-test:
-	pytest
+check: lint types plain test
 
 lint:
 	ruff check .
 	ruff format --check .
 	lint-imports
 
+types:
+	mypy
+
+plain:
+	python tools/check_plain_install.py
+
+test:
+	pytest
+
+docs:
+	python tools/update_docs.py
+	python tools/draw_architecture.py
+
 format:
 	ruff check --fix .
 	ruff format .
 
-types:
-	mypy
-
 demo:
 	ppkt-zoo demo
 
-bench:
-	python benchmarks/sparse_conv.py
-	python benchmarks/encode.py
-	python benchmarks/rooms.py
+build:
+	rm -rf dist
+	python -m build
+	twine check --strict dist/*
