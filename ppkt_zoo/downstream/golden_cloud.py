@@ -5,10 +5,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ppkt_zoo.downstream.export import at_the_origin
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import PointCloud
-from ppkt_zoo.rooms import make_room, room_cloud
 
 __all__ = ["Cloud", "golden_cloud_of", "wide_enough"]
 
@@ -42,9 +40,14 @@ def golden_cloud_of(given: Cloud, voxel_size: float) -> PointCloud:
     Raises:
         InputError: it is no cloud.
     """
+    # Who loads a model needs neither, and every model's folder is opened through this module.
+    from ppkt_zoo.downstream.export import at_the_origin
+
     if isinstance(given, PointCloud):
         return given
     if given is None:
+        from ppkt_zoo.rooms import make_room, room_cloud
+
         xyz, rgb, _, _ = room_cloud(make_room(3), spacing=0.06, views=2)
     elif isinstance(given, tuple) and len(given) == 2:
         xyz, rgb = given
