@@ -127,7 +127,7 @@ def forbidden(tmp_path: Path) -> Path:
 
 def test_a_forbidden_weight_goes_into_no_public_repository(writer: HubServer, forbidden: Path) -> None:
     for dry_run in (False, True):
-        with pytest.raises(InputError, match=r"no public repository.*licences\.weights says 'not to be pub.*--private"):
+        with pytest.raises(InputError, match=r"a public repository.*licences\.weights says 'not to be pub.*--private"):
             publish_weight(forbidden, REPO, picture=False, dry_run=dry_run)
     assert writer.requests == []
 
@@ -145,7 +145,7 @@ def test_what_a_failed_publication_left_is_told(
     writer: HubServer, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer.fail("golden.safetensors", method="GET", wrong_bytes=True)
-    with pytest.raises(WeightError, match=r"files lie at .* commit [0-9a-f]{40}, tag .*another --tag tries it"):
+    with pytest.raises(WeightError, match=r"files are at .* commit [0-9a-f]{40}, tag .*another --tag"):
         publish_weight(folder, REPO, picture=False)
     writer.faults.clear()
     assert publish_weight(folder, REPO, tag="second", picture=False).entry.name == "tiny_net.test"
@@ -156,7 +156,7 @@ def test_what_a_failed_publication_left_is_told(
     [
         ({"message": "\udcff"}, "--message holds bytes that are no UTF-8"),
         ({"message": " "}, "--message is empty"),
-        ({"manifest": Path("/nowhere/at/all/manifest.json")}, "nothing can be written there"),
+        ({"manifest": Path("/nowhere/at/all/manifest.json")}, "is not writable"),
         ({"manifest": Path("x" * 5000)}, "no usable path of a manifest"),
     ],
 )

@@ -59,7 +59,7 @@ def test_a_weight_is_pushed_proven_and_listed(writer: HubServer, folder: Path, t
 def test_a_dry_run_shows_all_and_asks_nobody(writer: HubServer, folder: Path, tmp_path: Path) -> None:
     manifest = tmp_path / "manifest.json"
     told = run(folder, "--repo", REPO, "--manifest", manifest, "--dry-run").output
-    for words in ("## Load", '"sha256"', "features.png", "nothing was sent", f'"repo": "{REPO}"'):
+    for words in ("## Load", '"sha256"', "features.png", "nothing was uploaded", f'"repo": "{REPO}"'):
         assert words in told
     assert writer.requests == []
     assert not manifest.exists()

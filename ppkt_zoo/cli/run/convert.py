@@ -1,4 +1,4 @@
-"""A checkpoint of another project → a weight folder with golden output; and our weights → another project's names."""
+"""A checkpoint of another project → a weight folder with reference outputs; and our weights → another project's names."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,7 +66,7 @@ def convert_minkowski(
     overwrite: bool = False,
     console: Console | None = None,
 ) -> WeightFolder:
-    """Write a Res16UNet that MinkowskiEngine saved as a weight folder, in single precision, proven by golden output.
+    """Write a Res16UNet that MinkowskiEngine saved as a weight folder, in single precision, with reference outputs.
 
     Args:
         file: ``.pth`` or safetensors; see :func:`ppkt_zoo.convert.checkpoint.open_checkpoint`.
@@ -104,7 +104,7 @@ def convert_minkowski(
         _load(backbone, network, name, architecture)
         count = sum(one.numel() for one in backbone.parameters())
         step.text = f"{name}, {count:,} parameters, blocks {'-'.join(map(str, network.blocks))}"
-    with steps.step("weight", "proving it on a room") as step:
+    with steps.step("weight", "computing its reference outputs on a room") as step:
         folder = write_weight_folder(
             out,
             backbone.eval(),

@@ -39,13 +39,13 @@ def run_demo(
     spacing: float = 0.02,
     cameras: int = _CAMERAS,
 ) -> DemoFiles:
-    """Make a room, encode it, write ``room.png``, ``room.ply`` and ``features.npz``, and say so.
+    """Generate a room, encode it, write ``room.png``, ``room.ply`` and ``features.npz``, and say so.
 
     Args:
         out: folder for the files; made where it is missing.
         seed: of the room.
-        weight: a weight's name; the first bundled one where not given.
-        console: where it is said; standard error by default.
+        weight: a weight's name; :func:`ppkt_zoo.default_weight` where not given.
+        console: where progress is told; standard error by default.
         spacing: metres between the room's points.
         cameras: viewpoints that the room is seen from; what none of them sees is not in the cloud.
 
@@ -60,23 +60,23 @@ def run_demo(
         millions = sum(parameter.numel() for parameter in backbone.parameters()) / 1e6
         spec = backbone.input_spec
         step.text = f"{name}: {millions:.2f} M parameters, pretrained, voxels of {spec.voxel_size * 100:g} cm"
-    with steps.step("room", "making a room and looking at it") as step:
+    with steps.step("room", "generating a room") as step:
         room = make_room(seed)
         xyz, rgb, label, instance = room_cloud(room, spacing=spacing, seed=seed, views=cameras)
         width, depth, height = room.extent
         step.text = (
-            f"{room.kind} of {width:.1f} × {depth:.1f} × {height:.1f} m, made from seed {seed} and fused from "
+            f"{room.kind} of {width:.1f} × {depth:.1f} × {height:.1f} m, generated from seed {seed} and fused from "
             f"{cameras} views: {thousands(len(xyz))} points with colour"
         )
     with steps.step("features", "encoding every point") as step:
         features = backbone.encode(xyz, rgb)
         voxels = voxelize(CloudBatch.collate([PointCloud.from_arrays(xyz, rgb)]), spec).coords.shape[0]
-        step.text = f"{features.dtype} {features.shape}: one for each point, from {thousands(voxels)} voxels"
+        step.text = f"{features.dtype} {features.shape}: one per point, from {thousands(voxels)} voxels"
     out.mkdir(parents=True, exist_ok=True)
     with steps.step("picture", "drawing") as step:
         title = feature_title(name, features.shape[1])
         picture = save_picture(feature_picture(xyz, rgb, features, title), out / "room.png")
-        step.text = "two corners and the top, walls towards the viewer left out"
+        step.text = "two corners and the view from above, without the walls nearest to the viewer"
     with steps.step("files", "writing") as step:
         cloud, arrays = out / "room.ply", out / "features.npz"
         write_cloud(cloud, xyz, pca_colors(features))
@@ -85,7 +85,7 @@ def run_demo(
     steps.listing(
         "written",
         [
-            (str(picture), "the room, and below it its features: what is alike in colour is alike in features"),
+            (str(picture), "the room, and below it its features: similar features have similar colours"),
             (str(cloud), "the points, coloured by their features, for any viewer"),
             (str(arrays), "xyz, rgb, features, label, instance"),
         ],
@@ -98,9 +98,9 @@ def run_demo(
                 f"ppkt-zoo encode my_cloud.ply{chosen} --picture my_cloud.png",
                 "your own cloud, or a folder of RGB-D frames",
             ),
-            ("ppkt-zoo list weights", "what there is to load"),
-            (f"ppkt-zoo show {name}", "how this weight was made, and what it is worth"),
-            ("ppkt-zoo pretrain --help", "a weight of your own, from your own frames"),
+            ("ppkt-zoo list weights", "the available weights"),
+            (f"ppkt-zoo show {name}", "its results, training and licence"),
+            ("ppkt-zoo pretrain --help", "pretrain on your own frames"),
         ],
     )
     return DemoFiles(picture, cloud, arrays)

@@ -1,4 +1,4 @@
-"""A folder of RGB-D frames → what is in it: numbers on the terminal, a sheet of frames, a map of the cameras."""
+"""A folder of RGB-D frames → its contents: figures on the terminal, a sheet of frames, a map of the cameras."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,13 +35,13 @@ _FEW_LINES = 5
 def inspect_frames(
     reading: "FrameReading", out: Path, console: Console | None = None, results: Console | None = None
 ) -> tuple[Path, Path | None]:
-    """Look at a folder of frames: print what is in it, and draw ``sheet.png`` and ``map.png``.
+    """Look at a folder of frames: print its contents, and draw ``sheet.png`` and ``map.png``.
 
     Args:
         reading: where and how; 400 frames at most are looked at unless ``every`` says otherwise.
         out: folder for the pictures.
         console: where progress is told; standard error by default.
-        results: where to print what is in it; ``console`` by default.
+        results: where to print its contents; ``console`` by default.
 
     Returns:
         The two pictures; no map where no frame has a pose.
@@ -86,7 +86,7 @@ def describe(frames: FrameSource, found: FrameStatistics) -> list[tuple[str, str
     for (fx, fy, cx, cy), count in found.cameras.most_common(_FEW_LINES):
         lines.append(("intrinsics", f"fx {fx:g}, fy {fy:g}, cx {cx:g}, cy {cy:g}{_share(count, found)}"))
     low, middle, high = (found.depth_at(part) for part in (0.01, 0.5, 0.99))
-    lines.append(("depth", f"{low:.2f} to {high:.2f} m (1st and 99th percentile), half under {middle:.2f} m"))
+    lines.append(("depth", f"{low:.2f} to {high:.2f} m (1st and 99th percentile), median {middle:.2f} m"))
     lines.append(("holes", f"{100 * found.holes:.1f} % of pixels"))
     lines.append(("poses", _poses(found)))
     if found.labels:

@@ -1,4 +1,4 @@
-"""A weight folder → a repository on the Hugging Face Hub, fetched back and proven, and its entry of the manifest."""
+"""A weight folder → a repository on the Hugging Face Hub, downloaded again and verified, and its manifest entry."""
 
 import os
 import tempfile
@@ -52,7 +52,7 @@ def publish_weight(
     dry_run: bool = False,
     console: Console | None = None,
 ) -> Publication:
-    """Prove a weight folder, push it, fetch it back by its new commit, prove it again, and list it.
+    """Verify a weight folder, upload it, download it again by its new commit, verify that, and list it.
 
     Args:
         folder: the weight folder.
@@ -60,12 +60,12 @@ def publish_weight(
         private: of a repository that is made; one that is there already must be private then.
         tag: of the commit; ``NAME-CREATED`` where not given.
         message: of the commit.
-        picture: draw the golden cloud's features, and show them on the card.
+        picture: draw the features of the reference cloud, and show them on the card.
         manifest: file that gets the entry; it may not exist yet.
-        dry_run: show everything, and ask nobody.
+        dry_run: show everything, upload nothing.
 
     Raises:
-        WeightError: the folder is damaged or its golden output does not hold, here or after the upload; or the Hub
+        WeightError: the folder is damaged or its reference outputs differ, here or after the upload; or the Hub
             refuses.
         InputError, ManifestError: the repository's name, the tag or the manifest does not fit, a mirror is set, or
             the weight's record forbids a public repository.
@@ -80,14 +80,14 @@ def publish_weight(
     forbidden = what_forbids_publication(record)
     if forbidden is not None and not private:
         raise InputError(
-            f"{opened.config.name} goes into no public repository, since its {RECORD} forbids it ({forbidden}): "
-            "--private publishes it for those alone whom you let in"
+            f"{opened.config.name} must not go into a public repository: its {RECORD} forbids it ({forbidden}); "
+            "--private publishes it in a private one"
         )
     if mirror_address() is not None and not dry_run:
-        raise InputError(f"{MIRROR} is set, and a weight is proven by what the Hub itself gives back: unset it")
+        raise InputError(f"{MIRROR} is set, but a published weight is verified from the Hub itself: unset it")
     if manifest is not None:
         _check_manifest(manifest)
-    with steps.step("weight", f"proving {folder}") as step:
+    with steps.step("weight", f"verifying {folder}") as step:
         step.text = str(verify(opened))
     with steps.step("card", "writing the card") as step:
         files = _files(opened, repo, picture)
@@ -97,20 +97,18 @@ def publish_weight(
         entry = _entry(opened, files, repo, _NO_REVISION)
         console.print(files[CARD].decode(), markup=False, highlight=False)
         console.print(to_json(entry), markup=False, highlight=False)
-        console.print(f"dry run: nothing was sent; it would be {repo}, tag {named}", markup=False)
+        console.print(f"dry run: nothing was uploaded; the target is {repo}, tag {named}", markup=False)
         return Publication(files, entry)
     with steps.step("upload", f"pushing to {repo}") as step:
         uploaded = upload_weight(files, repo, tag=named, message=told, private=private)
         step.text = f"{uploaded.url}, commit {uploaded.revision}, tag {uploaded.tag}"
     entry = _entry(opened, files, repo, uploaded.revision)
-    there = f"the files lie at {uploaded.url}, commit {uploaded.revision}, tag {uploaded.tag}"
-    with steps.step("proof", "fetching it back") as step, tempfile.TemporaryDirectory() as cache:
+    there = f"the files are at {uploaded.url}, commit {uploaded.revision}, tag {uploaded.tag}"
+    with steps.step("check", "downloading and verifying it") as step, tempfile.TemporaryDirectory() as cache:
         try:
             step.text = str(verify(fetch_listed(entry, cache)))
         except WeightError as error:
-            raise WeightError(
-                f"{error}; {there}, and are listed nowhere: the same command with another --tag tries it again"
-            ) from None
+            raise WeightError(f"{error}; {there}, but not listed in a manifest: try again with another --tag") from None
     if manifest is not None:
         with steps.step("manifest", "listing it") as step:
             try:
@@ -118,7 +116,7 @@ def publish_weight(
                 write_manifest(with_weight(known, entry), manifest)
             except ManifestError as error:
                 console.print(to_json(entry), markup=False, highlight=False)
-                raise ManifestError(f"{error}; {there}: the entry above is its own, put it into the manifest") from None
+                raise ManifestError(f"{error}; {there}: add the entry above to the manifest yourself") from None
             step.text = f"{manifest}: {entry.name} at {repo}@{uploaded.revision}"
     else:
         console.print(to_json(entry), markup=False, highlight=False)
@@ -131,7 +129,7 @@ def _check_manifest(manifest: Path) -> None:
     if manifest.exists():
         load_manifest(manifest)
     if not os.access(manifest.absolute().parent, os.W_OK):
-        raise ManifestError(f"{manifest}: nothing can be written there: give a --manifest in a folder of yours")
+        raise ManifestError(f"{manifest}: its folder is not writable: give another --manifest")
 
 
 def _files(folder: WeightFolder, repo: str, picture: bool) -> dict[str, bytes]:
