@@ -8,13 +8,13 @@ import sys
 import numpy as np
 
 import ppkt_zoo
-from ppkt_zoo.evaluation.similarity import top_matches, similarity
+from ppkt_zoo.evaluation.similarity import similarity, top_matches
 from ppkt_zoo.points.files.cloud_files import read_cloud
 
 
 def main(path: str, weight: str | None = None) -> np.ndarray:
     """Print the places whose features are nearest to those of the cloud's middle; each point's similarity to it."""
-    backbone = ppkt_zoo.load_backbone(weight or ppkt_zoo.list_weights()[0])
+    backbone = ppkt_zoo.load_backbone(weight or ppkt_zoo.default_weight())
     xyz, rgb, _ = read_cloud(path)  # metres, z up
     features = backbone.encode(xyz, rgb)  # float32 (N, C), row i belongs to point i
 

@@ -17,7 +17,7 @@ from ppkt_zoo.visualization.pca import pca_colors
 
 def main(folder: str, index: str = "0", weight: str | None = None, out: str = "frame_features.png") -> np.ndarray:
     """Write the frame's colours beside its features; the features as an image (H, W, C), NaN where depth is missing."""
-    backbone = ppkt_zoo.load_backbone(weight or ppkt_zoo.list_weights()[0])
+    backbone = ppkt_zoo.load_backbone(weight or ppkt_zoo.default_weight())
     frame = open_frames(folder)[int(index)]  # its pose turns the camera's frame to z up, by gravity
     xyz, pixel = back_project(frame.depth, frame.intrinsics, frame.pose)
     column, row = pixel.T

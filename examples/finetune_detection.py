@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 import ppkt_zoo
-from ppkt_zoo.downstream.detection import VoteNet, VoteNetShape, detect, evaluate_detector
+from ppkt_zoo import CloudBatch, PointCloud
+from ppkt_zoo.downstream.detection import VoteNet, VoteNetConfig, detect, evaluate_detector
 from ppkt_zoo.downstream.detection.augment import SceneAugmentation
 from ppkt_zoo.downstream.detection.box_coder import mean_sizes
 from ppkt_zoo.downstream.detection.loss import detection_loss
 from ppkt_zoo.downstream.detection.targets import TrueBoxes
-from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.rooms import RoomScenes
 
 
@@ -38,7 +38,7 @@ def main(
     source = RoomScenes(seed=41003, rooms=scenes + 1)
     train, test = [source[index] for index in range(scenes)], source[scenes]
     sizes = mean_sizes(train, source.box_classes, turned=True)
-    shape = VoteNetShape(heading_bins=12, seeds=512, proposals=128, width=128)
+    shape = VoteNetConfig(heading_bins=12, seeds=512, proposals=128, width=128)
     model = VoteNet(backbone, source.box_classes, sizes, shape).train()
 
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)

@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 
 import ppkt_zoo
+from ppkt_zoo import CloudBatch, PointCloud
 from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.downstream.segmentation import SegmentationModel
 from ppkt_zoo.evaluation.metrics import Confusion
-from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.rooms import CLASSES, RoomScenes
 
 

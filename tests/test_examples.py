@@ -39,7 +39,7 @@ def test_encode_cloud(weight: str, tmp_path: Path, capsys: pytest.CaptureFixture
     likeness = load("encode_cloud").main(str(write_cloud(tmp_path / "room.ply", xyz, rgb)), weight)
     assert likeness.shape == (len(xyz),)
     assert likeness.max() == pytest.approx(1, abs=1e-4)
-    assert "alike by" in capsys.readouterr().out
+    assert "similarity " in capsys.readouterr().out
 
 
 def test_custom_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
