@@ -2,6 +2,8 @@
 
 python tools/update_docs.py            # write
 python tools/update_docs.py --check    # fail where a page differs from what would be written
+
+The pages in docs/results/ are written by ``python -m benchmarks.reports``.
 """
 
 import argparse
@@ -20,14 +22,63 @@ from ppkt_zoo.zoo.record import Metric
 
 ROOT = Path(__file__).resolve().parents[1]
 _FEW_LABELS, _ENOUGH_SEEDS = 0.1, 5
-# Weights that were measured and do not travel with the package, by where they lay.
+_LINEAR = "linear, last level"
+# Weights that were measured and are not part of the package, by where they lay.
 _NAME = r"\1"
 _NOT_BUNDLED = re.compile(r"local-dir:runs/family/(.+)/weight")
+# Which weight to take: a purpose, and the weight for it.
+_ADVICE = (
+    ("features of scans and RGB-D frames, similarity search (default)", "sr_unet14_small.ppkt_voc_rooms"),
+    ("start for fine-tuning, best scores", "sr_unet18_slim.ppkt_voc"),
+    ("start for fine-tuning, faster", "sr_unet14_slim.ppkt_voc"),
+    ("PointNet++ instead of sparse convolutions, smallest file", "pointnet2.ppkt_voc"),
+)
+# Rows of the short table of results: title, the student of the linear probe, folder and start of the fine-tuning.
+_SHORT_ROWS = (
+    ("no pretraining, SR-UNet14 slim", "sr_unet14_slim, untrained", "segmentation", "scratch"),
+    ("no pretraining, SR-UNet18 slim", "sr_unet18_slim, untrained", "segmentation_18", "scratch"),
+    ("`sr_unet14_slim.point_contrast`", "sr_unet14_slim.point_contrast", "segmentation", "point_contrast"),
+    ("`sr_unet14_slim.ppkt_voc`", "sr_unet14_slim.ppkt_voc", "segmentation", "ppkt_voc"),
+    ("`sr_unet18_slim.ppkt_voc`", "sr_unet18_slim.ppkt_voc", "segmentation_18", "ppkt_voc"),
+)
+
+
+def short_weights_table() -> str:
+    """Which weight to take: a row for each purpose."""
+    specs = {spec.name: spec for spec in load_manifest(ROOT / "weights_manifest.json").weights}
+    rows = ["| purpose | weight | parameters | size | voxel |", "| --- | --- | ---: | ---: | ---: |"]
+    for purpose, name in _ADVICE:
+        rows.append(f"| {purpose} | `{name}` | {_size_cells(specs[name])} |")
+    return "\n".join(rows)
+
+
+def _size_cells(spec: WeightSpec) -> str:
+    size = spec.files["model.safetensors"].size / 1e6
+    voxel = spec.input_spec.voxel_size * 100
+    return f"{spec.record.parameters / 1e6:.2f} M | {size:.1f} MB | {voxel:g} cm"
+
+
+def short_results_table() -> str:
+    """Linear probes, and fine-tuning with a tenth of the labels: a few rows for the README."""
+    students = {one["name"]: one["parts"] for one in _page("pretraining")["students"]}
+    runs = _page("downstream")["runs"]
+    rows = [
+        "| | linear probe, unseen rooms | linear probe, real kitchen | fine-tuned with 10 % of the labels |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for title, student, folder, start in _SHORT_ROWS:
+        probes = [students[student][part]["miou"][_LINEAR]["values"] for part in ("rooms", "kitchen")]
+        wanted = (folder, start, _FEW_LABELS)
+        tuned = [row["miou"] for row in runs if (row["folder"], row["start"], row["fraction"]) == wanted]
+        rows.append(f"| {title} | {' | '.join(str(mean_interval(some)) for some in (*probes, tuned))} |")
+    head = f"Semantic segmentation, mIoU, mean over {_ENOUGH_SEEDS} seeds and 95 % confidence interval:"
+    return "\n".join([head, "", *rows])
 
 
 def weights_table() -> str:
     """One row for each weight of the manifest."""
-    rows = ["| name | parameters | size | voxel | teacher | data | steps | weight's licence |", "| --- " * 8 + "|"]
+    rows = ["| name | parameters | size | voxel | teacher | data | steps (time) | licence |"]
+    rows.append("| --- | ---: | ---: | ---: | --- | --- | --- | --- |")
     rows += [_weight_row(spec) for spec in load_manifest(ROOT / "weights_manifest.json").weights]
     return "\n".join(rows)
 
@@ -37,16 +88,12 @@ def _weight_row(spec: WeightSpec) -> str:
     teacher = "–" if record.teacher is None else record.teacher.name
     steps = "–" if record.trained is None else f"{record.trained.steps} ({record.trained.hours:.1f} h)"
     data = ", ".join(f"{one.name} ({one.frames} frames)" for one in record.data)
-    size = sum(entry.size for name, entry in spec.files.items() if name == "model.safetensors") / 1e6
-    return (
-        f"| `{spec.name}` | {record.parameters / 1e6:.2f} M | {size:.1f} MB | {spec.input_spec.voxel_size * 100:g} cm "
-        f"| {teacher} | {data} | {steps} | {record.licences.weights} |"
-    )
+    return f"| `{spec.name}` | {_size_cells(spec)} | {teacher} | {data} | {steps} | {record.licences.weights} |"
 
 
-def proof_table() -> str:
+def probes_table() -> str:
     """Linear probes of every weight that was measured, above the untrained network of the same architecture."""
-    results = json.loads((ROOT / "docs" / "results" / "pretraining.json").read_text(encoding="utf-8"))
+    results = _page("pretraining")
     records: dict[str, list[dict[str, Any]]] = results["records"]
     names = {one["key"]: one["name"] for one in results["students"]}
     # What was measured and is not published stands on the page of results alone.
@@ -63,7 +110,7 @@ def proof_table() -> str:
         cells = (f"**{_figure(probe)}**, untrained {_figure(probe.control)}" for probe in probes)
         rows.append(f"| `{names[key]}` | {' | '.join(cells)} |")
     for raw in (one for one in results["students"] if one["kind"] == "raw"):
-        found = [raw["parts"][part]["miou"]["linear, last level"] for part in ("rooms", "kitchen", "mosd")]
+        found = [raw["parts"][part]["miou"][_LINEAR] for part in ("rooms", "kitchen", "mosd")]
         cells = (f"{one['mean']:.3f} [{one['low']:.3f}, {one['high']:.3f}]" for one in found)
         rows.append(f"| {raw['name']}, no network | {' | '.join(cells)} |")
     seeds = len(next(iter(records.values()))[0]["seeds"])
@@ -71,16 +118,16 @@ def proof_table() -> str:
     return "\n".join([head, "", *rows])
 
 
-def gain_table() -> str:
+def fine_tuning_table() -> str:
     """Fine-tuned with 10 % of the labels, from scratch and from every start that was measured."""
-    results = json.loads((ROOT / "docs" / "results" / "downstream.json").read_text(encoding="utf-8"))
+    results = _page("downstream")
     tasks = {"segmentation": ("miou", "segmentation, mIoU"), "detection": ("map25", "detection, mAP@0.25")}
     scores: dict[tuple[str, str], dict[int, float]] = {}
     for row in results["runs"]:
         if row["folder"] in tasks and row["fraction"] == _FEW_LABELS:
             key = tasks[row["folder"]][0]
             scores.setdefault((row["init"], row["folder"]), {})[row["seed"]] = row[key]
-    rows = ["| start | " + " | ".join(f"{title} | over scratch" for _, title in tasks.values()) + " |"]
+    rows = ["| start | " + " | ".join(f"{title} | difference from scratch" for _, title in tasks.values()) + " |"]
     rows.append("| --- " * 5 + "|")
     for init in dict.fromkeys(init for init, _ in sorted(scores, key=lambda one: one[0] != "random")):
         cells = []
@@ -95,7 +142,7 @@ def gain_table() -> str:
             mean = f"**{over.mean:+.3f}**" if over.low > 0 or over.high < 0 else f"{over.mean:+.3f}"
             cells.append("" if init == "random" else f"{mean} [{over.low:+.3f}, {over.high:+.3f}]")
         bare = _NOT_BUNDLED.sub(_NAME, init)
-        name = "scratch" if init == "random" else f"`{bare}`" if bare == init else f"`{bare}`, not bundled"
+        name = "scratch" if init == "random" else f"`{bare}`" if bare == init else f"`{bare}`, not part of the package"
         if any(cells):
             rows.append(f"| {name} | {' | '.join(cells)} |")
     head = f"Fine-tuned with {_FEW_LABELS:.0%} of the labels of rooms-bench v1, tested on unseen rooms, "
@@ -115,10 +162,10 @@ def speed_table() -> str:
     """What the benchmarks found, each on the machine that it names."""
     conv, encode, rooms = (_result(name) for name in ("sparse_conv", "encode", "rooms"))
     lines = [
-        f"`benchmarks/sparse_conv.py`, {_machine(conv)}, submanifold 3×3×3 on a room of {conv['voxels']} voxels, "
-        "kernel maps built beforehand:",
+        f"## Sparse convolution\n\n`python -m benchmarks.speed.sparse_conv`; {_machine(conv)}. Submanifold convolution "
+        f"3×3×3 on a room of {conv['voxels']} voxels, kernel maps built beforehand; median seconds:",
         "",
-        "| width | ours | spconv | spconv / ours | our backward / forward | ours in bf16 |",
+        "| channels | ppkt-zoo | spconv | spconv / ppkt-zoo | backward / forward | ppkt-zoo in bf16 |",
         "| ---: " * 6 + "|",
     ]
     lines += [
@@ -128,10 +175,10 @@ def speed_table() -> str:
     ]
     lines += [
         "",
-        f"An SR-UNet34 forward pass on that room adds {conv['sr_unet34']['gigabytes']:.2f} GB at its peak.",
+        f"A forward pass of SR-UNet34 on that room raises the peak memory by {conv['sr_unet34']['gigabytes']:.2f} GB.",
         "",
-        f"`benchmarks/encode.py`, {_machine(encode)}, from numpy points to numpy features, {encode['points']} points "
-        f"in {encode['voxels']} voxels:",
+        f"## encode\n\n`python -m benchmarks.speed.encode`; {_machine(encode)}. From numpy points to numpy features, "
+        f"{encode['points']} points in {encode['voxels']} voxels:",
         "",
         "| architecture | precision | median | best |",
         "| --- | --- | ---: | ---: |",
@@ -143,17 +190,18 @@ def speed_table() -> str:
     speed = rooms["speed"]
     lines += [
         "",
-        f"`benchmarks/rooms.py`, {_machine(rooms)}: {speed['frames_per_second_two_processes']:.1f} rendered frames of "
-        f"240×320 a second with two processes, {speed['processor_seconds_per_frame']:.3f} processor seconds a frame.",
+        f"## Procedural rooms\n\n`python -m benchmarks.speed.rooms`; {_machine(rooms)}. "
+        f"{speed['frames_per_second_two_processes']:.1f} rendered frames of 240×320 a second with two processes, "
+        f"{speed['processor_seconds_per_frame']:.3f} processor seconds a frame.",
     ]
     frames = _result("frames")
     open3d = frames["machine"]["versions"]["open3d"]
     ours, peer = ({row["side"]: row for row in frames["rows"]}[side]["frames a second"] for side in ("ours", "open3d"))
     lines += [
         "",
-        f"`benchmarks/frames.py`, {_machine(frames)}: {ours:.0f} real frames of 640×480 a second, files to voxels, "
-        f"in two loader processes; Open3D {open3d}: {peer:.0f}; the same points to "
-        f"{frames['largest_difference_metres']:.0e} m.",
+        f"## Reading frames\n\n`python -m benchmarks.speed.frames`; {_machine(frames)}. {ours:.0f} real frames of "
+        f"640×480 a second from files to voxels in two loader processes; Open3D {open3d}: {peer:.0f}. The points of "
+        f"the two differ by at most {frames['largest_difference_metres']:.0e} m.",
     ]
     return "\n".join(lines)
 
@@ -163,10 +211,15 @@ def _result(name: str) -> dict[str, Any]:
     return result
 
 
+def _page(name: str) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((ROOT / "docs" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    return result
+
+
 def _machine(result: dict[str, Any]) -> str:
     machine = result["machine"]
     load = machine.get("load", machine.get("load_before"))
-    return f"{machine['processor']}, {machine['cores']} cores, load {load:g} before it"
+    return f"{machine['processor']}, {machine['cores']} cores, load average {load:g} before the measurement"
 
 
 def realism_table() -> str:
@@ -193,15 +246,17 @@ def recipes_table() -> str:
         data = ", ".join(entry.name for entry in recipe.data)
         frames = sum(entry.per_step for entry in recipe.data) * recipe.accumulate
         voxel = f"{recipe.backbone.input_spec.voxel_size * 100:g} cm"
-        rows.append(
-            f"| [`{name}`](../recipes/pretraining/{name}.yaml) | `{recipe.method}` | `{recipe.backbone.name}`, {voxel} | {teacher} "
-            f"| {data} | {recipe.steps} × {frames} |"
-        )
+        link = f"[`{name}`](../recipes/pretraining/{name}.yaml)"
+        student = f"`{recipe.backbone.name}`, {voxel}"
+        steps = f"{recipe.steps} × {frames}"
+        rows.append(f"| {link} | `{recipe.method}` | {student} | {teacher} | {data} | {steps} |")
     return "\n".join(rows)
 
 
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
-    "README.md": {"weights": weights_table, "proof": proof_table, "gain": gain_table, "speed": speed_table},
+    "README.md": {"weights-short": short_weights_table, "results-short": short_results_table},
+    "docs/weights.md": {"weights": weights_table, "probes": probes_table, "fine-tuning": fine_tuning_table},
+    "docs/speed.md": {"speed": speed_table},
     "docs/rooms.md": {"realism": realism_table},
     "docs/training.md": {"recipes": recipes_table},
 }

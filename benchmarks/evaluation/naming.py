@@ -1,0 +1,62 @@
+"""Points of a real kitchen named without one 3D label, held against what the teacher sees in their own images."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+
+from benchmarks.evaluation.material import KITCHEN_CLASSES, VOC_NAMES, Amount, Material, cloud_of, teacher_label
+from benchmarks.evaluation.students import Pretrained
+from benchmarks.machine import VOC_TEACHER
+from ppkt_zoo.data.fuse import fuse
+from ppkt_zoo.evaluation.metrics import Confusion
+from ppkt_zoo.evaluation.teacher_classes import find_teacher_classes
+from ppkt_zoo.points.cloud import CloudBatch
+from ppkt_zoo.teachers.teacher import VOC_CLASSES
+from ppkt_zoo.visualization.classes import segmentation_picture
+
+
+@torch.no_grad()
+def named(student: Pretrained, material: Material, seeds: Sequence[int]) -> dict[str, object]:
+    """mIoU over the kitchen's classes and IoU of each, a value a seed."""
+    teacher = student.teacher([material.shared / VOC_TEACHER])
+    frames, backbone, amount = material.kitchen, student.backbone, material.amount
+    level = list(backbone.level_channels)[-1]
+    iou = []
+    for seed in seeds:
+        images = [frames[number].color for number in _drawn(amount.looked_at, amount, seed)]
+        classes = find_teacher_classes(teacher, VOC_CLASSES, student.projection, images, seed=seed)
+        number_of = np.array([KITCHEN_CLASSES.index(VOC_NAMES.get(name, "background")) for name in classes.names])
+        confusion = Confusion(len(KITCHEN_CLASSES))
+        for number in _drawn(amount.named, amount, seed):
+            one = cloud_of(frames[number])
+            features = backbone(CloudBatch.collate([one.cloud])).at(level, torch.arange(len(one.cloud)))
+            confusion.update(teacher_label(material.labeller, one), number_of[classes.of_points(features).numpy()])
+        iou.append(np.nan_to_num(confusion.iou()))
+    table = np.stack(iou)
+    return {
+        "miou": table.mean(axis=1).tolist(),
+        "classes": {name: table[:, row].tolist() for row, name in enumerate(KITCHEN_CLASSES)},
+    }
+
+
+@torch.no_grad()
+def draw_named(student: Pretrained, material: Material) -> Image.Image:
+    """The stretch of the walk whose points are named, fused, in the teacher's classes."""
+    teacher = student.teacher([material.shared / VOC_TEACHER])
+    frames, amount = material.kitchen, material.amount
+    images = [frames[number].color for number in _drawn(amount.looked_at, amount, 0)]
+    classes = find_teacher_classes(teacher, VOC_CLASSES, student.projection, images)
+    room = fuse(frames, range(*amount.named, 2), voxel=0.02, far=4.5)
+    features = student.backbone.encode(torch.from_numpy(room.xyz), torch.from_numpy(room.rgb))
+    label = classes.of_points(features).numpy()
+    title = f"the teacher's classes by {student.name}, no 3D label"
+    return segmentation_picture(room.xyz, room.rgb, label, classes.names, title=title)
+
+
+def _drawn(between: tuple[int, int], amount: Amount, seed: int) -> list[int]:
+    """Some frames of a stretch of the walk, rising."""
+    first, last = between
+    drawn = np.random.default_rng([seed, 47]).permutation(last - first)[: amount.named_per_seed]
+    return sorted(first + int(number) for number in drawn)

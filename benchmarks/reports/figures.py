@@ -1,0 +1,56 @@
+"""Figures as text, and how two rows of figures compare: the one place for intervals, verdicts and tables of a page."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ppkt_zoo.evaluation.statistics import Interval, mean_interval, paired_difference
+
+ABOVE, BELOW = "significantly above", "significantly below"
+SAME, FEW = "no significant difference", "too few seeds"
+Verdict = dict[str, Any]
+
+
+def interval(values: Sequence[float], places: int = 3) -> str:
+    """Mean of one value a seed, with its 95 % interval."""
+    found = mean_interval(values)
+    return f"{found.mean:.{places}f} [{found.low:.{places}f}, {found.high:.{places}f}]"
+
+
+def signed(found: Mapping[str, Any] | Interval) -> str:
+    """A verdict's difference as ``+mean [low, high]``."""
+    mean, low, high = (_entry(found, name) for name in ("mean", "low", "high"))
+    return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def difference(first: Sequence[float], second: Sequence[float]) -> str:
+    """Mean and 95 % interval of first − second, paired by seed."""
+    return signed(paired_difference(first, second))
+
+
+def verdict(first: Sequence[float], second: Sequence[float], enough: int = 2) -> Verdict:
+    """First − second, paired by seed, and what the interval allows to say; fewer seeds than `enough` say nothing."""
+    found = paired_difference(first, second)
+    result = ABOVE if found.low > 0 else BELOW if found.high < 0 else SAME
+    return {
+        "mean": round(found.mean, 6),
+        "low": round(found.low, 6),
+        "high": round(found.high, 6),
+        "seeds": found.n,
+        "result": result if found.n >= enough else FEW,
+    }
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> str:
+    """A Markdown table; the first columns are words and stand left, the others right."""
+    rule = ["---"] * words + ["---:"] * (len(head) - words)
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows])
+
+
+def code(name: str) -> str:
+    """A name as code."""
+    return f"`{name}`"
+
+
+def _entry(found: Mapping[str, Any] | Interval, name: str) -> float:
+    value: float = found[name] if isinstance(found, Mapping) else getattr(found, name)
+    return value

@@ -1,0 +1,82 @@
+"""The goals that were set before anything was measured, in one table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.reports.figures import ABOVE, signed
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a comparison, or a figure alone, was to reach.
+
+    Attributes:
+        page: whose figures decide.
+        key: of the figure, for the page's module.
+        text: what was to be reached, for the page.
+        at_least: least mean, or least mean difference.
+        significant: whether the difference must be significantly above zero.
+    """
+
+    page: str
+    key: str
+    text: str
+    at_least: float | None = None
+    significant: bool = False
+
+    def reached(self, found: Mapping[str, Any]) -> bool:
+        """Whether a verdict, or a figure with its mean, is enough."""
+        enough = self.at_least is None or found["mean"] >= self.at_least
+        return enough and (not self.significant or found["result"] == ABOVE)
+
+
+GOALS = (
+    Goal("first_weight", "kitchen", "real kitchen, linear probe: mIoU of at least 0.50", 0.50),
+    Goal(
+        "first_weight",
+        "mosd",
+        "real table tops, 5 labelled frames: fine-tuned mIoU at least 0.05 above scratch, significantly",
+        0.05,
+        True,
+    ),
+    Goal("downstream", "segmentation, scratch", "segmentation: `ppkt_voc` significantly above scratch", None, True),
+    Goal("downstream", "detection, scratch", "detection: `ppkt_voc` significantly above scratch", None, True),
+    Goal(
+        "downstream",
+        "segmentation, point_contrast",
+        "segmentation: `ppkt_voc` significantly above `point_contrast`",
+        None,
+        True,
+    ),
+    Goal("downstream", "table tops, scratch", "real table tops, 5 frames: mIoU at least 0.07 above scratch", 0.07),
+    Goal(
+        "downstream",
+        "table tops, point_contrast",
+        "real table tops, 5 frames: `ppkt_voc` significantly above `point_contrast`",
+        None,
+        True,
+    ),
+)
+
+
+def judge(page: str, found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The page's goals whose figures were measured, each with what was found and whether it is reached."""
+    judged = []
+    for goal in GOALS:
+        figure = found.get(goal.key) if goal.page == page else None
+        if figure is not None:
+            judged.append({"goal": goal.text, **figure, "reached": goal.reached(figure)})
+    return judged
+
+
+def goal_rows(judged: list[dict[str, Any]]) -> list[list[str]]:
+    """Rows of the page's table: goal, found, reached or not."""
+    return [
+        [
+            one["goal"],
+            signed(one) if "result" in one else f"{one['mean']:.3f} [{one['low']:.3f}, {one['high']:.3f}]",
+            "reached" if one["reached"] else "**not reached**",
+        ]
+        for one in judged
+    ]

@@ -1,0 +1,1 @@
+"""Seconds and bytes: each module measures one thing and writes `benchmarks/results/NAME.json`."""
