@@ -1,5 +1,7 @@
 """Single labelled RGB-D frames as labelled scenes: a class for every pixel with depth."""
 
+import numpy as np
+
 from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.data.readers.plain import OBJECT_CLASSES
 from ppkt_zoo.data.scenes import LabelledScene
@@ -41,14 +43,26 @@ class FrameScenes:
         if frame.label is None:
             raise FrameError(f"frame {frame.name} has no labels: NAME.object.png is missing beside it")
         xyz, rgb, pixel = frame.points(self._stride)
+        return self._scene(frame.name, xyz, rgb, pixel_values(frame.label, pixel))
+
+    def _scene(
+        self,
+        name: str,
+        xyz: np.ndarray,
+        rgb: np.ndarray,
+        label: np.ndarray,
+        boxes: np.ndarray | None = None,
+        box_label: np.ndarray | None = None,
+    ) -> LabelledScene:
+        """A frame's points (M, 3), colours and labels as a scene of this source."""
         return LabelledScene(
             xyz=xyz,
             rgb=rgb,
-            label=pixel_values(frame.label, pixel),
+            label=label,
             instance=None,
-            boxes=None,
-            box_label=None,
+            boxes=boxes,
+            box_label=box_label,
             classes=self.classes,
             box_classes=self.box_classes,
-            name=frame.name,
+            name=name,
         )

@@ -99,33 +99,26 @@ def subset(source: FrameSource, indices: Iterable[int] | slice) -> Subset:
     return Subset(source, indices)
 
 
-class EveryNth:
+class EveryNth(Subset):
     """Every n-th frame of a source."""
 
     def __init__(self, source: FrameSource, every: int) -> None:
-        self._source = source
-        self._indices = range(0, len(source), every)
+        super().__init__(source, slice(None, None, every))
+        self._every = every
 
     @property
     def name(self) -> str:
         """The source's name, with the step where it isn't one."""
-        step = self._indices.step
-        return self._source.name if step == 1 else f"{self._source.name}-every{step}"
+        return self._source.name if self._every == 1 else f"{self._source.name}-every{self._every}"
 
     @property
     def identity(self) -> str:
         """What decides its frames: those of the source, and the step."""
-        return f"{getattr(self._source, 'identity', self._source.name)}-every{self._indices.step}"
+        return f"{getattr(self._source, 'identity', self._source.name)}-every{self._every}"
 
     def fingerprint(self) -> str:
         """Digits that change when a frame does, see :func:`ppkt_zoo.data.fingerprint.fingerprint_of`."""
-        return fingerprint_of_parts("every", self._indices.step, fingerprint_of(self._source))
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __getitem__(self, index: int) -> RGBDFrame:
-        return self._source[self._indices[index]]
+        return fingerprint_of_parts("every", self._every, fingerprint_of(self._source))
 
 
 class Joined:

@@ -185,3 +185,21 @@ def test_the_real_living_room(shared):
     # The walls of a room are planes: few voxels hold most of the floor's height.
     heights = np.bincount(((cloud.xyz[:, 2] - cloud.xyz[:, 2].min()) / 0.02).astype(int))
     assert heights.max() > 5 * np.median(heights[heights > 0])
+
+
+def test_the_points_of_a_frame_keep_their_colours_and_pixels():
+    frame = RGBDFrame(**arrays())
+    xyz, rgb, pixel = frame.points(stride=3)
+    u, v = pixel.T
+    assert (u % 3 == 0).all()
+    assert (v % 3 == 0).all()
+    np.testing.assert_array_equal(rgb, frame.color[v, u])
+    seen = np.linalg.inv(frame.pose) @ np.column_stack([xyz, np.ones(len(xyz))]).T
+    np.testing.assert_allclose(seen[2], frame.depth[v, u], atol=1e-4)
+    np.testing.assert_allclose((CAMERA @ seen[:3] / seen[2])[:2], pixel.T, atol=1e-2)
+
+
+def test_the_points_of_a_frame_without_pose_lie_before_the_camera():
+    frame = RGBDFrame(**arrays(pose=None))
+    xyz, _, pixel = frame.points()
+    np.testing.assert_array_equal(xyz[:, 2], frame.depth[pixel[:, 1], pixel[:, 0]])

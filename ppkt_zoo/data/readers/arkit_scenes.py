@@ -11,7 +11,7 @@ from ppkt_zoo.data.gravity import Matrix, Up, check_up
 from ppkt_zoo.data.readers.cameras import Intrinsics, as_intrinsics, check_intrinsics, pinhole, read_numbers
 from ppkt_zoo.data.readers.images import check_depth_scale, read_color, read_depth
 from ppkt_zoo.data.readers.number_text import numbers_of, read_text
-from ppkt_zoo.data.readers.timestamps import TimedPoses, associate, rotation_of, timed_poses
+from ppkt_zoo.data.readers.timestamps import TimedPoses, pair_images, rotation_of, timed_poses
 from ppkt_zoo.data.subset import check_name, entries, existing_folder
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.files.strict_json import parse_json
@@ -69,24 +69,18 @@ class ARKitScenes:
         self._trajectory = _read_trajectory(self._frames_folder / "lowres_wide.traj")
         self._intrinsics = None if intrinsics is None else as_intrinsics(intrinsics)
         color_times, depth_times = sorted(colors), sorted(depths)
-        pairs = [
-            (color_times[one], depth_times[two]) for one, two in associate(color_times, depth_times, _SAME_INSTANT)
-        ]
-        kept = [(color, depth) for color, depth in pairs if self._pose_time(depth) is not None]
-        self.unmatched = {
-            "color": len(colors) - len(pairs),
-            "depth": len(depths) - len(pairs),
-            "pose": len(pairs) - len(kept),
-        }
+        kept, self.unmatched = pair_images(
+            color_times, depth_times, _SAME_INSTANT, lambda time: self._pose_time(time) is not None
+        )
         if not kept:
             raise FrameError(
                 f"{self._frames_folder}: none of {len(colors)} images in lowres_wide/ has a depth image of "
                 f"lowres_depth/ ({len(depths)}) of the same time and poses of lowres_wide.traj around it: "
                 "are these files of one scan?"
             )
-        self._times = [depth for _, depth in kept]
-        self._color_files = [colors[color] for color, _ in kept]
-        self._depth_files = [depths[depth] for _, depth in kept]
+        self._times = [depth_times[depth] for _, depth in kept]
+        self._color_files = [colors[color_times[color]] for color, _ in kept]
+        self._depth_files = [depths[time] for time in self._times]
 
     def __len__(self) -> int:
         return len(self._times)

@@ -18,6 +18,7 @@ __all__ = [
     "Intrinsics",
     "Matrix",
     "as_intrinsics",
+    "camera_of",
     "check_intrinsics",
     "find_camera",
     "given_camera",
@@ -84,6 +85,21 @@ def read_intrinsics(path: Path) -> Matrix:
 def find_camera(folder: Path, first: tuple[str, ...] = ()) -> Path | None:
     """The file of intrinsics in a folder, None where there is none; names of ``first`` go before the others."""
     return next((folder / name for name in (*first, *CAMERA_FILES) if (folder / name).is_file()), None)
+
+
+def camera_of(*folders: Path, hint: str = "") -> Camera:
+    """The camera of the first of these folders that holds a file of intrinsics.
+
+    Raises:
+        FrameError: none of them does (``hint`` ends the message), or the file holds no pinhole camera.
+    """
+    found = next(filter(None, map(find_camera, folders)), None)
+    if found is None:
+        raise FrameError(
+            f"{folders[0] / CAMERA_FILES[0]}: this intrinsics file is missing: write the 3×3 matrix there, or give "
+            f"intrinsics=(fx, fy, cx, cy) (--intrinsics in commands){hint}"
+        )
+    return read_checked_camera(found)
 
 
 def read_pose(path: Path) -> Matrix:

@@ -13,18 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppkt_zoo.data.gravity import FRAME_UP, WORLD_UP, Matrix, Up, check_up
-from ppkt_zoo.data.readers.cameras import (
-    CAMERA_FILES,
-    Camera,
-    Intrinsics,
-    find_camera,
-    given_camera,
-    read_checked_camera,
-    read_pose,
-)
-from ppkt_zoo.data.readers.images import find_color, read_color, read_depth, read_ids
-from ppkt_zoo.data.readers.posed import PosedFolder
+from ppkt_zoo.data.gravity import FRAME_UP, WORLD_UP, Up, check_up
+from ppkt_zoo.data.readers.cameras import Intrinsics, camera_of, given_camera
+from ppkt_zoo.data.readers.images import read_ids
+from ppkt_zoo.data.readers.posed import NamedFrames
 from ppkt_zoo.data.subset import check_name, entries, natural_key
 from ppkt_zoo.errors import FrameError
 
@@ -34,7 +26,7 @@ _PARTS = (".color.jpg", ".color.jpeg", ".color.png", ".depth.png", ".pose.txt", 
 _POSE = ".pose.txt"
 
 
-class PlainFrames(PosedFolder):
+class PlainFrames(NamedFrames):
     """The frames of a plain folder.
 
     Where an ``object.png`` stands beside a frame, its ids become ``instance`` (0 none), and ``label`` is
@@ -63,20 +55,7 @@ class PlainFrames(PosedFolder):
         self._posed = bool(posed)
         self._check_poses(posed)
         self._up = check_up(up, WORLD_UP if self._posed else FRAME_UP)
-        self._camera = _find_camera(self.folder) if intrinsics is None else given_camera(intrinsics)
-
-    def __len__(self) -> int:
-        return len(self._stems)
-
-    def color_file(self, index: int) -> Path:
-        """Where a frame's colour is stored."""
-        return find_color(self.folder, f"{self._stems[index]}.color")
-
-    def _frame_name(self, index: int) -> str:
-        return self._stems[index]
-
-    def _color(self, index: int) -> NDArray[np.uint8]:
-        return read_color(self.color_file(index))
+        self._camera = camera_of(self.folder) if intrinsics is None else given_camera(intrinsics)
 
     def _labels(self, index: int) -> dict[str, NDArray[Any]]:
         file = self.folder / f"{self._stems[index]}.object.png"
@@ -85,9 +64,6 @@ class PlainFrames(PosedFolder):
         ids = read_ids(file)
         return {"label": (np.minimum(ids, len(OBJECT_CLASSES)) - 1).astype(np.int16), "instance": ids}
 
-    def _stored_pose(self, index: int) -> Matrix:
-        return read_pose(self.folder / f"{self._stems[index]}{_POSE}")
-
     def _check_poses(self, posed: set[str]) -> None:
         missing = [stem for stem in self._stems if stem not in posed]
         if self._posed and 2 * len(missing) > len(self._stems):
@@ -95,9 +71,6 @@ class PlainFrames(PosedFolder):
                 f"{self.folder / (missing[0] + _POSE)}: this pose is missing ({len(missing)} of {len(self._stems)} "
                 "frames have none): give every frame a pose, or none"
             )
-
-    def _depth(self, index: int) -> NDArray[np.float32]:
-        return read_depth(self.folder / f"{self._stems[index]}.depth.png", self._depth_scale)
 
 
 def _list_stems(folder: Path) -> tuple[list[str], set[str]]:
@@ -111,13 +84,3 @@ def _list_stems(folder: Path) -> tuple[list[str], set[str]]:
             (posed if part == _POSE else stems).add(path.name.removesuffix(part))
     # A pose alone is a frame too, one that cannot be read.
     return sorted(stems | posed, key=natural_key), posed
-
-
-def _find_camera(folder: Path) -> Camera:
-    found = find_camera(folder)
-    if found is None:
-        raise FrameError(
-            f"{folder / CAMERA_FILES[0]}: this intrinsics file is missing: write the 3×3 matrix there, "
-            "or give intrinsics=(fx, fy, cx, cy) (--intrinsics in commands)"
-        )
-    return read_checked_camera(found)

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.gravity import DepthView, Matrix, aligned, upright_pose, world_to_z_up
-from ppkt_zoo.data.readers.cameras import Camera
-from ppkt_zoo.data.readers.images import check_depth_scale
+from ppkt_zoo.data.readers.cameras import Camera, read_pose
+from ppkt_zoo.data.readers.images import check_depth_scale, find_color, read_color, read_depth
 from ppkt_zoo.data.subset import existing_folder
 
-__all__ = ["Posed", "PosedFolder"]
+__all__ = ["NamedFrames", "Posed", "PosedFolder"]
 
 
 class Posed:
@@ -91,3 +91,31 @@ class PosedFolder(Posed):
 
     def _view(self, index: int) -> DepthView:
         return self._depth(index), self._camera.matrix
+
+
+class NamedFrames(PosedFolder):
+    """Frames by name: ``NAME.color.png`` (or ``.jpg``), ``NAME.depth.png``, ``NAME.pose.txt``.
+
+    A reader sets ``_stems``, the names in their order.
+    """
+
+    _stems: list[str]
+
+    def __len__(self) -> int:
+        return len(self._stems)
+
+    def color_file(self, index: int) -> Path:
+        """Where a frame's colour is stored."""
+        return find_color(self.folder, f"{self._stems[index]}.color")
+
+    def _frame_name(self, index: int) -> str:
+        return self._stems[index]
+
+    def _color(self, index: int) -> NDArray[np.uint8]:
+        return read_color(self.color_file(index))
+
+    def _depth(self, index: int) -> NDArray[np.float32]:
+        return read_depth(self.folder / f"{self._stems[index]}.depth.png", self._depth_scale)
+
+    def _stored_pose(self, index: int) -> Matrix:
+        return read_pose(self.folder / f"{self._stems[index]}.pose.txt")

@@ -2,21 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ppkt_zoo.data.gravity import WORLD_UP, Matrix, Up, check_up
-from ppkt_zoo.data.readers.cameras import (
-    CAMERA_FILES,
-    Camera,
-    Intrinsics,
-    find_camera,
-    given_camera,
-    read_checked_camera,
-    read_pose,
-)
-from ppkt_zoo.data.readers.images import find_color, read_color, read_depth
-from ppkt_zoo.data.readers.posed import PosedFolder
+from ppkt_zoo.data.gravity import WORLD_UP, Up, check_up
+from ppkt_zoo.data.readers.cameras import Intrinsics, camera_of, given_camera
+from ppkt_zoo.data.readers.posed import NamedFrames
 from ppkt_zoo.data.subset import check_name, entries, natural_key
 from ppkt_zoo.errors import FrameError
 
@@ -25,7 +13,7 @@ PUBLISHED_INTRINSICS = (585.0, 585.0, 320.0, 240.0)
 _PARTS = (".color.png", ".color.jpg", ".color.jpeg", ".depth.png", ".pose.txt")
 
 
-class SevenScenes(PosedFolder):
+class SevenScenes(NamedFrames):
     """The frames of one sequence (``frame-NNNNNN.color.png``, …), or of a scene with ``seq-NN`` folders.
 
     The published colour and depth are from two lenses and not registered; they are read as if they were.
@@ -53,26 +41,11 @@ class SevenScenes(PosedFolder):
                 f"{self.folder}: no frames of 7-Scenes here: expected frame-NNNNNN.color.png (or .jpg), "
                 ".depth.png and .pose.txt, or folders seq-NN of them"
             )
-        self._camera = _find_camera(self.folder) if intrinsics is None else given_camera(intrinsics)
-
-    def __len__(self) -> int:
-        return len(self._stems)
-
-    def color_file(self, index: int) -> Path:
-        """Where a frame's colour is stored."""
-        return find_color(self.folder, f"{self._stems[index]}.color")
-
-    def _frame_name(self, index: int) -> str:
-        return self._stems[index]
-
-    def _color(self, index: int) -> NDArray[np.uint8]:
-        return read_color(self.color_file(index))
-
-    def _stored_pose(self, index: int) -> Matrix:
-        return read_pose(self.folder / f"{self._stems[index]}.pose.txt")
-
-    def _depth(self, index: int) -> NDArray[np.float32]:
-        return read_depth(self.folder / f"{self._stems[index]}.depth.png", self._depth_scale)
+        if intrinsics is None:
+            above = self.folder.resolve().parent
+            self._camera = camera_of(self.folder, above, hint="; the data set's page states 585, 585, 320, 240")
+        else:
+            self._camera = given_camera(intrinsics)
 
 
 def _list_stems(folder: Path) -> list[str]:
@@ -84,13 +57,3 @@ def _list_stems(folder: Path) -> list[str]:
             check_name(path)
             stems.add(path.relative_to(folder).as_posix().removesuffix(part))
     return sorted(stems, key=natural_key)
-
-
-def _find_camera(folder: Path) -> Camera:
-    found = find_camera(folder) or find_camera(folder.resolve().parent)
-    if found is None:
-        raise FrameError(
-            f"{folder / CAMERA_FILES[0]}: this intrinsics file is missing: write the 3×3 matrix there, or give "
-            "intrinsics=(fx, fy, cx, cy) (--intrinsics in commands); the data set's page states 585, 585, 320, 240"
-        )
-    return read_checked_camera(found)

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ppkt_zoo.data.frame_scenes import FrameScenes
 from ppkt_zoo.data.readers.sun_rgbd import SunRGBD
 from ppkt_zoo.data.scenes import LabelledScene
 
 
-class SunScenes:
+class SunScenes(FrameScenes):
     """One scene for each frame of SUN RGB-D: every pixel with depth as a point, boxes of ten classes.
 
     The boxes have no points of their own in this data set, so ``label`` is −1 everywhere and ``classes`` is empty.
@@ -21,31 +22,15 @@ class SunScenes:
         FrameError: as there; frames and boxes are checked when a scene is read.
     """
 
-    classes: tuple[str, ...] = ()
+    frames: SunRGBD
     box_classes = SunRGBD.box_classes
 
     def __init__(self, folder: Path | str, depth: str = "bfx") -> None:
-        self.frames = SunRGBD(folder, depth=depth)
-
-    @property
-    def name(self) -> str:
-        """What reports call this source."""
-        return self.frames.name
-
-    def __len__(self) -> int:
-        return len(self.frames)
+        super().__init__(SunRGBD(folder, depth=depth), classes=())
 
     def __getitem__(self, index: int) -> LabelledScene:
+        """A frame's cloud and boxes."""
         frame, boxes = self.frames[index], self.frames.boxes(index)
         xyz, rgb, _ = frame.points()
-        return LabelledScene(
-            xyz=xyz,
-            rgb=rgb,
-            label=np.full(len(xyz), -1, dtype=np.int16),
-            instance=None,
-            boxes=boxes.boxes,
-            box_label=boxes.label,
-            classes=self.classes,
-            box_classes=self.box_classes,
-            name=frame.name,
-        )
+        label = np.full(len(xyz), -1, dtype=np.int16)
+        return self._scene(frame.name, xyz, rgb, label, boxes.boxes, boxes.label)

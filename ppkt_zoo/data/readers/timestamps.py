@@ -1,5 +1,6 @@
 """Things with time stamps: pairing images of two cameras, and where a camera was at a given time."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +48,25 @@ def associate(first: ArrayLike, second: ArrayLike, tolerance: float) -> list[tup
             free_one[index] = free_two[other] = False
             pairs.append((index, other))
     return sorted(pairs, key=lambda pair: (one[pair[0]], pair[0]))
+
+
+def pair_images(
+    color: Sequence[float] | Vector, depth: Sequence[float] | Vector, tolerance: float, posed: Callable[[float], bool]
+) -> tuple[list[tuple[int, int]], dict[str, int]]:
+    """Colour and depth images of one instant for which there is a pose, and how many were left out.
+
+    Args:
+        color, depth: stamps in seconds (N,) and (M,).
+        tolerance: as for :func:`associate`.
+        posed: whether there is a pose at the time of a depth image.
+
+    Returns:
+        Places of the images in either list, and the number of colour images without depth (``color``), of depth
+        images without colour (``depth``) and of pairs without a pose (``pose``).
+    """
+    pairs = associate(color, depth, tolerance)
+    kept = [pair for pair in pairs if posed(float(depth[pair[1]]))]
+    return kept, {"color": len(color) - len(pairs), "depth": len(depth) - len(pairs), "pose": len(pairs) - len(kept)}
 
 
 @dataclass(frozen=True)

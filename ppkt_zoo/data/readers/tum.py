@@ -11,7 +11,7 @@ from ppkt_zoo.data.readers.cameras import Intrinsics, given_camera, pinhole
 from ppkt_zoo.data.readers.images import read_color, read_depth
 from ppkt_zoo.data.readers.number_text import numbers_of, read_text
 from ppkt_zoo.data.readers.posed import PosedFolder
-from ppkt_zoo.data.readers.timestamps import TimedPoses, associate, quaternion_rotation, timed_poses
+from ppkt_zoo.data.readers.timestamps import TimedPoses, pair_images, quaternion_rotation, timed_poses
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.files.names import below
 
@@ -61,15 +61,9 @@ class TumRGBD(PosedFolder):
         color_times, self._color_files = _read_list(self.folder / "rgb.txt")
         self._depth_times, self._depth_files = _read_list(self.folder / "depth.txt")
         self._trajectory = _read_poses(self.folder / "groundtruth.txt")
-        pairs = associate(color_times, self._depth_times, _TOLERANCE)
-        self._pairs = [
-            pair for pair in pairs if self._trajectory.covers(float(self._depth_times[pair[1]]), _LONGEST_GAP)
-        ]
-        self.unmatched = {
-            "color": len(color_times) - len(pairs),
-            "depth": len(self._depth_times) - len(pairs),
-            "pose": len(pairs) - len(self._pairs),
-        }
+        self._pairs, self.unmatched = pair_images(
+            color_times, self._depth_times, _TOLERANCE, lambda time: self._trajectory.covers(time, _LONGEST_GAP)
+        )
         if not self._pairs:
             raise FrameError(
                 f"{self.folder}: no colour image of rgb.txt ({len(color_times)}) has a depth image of depth.txt "

@@ -1,13 +1,15 @@
-"""Colours as files hold them, to uint8; one rule for all file formats."""
+"""Colours as files hold them, to uint8, and out of rows with named fields; one rule for all file formats."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.points.files.color_names import Columns
 
-__all__ = ["as_uint8", "bytes_of", "from_harmonics", "unpacked"]
+__all__ = ["as_uint8", "bytes_of", "from_harmonics", "pick_fields", "unpacked"]
 
 # Y of degree 0: what a Gaussian splat multiplies its f_dc with.
 _HARMONIC = 0.28209479177387814
@@ -123,3 +125,30 @@ def _rounded(colors: NDArray[Any], factor: float) -> NDArray[np.uint8]:
         part = colors[at : at + _ROWS].astype(np.float64) * factor
         found[at : at + _ROWS] = np.clip(np.rint(part), 0, 255)
     return found
+
+
+def pick_fields(
+    rows: NDArray[Any], names: Sequence[str], columns: Columns, where: str, text: bool = False
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Positions (N, 3) and colours (N, 3) or None out of rows with named fields.
+
+    Args:
+        rows: a structured array (N,).
+        names: of the fields, as ``columns`` counts them.
+        columns: which fields hold what.
+        where: begins the message.
+        text: whether the numbers were written as text.
+
+    Raises:
+        InputError: packed colours are none.
+    """
+    xyz = np.stack([rows[names[place]] for place in columns.xyz], axis=1)
+    if not columns.colors:
+        return xyz, None
+    colors = np.stack([rows[names[place]] for place in columns.colors], axis=1)
+    if columns.form == "packed":
+        if colors.dtype.kind == "f" and (text or colors.dtype.itemsize > 4):
+            # A hole may have no colour.
+            colors[~np.isfinite(xyz).all(axis=1)] = 0
+        return xyz, unpacked(colors[:, 0], where, text)
+    return xyz, from_harmonics(colors) if columns.form == "harmonics" else colors

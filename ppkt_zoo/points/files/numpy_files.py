@@ -8,7 +8,7 @@ import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -26,8 +26,7 @@ from ppkt_zoo.points.files.color_names import (
     plain_name,
     warn_of_lost_colors,
 )
-from ppkt_zoo.points.files.colors import from_harmonics, unpacked
-from ppkt_zoo.points.files.picked_fields import pick_fields
+from ppkt_zoo.points.files.colors import from_harmonics, pick_fields, unpacked
 
 __all__ = ["named_arrays", "parse_npy", "parse_npz"]
 
@@ -60,19 +59,7 @@ def parse_npz(content: bytes, where: str) -> _Cloud:
         InputError: the archive is damaged or too large, or holds no such arrays.
     """
     with memory_named(where, InputError):
-        try:
-            _check_directory(content, where)
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                members = _members(archive, where)
-                wanted = _wanted(list(members), where)
-                MAX_BYTES.check(
-                    sum(members[name].file_size for name in wanted), f"{where}: unpacked, its arrays", InputError
-                )
-                arrays = {name: _unpack(archive, members[name], f"{where}, {name}") for name in wanted}
-        except InputError:
-            raise
-        except _ZIP_DAMAGE as error:
-            raise InputError(f"{where}: this .npz file is cut short or damaged ({one_line(error, 200)})") from error
+        arrays = _arrays(content, lambda names: _wanted(names, where), where, "this .npz file is")
         return _cloud(arrays, where)
 
 
@@ -82,21 +69,34 @@ def named_arrays(content: bytes, names: Sequence[str], where: str) -> dict[str, 
     Raises:
         InputError: the archive is damaged or too large, or lacks one of them.
     """
+
+    def wanted(held: list[str]) -> Sequence[str]:
+        missing = [name for name in names if name not in held]
+        if missing:
+            raise InputError(f"{where}: it has no {', '.join(missing)}")
+        return names
+
     with memory_named(where, InputError):
-        try:
-            _check_directory(content, where)
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                members = _members(archive, where)
-                missing = [name for name in names if name not in members]
-                if missing:
-                    raise InputError(f"{where}: it has no {', '.join(missing)}")
-                unpacked_size = sum(members[name].file_size for name in names)
-                MAX_BYTES.check(unpacked_size, f"{where}: unpacked, its arrays", InputError)
-                return {name: _unpack(archive, members[name], f"{where}, {name}") for name in names}
-        except InputError:
-            raise
-        except _ZIP_DAMAGE as error:
-            raise InputError(f"{where}: it is cut short or damaged ({one_line(error, 200)})") from error
+        return _arrays(content, wanted, where, "it is")
+
+
+def _arrays(
+    content: bytes, choose: Callable[[list[str]], Sequence[str]], where: str, told: str
+) -> dict[str, NDArray[Any]]:
+    """Those arrays of an archive that ``choose`` picks among the names in it."""
+    try:
+        _check_directory(content, where)
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = _members(archive, where)
+            names = choose(list(members))
+            MAX_BYTES.check(
+                sum(members[name].file_size for name in names), f"{where}: unpacked, its arrays", InputError
+            )
+            return {name: _unpack(archive, members[name], f"{where}, {name}") for name in names}
+    except InputError:
+        raise
+    except _ZIP_DAMAGE as error:
+        raise InputError(f"{where}: {told} cut short or damaged ({one_line(error, 200)})") from error
 
 
 def parse_npy(content: bytes, where: str) -> _Cloud:

@@ -12,7 +12,7 @@ from ppkt_zoo.errors import InputError, InputWarning
 from ppkt_zoo.files.limits import memory_named
 from ppkt_zoo.files.text import one_line
 from ppkt_zoo.points.files.color_names import find_columns, warn_of_lost_colors
-from ppkt_zoo.points.files.picked_fields import pick_fields
+from ppkt_zoo.points.files.colors import pick_fields
 from ppkt_zoo.points.files.ply_header import parse_header
 from ppkt_zoo.points.files.ply_rows import vertex_rows
 
