@@ -16,7 +16,7 @@ from ppkt_zoo.backbones.shortcuts import (
     is_plain_linear,
     outputs_are_kept,
 )
-from ppkt_zoo.engine.distributed import count_of_ranks
+from ppkt_zoo.engine.distributed import world_size
 from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.sparse import SparseTensor, StridedConv3d, SubmanifoldConv3d, TransposedConv3d, pointwise
 
@@ -38,7 +38,7 @@ class VoxelBatchNorm(nn.BatchNorm1d):
         Raises:
             TrainingError: one voxel in training mode, where there is no variance.
         """
-        if self.training and self.sync and count_of_ranks() > 1:
+        if self.training and self.sync and world_size() > 1:
             return normalise_over_ranks(feats, self)
         if self.training and feats.shape[0] < 2:
             raise TrainingError(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ppkt_zoo.backbones.twins import eval_twin
-from ppkt_zoo.engine.distributed import count_of_ranks, join_rows, sum_over_ranks
+from ppkt_zoo.engine.distributed import all_gather_rows, all_reduce_sum, world_size
 from ppkt_zoo.errors import TrainingError
 
 __all__ = [
@@ -77,7 +77,7 @@ class SynchronisedBatchNorm(_BatchNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: (B, C, …) → the same. Raises TrainingError as `normalise_over_ranks` does."""
-        if self.training and count_of_ranks() > 1:
+        if self.training and world_size() > 1:
             return normalise_over_ranks(x, self)
         return super().forward(x)
 
@@ -120,7 +120,7 @@ def _joined_statistics(x: Tensor) -> tuple[int, Tensor, Tensor]:
     if len(rows):
         variance, mean = torch.var_mean(rows, dim=0, correction=0)
         mine[0, 1:] = torch.cat((mean, variance))
-    parts = join_rows(mine).rows
+    parts = all_gather_rows(mine).rows
     counts, means, variances = parts[:, :1], parts[:, 1 : channels + 1], parts[:, channels + 1 :]
     total = counts.sum()
     mean = (counts * means).sum(0) / total
@@ -169,7 +169,7 @@ class _Normalise(torch.autograd.Function):
         centred = (centred - mean.to(dy.dtype)) * inverse
         # What this process's rows say about bias and weight; DDP takes the mean of these itself.
         sums = torch.stack((dy.sum(0), (dy * centred).sum(0)))
-        of_bias, of_weight = (sum_over_ranks(sums.double()) / ctx.count).to(dy.dtype)
+        of_bias, of_weight = (all_reduce_sum(sums.double()) / ctx.count).to(dy.dtype)
         scale = inverse if weight is None else inverse * weight
         dx = (dy - of_bias - centred * of_weight) * scale
         back = dx.to(x.dtype).reshape(x.shape[0], *x.shape[2:], x.shape[1]).movedim(-1, 1)

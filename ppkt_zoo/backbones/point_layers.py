@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ppkt_zoo.backbones.blocks import VoxelBatchNorm
 from ppkt_zoo.backbones.point_kernels import LinearNormRelu, LinearNormReluMax
 from ppkt_zoo.backbones.shortcuts import foldable, folded, is_hooked, is_inference, is_plain_linear
-from ppkt_zoo.engine.distributed import count_of_ranks
+from ppkt_zoo.engine.distributed import world_size
 from ppkt_zoo.sparse import pointwise
 
 # Rows of neighbours that are worked on at a time in inference on the CPU.
@@ -40,7 +40,7 @@ class SharedLayer(nn.Module):
         norm = self.norm
         if not isinstance(norm, VoxelBatchNorm) or not norm.training or norm.weight is None:
             return False
-        alone = not norm.sync or count_of_ranks() == 1
+        alone = not norm.sync or world_size() == 1
         return not x.is_cuda and x.shape[0] > 1 and alone
 
     def _fused(self, x: Tensor, count: int) -> Tensor:

@@ -1,11 +1,11 @@
-"""`SceneDraw`: which scene a step sees, and scenes that were read once kept in memory."""
+"""`SceneSampler`: which scene a step sees, and scenes that were read once kept in memory."""
 
 import numpy as np
 
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
 from ppkt_zoo.errors import InputError
 
-__all__ = ["SceneDraw"]
+__all__ = ["SceneSampler"]
 
 # Scenes that were read stay in memory up to this; those beyond are read again each time.
 _MOST_BYTES = 2 << 30
@@ -13,7 +13,7 @@ _MOST_BYTES = 2 << 30
 _ORDER = 1
 
 
-class SceneDraw:
+class SceneSampler:
     """Scenes by their position in an endless row: all of them in a random order, then all in another.
 
     Args:
@@ -32,7 +32,7 @@ class SceneDraw:
         self._bytes = 0
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
-    def __call__(self, position: int) -> LabelledScene:
+    def sample(self, position: int) -> LabelledScene:
         """The scene at a position from 0; a pure function of the seed and the position."""
         epoch, place = divmod(position, len(self._scenes))
         if epoch != self._epoch:

@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-__all__ = ["JoinedRows", "count_of_ranks", "join_rows", "rows_of_all", "sum_over_ranks"]
+__all__ = ["JoinedRows", "all_gather_rows", "all_reduce_sum", "rows_of_all", "world_size"]
 
 
 class JoinedRows(NamedTuple):
@@ -20,39 +20,39 @@ class JoinedRows(NamedTuple):
     first: int
 
 
-def count_of_ranks() -> int:
+def world_size() -> int:
     """How many processes learn together; 1 where torch.distributed was not started."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
-def join_rows(own: Tensor) -> JoinedRows:
+def all_gather_rows(own: Tensor) -> JoinedRows:
     """Rows (n, …) of this process → those of all processes (Σ n, …); any process may have another n, or none.
 
     The gradient of a row is the sum of what all processes say about it. Where each process's loss is its rows' part
     of the joined loss times the number of processes, DDP's mean over processes is the joined loss's gradient.
     """
-    if count_of_ranks() == 1:
+    if world_size() == 1:
         return JoinedRows(own, 0)
     counts = _all_gather(torch.tensor([len(own)], device=own.device))
     sizes = [int(count) for count in torch.cat(counts).tolist()]
-    return JoinedRows(_JoinRows.apply(own, sizes), sum(sizes[: dist.get_rank()]))
+    return JoinedRows(_AllGatherRows.apply(own, sizes), sum(sizes[: dist.get_rank()]))
 
 
 @torch.no_grad()
 def rows_of_all(own: Tensor, shared: bool) -> Tensor:
     """Rows for a figure, without gradient: those of all processes where they share a step, else this one's."""
-    return join_rows(own.detach()).rows if shared else own.detach()
+    return all_gather_rows(own.detach()).rows if shared else own.detach()
 
 
-def sum_over_ranks(own: Tensor) -> Tensor:
+def all_reduce_sum(own: Tensor) -> Tensor:
     """The sum of a tensor over all processes, without gradient; ``own`` stays as it is."""
     total = own.detach().clone()
-    if count_of_ranks() > 1:
+    if world_size() > 1:
         dist.all_reduce(total)
     return total
 
 
-class _JoinRows(torch.autograd.Function):
+class _AllGatherRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, own: Tensor, sizes: list[int]) -> Tensor:
         rank = dist.get_rank()

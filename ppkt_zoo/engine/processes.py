@@ -8,7 +8,7 @@ import torch.distributed as dist
 from accelerate import Accelerator
 from torch import Tensor
 
-from ppkt_zoo.engine.distributed import count_of_ranks, sum_over_ranks
+from ppkt_zoo.engine.distributed import all_reduce_sum, world_size
 
 __all__ = ["agree_to_stop", "lines_of_all", "mean_figures", "mean_over_ranks", "sum_counts"]
 
@@ -17,12 +17,12 @@ _Any = TypeVar("_Any")
 
 def sum_counts(own: Sequence[int], accelerator: Accelerator) -> list[int]:
     """Each count summed over all processes, the same for all: what one of them decides by it, all decide."""
-    return [int(count) for count in sum_over_ranks(torch.tensor(own, device=accelerator.device)).tolist()]
+    return [int(count) for count in all_reduce_sum(torch.tensor(own, device=accelerator.device)).tolist()]
 
 
 def mean_over_ranks(own: Tensor) -> float:
     """The mean of a number over all processes: the loss of the joined batch."""
-    return float(sum_over_ranks(own.float())) / count_of_ranks()
+    return float(all_reduce_sum(own.float())) / world_size()
 
 
 def mean_figures(own: Mapping[str, float], weight: float) -> dict[str, float]:
@@ -32,7 +32,7 @@ def mean_figures(own: Mapping[str, float], weight: float) -> dict[str, float]:
         own: of this process.
         weight: how much it had to learn from, such as its pairs.
     """
-    if count_of_ranks() == 1:
+    if world_size() == 1:
         return dict(own)
     everyone = _of_all((dict(own), float(weight)))
     means = {}
@@ -49,18 +49,18 @@ def mean_figures(own: Mapping[str, float], weight: float) -> dict[str, float]:
 
 def lines_of_all(own: Sequence[str]) -> list[str]:
     """Lines of all processes in the order of their ranks."""
-    return [line for lines in _of_all(list(own)) for line in lines] if count_of_ranks() > 1 else list(own)
+    return [line for lines in _of_all(list(own)) for line in lines] if world_size() > 1 else list(own)
 
 
 def _of_all(own: _Any) -> list[_Any]:
-    everyone: list[Any] = [None] * count_of_ranks()
+    everyone: list[Any] = [None] * world_size()
     dist.all_gather_object(everyone, own)
     return everyone
 
 
 def agree_to_stop(own: bool, accelerator: Accelerator | None) -> bool:
     """Whether any process was asked to stop; signals reach processes at different times."""
-    if accelerator is None or count_of_ranks() == 1:
+    if accelerator is None or world_size() == 1:
         return own
     asked = torch.tensor(float(own), device=accelerator.device)
     dist.all_reduce(asked)

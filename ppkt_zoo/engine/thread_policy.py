@@ -11,7 +11,7 @@ import warnings
 
 from ppkt_zoo.errors import ThreadWarning
 
-__all__ = ["let_threads_sleep", "warn_where_busy"]
+__all__ = ["let_threads_sleep", "usable_cores", "warn_where_busy"]
 
 # GNU's runtime, which torch's Linux wheels carry, knows the first two; LLVM's and Intel's the first and the last.
 _VARIABLES = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
@@ -43,7 +43,7 @@ def warn_where_busy(stacklevel: int = 3) -> None:
         return
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     load = os.getloadavg()[0]
     if torch.get_num_threads() == 1 or load <= cores + _BUSY:
         return
@@ -55,3 +55,8 @@ def warn_where_busy(stacklevel: int = 3) -> None:
         ThreadWarning,
         stacklevel=stacklevel,
     )
+
+
+def usable_cores() -> int:
+    """Cores of the CPU that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -16,7 +16,7 @@ from ppkt_zoo.errors import InputError
 from ppkt_zoo.evaluation.metrics import IGNORE
 from ppkt_zoo.files.optional import need
 
-__all__ = ["KNNProbe", "LinearProbe", "balanced_draw"]
+__all__ = ["KNNProbe", "LinearProbe", "balanced_sample"]
 
 _SMALLEST_SPREAD = 1e-6  # A channel that never moves is divided by 1, not by its rounding noise.
 
@@ -159,7 +159,7 @@ class KNNProbe:
         return torch.cat(found).numpy() if found else np.zeros(0, dtype=np.int64)
 
 
-def balanced_draw(labels: np.ndarray, per_class: int, generator: np.random.Generator) -> np.ndarray:
+def balanced_sample(labels: np.ndarray, per_class: int, generator: np.random.Generator) -> np.ndarray:
     """Rows drawn without replacement, up to `per_class` of each class, −1 left out.
 
     Returns:

@@ -34,8 +34,13 @@ class Interval:
         """True where the whole interval is positive."""
         return self.low > 0.0
 
+    def __format__(self, spec: str) -> str:
+        """``mean [low, high]``, each number by ``spec``; signed by such as ``+.3f``, which suits differences."""
+        spec = spec or ".3f"
+        return f"{self.mean:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+
     def __str__(self) -> str:
-        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return format(self)
 
 
 def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:

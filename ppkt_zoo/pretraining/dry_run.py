@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.engine.interrupt import StopRequest
 from ppkt_zoo.engine.progress import TrainingProgress
+from ppkt_zoo.engine.thread_policy import usable_cores
 from ppkt_zoo.files.cache import default_cache
 from ppkt_zoo.pretraining.cost import Disk, DryRun, OnceWork, SourceShare, StepCost
 from ppkt_zoo.pretraining.recipe import Recipe
@@ -148,8 +149,7 @@ def _parameters(module: nn.Module) -> int:
 
 def _cores() -> int:
     """Cores of the CPU for each of the processes that a launcher started on this machine."""
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, there // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    return max(1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def _disks(needed: Mapping[Path, int]) -> tuple[Disk, ...]:

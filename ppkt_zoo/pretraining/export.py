@@ -14,7 +14,7 @@ from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.pretraining.recipe import FramesData, Recipe
 from ppkt_zoo.rooms.version import VERSION as ROOMS_VERSION
 from ppkt_zoo.teachers.teacher import Teacher
-from ppkt_zoo.transfer.model import TransferModel
+from ppkt_zoo.transfer.objective import TransferModel
 from ppkt_zoo.zoo.folder import write_weight_folder
 from ppkt_zoo.zoo.record import DataUsed, Licences, Training
 from ppkt_zoo.zoo.record import Teacher as TeacherRecord

@@ -7,8 +7,7 @@ from ppkt_zoo.errors import RecipeError
 from ppkt_zoo.pretraining.recipe import Recipe
 from ppkt_zoo.teachers.teacher import Teacher
 from ppkt_zoo.transfer.crd import ContrastiveDistillation
-from ppkt_zoo.transfer.model import TransferModel
-from ppkt_zoo.transfer.objective import Objective
+from ppkt_zoo.transfer.objective import Objective, TransferModel
 from ppkt_zoo.transfer.point_contrast import PointContrast
 from ppkt_zoo.transfer.ppkt import PixelToPoint
 from ppkt_zoo.transfer.regression import GlobalDistillation, PixelRegression

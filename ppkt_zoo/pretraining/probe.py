@@ -10,11 +10,11 @@ import numpy as np
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.evaluation.metrics import IGNORE, Confusion
-from ppkt_zoo.evaluation.probes import KNNProbe, balanced_draw
+from ppkt_zoo.evaluation.probes import KNNProbe, balanced_sample
 from ppkt_zoo.rooms import RoomScenes
 from ppkt_zoo.visualization.picture import feature_picture, save_picture
 
-__all__ = ["RoomWatch"]
+__all__ = ["OnlineProbe"]
 
 _BANK_PER_CLASS = 200
 _ASKED_PER_SCENE = 4000
@@ -23,7 +23,7 @@ _DRAWN_POINTS = 100_000
 _PICTURE_HEIGHT = 300
 
 
-class RoomWatch:
+class OnlineProbe:
     """A kNN probe and a picture of features, on whole rooms: what ``pretrain`` takes as ``watch``.
 
     The first half of the rooms fills the probe's bank, at most 200 points a class, as many of a rare class as of a
@@ -86,7 +86,7 @@ class _Room:
 
 def _fill_bank(scenes: Sequence[LabelledScene], rng: np.random.Generator) -> list[_Room]:
     """Rows of all scenes together in which every class has the same share, as far as there are enough."""
-    drawn = balanced_draw(np.concatenate([scene.label for scene in scenes]), _BANK_PER_CLASS, rng)
+    drawn = balanced_sample(np.concatenate([scene.label for scene in scenes]), _BANK_PER_CLASS, rng)
     edges = np.cumsum([0, *(len(scene.label) for scene in scenes)])
     rooms = []
     for scene, first, end in zip(scenes, edges[:-1], edges[1:], strict=True):

@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ppkt_zoo.backbones.base import PointFeatures
-from ppkt_zoo.engine.distributed import count_of_ranks, join_rows
+from ppkt_zoo.engine.distributed import all_gather_rows, world_size
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.transfer.batch import TransferBatch
-from ppkt_zoo.transfer.losses import pool_by_cloud, retrieval_accuracy
-from ppkt_zoo.transfer.metrics import at_least_float32, check_pairs
+from ppkt_zoo.transfer.losses import pool_by_cloud
+from ppkt_zoo.transfer.metrics import at_least_float32, check_pairs, retrieval_accuracy
 from ppkt_zoo.transfer.objective import Objective, Outcome
 
 __all__ = ["ContrastiveDistillation", "crd_loss"]
@@ -38,14 +38,15 @@ def crd_loss(student: Tensor, teacher: Tensor, temperature: float, *, gather: bo
     Raises:
         InputError: shapes differ, fewer than two clouds, or a temperature that is not positive.
     """
-    ranks = count_of_ranks() if gather else 1
+    ranks = world_size() if gather else 1
     check_pairs(student, teacher, fewest=2 if ranks == 1 else 0)
     if not temperature > 0:
         raise InputError(f"temperature must be positive, got {temperature}")
     with torch.autocast(student.device.type, enabled=False):
         own, paired = at_least_float32(student), at_least_float32(teacher)
         # Both sides travel together, as in `losses.contrast_pairs`.
-        every, first = join_rows(torch.cat((own, paired), dim=1)) if ranks > 1 else (torch.cat((own, paired), 1), 0)
+        both = torch.cat((own, paired), dim=1)
+        every, first = all_gather_rows(both) if ranks > 1 else (both, 0)
         every_own, every_paired = every.split(own.shape[1], dim=1)
         count = len(every)
         if count < 2:

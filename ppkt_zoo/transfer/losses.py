@@ -1,39 +1,32 @@
-"""The contrast of pairs, PPKT's own loss; the other losses stand in `distillation`, the figures in `retrieval`.
+"""PPKT's contrast of pairs, and the baselines without negatives: regression by pixel, distillation of whole images.
 
 Every loss has a switch ``gather`` for several processes: the loss is then that of the batch of all processes joined.
 Each process returns its rows' part times the number of processes, so the mean over processes, which is what DDP takes
 of gradients, is the value and the gradient that one process with the joined batch would have.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ppkt_zoo.engine.distributed import count_of_ranks, join_rows
+from ppkt_zoo.engine.distributed import all_gather_rows, all_reduce_sum, world_size
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.transfer.distillation import (
-    DistillationKind,
-    global_distillation,
-    pixelwise_cosine,
-    pixelwise_l2,
-    pool_by_cloud,
-)
-from ppkt_zoo.transfer.metrics import at_least_float32, check_pairs, embedding_rank, retrieval_accuracy
+from ppkt_zoo.transfer.metrics import at_least_float32, check_pairs
 
 __all__ = [
     "Contrast",
     "DistillationKind",
     "contrast_pairs",
-    "embedding_rank",
     "global_distillation",
     "pixel_to_point_nce",
     "pixelwise_cosine",
     "pixelwise_l2",
     "pool_by_cloud",
-    "retrieval_accuracy",
 ]
+
+DistillationKind = Literal["l2", "kl"]
 
 
 class Contrast(NamedTuple):
@@ -102,13 +95,14 @@ def contrast_pairs(
         InputError: shapes differ, fewer than two pairs, a temperature that is not positive, a threshold outside
             [-1, 1], or only one of ``teacher`` and ``false_negative_similarity``.
     """
-    ranks = count_of_ranks() if gather else 1
+    ranks = world_size() if gather else 1
     check_pairs(anchors, candidates, fewest=2 if ranks == 1 else 0)
     _check_settings(len(anchors), temperature, teacher, false_negative_similarity)
     with torch.autocast(anchors.device.type, enabled=False):
         own, paired = at_least_float32(anchors), at_least_float32(candidates)
         # Both sides travel together: one collective, and no order of two backward passes to agree on.
-        every, first = join_rows(torch.cat((own, paired), dim=1)) if ranks > 1 else (torch.cat((own, paired), 1), 0)
+        both = torch.cat((own, paired), dim=1)
+        every, first = all_gather_rows(both) if ranks > 1 else (both, 0)
         every_own, every_paired = every.split(own.shape[1], dim=1)
         if len(every) < 2:
             raise InputError(f"a contrast needs at least two pairs, all processes together have {len(every)}")
@@ -140,7 +134,7 @@ def _nce(
 def _false_negatives(teacher: Tensor, threshold: float, first: int, ranks: int) -> Tensor:
     """bool (n, N): whether the teacher takes this process's row i and row j of all for the same thing."""
     own = F.normalize(at_least_float32(teacher), dim=1)
-    every = join_rows(own).rows if ranks > 1 else own
+    every = all_gather_rows(own).rows if ranks > 1 else own
     same = own @ every.T > threshold
     same.diagonal(first).fill_(False)
     return same
@@ -155,3 +149,103 @@ def _check_settings(pairs: int, temperature: float, teacher: Tensor | None, thre
         raise InputError(f"false_negative_similarity is a cosine from -1 to 1, got {threshold}")
     if teacher is not None and (teacher.ndim != 2 or len(teacher) != pairs):
         raise InputError(f"teacher must be (N, C) with a row for each of {pairs} pairs, got {tuple(teacher.shape)}")
+
+
+def pixelwise_l2(predictions: Tensor, targets: Tensor, *, gather: bool = False) -> Tensor:
+    """Squared distance of each pair's prediction to its target, summed over channels, mean over pairs.
+
+    The regression of the teacher's features pixel by pixel that PPKT compares itself with.
+
+    Args:
+        predictions: (N, C), from the student's points.
+        targets: (N, C), of the frozen teacher; no gradient goes there, or both sides could agree on a constant.
+        gather: mean over the pairs of all processes.
+
+    Raises:
+        InputError: shapes differ, or there is no pair.
+    """
+    predictions, targets = _regression(predictions, targets, gather)
+    return _mean_of_rows((predictions - targets).square().sum(1), gather)
+
+
+def pixelwise_cosine(predictions: Tensor, targets: Tensor, *, gather: bool = False) -> Tensor:
+    """1 − cosine of each pair's prediction and target, mean over pairs: 0 where all agree, at most 2.
+
+    The arguments and errors are those of `pixelwise_l2`; lengths do not matter.
+    """
+    predictions, targets = _regression(predictions, targets, gather)
+    return _mean_of_rows(1 - F.cosine_similarity(predictions, targets, dim=1), gather)
+
+
+def global_distillation(
+    student_pooled: Tensor,
+    teacher_pooled: Tensor,
+    kind: DistillationKind = "l2",
+    temperature: float = 1.0,
+    *,
+    gather: bool = False,
+) -> Tensor:
+    """One vector for each cloud against one for its image: the baselines of PPKT that know of no pixels.
+
+    Args:
+        student_pooled: (B, C), from `pool_by_cloud`.
+        teacher_pooled: (B, C), of the frozen teacher; no gradient.
+        kind: "l2", squared distance summed over channels (Gupta et al. 2016, arXiv 1507.00448), or "kl",
+            t² KL(softmax(teacher / t) ‖ softmax(student / t)) (Hinton et al. 2015, arXiv 1503.02531, section 2).
+        temperature: t of "kl".
+        gather: mean over the clouds of all processes.
+
+    Raises:
+        InputError: shapes differ, there is no cloud, or kind or temperature are not as above.
+    """
+    if kind not in get_args(DistillationKind):
+        raise InputError(f'kind of distillation must be "l2" or "kl", got {kind!r}')
+    if not temperature > 0:
+        raise InputError(f"temperature must be positive, got {temperature}")
+    student, teacher = _regression(student_pooled, teacher_pooled, gather)
+    if kind == "l2":
+        return _mean_of_rows((student - teacher).square().sum(1), gather)
+    with torch.autocast(student.device.type, enabled=False):
+        want = F.log_softmax(teacher / temperature, dim=1)
+        have = F.log_softmax(student / temperature, dim=1)
+        rows = F.kl_div(have, want, reduction="none", log_target=True).sum(1)
+    return _mean_of_rows(temperature**2 * rows, gather)
+
+
+def pool_by_cloud(features: Tensor, cloud: Tensor, clouds: int) -> Tensor:
+    """Mean of the features (N, C) of each cloud → (clouds, C), float32 or wider; ``cloud`` int64 (N,) says whose.
+
+    Raises:
+        InputError: shapes do not fit, or a cloud has no row.
+    """
+    if features.ndim != 2 or cloud.shape != features.shape[:1]:
+        raise InputError(
+            f"features must be (N, C) and cloud (N,), got {tuple(features.shape)} and {tuple(cloud.shape)}"
+        )
+    counts = torch.bincount(cloud, minlength=clouds)
+    if len(counts) != clouds or not bool((counts > 0).all()):
+        raise InputError(f"each of {clouds} clouds needs a row to take the mean of, got {counts.tolist()} rows")
+    wide = at_least_float32(features)
+    return wide.new_zeros((clouds, wide.shape[1])).index_add(0, cloud, wide) / counts.unsqueeze(1)
+
+
+def _mean_of_rows(rows: Tensor, gather: bool) -> Tensor:
+    """The mean of (n,) numbers over the rows of all processes, as one rank's part."""
+    ranks = world_size() if gather else 1
+    if ranks == 1:
+        return rows.mean()
+    total = int(all_reduce_sum(torch.tensor(len(rows), device=rows.device)))
+    if total == 0:
+        raise InputError("no process has a row to take the mean of")
+    return rows.sum() * (ranks / total)
+
+
+def _regression(predictions: Tensor, targets: Tensor, gather: bool) -> tuple[Tensor, Tensor]:
+    """Both sides at least float32, the targets cut off from their gradient."""
+    if predictions.ndim != 2 or predictions.shape != targets.shape:
+        raise InputError(
+            f"predictions and targets must both be (N, C), got {tuple(predictions.shape)} and {tuple(targets.shape)}"
+        )
+    if len(predictions) == 0 and not (gather and world_size() > 1):
+        raise InputError("there is no row to compare: predictions and targets are empty")
+    return at_least_float32(predictions), at_least_float32(targets.detach())

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 
 from ppkt_zoo.backbones.base import PointFeatures
-from ppkt_zoo.engine.distributed import count_of_ranks, rows_of_all, sum_over_ranks
+from ppkt_zoo.engine.distributed import all_reduce_sum, rows_of_all, world_size
 from ppkt_zoo.transfer.batch import TransferBatch
 from ppkt_zoo.transfer.losses import contrast_pairs
 from ppkt_zoo.transfer.objective import Objective, Outcome, contrast_figures, nothing_to_learn
@@ -34,9 +34,9 @@ class PointContrast(Objective):
         """Loss of one step; zero where the step's views have fewer than two places in common."""
         first = self.head.raw(points.at(self.level, batch.views.first))
         second = self.head.raw(points.at(self.level, batch.views.second))
-        gather = self.gather and self.training and count_of_ranks() > 1
+        gather = self.gather and self.training and world_size() > 1
         own = first.new_tensor(float(len(first)))
-        if float(sum_over_ranks(own) if gather else own) < 2:
+        if float(all_reduce_sum(own) if gather else own) < 2:
             return Outcome(nothing_to_learn(first, second))
         contrast = contrast_pairs(
             F.normalize(first, dim=1), F.normalize(second, dim=1), self.temperature, gather=gather

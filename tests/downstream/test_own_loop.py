@@ -12,7 +12,7 @@ import ppkt_zoo
 from ppkt_zoo import InputSpec, create_backbone
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.cli.main import app
-from ppkt_zoo.downstream.detection import VoteNet, VoteNetShape, verify_detector
+from ppkt_zoo.downstream.detection import VoteNet, VoteNetConfig, verify_detector
 from ppkt_zoo.downstream.golden_cloud import golden_cloud_of, wide_enough
 from ppkt_zoo.downstream.segmentation import SegmentationModel
 from ppkt_zoo.errors import InputError, WeightError
@@ -70,7 +70,7 @@ def test_what_is_not_told_is_not_made_up(tmp_path: Path) -> None:
 
 
 def test_one_call_saves_a_detector_that_opens_everywhere(tmp_path: Path) -> None:
-    shape = VoteNetShape(seeds=16, proposals=8, width=16, neighbours=4)
+    shape = VoteNetConfig(seeds=16, proposals=8, width=16, neighbours=4)
     model = VoteNet(backbone(), ("chair", "table"), torch.ones(2, 3), shape)
     folder = ppkt_zoo.save_detector(tmp_path / "chairs", model, golden_cloud=cloud(), description="Finds chairs.")
     assert folder.config.name == "sr_unet14_small.own_votenet"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.evaluation.probes import KNNProbe, LinearProbe, balanced_draw
+from ppkt_zoo.evaluation.probes import KNNProbe, LinearProbe, balanced_sample
 
 PROBES = [LinearProbe, KNNProbe]
 
@@ -90,12 +90,12 @@ def test_knn_is_the_same_in_chunks_and_with_few_rows() -> None:
 
 def test_balanced_draw() -> None:
     labels = np.array([0] * 100 + [1] * 5 + [-1] * 50 + [3] * 20)
-    rows = balanced_draw(labels, 10, np.random.default_rng(0))
+    rows = balanced_sample(labels, 10, np.random.default_rng(0))
     assert np.bincount(labels[rows]).tolist() == [10, 5, 0, 10]
     assert len(np.unique(rows)) == len(rows)
-    np.testing.assert_array_equal(rows, balanced_draw(labels, 10, np.random.default_rng(0)))
+    np.testing.assert_array_equal(rows, balanced_sample(labels, 10, np.random.default_rng(0)))
     with pytest.raises(InputError, match="nothing to draw"):
-        balanced_draw(np.full(3, -1), 10, np.random.default_rng(0))
+        balanced_sample(np.full(3, -1), 10, np.random.default_rng(0))
 
 
 def test_bad_input_is_named() -> None:

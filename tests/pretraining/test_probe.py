@@ -9,7 +9,7 @@ from PIL import Image
 
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.data.scenes import LabelledScene
-from ppkt_zoo.pretraining.probe import RoomWatch
+from ppkt_zoo.pretraining.probe import OnlineProbe
 from ppkt_zoo.rooms import CLASSES
 from ppkt_zoo.zoo.registry import create_backbone
 from tests.support.made_up_scene import scene
@@ -47,7 +47,7 @@ def rooms(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_what_the_student_knows_is_found(rooms: list[int], tmp_path: Path) -> None:
-    watch = RoomWatch(3, 4, {"stride1"}, None, tmp_path)
+    watch = OnlineProbe(3, 4, {"stride1"}, None, tmp_path)
     assert rooms == [], "rooms are scanned when they are needed"
     assert watch(Told(), 500) == {"knn_miou": 1.0, "knn_accuracy": 1.0}
     picture = np.asarray(Image.open(tmp_path / "step-00000500.png"))
@@ -59,10 +59,10 @@ def test_what_the_student_knows_is_found(rooms: list[int], tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("rooms")
 def test_the_finest_level_that_is_taught_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RoomWatch, "_draw", lambda *_: None)
+    monkeypatch.setattr(OnlineProbe, "_draw", lambda *_: None)
     for levels, asked in (({"stride4", "stride2"}, "stride2"), ({"stride1"}, "stride1"), (set(), "last")):
         student = Told()
-        RoomWatch(3, 4, levels, None, tmp_path)(student, 1)
+        OnlineProbe(3, 4, levels, None, tmp_path)(student, 1)
         assert set(student.asked) == {asked}
 
 
@@ -72,8 +72,8 @@ def test_the_same_points_are_drawn_and_the_student_stays_as_it_was(tmp_path: Pat
     student = create_backbone("sr_unet14_slim").train()
     before = {name: tensor.clone() for name, tensor in student.state_dict().items()}
     random = torch.get_rng_state()
-    first = RoomWatch(3, 4, {"stride1"}, None, tmp_path)(student, 1)
-    assert RoomWatch(3, 4, {"stride1"}, None, tmp_path)(student, 2) == first
+    first = OnlineProbe(3, 4, {"stride1"}, None, tmp_path)(student, 1)
+    assert OnlineProbe(3, 4, {"stride1"}, None, tmp_path)(student, 2) == first
     assert 0 < first["knn_miou"] < first["knn_accuracy"] < 1
     assert student.training
     assert torch.equal(torch.get_rng_state(), random)
@@ -83,7 +83,7 @@ def test_the_same_points_are_drawn_and_the_student_stays_as_it_was(tmp_path: Pat
 
 @pytest.mark.usefixtures("rooms")
 def test_the_bank_is_balanced(tmp_path: Path) -> None:
-    bank, asked = RoomWatch(3, 4, (), None, tmp_path)._rooms
+    bank, asked = OnlineProbe(3, 4, (), None, tmp_path)._rooms
     labels, counts = np.unique(np.concatenate([room.labels for room in bank]), return_counts=True)
     rare = sum((scene(number).label == 7).sum() for number in (0, 1))
     assert dict(zip(labels.tolist(), counts.tolist(), strict=True)) == {0: 200, 1: 200, 7: rare}

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from ppkt_zoo.engine.metrics_log import read_metrics
-from ppkt_zoo.pretraining.probe import RoomWatch
+from ppkt_zoo.pretraining.probe import OnlineProbe
 from ppkt_zoo.pretraining.recipe import load_recipe
 from ppkt_zoo.pretraining.trainer import pretrain
 from tests.pretraining.tiny_recipe import tiny_recipe
@@ -24,7 +24,7 @@ def test_a_watched_run_learns_the_same(tmp_path: Path, frame_cache: Path, monkey
     losses = []
     for name in ("watched", "alone"):
         out = tmp_path / name
-        watch = RoomWatch(3, 2, recipe.levels, None, out / "pictures") if name == "watched" else None
+        watch = OnlineProbe(3, 2, recipe.levels, None, out / "pictures") if name == "watched" else None
         pretrain(recipe, data={}, teacher=None, out=out, cache=frame_cache, workers=0, watch=watch)
         lines = read_metrics(out / "metrics.jsonl")
         losses.append([line["loss"] for line in lines if "loss" in line])

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 import ppkt_zoo
-from ppkt_zoo.downstream.detection import VoteNet, VoteNetShape
+from ppkt_zoo.downstream.detection import VoteNet, VoteNetConfig
 from ppkt_zoo.downstream.segmentation import SegmentationModel
 from ppkt_zoo.points.files.cloud_files import write_cloud
 from tests.data.frame_folders import looking, render, save_color, save_depth
@@ -64,7 +64,7 @@ def _segmenter(folder: Path) -> None:
 
 
 def _detector(folder: Path) -> None:
-    shape = VoteNetShape(heading_bins=4, seeds=64, proposals=16, width=16)
+    shape = VoteNetConfig(heading_bins=4, seeds=64, proposals=16, width=16)
     ppkt_zoo.save_detector(folder, VoteNet(_backbone(), ("chair", "table"), torch.full((2, 3), 0.8), shape).eval())
 
 

@@ -8,7 +8,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ppkt_zoo.engine.distributed import join_rows
+from ppkt_zoo.engine.distributed import all_gather_rows
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.transfer.crd import crd_loss
 from ppkt_zoo.transfer.losses import (
@@ -75,8 +75,8 @@ def _learn(rank: int, rows: list[slice], gather: bool) -> dict[str, list[Tensor]
 
 def _everything(rank: int, splits: list[list[slice]]) -> dict[str, Any]:
     learned = [_learn(rank, split, gather=True) for split in splits]
-    joined = join_rows(torch.full((3 * rank, 2), float(rank)))
-    half = join_rows(torch.full((1, 2), rank + 0.5, dtype=torch.bfloat16)).rows
+    joined = all_gather_rows(torch.full((3 * rank, 2), float(rank)))
+    half = all_gather_rows(torch.full((1, 2), rank + 0.5, dtype=torch.bfloat16)).rows
     refused = []
     for losing in (
         lambda: contrast_pairs(torch.ones(1 - rank, 4), torch.ones(1 - rank, 4), 0.1, gather=True),
@@ -127,5 +127,5 @@ def test_too_few_rows_on_all_processes_together(two_processes: list[dict[str, An
 
 def test_one_process_joins_only_itself() -> None:
     rows = torch.randn(4, 3, requires_grad=True)
-    assert join_rows(rows).rows is rows
-    assert join_rows(rows).first == 0
+    assert all_gather_rows(rows).rows is rows
+    assert all_gather_rows(rows).first == 0

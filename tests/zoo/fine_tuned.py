@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 import ppkt_zoo
-from ppkt_zoo.downstream.detection import VoteNet, VoteNetShape
+from ppkt_zoo.downstream.detection import VoteNet, VoteNetConfig
 from ppkt_zoo.downstream.segmentation import SegmentationModel
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.zoo.folder import WeightFolder
@@ -14,7 +14,7 @@ from ppkt_zoo.zoo.registry import create_backbone
 from tests.zoo.tiny_weight import TinyNet, make_cloud
 
 CLASSES = ("office chair", "pipe *bent*")
-SIZES = VoteNetShape(seeds=8, proposals=4, width=8, neighbours=4)
+SIZES = VoteNetConfig(seeds=8, proposals=4, width=8, neighbours=4)
 
 
 def tiny_backbone() -> TinyNet:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ppkt_zoo.downstream.detection.average_precision import DetectionScore
     from ppkt_zoo.downstream.detection.decode import Detections
     from ppkt_zoo.downstream.detection.folder import load_detector, save_detector, verify_detector
-    from ppkt_zoo.downstream.detection.model import VoteNet, VoteNetShape
+    from ppkt_zoo.downstream.detection.model import VoteNet, VoteNetConfig, VoteNetShape
     from ppkt_zoo.downstream.detection.predict import detect, evaluate_detector
     from ppkt_zoo.downstream.detection.recipe import DetectionRecipe, load_detection_recipe
     from ppkt_zoo.downstream.detection.trainer import FittedDetection, fit_detection
@@ -23,6 +23,7 @@ __all__ = [
     "Detections",
     "FittedDetection",
     "VoteNet",
+    "VoteNetConfig",
     "VoteNetShape",
     "detect",
     "evaluate_detector",
@@ -40,7 +41,7 @@ __getattr__, __dir__ = lazy_names(
         "ppkt_zoo.downstream.detection.average_precision": "DetectionScore",
         "ppkt_zoo.downstream.detection.decode": "Detections",
         "ppkt_zoo.downstream.detection.folder": "load_detector save_detector verify_detector",
-        "ppkt_zoo.downstream.detection.model": "VoteNet VoteNetShape",
+        "ppkt_zoo.downstream.detection.model": "VoteNet VoteNetConfig VoteNetShape",
         "ppkt_zoo.downstream.detection.predict": "detect evaluate_detector",
         "ppkt_zoo.downstream.detection.recipe": "DetectionRecipe load_detection_recipe",
         "ppkt_zoo.downstream.detection.trainer": "FittedDetection fit_detection",

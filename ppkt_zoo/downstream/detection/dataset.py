@@ -11,13 +11,13 @@ from ppkt_zoo.downstream.detection.box_coder import scene_boxes
 from ppkt_zoo.downstream.detection.boxes import upright
 from ppkt_zoo.downstream.detection.recipe import DetectionRecipe
 from ppkt_zoo.downstream.detection.targets import TrueBoxes
-from ppkt_zoo.downstream.sampler import SceneDraw
+from ppkt_zoo.downstream.sampler import SceneSampler
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 
-__all__ = ["DetectionBatch", "DetectionDataset", "drawn"]
+__all__ = ["DetectionBatch", "DetectionDataset", "sample_rows"]
 
 # Purpose of these random numbers; one seed must not serve another one.
-_DRAW = 3
+_SAMPLE = 3
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ class DetectionDataset(Dataset[DetectionBatch]):
 
     def __init__(self, scenes: SceneSource, recipe: DetectionRecipe) -> None:
         self.scenes, self.recipe = scenes, recipe
-        self._draw = SceneDraw(scenes, recipe.seed)
+        self._sampler = SceneSampler(scenes, recipe.seed)
 
     def __getitem__(self, step: int) -> DetectionBatch:
         recipe = self.recipe
         clouds, truth = [], []
         for place in range(recipe.batch):
-            rng = np.random.default_rng([recipe.seed, _DRAW, step, place])
-            cloud, boxes, label = self._sample(self._draw(step * recipe.batch + place), rng)
+            rng = np.random.default_rng([recipe.seed, _SAMPLE, step, place])
+            cloud, boxes, label = self._sample(self._sampler.sample(step * recipe.batch + place), rng)
             clouds.append(cloud)
             truth.append((boxes, label))
         return DetectionBatch(step, CloudBatch.collate(clouds), TrueBoxes.collate(truth))
@@ -64,13 +64,13 @@ class DetectionDataset(Dataset[DetectionBatch]):
     def _sample(self, scene: LabelledScene, rng: np.random.Generator) -> tuple[PointCloud, np.ndarray, np.ndarray]:
         # Upright boxes are put around turned ones after these have moved, not before and again.
         boxes, label = scene_boxes(scene, self.scenes.box_classes, turned=True)
-        rows = drawn(scene, self.recipe.points, rng)
+        rows = sample_rows(scene, self.recipe.points, rng)
         rgb = None if scene.rgb is None else scene.rgb[rows]
         xyz, rgb, boxes = self.recipe.augmentation(scene.xyz[rows], rgb, boxes, rng)
         return PointCloud.from_arrays(xyz, rgb), boxes if self.recipe.turned else upright(boxes), label
 
 
-def drawn(scene: LabelledScene, points: int | None, rng: np.random.Generator) -> np.ndarray:
+def sample_rows(scene: LabelledScene, points: int | None, rng: np.random.Generator) -> np.ndarray:
     """Rows of so many points of a scene, rising; all of them where it has no more or ``points`` is None."""
     count = len(scene.xyz)
     if points is None or count <= points:

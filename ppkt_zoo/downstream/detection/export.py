@@ -6,7 +6,7 @@ import numpy as np
 
 from ppkt_zoo.data.scenes import SceneSource
 from ppkt_zoo.downstream.detection.average_precision import DetectionScore
-from ppkt_zoo.downstream.detection.dataset import drawn
+from ppkt_zoo.downstream.detection.dataset import sample_rows
 from ppkt_zoo.downstream.detection.recipe import DetectionRecipe
 from ppkt_zoo.downstream.export import at_the_origin
 from ppkt_zoo.downstream.golden_cloud import wide_enough
@@ -39,7 +39,7 @@ def scores_of(score: DetectionScore, classes: tuple[str, ...]) -> dict[str, Any]
 def golden_cloud(train: SceneSource, recipe: DetectionRecipe) -> PointCloud:
     """Points of the first scene, at its origin."""
     scene = train[0]
-    rows = drawn(scene, _GOLDEN_POINTS, np.random.default_rng(0))
+    rows = sample_rows(scene, _GOLDEN_POINTS, np.random.default_rng(0))
     cloud = at_the_origin(scene.xyz[rows], None if scene.rgb is None else scene.rgb[rows])
     return wide_enough(cloud, recipe.backbone.input_spec.voxel_size)
 

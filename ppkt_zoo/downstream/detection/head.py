@@ -11,7 +11,7 @@ from pydantic import FailFast, Field, field_validator
 from torch import Tensor
 
 from ppkt_zoo.backbones.base import Backbone
-from ppkt_zoo.downstream.detection.model import VoteNet, VoteNetShape
+from ppkt_zoo.downstream.detection.model import VoteNet, VoteNetConfig
 from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.errors import WeightError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
@@ -36,14 +36,14 @@ class DetectionHeadConfig(HeadConfig):
     @field_validator("shape")
     @classmethod
     def _shape_is_whole(cls, shape: dict[str, float]) -> dict[str, float]:
-        if set(shape) != set(VoteNetShape.__dataclass_fields__):
-            raise ValueError(f"must give {', '.join(VoteNetShape.__dataclass_fields__)}")
+        if set(shape) != set(VoteNetConfig.__dataclass_fields__):
+            raise ValueError(f"must give {', '.join(VoteNetConfig.__dataclass_fields__)}")
         return shape
 
-    def votenet(self) -> VoteNetShape:
+    def votenet(self) -> VoteNetConfig:
         """The shape, with whole numbers as such."""
         whole = {name: number if name == "radius" else int(number) for name, number in self.shape.items()}
-        return VoteNetShape(**whole)  # type: ignore[arg-type]
+        return VoteNetConfig(**whole)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

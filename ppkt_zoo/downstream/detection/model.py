@@ -15,14 +15,14 @@ from ppkt_zoo.points.cloud import CloudBatch
 from ppkt_zoo.points.neighbours import ball_neighbours
 from ppkt_zoo.points.sampling import farthest_points
 
-__all__ = ["Proposals", "VoteNet", "VoteNetShape"]
+__all__ = ["Proposals", "VoteNet", "VoteNetConfig", "VoteNetShape"]
 
 #: Standard deviation of the last layers' first weights.
 _FIRST_WEIGHTS = 0.01
 
 
 @dataclass(frozen=True)
-class VoteNetShape:
+class VoteNetConfig:
     """The sizes of a VoteNet; the defaults are the paper's.
 
     Attributes:
@@ -45,6 +45,10 @@ class VoteNetShape:
         counts = (self.heading_bins, self.seeds, self.proposals, self.neighbours, self.width // 2)
         if min(counts) < 1 or not self.radius > 0:
             raise InputError(f"the sizes of a VoteNet are all positive, width at least 2; got {self}")
+
+
+VoteNetShape = VoteNetConfig
+"""The name of :class:`VoteNetConfig` in 0.1."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ class VoteNet(nn.Module):
 
     mean_sizes: Tensor
 
-    def __init__(self, backbone: Backbone, classes: tuple[str, ...], mean_sizes: Tensor, shape: VoteNetShape) -> None:
+    def __init__(self, backbone: Backbone, classes: tuple[str, ...], mean_sizes: Tensor, shape: VoteNetConfig) -> None:
         """Args:
             backbone: gives the seeds their features: its own ``seeds`` where it has that method (PointNet++), otherwise
                 the finest level at points that farthest-point sampling chooses.

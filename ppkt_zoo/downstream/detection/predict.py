@@ -10,7 +10,6 @@ from ppkt_zoo.backbones.norm import evaluating
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
 from ppkt_zoo.downstream.detection.average_precision import DetectionScore
 from ppkt_zoo.downstream.detection.box_coder import scene_boxes
-from ppkt_zoo.downstream.detection.dataset import drawn
 from ppkt_zoo.downstream.detection.decode import Detections, decode
 from ppkt_zoo.downstream.detection.model import VoteNet
 from ppkt_zoo.engine.denormals import flushed_denormals
@@ -66,11 +65,14 @@ def evaluate_detector(
     """
     if len(scenes) == 0:
         raise InputError("a detector's score needs at least one scene")
+    # Who looks for objects in a cloud needs nothing of the training's data.
+    from ppkt_zoo.downstream.detection.dataset import sample_rows
+
     score = DetectionScore(len(model.classes))
     for index in range(len(scenes)):
         scene = scenes[index]
         truth, label = scene_boxes(scene, model.classes, model.turned)
-        rows = drawn(scene, points, np.random.default_rng((seed, index)))
+        rows = sample_rows(scene, points, np.random.default_rng((seed, index)))
         found = detect(model, scene.xyz[rows], None if scene.rgb is None else scene.rgb[rows])
         score.update(truth, label, *found.of_every_class())
         if report is not None:

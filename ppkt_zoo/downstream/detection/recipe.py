@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from ppkt_zoo.downstream.detection.augment import SceneAugmentation
-from ppkt_zoo.downstream.detection.model import VoteNetShape
+from ppkt_zoo.downstream.detection.model import VoteNetConfig
 from ppkt_zoo.downstream.recipe import DownstreamRecipe, OwnData, RoomsBenchData, ScanNetData, SunRGBDData
 from ppkt_zoo.engine.recipes import find_recipe, read_recipe, shipped_recipes
 from ppkt_zoo.files.schema import StrictModel
@@ -59,8 +59,8 @@ class DetectionRecipe(DownstreamRecipe):
         default=20_000, gt=0, description="drawn from each scene without repetition; all it has, if fewer"
     )
     test_points: int | None = Field(default=None, gt=0, description="at the test; as many as in training where absent")
-    shape: VoteNetShape = Field(
-        default_factory=VoteNetShape,
+    shape: VoteNetConfig = Field(
+        default_factory=VoteNetConfig,
         description="one heading bin trains and tests on the upright boxes around turned ones",
     )
     margin: float = Field(
@@ -73,9 +73,9 @@ class DetectionRecipe(DownstreamRecipe):
     @classmethod
     def _shape_is_known(cls, given: object) -> object:
         # Dataclasses leave unknown keys out in silence.
-        unknown = set(given) - set(VoteNetShape.__dataclass_fields__) if isinstance(given, dict) else set()
+        unknown = set(given) - set(VoteNetConfig.__dataclass_fields__) if isinstance(given, dict) else set()
         if unknown:
-            known = ", ".join(VoteNetShape.__dataclass_fields__)
+            known = ", ".join(VoteNetConfig.__dataclass_fields__)
             raise ValueError(f"has no {', '.join(sorted(unknown))}; it has {known}")
         return given
 

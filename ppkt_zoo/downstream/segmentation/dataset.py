@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
-from ppkt_zoo.downstream.sampler import SceneDraw
+from ppkt_zoo.downstream.sampler import SceneSampler
 from ppkt_zoo.downstream.segmentation.recipe import CropSection, SegmentationRecipe
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.evaluation.metrics import IGNORE
@@ -51,13 +51,13 @@ class SegmentationDataset(Dataset[SegmentationBatch]):
 
     def __init__(self, scenes: SceneSource, recipe: SegmentationRecipe) -> None:
         self.scenes, self.recipe = scenes, recipe
-        self._draw = SceneDraw(scenes, recipe.seed)
+        self._sampler = SceneSampler(scenes, recipe.seed)
 
     def __getitem__(self, step: int) -> SegmentationBatch:
         recipe = self.recipe
         clouds, labels = [], []
         for place in range(recipe.batch):
-            scene = self._draw(step * recipe.batch + place)
+            scene = self._sampler.sample(step * recipe.batch + place)
             cloud, label = self._sample(scene, np.random.default_rng([recipe.seed, _CROP, step, place]))
             clouds.append(cloud)
             labels.append(label)

@@ -12,14 +12,14 @@ from ppkt_zoo.backbones.sr_unet import SRUNet
 from ppkt_zoo.downstream.detection.boxes import iou_matrix
 from ppkt_zoo.downstream.detection.decode import decode, proposed_boxes
 from ppkt_zoo.downstream.detection.loss import detection_loss
-from ppkt_zoo.downstream.detection.model import Proposals, VoteNet, VoteNetShape
+from ppkt_zoo.downstream.detection.model import Proposals, VoteNet, VoteNetConfig
 from ppkt_zoo.downstream.detection.targets import TrueBoxes, distances
 from ppkt_zoo.errors import InputError, TrainingError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
 from tests.downstream.detection.detection_scenes import CLASSES, SIZES, PlaceAndColor, scene, two_scenes
 
-SHAPE = VoteNetShape(heading_bins=4, seeds=50, proposals=20, neighbours=8, width=32)
+SHAPE = VoteNetConfig(heading_bins=4, seeds=50, proposals=20, neighbours=8, width=32)
 MEAN = torch.from_numpy(SIZES).float()
 
 
@@ -84,7 +84,7 @@ def test_the_order_of_the_points_does_not_matter() -> None:
 
 def test_a_new_head_begins_at_its_seeds() -> None:
     torch.manual_seed(0)
-    model = VoteNet(PlaceAndColor(), CLASSES, MEAN, VoteNetShape(seeds=50, proposals=20))
+    model = VoteNet(PlaceAndColor(), CLASSES, MEAN, VoteNetConfig(seeds=50, proposals=20))
     found = model(two_clouds())
     assert (found.votes - found.seeds).abs().mean() < 0.2
     assert (found.center - found.clusters).abs().mean() < 0.2
@@ -175,7 +175,7 @@ def test_sizes_that_cannot_be_are_told() -> None:
     with pytest.raises(InputError, match=r"2 classes need positive mean sizes \(2, 3\)"):
         VoteNet(PlaceAndColor(), CLASSES, torch.zeros(2, 3), SHAPE)
     with pytest.raises(InputError, match="all positive"):
-        VoteNetShape(seeds=0)
+        VoteNetConfig(seeds=0)
 
 
 def test_half_precision_inside_and_float32_outside() -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ppkt_zoo.data.scenes import LabelledScene
-from ppkt_zoo.downstream.sampler import SceneDraw
+from ppkt_zoo.downstream.sampler import SceneSampler
 from ppkt_zoo.downstream.segmentation.dataset import SegmentationDataset, crop_rows
 from ppkt_zoo.downstream.segmentation.recipe import CropSection
 from ppkt_zoo.downstream.splits import fraction_of
@@ -27,8 +27,8 @@ def test_a_step_does_not_depend_on_those_before() -> None:
 
 
 def test_all_scenes_come_before_any_comes_again() -> None:
-    draw = SceneDraw(TinyScenes(0, 1, 2, 3), seed=0)
-    names = [draw(position).name for position in range(40)]
+    sampler = SceneSampler(TinyScenes(0, 1, 2, 3), seed=0)
+    names = [sampler.sample(position).name for position in range(40)]
     assert all(len(set(names[start : start + 4])) == 4 for start in range(0, 40, 4))
     assert len({tuple(names[start : start + 4]) for start in range(0, 40, 4)}) > 3
 
