@@ -28,6 +28,7 @@ from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.zoo.folder import write_weight_folder
 from ppkt_zoo.zoo.load import load_backbone, verify
 from ppkt_zoo.zoo.names import did_you_mean
+from ppkt_zoo.zoo.record import OWN_LOOP
 from ppkt_zoo.zoo.registry import create_backbone, registered_for_now
 
 __all__ = ["CHECKS", "check_backbone", "corner_cloud"]
@@ -253,7 +254,7 @@ def _make_norms_look_trained(network: nn.Module) -> None:
 # Of a weight that is written, verified and thrown away.
 _RECORD = {
     "description": "Random parameters.",
-    "method": "none, in a loop of its owner's",
+    "method": f"none, {OWN_LOOP}",
     "data": ({"name": "none", "licence": "none", "attribution": "none"},),
     "licences": {"data": "none", "weights": "none"},
     "citation": "none",

@@ -126,10 +126,10 @@ def _origin(config: WeightConfig, record: WeightRecord, classes: tuple[str, ...]
     ]
     if record.teacher is not None:
         teacher = record.teacher
-        proof = f", sha256 `{teacher.sha256}`" if teacher.sha256 else ""
+        digest = f", sha256 `{teacher.sha256}`" if teacher.sha256 else ""
         lines.append(
             f"- teacher: {inline(teacher.name)}, features of {inline(teacher.stage)}; from {inline(teacher.origin)} "
-            f"({inline(teacher.licence)}){proof}"
+            f"({inline(teacher.licence)}){digest}"
         )
     if record.recipe is not None:
         here = f", a copy is `{RECIPE}` here" if RECIPE in config.files else ""

@@ -1,4 +1,4 @@
-"""The golden input and output of a weight: the proof that it still does what it did when it was made."""
+"""The golden input and output of a weight: the reference that shows whether it still does what it did when made."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -80,10 +80,10 @@ def make_golden(backbone: "Backbone", cloud: PointCloud) -> Golden:
     features = _encode_rows(backbone, cloud, rows)
     for level, value in features.items():
         if not bool(torch.isfinite(value).all()):
-            raise WeightError(f"the network gives NaN or infinity at {level} for the golden cloud: it is of no use")
+            raise WeightError(f"the network gives NaN or infinity at {level} for the reference cloud: train it again")
         if count > 1 and bool((value == value[0]).all()):
             raise WeightError(
-                f"the network gives the same feature for every point of the golden cloud at {level}: "
+                f"the network gives the same feature for every point of the reference cloud at {level}: "
                 "it has collapsed, or the cloud has only one voxel"
             )
     return Golden(cloud, rows, features)

@@ -172,16 +172,16 @@ def _explain(error: BaseException, name: HubName) -> str:
     if isinstance(error, errors.GatedRepoError):
         return f"{name.repo} is gated: ask for access on its page, then log in with 'hf auth login' or set HF_TOKEN"
     if isinstance(error, errors.RevisionNotFoundError):
-        return f"{name.repo} has no commit {name.revision} (HTTP {status}): look the hash up again"
+        return f"{name.repo} has no commit {name.revision} (HTTP {status}): check the hash"
     if isinstance(error, errors.EntryNotFoundError) and not isinstance(error, errors.LocalEntryNotFoundError):
-        return f"this commit has no such file (HTTP {status}): it is no complete weight folder"
+        return f"this commit has no such file (HTTP {status}): it is not a complete weight folder"
     if isinstance(error, errors.RepositoryNotFoundError) or status in (401, 403, 404):
         return (
-            f"the Hub knows no {name.repo}, or you may not see it (HTTP {status}): check the spelling; "
+            f"the Hub has no {name.repo}, or you may not see it (HTTP {status}): check the spelling; "
             "for a private one log in with 'hf auth login' or set HF_TOKEN"
         )
     if status == 429:
-        return "the Hub asks for patience (HTTP 429, too many requests): wait some minutes, or log in with a token"
+        return "too many requests (HTTP 429): wait some minutes, or log in with a token"
     if status is not None:
         return f"the Hub answered HTTP {status}: try again later"
     if _offline() or isinstance(cause, errors.OfflineModeIsEnabled):

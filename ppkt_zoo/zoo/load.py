@@ -142,7 +142,7 @@ def verify(
 
     Args:
         name_or_folder: a name as for :func:`load_backbone`, or the path of a weight folder as a ``Path``.
-        engine, device: what to prove.
+        engine, device: to verify on.
         tolerance: largest error allowed, as a part of a level's largest feature value.
 
     Raises:

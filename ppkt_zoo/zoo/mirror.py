@@ -89,7 +89,7 @@ def mirrored_file(
                 f"{name}: the mirror {mirror} cannot be read ({error.strerror}): check {MIRROR}"
             ) from None
         if not found:
-            raise WeightError(f"{name}: the mirror {mirror} has no {place}: lay it there, or unset {MIRROR}")
+            raise WeightError(f"{name}: the mirror {mirror} has no {place}: put it there, or unset {MIRROR}")
         return path
     root = (default_cache() if cache_dir is None else Path(cache_dir)) / "mirror"
     target = root / place
@@ -109,7 +109,7 @@ def mirrored_file(
     except TimeoutError as error:
         problem = f"it is too slow ({error}): check the network and {MIRROR}, or unset it"
     except NotImplementedError:
-        problem = f"{root} lies on a disk that knows no locks: set PPKT_ZOO_CACHE to another folder"
+        problem = f"{root} lies on a disk without file locks: set PPKT_ZOO_CACHE to another folder"
     except (requests.RequestException, HTTPError) as error:
         problem = f"no connection, or it was cut ({type(error).__name__}): check the network and {MIRROR}"
     except OSError as error:
@@ -117,7 +117,7 @@ def mirrored_file(
     except ValueError as error:
         if isinstance(error, PPKTZooError):
             raise
-        problem = f"its address is none ({type(error).__name__}): check {MIRROR}"
+        problem = f"its address is not valid ({type(error).__name__}): check {MIRROR}"
     else:
         return target
     # Outside of the handlers: an address may hold a password.
@@ -147,7 +147,7 @@ def _fetch(url: str, target: Path, most: int, anew: bool, trouble: str) -> None:
                 return
             if left:
                 time.sleep(wait)
-    raise WeightError(f"{trouble}: it asks for patience, or is out of order: wait some minutes")
+    raise WeightError(f"{trouble}: it is overloaded or out of order: wait some minutes")
 
 
 @contextmanager
@@ -176,7 +176,7 @@ def _fetch_some(url: str, part: Path, most: int, trouble: str, told: Callable[[i
         if answer.status_code not in (200, 206):
             raise WeightError(f"{trouble}: it answered HTTP {answer.status_code}: check {MIRROR}, or unset it")
         if answer.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
-            raise WeightError(f"{trouble}: it comes packed, though it was asked for as it is: check {MIRROR}")
+            raise WeightError(f"{trouble}: it comes compressed, though it was asked for uncompressed: check {MIRROR}")
         there = there if answer.status_code == 206 else 0
         promised = answer.headers.get("Content-Length", "")
         wanted = int(promised) if promised.isdecimal() and len(promised) < 20 else None
@@ -215,9 +215,9 @@ def _answer(url: str, headers: dict[str, str], trouble: str) -> Iterator[request
                 return
             onward = _joined(url, answer.headers["Location"])
             if not _is_safe(onward, local=_is_local(url)):
-                raise WeightError(f"{trouble}: it leads on to an address that is not https")
+                raise WeightError(f"{trouble}: it redirects to an address that is not https")
             url = onward
-    raise WeightError(f"{trouble}: it leads in circles: check {MIRROR}")
+    raise WeightError(f"{trouble}: it redirects in circles: check {MIRROR}")
 
 
 def _is_safe(address: str, local: bool = True) -> bool:

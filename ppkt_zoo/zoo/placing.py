@@ -33,7 +33,7 @@ def place(
     if folder.exists() and not overwrite:
         raise WeightError(f"{folder} exists already: choose another one, or write with overwrite=True")
     if folder.exists() and not (folder / CONFIG).is_file():
-        raise WeightError(f"{folder} exists and is no weight folder, so it is not overwritten: choose another one")
+        raise WeightError(f"{folder} exists and is not a weight folder, so it is not overwritten: choose another one")
     # A kill between the two renames leaves the old folder under `aside`; leftover_note tells of it.
     draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
     aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.old")
@@ -55,7 +55,7 @@ def place(
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise WeightError(f"{folder} cannot be written: {reason}") from None
     except WeightError as error:
-        raise WeightError(f"{folder} cannot be written; what stood there still stands ({error})") from None
+        raise WeightError(f"{folder} cannot be written; the old folder is unchanged ({error})") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     # The new one stands: what this writing, or an interrupted one, laid aside is of no more use.
@@ -93,5 +93,5 @@ def pickle_note(folder: Path) -> str:
     try:
         pickles = sorted(file.name for file in folder.iterdir() if file.suffix in (".pth", ".pt", ".ckpt", ".bin"))
     except OSError:
-        return ", or may not be seen"
+        return ", or cannot be read"
     return f"; {pickles[0]} is a pickle and is never opened here" if pickles else ""

@@ -125,7 +125,7 @@ def _explain(error: BaseException) -> str:
             "write, and check the owner's name"
         )
     if status == 429:
-        return "the Hub asks for patience (HTTP 429, too many requests): wait some minutes"
+        return "too many requests (HTTP 429): wait some minutes"
     if status is not None:
         return f"the Hub answered HTTP {status}: try again later"
     if isinstance(cause, errors.OfflineModeIsEnabled):

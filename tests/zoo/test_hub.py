@@ -130,9 +130,9 @@ def test_a_connection_that_is_always_cut_is_told(hub: HubServer, cache: Path, fi
         (403, {"X-Error-Code": "GatedRepo"}, "ask for access on its page"),
         (403, {}, "or you may not see it (HTTP 403)"),
         (404, {"X-Error-Code": "RepoNotFound"}, "check the spelling"),
-        (404, {"X-Error-Code": "EntryNotFound"}, "no complete weight folder"),
+        (404, {"X-Error-Code": "EntryNotFound"}, "not a complete weight folder"),
         (404, {"X-Error-Code": "RevisionNotFound"}, f"has no commit {REVISION}"),
-        (429, {"Retry-After": "0"}, "HTTP 429, too many requests"),
+        (429, {"Retry-After": "0"}, "too many requests (HTTP 429)"),
         (418, {}, "the Hub answered HTTP 418"),
     ],
 )
@@ -149,7 +149,7 @@ def test_a_short_trouble_is_waited_out(hub: HubServer, cache: Path) -> None:
 
 
 def test_what_is_not_there_is_told(hub: HubServer, cache: Path) -> None:
-    assert "knows no someone/other" in problem(f"hf-hub:someone/other@{REVISION}", cache)
+    assert "has no someone/other" in problem(f"hf-hub:someone/other@{REVISION}", cache)
     assert "has no commit ffff" in problem(f"hf-hub:{REPO}@{'f' * 40}", cache)
     del hub.repositories[REPO, REVISION]["golden.safetensors"]
     assert "golden.safetensors cannot be fetched: this commit has no such file" in problem(NAME, cache)

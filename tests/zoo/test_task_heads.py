@@ -126,7 +126,7 @@ def test_cards_of_0_1_are_still_known(fine_tuned: WeightFolder, task: str) -> No
     assert "\n## Limits\n" in card
     (fine_tuned.path / "README.md").write_text(card)
     assert verify(fine_tuned.path).ok
-    (fine_tuned.path / "README.md").write_text(card.replace("not told", "told"))
+    (fine_tuned.path / "README.md").write_text(card.replace("not specified", "specified"))
     with pytest.raises(WeightError, match=r"README\.md is not the card"):
         verify(fine_tuned.path)
     assert verify(FIXTURE).ok, "a folder that 0.1.0 wrote"
