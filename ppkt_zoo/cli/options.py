@@ -45,7 +45,7 @@ class FrameReading:
         str | None,
         typer.Option(
             metavar="FX,FY,CX,CY|FILE",
-            help="For frames that come without: four numbers in pixels, the nine of a 3×3 matrix, or a file of them.",
+            help="Camera intrinsics, for frames without: four numbers in pixels, the nine of a 3×3 matrix, or a file.",
         ),
     ] = None
     depth_scale: Annotated[

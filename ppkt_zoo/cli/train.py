@@ -189,7 +189,7 @@ def grid(
     """
     from ppkt_zoo.cli.run.grid import compare
 
-    options = {"workers": workers, "device": device, "on": on.value}
+    given = names_and_paths(data)
     with may_stop():
         compare(
             task.value,
@@ -199,10 +199,12 @@ def grid(
             own or [],
             fraction,
             seeds,
-            names_and_paths(data),
+            given,
             out,
             cache,
-            **options,
+            workers,
+            device,
+            on.value,
         )
 
 

@@ -1,4 +1,4 @@
-"""A checkpoint of another project → a weight folder with reference outputs; and our weights → another project's names."""
+"""Checkpoints of other projects → weight folders with reference outputs; our weights → their tensor names."""
 
 from collections.abc import Mapping
 from pathlib import Path

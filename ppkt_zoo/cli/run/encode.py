@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -56,9 +57,8 @@ class Encode(WeightJob[dict[str, np.ndarray]]):
         Raises:
             InputError: a feature is beyond 16-bit floats.
         """
-        encoded = network.backbone.encode(
-            view.xyz, view.rgb, levels="all" if self.levels else ["last"], tile=self.reading.tile
-        )
+        levels: Literal["all"] | list[str] = "all" if self.levels else ["last"]
+        encoded = network.backbone.encode(view.xyz, view.rgb, levels=levels, tile=self.reading.tile)
         found = {f"features.{level}": self._stored(value) for level, value in encoded.items()}
         features = list(found.values())[-1]
         told = f"{features.dtype} {features.shape}: one per point, in the order of the points"

@@ -26,7 +26,6 @@ def compare(
     data: dict[str, Path],
     out: Path,
     cache: Path | None,
-    *,
     workers: int,
     device: str,
     on: Literal["test", "validation"],

@@ -39,7 +39,7 @@ def pretrain_weight(
             f"{target} holds no checkpoint to resume from: give the --out of the earlier run, or leave out --resume"
         )
     kept = default_cache() if cache is None else cache
-    common = {"data": data, "teacher": teacher, "out": target, "cache": kept}
+    common: dict[str, Any] = {"data": data, "teacher": teacher, "out": target, "cache": kept}
     if dry_run:
         _tell_costs(recipe, common, options["workers"])
         return

@@ -50,8 +50,7 @@ class Segment(Job[SegmentationModel, Prediction]):
 
     def compute(self, network: SegmentationModel, view: View) -> tuple[Prediction, str]:
         """As in :class:`Job`."""
-        looks = {"voting": self.voting, "flips": self.flips, "tile": self.reading.tile}
-        found = network.predict(view.xyz, view.rgb, **looks)
+        found = network.predict(view.xyz, view.rgb, voting=self.voting, flips=self.flips, tile=self.reading.tile)
         return found, _told(found.labels, network.classes)
 
     def write(self, network: SegmentationModel, view: View, found: Prediction) -> str:
