@@ -4,12 +4,13 @@ import re
 
 from ppkt_zoo.errors import WeightError
 from ppkt_zoo.zoo.card import write_card
-from ppkt_zoo.zoo.config import CARD, CONFIG, PICTURE, PROJECTION, RECIPE, RECORD
+from ppkt_zoo.zoo.config import CARD, CONFIG, GOLDEN, MODEL, PICTURE, PROJECTION, RECIPE, RECORD
 from ppkt_zoo.zoo.folder import WeightFolder
+from ppkt_zoo.zoo.golden import check_levels
 from ppkt_zoo.zoo.names import REPOSITORY
-from ppkt_zoo.zoo.tensors import check_file, file_entry, read_bytes
+from ppkt_zoo.zoo.tensors import check_file, claims_of_file, file_entry, read_bytes
 
-__all__ = ["check_card", "check_contents", "check_files"]
+__all__ = ["check_card", "check_claims", "check_contents", "check_files"]
 
 # Where a published card names its own repository.
 _REPOSITORY = re.compile(rf"hf-hub:({REPOSITORY.pattern})@<40-hex commit>")
@@ -23,6 +24,17 @@ def check_files(folder: WeightFolder) -> None:
     """
     for name, entry in folder.config.files.items():
         check_file(folder.path / name, entry)
+
+
+def check_claims(folder: WeightFolder) -> None:
+    """Hold config.json, whose own hash nobody may know, against what the tensors' headers say; no tensor is read.
+
+    Raises:
+        WeightError: they disagree on the network, its input or its levels.
+    """
+    model, golden = folder.path / MODEL, folder.path / GOLDEN
+    folder.config.check_header(claims_of_file(model)[1], str(model))
+    check_levels(claims_of_file(golden)[0], folder.config.levels, str(golden))
 
 
 def check_contents(folder: WeightFolder, parameters: int) -> None:
