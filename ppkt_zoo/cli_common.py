@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ppkt_zoo.errors import InputError, PPKTZooError, printable
 from ppkt_zoo.files.limits import memory_named
+from ppkt_zoo.files.terminal import SafeConsole
 from ppkt_zoo.files.text import unbroken
 
 # Exit codes; `ppkt-zoo --help` lists them.
@@ -60,7 +61,7 @@ DataOption = Annotated[
 
 def new_console(stderr: bool = False) -> Console:
     """Where output goes: as wide as the terminal, and as wide as its lines are anywhere else."""
-    console = Console(stderr=stderr, highlight=False)
+    console = SafeConsole(stderr=stderr)
     if not getattr(console.file, "isatty", bool)():
         console.width = _FILE_WIDTH
     return console

@@ -8,6 +8,7 @@ import typer
 
 from ppkt_zoo.cli_common import new_console
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.files.text import unbroken
 
 
 class KindName(StrEnum):
@@ -35,7 +36,7 @@ def fetch(
     console = new_console()
     for spec, path in fetch_weights(load_manifest(), names or [], to):
         size = sum(entry.size for entry in spec.files.values()) / 1e6
-        console.print(f"{spec.name}: {size:.1f} MB, {path}", markup=False, soft_wrap=True)
+        console.print(f"{spec.name}: {size:.1f} MB, {unbroken(path)}", markup=False, soft_wrap=True)
 
 
 def cache(

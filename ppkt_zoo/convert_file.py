@@ -14,6 +14,7 @@ from ppkt_zoo.convert.spunet import to_spunet
 from ppkt_zoo.data.rooms import make_room, room_cloud
 from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.files.checksums import sha256_of_file
+from ppkt_zoo.files.terminal import SafeConsole
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.running.tensor_files import write_tensors
@@ -84,7 +85,7 @@ def convert_minkowski(
         WeightError: the file does not open, holds no such network, or the folder exists.
         InputError, UnknownNameError, ManifestError: an architecture, channel or field that does not exist.
     """
-    steps = Steps(Console() if console is None else console)
+    steps = Steps(SafeConsole() if console is None else console)
     name = ARCHITECTURES.get(architecture.lower(), architecture)
     with steps.step("file", f"reading {file}") as step:
         network = convert_res16unet(open_checkpoint(file), dialect)

@@ -9,6 +9,7 @@ from pydantic import FailFast, Field, field_validator, model_validator
 from ppkt_zoo.errors import ManifestError, UnknownNameError
 from ppkt_zoo.files.limits import MAX_TEXT
 from ppkt_zoo.files.reading import read_file, usable_path
+from ppkt_zoo.files.text import json_escaped
 from ppkt_zoo.files.writing import write_whole
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.zoo.names import ListedName, did_you_mean, nearest
@@ -133,8 +134,8 @@ def write_manifest(manifest: Manifest, path: str | os.PathLike[str]) -> None:
 
 
 def to_json(model: Model) -> str:
-    """A model as indented JSON that ends in a newline."""
-    return model.model_dump_json(indent=2) + "\n"
+    """A model as indented JSON that ends in a newline; no terminal obeys what stands in it."""
+    return json_escaped(model.model_dump_json(indent=2)) + "\n"
 
 
 def _installed_manifest() -> Path:

@@ -13,13 +13,13 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 from filelock import FileLock, Timeout
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from urllib3.exceptions import HTTPError
 
 from ppkt_zoo.errors import InputError, PPKTZooError, WeightError
 from ppkt_zoo.files.fetching import LeastRate, opened
 from ppkt_zoo.files.reading import usable_path
+from ppkt_zoo.files.terminal import SafeConsole
 from ppkt_zoo.running.cache import default_cache
 from ppkt_zoo.zoo.in_the_way import only_regular
 from ppkt_zoo.zoo.names import HubName
@@ -162,11 +162,11 @@ def _fetch(url: str, target: Path, most: int, anew: bool, trouble: str) -> None:
 @contextmanager
 def _bar(name: str, size: int) -> Iterator[Callable[[int], None]]:
     """Told how many bytes are there; shows it where a person looks on."""
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     if size < _WORTH_A_BAR or not console.is_terminal:
         yield lambda done: None
         return
-    columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn(name, markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(name, total=size)
         yield lambda done: progress.update(task, completed=done)

@@ -311,6 +311,15 @@ def test_fetch_lays_out_a_mirror_for_machines_without_network(
         fetch_weights(load_manifest(), ["nothing"])
 
 
+def test_the_place_of_a_fetched_weight_is_one_harmless_line(
+    hub: HubServer, listed_on_hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hf"))
+    told = run("fetch", "--all", "--to", tmp_path / "a\x1b[31m\n\x9b[bold]b").output
+    assert len(told.splitlines()) == 1
+    assert "a\\x1b[31m \\x9b[bold]b" in told
+
+
 def test_the_cache_is_shown_and_cleared_by_kind(address: HubServer, own_cache: Path) -> None:
     assert verify(NAME).ok
     (own_cache / "rooms").mkdir()
