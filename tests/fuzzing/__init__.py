@@ -6,13 +6,19 @@ time. `bombs` are small inputs that claim or unpack to far more than they are; e
 
 import warnings
 
-from fuzzing import clouds, documents, frames, runs
+from fuzzing import clouds, data_sets, documents, frames, runs
 from fuzzing.target import Target, mutated
 from ppkt_zoo.errors import PPKTZooError
 
 __all__ = ["TARGETS", "Target", "check", "mutated"]
 
-TARGETS: dict[str, Target] = {**documents.TARGETS, **clouds.TARGETS, **frames.TARGETS, **runs.TARGETS}
+TARGETS: dict[str, Target] = {
+    **documents.TARGETS,
+    **clouds.TARGETS,
+    **frames.TARGETS,
+    **data_sets.TARGETS,
+    **runs.TARGETS,
+}
 """Readers by name."""
 
 
