@@ -104,7 +104,7 @@ def _longest_ray(intrinsics: np.ndarray, shape: tuple[int, ...]) -> float:
     return float(np.hypot(1.0, np.hypot(*sides)))
 
 
-def turned_hint(one: tuple[int, ...], other: tuple[int, ...]) -> str:
+def turned_hint(one: tuple[float, ...], other: tuple[float, ...]) -> str:
     """What an error adds where two image sizes (H, W) are each other's with the sides swapped."""
     if one == other or one != other[::-1]:
         return ""
