@@ -8,7 +8,7 @@ import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -59,21 +59,7 @@ def parse_npz(content: bytes, where: str) -> _Cloud:
     Raises:
         InputError: the archive is damaged or too large, or holds no such arrays.
     """
-    with memory_named(where, InputError):
-        try:
-            _check_directory(content, where)
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                members = _members(archive, where)
-                wanted = _wanted(list(members), where)
-                MAX_BYTES.check(
-                    sum(members[name].file_size for name in wanted), f"{where}: unpacked, its arrays", InputError
-                )
-                arrays = {name: _unpack(archive, members[name], f"{where}, {name}") for name in wanted}
-        except InputError:
-            raise
-        except _ZIP_DAMAGE as error:
-            raise InputError(f"{where}: this .npz file is cut short or damaged ({one_line(error, 200)})") from error
-        return _cloud(arrays, where)
+    return _cloud(_arrays(content, lambda names: _wanted(names, where), where), where)
 
 
 def named_arrays(content: bytes, names: Sequence[str], where: str) -> dict[str, NDArray[Any]]:
@@ -82,21 +68,31 @@ def named_arrays(content: bytes, names: Sequence[str], where: str) -> dict[str, 
     Raises:
         InputError: the archive is damaged or too large, or lacks one of them.
     """
+
+    def choose(found: list[str]) -> list[str]:
+        missing = [name for name in names if name not in found]
+        if missing:
+            raise InputError(f"{where}: it has no {', '.join(missing)}")
+        return list(names)
+
+    return _arrays(content, choose, where)
+
+
+def _arrays(content: bytes, choose: Callable[[list[str]], list[str]], where: str) -> dict[str, NDArray[Any]]:
+    """The arrays that ``choose`` picks from the names in the archive."""
     with memory_named(where, InputError):
         try:
             _check_directory(content, where)
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 members = _members(archive, where)
-                missing = [name for name in names if name not in members]
-                if missing:
-                    raise InputError(f"{where}: it has no {', '.join(missing)}")
-                unpacked_size = sum(members[name].file_size for name in names)
-                MAX_BYTES.check(unpacked_size, f"{where}: unpacked, its arrays", InputError)
-                return {name: _unpack(archive, members[name], f"{where}, {name}") for name in names}
+                wanted = choose(list(members))
+                size = sum(members[name].file_size for name in wanted)
+                MAX_BYTES.check(size, f"{where}: unpacked, its arrays", InputError)
+                return {name: _unpack(archive, members[name], f"{where}, {name}") for name in wanted}
         except InputError:
             raise
         except _ZIP_DAMAGE as error:
-            raise InputError(f"{where}: it is cut short or damaged ({one_line(error, 200)})") from error
+            raise InputError(f"{where}: this .npz file is cut short or damaged ({one_line(error, 200)})") from error
 
 
 def parse_npy(content: bytes, where: str) -> _Cloud:
