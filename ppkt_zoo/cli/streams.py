@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from ppkt_zoo.files.terminal import SafeConsole
 from ppkt_zoo.files.text import printable, unbroken
 
 __all__ = ["finish", "new_console", "prepare_streams", "say", "stop_on_terminate", "talk_console", "tell_written"]
@@ -29,7 +30,7 @@ _PLAIN = {"×": "x", "…": "...", "✓": "+", "–": "-", "−": "-", "·": "*"
 
 def new_console(stderr: bool = False) -> Console:
     """Where output goes: as wide as the terminal, and as wide as its lines are anywhere else."""
-    console = Console(stderr=stderr, highlight=False)
+    console = SafeConsole(stderr=stderr)
     if not getattr(console.file, "isatty", bool)():
         console.width = _FILE_WIDTH
     return console
@@ -53,12 +54,20 @@ def tell_written(*paths: Path | str | None) -> None:
 
 
 class _Steady(io.FileIO):
-    """A descriptor whose reader may leave: what is written after that goes nowhere, and the work goes on."""
+    """A descriptor whose reader may leave, or whose disk be full: what is written after that goes nowhere.
+
+    The work goes on, and its files are written. ``lost`` is why results did not reach their place, for :func:`finish`;
+    a reader that has left wanted no more.
+    """
+
+    lost: OSError | None = None
 
     def write(self, data: object, /) -> int:
         try:
             return super().write(data)  # type: ignore[arg-type]
-        except BrokenPipeError:
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError):
+                self.lost = error
             with open(os.devnull, "wb") as nowhere:
                 os.dup2(nowhere.fileno(), self.fileno())
             return memoryview(data).nbytes  # type: ignore[arg-type]
@@ -78,13 +87,17 @@ def finish(code: int | str | None) -> int | str | None:
     """The exit code of a command that ended with ``code``: results that could not be written are a failure."""
     try:
         sys.stdout.flush()
+        raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+        lost: Exception | None = raw.lost if isinstance(raw, _Steady) else None
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+        lost = error
         # What is left in the buffer cannot be written when the process ends either.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-        print(f"error: standard output cannot be written ({reason})", file=sys.stderr)
-        return code or 2
-    return code
+    if lost is None:
+        return code
+    reason = lost.strerror if isinstance(lost, OSError) else str(lost)
+    print(f"error: standard output cannot be written ({reason})", file=sys.stderr)
+    return code or 2
 
 
 def stop_on_terminate() -> None:

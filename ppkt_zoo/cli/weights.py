@@ -10,6 +10,7 @@ from rich.text import Text
 from ppkt_zoo.cli.options import FAILED, DeviceOption, EngineOption, Group, numbers
 from ppkt_zoo.cli.streams import new_console, say, talk_console, tell_written
 from ppkt_zoo.errors import InputError, PPKTZooError, UnknownNameError
+from ppkt_zoo.files.text import unbroken
 
 
 class What(StrEnum):
@@ -109,7 +110,7 @@ def fetch(
     console = new_console()
     for spec, path in fetch_weights(load_manifest(), names or [], to):
         size = sum(entry.size for entry in spec.files.values()) / 1e6
-        console.print(f"{spec.name}: {size:.1f} MB, {path}", markup=False, soft_wrap=True)
+        console.print(f"{spec.name}: {size:.1f} MB, {unbroken(path)}", markup=False, soft_wrap=True)
 
 
 def cache(

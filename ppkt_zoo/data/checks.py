@@ -4,6 +4,9 @@ import numpy as np
 
 from ppkt_zoo.errors import FrameError
 
+FARTHEST = 1e6
+"""Metres from the origin; beyond, float32 tells no two points apart that are a hand's breadth from each other."""
+
 
 def check_array(
     where: str, field: str, value: object, dtype: type, shape: tuple[int | None, ...], empty: bool = False

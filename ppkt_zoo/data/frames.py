@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from ppkt_zoo.data.checks import check_array
+from ppkt_zoo.data.checks import FARTHEST, check_array
 from ppkt_zoo.errors import FrameError, LostFrameError
 from ppkt_zoo.points.back_projection import back_project, pixel_values
 
@@ -39,7 +39,8 @@ class RGBDFrame:
 
     Raises:
         LostFrameError: tracking was lost (the pose has NaN, or is nothing but zeros), or depth is all holes.
-        FrameError: shapes, dtypes or values do not fit; the message names the frame and the mend.
+        FrameError: shapes, dtypes or values do not fit, or lead over 1000 km away; the message names the frame and
+            the mend.
     """
 
     color: np.ndarray
@@ -70,6 +71,12 @@ class RGBDFrame:
         fx, fy = self.intrinsics[0, 0], self.intrinsics[1, 1]
         if not np.isfinite(self.intrinsics).all() or fx <= 0 or fy <= 0:
             raise FrameError(f"{where}: intrinsics need positive focal lengths, got fx={fx:g}, fy={fy:g}")
+        reach = farthest * _longest_ray(self.intrinsics, self.depth.shape)
+        if not reach < FARTHEST:
+            raise FrameError(
+                f"{where}: its depth (up to {farthest:.3g} m) and intrinsics lead to points {reach:.3g} m away: is "
+                "depth_scale the number of stored units in a metre, and are the intrinsics in pixels?"
+            )
         if self.pose is not None:
             check_array(where, "pose", self.pose, np.float64, (4, 4))
             rotation = self.pose[:3, :3]
@@ -80,6 +87,12 @@ class RGBDFrame:
             if not is_pose(self.pose):
                 raise FrameError(
                     f"{where}: pose is not a rotation and translation (camera → world, 4×4, its last row 0 0 0 1)"
+                )
+            away = float(np.abs(self.pose[:3, 3]).max())
+            if not away < FARTHEST:
+                raise FrameError(
+                    f"{where}: its pose lies {away:.3g} m from the origin, where points run into each other: poses "
+                    "must be in metres; of map coordinates take the same offset from all of them"
                 )
         if self.label is not None:
             check_array(where, "label", self.label, np.int16, self.depth.shape)
@@ -108,7 +121,17 @@ def is_pose(matrix: np.ndarray) -> bool:
         return bool(np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-2) and np.linalg.det(rotation) > 0)
 
 
-def turned_hint(one: tuple[int, ...], other: tuple[int, ...]) -> str:
+def _longest_ray(intrinsics: np.ndarray, shape: tuple[int, ...]) -> float:
+    """How far from the camera a corner of the image lies at depth 1; infinite where no float can tell."""
+    with np.errstate(over="ignore"):
+        sides = [
+            max(abs(centre), abs(length - 1 - centre)) / focal
+            for length, centre, focal in zip(shape[::-1], intrinsics[:2, 2], intrinsics.diagonal()[:2], strict=True)
+        ]
+    return float(np.hypot(1.0, np.hypot(*sides)))
+
+
+def turned_hint(one: tuple[float, ...], other: tuple[float, ...]) -> str:
     """What an error adds where two image sizes (H, W) are each other's with the sides swapped."""
     if one == other or one != other[::-1]:
         return ""

@@ -137,11 +137,13 @@ def _merge_frame(frame: RGBDFrame, voxel: float, stride: int, far: float, cells:
 
 
 def _keys(xyz: NDArray[np.float32], voxel: float, name: str) -> Rows:
-    cell = np.floor(xyz.astype(np.float64) / voxel).astype(np.int64) + _HALF
-    if cell.min() < 0 or cell.max() >= 2 * _HALF:
+    with np.errstate(over="ignore"):
+        places = np.floor(xyz.astype(np.float64) / voxel) + _HALF
+    if not (places.min() >= 0 and places.max() < 2 * _HALF):
         raise InputError(
             f"frame {name}: points lie over {_HALF} voxels of {voxel} m from the origin: use a larger voxel"
         )
+    cell = places.astype(np.int64)
     return (cell[:, 0] << 42) | (cell[:, 1] << 21) | cell[:, 2]
 
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ppkt_zoo.data.checks import check_array
+from ppkt_zoo.data.checks import FARTHEST, check_array
 from ppkt_zoo.data.readers.box_files import heading_fault
 from ppkt_zoo.errors import FrameError
 
@@ -47,6 +47,12 @@ class LabelledScene:
         check_array(where, "xyz", self.xyz, np.float32, (None, 3))
         if not np.isfinite(self.xyz).all():
             raise FrameError(f"{where}: xyz has NaN or infinite values: leave these points out")
+        away = float(np.abs(self.xyz).max())
+        if not away < FARTHEST:
+            raise FrameError(
+                f"{where}: xyz reaches {away:.3g} m from the origin, where points run into each other: it must be in "
+                "metres and without outliers; of map coordinates take the same offset from all"
+            )
         points = len(self.xyz)
         if self.rgb is not None:
             check_array(where, "rgb", self.rgb, np.uint8, (points, 3))

@@ -145,6 +145,10 @@ def resume(
         check_claims(claimed, header.get("scalars"), model, optimizer)
 
     header, tensors = read_tensors(file, "checkpoint", _mend(file), check)
+    try:
+        torch.Generator().set_state(tensors["random.torch"])
+    except RuntimeError as error:  # possible in files of before there were checksums
+        raise TrainingError(f"checkpoint {file} is damaged (its random state is none): {_mend(file)}") from error
     remarks = []
     if data is not None and "data" in header:
         check_same_data(data_parts_in(header["data"]), data, f"step {header['step']} ({file})")

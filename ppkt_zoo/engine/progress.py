@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from ppkt_zoo.files.terminal import SafeConsole
 
 # Weight of the newest step in the figures shown, so that they can be read.
 _NEWEST = 0.05
@@ -17,12 +18,12 @@ class TrainingProgress:
 
     def __init__(self) -> None:
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
-            console=Console(stderr=True),
+            TextColumn("{task.fields[figures]}", markup=False),
+            console=SafeConsole(stderr=True),
         )
         self._task: TaskID | None = None
         self._smooth: dict[str, float] = {}

@@ -17,6 +17,12 @@ __all__ = ["MAX_BYTES", "MAX_PIXELS", "MAX_TEXT", "Limit", "memory_named"]
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SIZE = re.compile(r"(\d{1,18})\s*([KMGT]?)B?", re.IGNORECASE)
 _NO_MEMORY = "there is not enough memory for this: give it a smaller part, or a larger machine"
+_NO_THREAD = (
+    "the system starts no more threads: free some memory, or raise the limits of memory and processes (ulimit -v, "
+    "ulimit -u, or the container's)"
+)
+# How Python words a thread that could not be started.
+_OUT_OF_THREADS = "can't start new thread"
 # How torch words an allocation that failed on the CPU and on a GPU.
 _TORCH_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 
@@ -77,20 +83,20 @@ def _number(count: int) -> str:
 
 @contextmanager
 def memory_named(where: str, error: type[PPKTZooError]) -> Iterator[None]:
-    """Context in which running out of memory is an error of ours that names what was worked on.
+    """Context in which running out of memory or of threads is an error of ours that names what was worked on.
 
     Raises:
-        error: memory ran out.
+        error: memory ran out, or no thread could be started.
     """
     try:
         yield
     except MemoryError:
-        raise error(
-            f"{where}: there is not enough memory for this: give it a smaller part, or a larger machine"
-        ) from None
+        raise error(f"{where}: {_NO_MEMORY}") from None
     except RuntimeError as failure:
-        if isinstance(failure, PPKTZooError) or not any(words in str(failure) for words in _TORCH_OUT_OF_MEMORY):
+        if isinstance(failure, PPKTZooError):
             raise
-        raise error(
-            f"{where}: there is not enough memory for this: give it a smaller part, or a larger machine"
-        ) from None
+        if _OUT_OF_THREADS in str(failure):
+            raise error(f"{where}: {_NO_THREAD}") from None
+        if not any(words in str(failure) for words in _TORCH_OUT_OF_MEMORY):
+            raise
+        raise error(f"{where}: {_NO_MEMORY}") from None

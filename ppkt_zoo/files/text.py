@@ -5,7 +5,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ppkt_zoo.errors import printable
 
-__all__ = ["inline", "one_line", "printable", "unbroken", "without_secrets"]
+__all__ = ["inline", "json_escaped", "one_line", "printable", "unbroken", "without_secrets"]
 
 # What is markup anywhere in a line of Markdown; at its beginning; and an entity, which hides a character.
 _MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<=\])\(|(?<![^\W_])_|_(?![^\W_])")
@@ -18,6 +18,16 @@ def one_line(text: object, most: int = 500) -> str:
     """Printable text in one line, cut where it is longer than ``most``."""
     line = " ".join(printable(str(text)).split())
     return line if len(line) <= most else f"{line[:most]}…"
+
+
+def json_escaped(text: str) -> str:
+    """JSON of the same value in which no control character stands as it is: they are written as ``\\u001b``."""
+
+    def units(letter: str) -> str:
+        data = letter.encode("utf-16-be")
+        return "".join(f"\\u{data[at]:02x}{data[at + 1]:02x}" for at in range(0, len(data), 2))
+
+    return "".join(letter if letter in "\r\n" or printable(letter) == letter else units(letter) for letter in text)
 
 
 def unbroken(text: object) -> str:

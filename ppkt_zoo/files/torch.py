@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ppkt_zoo.errors import PPKTZooError
 from ppkt_zoo.files.limits import MAX_BYTES
+from ppkt_zoo.files.pickles import check_pickle
 from ppkt_zoo.files.reading import open_regular
 
 __all__ = ["PICKLE", "UNREADABLE", "ZIP", "check_plain_tensors", "first_bytes", "read_torch_file"]
@@ -41,6 +42,8 @@ _REFUSED = re.compile(r"[Uu]nsupported (?:global: GLOBAL|class) ([\w.]+)")
 # torch's list of what may stand in a pickle belongs to the whole process.
 _OPENING = threading.Lock()
 _DEEPEST, _MOST_KINDS = 4, 50
+# A magic number, a version, the machine's sizes, and what was saved; the keys of the numbers come after them.
+_OLD_PICKLES = 5
 
 
 def first_bytes(file: Path, what: str, error_type: type[PPKTZooError], missing: str) -> bytes:
@@ -66,6 +69,7 @@ def read_torch_file(file: Path, what: str, error_type: type[PPKTZooError]) -> An
         try:
             if stream.read(4) == ZIP:
                 _check_parts(stream, what, error_type)
+            _check_pickles(stream)
             return _load(stream)
         except OSError as error:
             raise error_type(f"{what} cannot be read ({error.strerror or error})") from error
@@ -116,6 +120,21 @@ def _check_parts(stream: BinaryIO, what: str, error_type: type[PPKTZooError]) ->
                     f"{what} is damaged: its part {part.filename!r} does not fit its checksum ({error}): fetch it "
                     "again (or save it again, if it was saved by torch.serialization.set_crc32_options(False))"
                 ) from error
+
+
+def _check_pickles(stream: BinaryIO) -> None:
+    """Every pickle that torch would read: one in an archive, five in a row in files of before torch 1.6."""
+    stream.seek(0)
+    if stream.read(4) != ZIP:
+        stream.seek(0)
+        for _ in range(_OLD_PICKLES):
+            check_pickle(stream)
+        return
+    with zipfile.ZipFile(stream) as archive:
+        for name in archive.namelist():
+            if name.rpartition("/")[2] == "data.pkl":
+                with archive.open(name) as content:
+                    check_pickle(content)
 
 
 def _load(stream: BinaryIO) -> Any:

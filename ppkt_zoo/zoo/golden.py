@@ -69,6 +69,17 @@ class Golden:
         return cls(PointCloud(xyz, rgb), rows, features)
 
 
+def check_levels(shapes: Mapping[str, tuple[int, ...]], levels: Mapping[str, int], where: str) -> None:
+    """Hold the shapes of ``golden.safetensors`` against the levels of config.json.
+
+    Raises:
+        WeightError: a level is missing, unknown, or of other channels.
+    """
+    found = {key.removeprefix(_FEATURES): shape[-1:] for key, shape in shapes.items() if key.startswith(_FEATURES)}
+    if found != {level: (channels,) for level, channels in levels.items()}:
+        raise WeightError(f"{where} and config.json disagree on levels: one of them was changed, get the folder again")
+
+
 def make_golden(backbone: "Backbone", cloud: PointCloud) -> Golden:
     """Encode a cloud and keep every level's features for evenly spread rows of it.
 

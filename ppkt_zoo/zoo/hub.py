@@ -3,12 +3,15 @@
 import os
 from pathlib import Path
 
-from ppkt_zoo.errors import WeightError
+from ppkt_zoo.errors import InputError, WeightError
+from ppkt_zoo.files.reading import usable_path
 from ppkt_zoo.zoo.config import CONFIG
 from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
+from ppkt_zoo.zoo.in_the_way import make_way
 from ppkt_zoo.zoo.manifest import HubSource, WeightSpec
 from ppkt_zoo.zoo.mirror import mirror_address, mirrored_file
 from ppkt_zoo.zoo.names import HubName, LocalName
+from ppkt_zoo.zoo.proof import check_claims
 from ppkt_zoo.zoo.record import FileEntry
 from ppkt_zoo.zoo.tensors import Held, check_bytes, check_file, file_entry, read_bytes
 
@@ -68,8 +71,9 @@ def fetch_named(
         folder.check(hold)
         return folder
     config = _download(name, CONFIG, cache_dir, _LARGEST_CONFIG)
-    before = read_bytes(config)
+    before = None
     try:
+        before = read_bytes(config)
         return _complete(name, config, before, cache_dir, hold)
     except WeightError as error:
         if _offline():
@@ -77,9 +81,9 @@ def fetch_named(
         first = error
     # No hash of config.json is known: the copy in the cache may be damaged, or the page of a hotel's network.
     try:
-        config = _download(name, CONFIG, cache_dir, _LARGEST_CONFIG, force=True)
-    except WeightError:
-        raise first from None
+        config = _download(name, CONFIG, cache_dir, _LARGEST_CONFIG, wrong=config)
+    except WeightError as error:
+        raise (error if before is None else first) from None
     now = read_bytes(config)
     if now == before:
         raise first
@@ -93,6 +97,7 @@ def _complete(
     folder = open_weight_folder(config.parent, {CONFIG: (file_entry(content), content)})
     for file, entry in folder.config.files.items():
         _fetch_checked(name, file, entry, cache_dir, folder.held if hold else None)
+    check_claims(folder)
     return folder
 
 
@@ -112,29 +117,41 @@ def _fetch_checked(
         if _offline():
             raise
         # The cache may hold a damaged copy: fetch once more, and believe what comes then.
-        path = _download(name, file, cache_dir, entry.size, force=True)
+        path = _download(name, file, cache_dir, entry.size, wrong=path)
         check_bytes(read_bytes(path), entry, f"{name}: {file}, fetched again,")
     return path
 
 
 def _download(
-    name: HubName, file: str, cache_dir: str | os.PathLike[str] | None, most: int, force: bool = False
+    name: HubName, file: str, cache_dir: str | os.PathLike[str] | None, most: int, wrong: Path | None = None
 ) -> Path:
     """One file from the mirror, where one is set, else through the Hub's client and its cache.
 
-    PPKT_ZOO_MIRROR, HF_ENDPOINT and HF_HUB_OFFLINE hold as they are now.
+    PPKT_ZOO_MIRROR, HF_ENDPOINT and HF_HUB_OFFLINE hold as they are now. ``wrong`` is the copy in the cache that is not
+    to be believed.
     """
     mirror = mirror_address()
     if mirror is not None:
-        return mirrored_file(mirror, name, file, most, cache_dir, _offline(), force)
+        return mirrored_file(mirror, name, file, most, cache_dir, _offline(), wrong is not None)
+    before = None if wrong is None else _state(wrong)
+    path = _ask_client(name, file, cache_dir, wrong is not None)
+    if wrong is not None and before is not None and _state(path) == before:
+        # The client puts a blob in the place of a blob, but leaves a copy or a folder where its link belongs.
+        make_way(path)
+        path = _ask_client(name, file, cache_dir, True)
+    return path
+
+
+def _ask_client(name: HubName, file: str, cache_dir: str | os.PathLike[str] | None, force: bool) -> Path:
     from huggingface_hub import hf_hub_download
 
+    cache = hub_cache(cache_dir)
     try:
         path = hf_hub_download(
             name.repo,
             file,
             revision=name.revision,
-            cache_dir=None if cache_dir is None else Path(cache_dir),
+            cache_dir=cache,
             endpoint=hub_endpoint(),
             local_files_only=_offline(),
             force_download=force,
@@ -146,6 +163,26 @@ def _download(
         return Path(path)
     # Outside of the handler, so that no address or header of the client's error hangs on ours.
     raise WeightError(f"{name}: {file} cannot be fetched: {problem}")
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """What changes when other bytes come to lie at a path; None where nothing is there."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino, state.st_mtime_ns
+
+
+def hub_cache(given: str | os.PathLike[str] | None = None) -> Path:
+    """The folder of the Hub's cache; its client's own choice (HF_HOME, HF_HUB_CACHE) where none is given.
+
+    Raises:
+        InputError: it is a path that the system cannot take, such as a link that leads to itself.
+    """
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return usable_path(HF_HUB_CACHE if given is None else given, InputError, "folder of the Hub's cache (HF_HOME)")
 
 
 def client_errors() -> tuple[type[BaseException], ...]:
@@ -189,7 +226,11 @@ def _explain(error: BaseException, name: HubName) -> str:
     if isinstance(cause, errors.FileMetadataError):
         return "HF_ENDPOINT does not answer as a Hub does: check its address"
     if isinstance(error, OSError) and error.errno and not isinstance(error, ConnectionError | TimeoutError):
-        return f"the cache cannot be written ({error.strerror}): free some space or set HF_HOME to another folder"
+        at = "" if error.filename is None else f"{error.filename}: "
+        return (
+            f"the cache cannot be written ({at}{error.strerror}): remove what is in the way, free some space, or set "
+            "HF_HOME to another folder"
+        )
     return f"no connection, or it was cut ({type(cause).__name__}): check the network and try again"
 
 

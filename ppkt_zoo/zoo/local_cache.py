@@ -1,6 +1,9 @@
 """What lies on this machine: weights in the Hub's cache and the mirror's, and files that can be made again."""
 
+import contextlib
+import os
 import shutil
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +13,7 @@ from ppkt_zoo.errors import InputError, UnknownNameError, WeightError
 from ppkt_zoo.files.cache import default_cache
 from ppkt_zoo.files.writing import write_whole
 from ppkt_zoo.zoo.config import CONFIG, GOLDEN, MODEL
-from ppkt_zoo.zoo.hub import fetch_listed
+from ppkt_zoo.zoo.hub import fetch_listed, hub_cache
 from ppkt_zoo.zoo.manifest import HubSource, Manifest, WeightSpec
 from ppkt_zoo.zoo.names import did_you_mean
 from ppkt_zoo.zoo.tensors import read_bytes
@@ -25,6 +28,8 @@ _OWN: dict[Kind, tuple[str, ...]] = {
     "rooms": ("rooms", "scenes-v*-seed*"),
     "teacher": ("teacher",),
 }
+# How the Hub's client calls the folder of a repository: this, the owner, two dashes, the name.
+_HUB_MODELS = "models--"
 _WEIGHT_FILES = {CONFIG, MODEL, GOLDEN}
 
 
@@ -122,24 +127,35 @@ def clear(kinds: Sequence[str], hub_cache: Path | None = None) -> list[Kept]:
 
 
 def _of_the_hub(cache: Path | None) -> list[Kept]:
-    from huggingface_hub import scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
-
+    root = hub_cache(cache)
     try:
-        scanned = scan_cache_dir(cache)
-    except CacheNotFound:
+        folders = [path for path in sorted(root.iterdir()) if path.name.startswith(_HUB_MODELS)]
+    except FileNotFoundError:
         return []
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no folder"
+    except OSError as error:
         raise InputError(
-            f"the Hub's cache cannot be read ({reason}): set HF_HOME or HF_HUB_CACHE to a folder"
+            f"the Hub's cache {root} cannot be read ({error.strerror}): set HF_HOME or HF_HUB_CACHE to a folder"
         ) from None
     return [
-        Kept("hub", repo.repo_id, repo.repo_path, repo.size_on_disk)
-        for repo in scanned.repos
-        if any({file.file_name for file in revision.files} >= _WEIGHT_FILES for revision in repo.revisions)
+        Kept("hub", path.name.removeprefix(_HUB_MODELS).replace("--", "/"), path, _size(path))
+        for path in folders
+        if _holds_a_weight(path / "snapshots")
     ]
 
 
+def _holds_a_weight(commits: Path) -> bool:
+    """Whether a commit has the files of a weight, be they damaged: what cannot be looked at is another's."""
+    with contextlib.suppress(OSError):
+        return any(all(os.path.lexists(one / file) for file in _WEIGHT_FILES) for one in commits.iterdir())
+    return False
+
+
 def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+    """Bytes of all files in a folder; what another process takes away meanwhile counts nothing."""
+    size = 0
+    for at, _, files in os.walk(folder):
+        for file in files:
+            with contextlib.suppress(OSError):
+                state = os.lstat(os.path.join(at, file))
+                size += state.st_size if stat.S_ISREG(state.st_mode) else 0
+    return size

@@ -10,6 +10,7 @@ from ppkt_zoo.errors import ManifestError, UnknownNameError
 from ppkt_zoo.files.limits import MAX_TEXT
 from ppkt_zoo.files.reading import read_file, usable_path
 from ppkt_zoo.files.schema import StrictModel
+from ppkt_zoo.files.text import json_escaped
 from ppkt_zoo.files.validation import parse_json
 from ppkt_zoo.files.writing import write_whole
 from ppkt_zoo.points.input_spec import InputSpec
@@ -133,8 +134,8 @@ def write_manifest(manifest: Manifest, path: str | os.PathLike[str]) -> None:
 
 
 def to_json(model: StrictModel) -> str:
-    """A model as indented JSON that ends in a newline."""
-    return model.model_dump_json(indent=2) + "\n"
+    """A model as indented JSON that ends in a newline; no terminal obeys what stands in it."""
+    return json_escaped(model.model_dump_json(indent=2)) + "\n"
 
 
 def _installed_manifest() -> Path:

@@ -13,7 +13,6 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 from filelock import FileLock, Timeout
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from urllib3.exceptions import HTTPError
 
@@ -21,6 +20,8 @@ from ppkt_zoo.errors import InputError, PPKTZooError, WeightError
 from ppkt_zoo.files.cache import default_cache
 from ppkt_zoo.files.fetching import LeastRate, opened
 from ppkt_zoo.files.reading import usable_path
+from ppkt_zoo.files.terminal import SafeConsole
+from ppkt_zoo.zoo.in_the_way import only_regular
 from ppkt_zoo.zoo.names import HubName
 
 __all__ = ["MIRROR", "mirror_address", "mirrored_file"]
@@ -100,9 +101,12 @@ def mirrored_file(
         if offline:
             raise WeightError(f"{name}: {file} is not in the cache and HF_HUB_OFFLINE is set: load it with a network")
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{target}.lock", timeout=_LONGEST_LOCK):
+        lock = target.with_name(f"{target.name}.lock")
+        only_regular(lock)
+        with FileLock(lock, timeout=_LONGEST_LOCK):
             # Whoever held the lock before may have fetched it.
             if force or not target.is_file():
+                only_regular(target)
                 _fetch(f"{mirror.rstrip('/')}/{quote(place)}", target, most, force, trouble)
     except Timeout:
         raise WeightError(f"{trouble}: another process holds {target.name}.lock for an hour: end it") from None
@@ -113,7 +117,11 @@ def mirrored_file(
     except (requests.RequestException, HTTPError) as error:
         problem = f"no connection, or it was cut ({type(error).__name__}): check the network and {MIRROR}"
     except OSError as error:
-        problem = f"the cache cannot be used ({error.strerror}): free some space or set PPKT_ZOO_CACHE"
+        at = "" if error.filename is None else f"{error.filename}: "
+        problem = (
+            f"the cache cannot be used ({at}{error.strerror}): remove what is in the way, free some space, or set "
+            "PPKT_ZOO_CACHE to another folder"
+        )
     except ValueError as error:
         if isinstance(error, PPKTZooError):
             raise
@@ -127,6 +135,7 @@ def mirrored_file(
 def _fetch(url: str, target: Path, most: int, anew: bool, trouble: str) -> None:
     """Bytes into a file beside the target, from where an earlier try was cut; renamed when it is whole."""
     part = target.with_name(f"{target.name}.part")
+    only_regular(part)
     if anew:
         part.unlink(missing_ok=True)
     with _bar(target.name, most) as told:
@@ -153,11 +162,11 @@ def _fetch(url: str, target: Path, most: int, anew: bool, trouble: str) -> None:
 @contextmanager
 def _bar(name: str, size: int) -> Iterator[Callable[[int], None]]:
     """Told how many bytes are there; shows it where a person looks on."""
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     if size < _WORTH_A_BAR or not console.is_terminal:
         yield lambda done: None
         return
-    columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn(name, markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(name, total=size)
         yield lambda done: progress.update(task, completed=done)

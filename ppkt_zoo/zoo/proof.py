@@ -4,16 +4,28 @@ import re
 
 from ppkt_zoo.errors import WeightError
 from ppkt_zoo.zoo.card import in_words_of_0_1, write_card
-from ppkt_zoo.zoo.config import CARD, CONFIG, PICTURE, PROJECTION, RECIPE, RECORD
+from ppkt_zoo.zoo.config import CARD, CONFIG, GOLDEN, MODEL, PICTURE, PROJECTION, RECIPE, RECORD
 from ppkt_zoo.zoo.folder import WeightFolder
+from ppkt_zoo.zoo.golden import check_levels
 from ppkt_zoo.zoo.names import REPOSITORY
 from ppkt_zoo.zoo.record import WeightRecord
-from ppkt_zoo.zoo.tensors import file_entry, read_bytes
+from ppkt_zoo.zoo.tensors import claims_of_file, file_entry, read_bytes
 
-__all__ = ["check_card", "check_contents"]
+__all__ = ["check_card", "check_claims", "check_contents"]
 
 # Where a published card names its own repository.
 _REPOSITORY = re.compile(rf"hf-hub:({REPOSITORY.pattern})@<40-hex commit>")
+
+
+def check_claims(folder: WeightFolder) -> None:
+    """Hold config.json, whose own hash nobody may know, against what the tensors' headers say; no tensor is read.
+
+    Raises:
+        WeightError: they disagree on the network, its input or its levels.
+    """
+    model, golden = folder.path / MODEL, folder.path / GOLDEN
+    folder.config.check_header(claims_of_file(model)[1], str(model))
+    check_levels(claims_of_file(golden)[0], folder.config.levels, str(golden))
 
 
 def check_contents(folder: WeightFolder, parameters: int) -> WeightRecord:

@@ -29,6 +29,7 @@ def _safe_path(path: str) -> str:
         or _DRIVE.match(path)
         or "\\" in path
         or any(part in ("", ".", "..") for part in parts)
+        or printable(path) != path
         or any(ord(letter) < 32 or letter in ':*?"<>|' for letter in path)
     ):
         raise ValueError(

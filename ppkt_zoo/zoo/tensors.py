@@ -15,7 +15,7 @@ from torch import Tensor
 from ppkt_zoo.errors import WeightError
 from ppkt_zoo.files.checksums import sha256_of, sha256_of_file
 from ppkt_zoo.files.limits import MAX_BYTES, MAX_TEXT, Limit, memory_named
-from ppkt_zoo.files.reading import read_file
+from ppkt_zoo.files.reading import open_regular, read_file
 from ppkt_zoo.files.safetensors import HEADER
 from ppkt_zoo.files.strict_json import parse_json
 from ppkt_zoo.zoo.record import FileEntry
@@ -100,6 +100,22 @@ def read_claims(data: bytes, where: str) -> tuple[dict[str, tuple[int, ...]], ob
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise WeightError(f"{where} {_NO_SAFETENSORS} ({_reason(error)}): {_MEND}") from None
     return shapes, value
+
+
+def claims_of_file(path: Path) -> tuple[dict[str, tuple[int, ...]], object]:
+    """As :func:`read_claims`, of a file whose tensors are not read.
+
+    Raises:
+        WeightError: it is missing or unreadable, or as :func:`read_claims` does.
+    """
+    with open_regular(path, WeightError) as file:
+        try:
+            size = file.read(8)
+            length = int.from_bytes(size, "little")
+            _HEADER_LIMIT.check(length, f"{path}: the header of this file", WeightError)
+            return read_claims(size + file.read(length), str(path))
+        except OSError as error:
+            raise WeightError(f"{path}: this file cannot be read ({error.strerror})") from None
 
 
 def decode_tensors(data: bytes, where: str) -> tuple[dict[str, Tensor], object]:

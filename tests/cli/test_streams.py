@@ -61,13 +61,31 @@ def test_tables_are_whole_rows_in_a_pipe() -> None:
     assert any(WEIGHT in line and "mIoU" in line for line in narrow.stdout.splitlines())
 
 
-def test_output_that_cannot_be_written_is_a_failure() -> None:
+@pytest.mark.parametrize("words", ["list", "--help", "--version", "list --help"])
+def test_output_that_cannot_be_written_is_a_failure(words: str) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
-    done = shell(f"{COMMAND} list > /dev/full")
+    done = shell(f"{COMMAND} {words} > /dev/full")
     assert done.returncode == 2
-    assert "error: standard output cannot be written (No space left on device)" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stderr == "error: standard output cannot be written (No space left on device)\n"
+
+
+@pytest.mark.parametrize("words", ["show nosuch", "list --nope"])
+def test_talk_that_cannot_be_written_changes_no_exit_code(words: str) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    assert shell(f"{COMMAND} {words} 2> /dev/full").returncode == 2
+    assert shell(f"{COMMAND} version 2> /dev/full").returncode == 0
+
+
+def test_a_full_disk_behind_standard_output_costs_no_file(cloud: Path, tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    out, picture = tmp_path / "o.npz", tmp_path / "o.png"
+    done = shell(f"{COMMAND} encode {cloud} -w {WEIGHT} -o {out} -p {picture} > /dev/full")
+    assert done.returncode == 2, "the paths of the files were asked for, and are lost"
+    assert out.is_file()
+    assert picture.is_file()
 
 
 def test_a_terminal_of_ascii_shows_plain_letters(cloud: Path, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """RGBDFrame at the entrance, a selection of frames, and frames fused into one cloud."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,11 @@ def test_a_whole_frame_and_a_bare_one():
     assert RGBDFrame(**arrays(pose=None)).label is None
 
 
+def moved(metres):
+    """What is added to a pose to move it along x."""
+    return metres * np.eye(4)[:, :1] @ np.eye(4)[3:]
+
+
 def changed(field, change):
     given = arrays(labelled=True)
     given[field] = change(given[field])
@@ -71,6 +78,12 @@ def changed(field, change):
         ("pose", lambda a: a * np.nan, "NaN or infinity.*tracking was lost"),
         ("pose", lambda a: a * 2, "not a rotation"),
         ("pose", lambda a: a * np.array([1, 1, -1, 1]), "not a rotation"),
+        ("pose", lambda a: a + moved(1e30), r"pose lies 1e\+30 m from"),
+        ("pose", lambda a: a + moved(-1e300), r"pose lies 1e\+300 m from"),
+        ("pose", lambda a: a + moved(4.5e6), r"pose lies 4.5e\+06 m from.*take the same offset"),
+        ("depth", lambda a: a * np.float32(1e30), r"lead to points .*e\+30 m away: is depth_scale"),
+        ("intrinsics", lambda a: a * [[1e-300], [1], [1]], r"lead to points .* m away.*intrinsics in pixels"),
+        ("intrinsics", lambda a: a + 1e300 * np.eye(3)[:, :1] @ np.eye(3)[2:], "lead to points"),
         ("label", lambda a: a.astype(np.int64), "label must be a int16 array"),
         ("label", lambda a: a[:, :-1], "label must have shape"),
         ("instance", lambda a: a.astype(np.uint8), "instance must be a int32 array"),
@@ -173,9 +186,13 @@ def test_fuse_refuses():
         with pytest.raises(InputError, match="voxel must be a positive edge"):
             fuse(ROOM, voxel=voxel)
     far_away = arrays()
-    far_away["pose"] = POSES[0] + np.array([0, 0, 0, 1e6]) * np.eye(4)[:, :1]
+    far_away["pose"] = POSES[0] + moved(1e5)
     with pytest.raises(InputError, match="frame one: points lie over 1048576 voxels"):
         fuse(Frames([RGBDFrame(**far_away)]), voxel=0.02)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(InputError, match="points lie over 1048576 voxels"):
+            fuse(ROOM, voxel=1e-300)
 
 
 def test_the_real_living_room(shared):

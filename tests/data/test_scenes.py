@@ -41,6 +41,7 @@ def test_holds_what_was_given():
         ("xyz", lambda a: a[:, :2], r"xyz must have shape \(any, 3\), got \(4, 2\)"),
         ("xyz", lambda a: a[:0], r"xyz must have shape \(any, 3\), got \(0, 3\)"),
         ("xyz", lambda a: a * np.float32(np.nan), "xyz has NaN or infinite"),
+        ("xyz", lambda a: a + np.float32(1e30), r"xyz reaches 1e\+30 m from the origin.*metres"),
         ("rgb", lambda a: a / 255, "rgb must be a uint8 array"),
         ("rgb", lambda a: a[:3], r"rgb must have shape \(4, 3\), got \(3, 3\)"),
         ("label", lambda a: a.astype(np.int64), "label must be a int16 array"),

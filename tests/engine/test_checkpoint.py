@@ -126,6 +126,21 @@ def test_a_checkpoint_without_checksum_goes_on(tmp_path: Path) -> None:
         resumed.number("seen_frames")
 
 
+def test_a_random_state_that_is_none_is_told_before_anything_is_loaded(tmp_path: Path) -> None:
+    file = save_checkpoint(tmp_path, 3, "recipe", *_trained(3), {})
+    _with_header(file, _without("sha256"))
+    content = file.read_bytes()
+    state = torch.get_rng_state().numpy().tobytes()
+    assert content.count(state[:64]) == 1
+    place = content.index(state[:64])
+    file.write_bytes(content[:place] + bytes(255 for _ in range(64)) + content[place + 64 :])
+    model, optimizer = _trained(0)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with pytest.raises(TrainingError, match=r"is damaged \(its random state is none\): delete it to begin anew"):
+        resume(tmp_path, "recipe", model, optimizer)
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+
+
 def test_another_model_or_optimiser_is_told_before_anything_is_loaded(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, 1, "recipe", *_trained(1), {})
     wider = nn.Sequential(nn.Linear(4, 9), nn.BatchNorm1d(9), nn.Linear(9, 1))

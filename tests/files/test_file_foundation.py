@@ -192,6 +192,11 @@ def test_running_out_of_memory_is_named() -> None:
         raise MemoryError
     with pytest.raises(InputError, match="not enough memory"), memory_named("x", InputError):
         torch.empty(2**60, dtype=torch.uint8)
+    with (
+        pytest.raises(InputError, match=r"x: the system starts no more threads.*ulimit -u"),
+        memory_named("x", InputError),
+    ):
+        raise RuntimeError("can't start new thread")
     with pytest.raises(RuntimeError, match="other"), memory_named("x", InputError):
         raise RuntimeError("other")
 

@@ -85,6 +85,8 @@ def test_a_broken_rule_is_named(
     [
         "../x",
         "a/../../x",
+        "a\x9b31m",
+        "a\u202eb",
         "/etc/passwd",
         "C:/x",
         "C:x",

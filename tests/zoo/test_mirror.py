@@ -311,6 +311,15 @@ def test_fetch_lays_out_a_mirror_for_machines_without_network(
         fetch_weights(load_manifest(), ["nothing"])
 
 
+def test_the_place_of_a_fetched_weight_is_one_harmless_line(
+    hub: HubServer, listed_on_hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hf"))
+    told = run("fetch", "--all", "--to", tmp_path / "a\x1b[31m\n\x9b[bold]b").output
+    assert len(told.splitlines()) == 1
+    assert "a\\x1b[31m \\x9b[bold]b" in told
+
+
 def test_the_cache_is_shown_and_cleared_by_kind(address: HubServer, own_cache: Path) -> None:
     assert verify(NAME).ok
     (own_cache / "rooms").mkdir()
@@ -342,7 +351,7 @@ def test_of_the_shared_cache_only_weights_are_touched(hub: HubServer, tmp_path: 
 
 def test_a_cache_that_is_no_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"the Hub's cache cannot be read .*HF_HOME"):
+    with pytest.raises(InputError, match=r"the Hub's cache .* cannot be read .*HF_HOME"):
         list_kept(tmp_path / "file")
     monkeypatch.setenv("PPKT_ZOO_CACHE", "/tmp/" + "x" * 5000)
     with pytest.raises(InputError, match=r"PPKT_ZOO_CACHE.*File name too long"):

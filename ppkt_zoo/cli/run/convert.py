@@ -18,6 +18,7 @@ from ppkt_zoo.files.limits import MAX_TEXT
 from ppkt_zoo.files.reading import read_file
 from ppkt_zoo.files.safetensors import write_tensors
 from ppkt_zoo.files.strict_yaml import parse_yaml
+from ppkt_zoo.files.terminal import SafeConsole
 from ppkt_zoo.files.validation import parse_mapping
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
@@ -87,7 +88,7 @@ def convert_minkowski(
         WeightError: the file does not open, holds no such network, or the folder exists.
         InputError, UnknownNameError, ManifestError: an architecture, channel or field that does not exist.
     """
-    steps = Steps(Console() if console is None else console)
+    steps = Steps(SafeConsole() if console is None else console)
     name = ARCHITECTURES.get(architecture.lower(), architecture)
     with steps.step("file", f"reading {file}") as step:
         network = convert_res16unet(open_checkpoint(file), dialect)

@@ -11,6 +11,7 @@ from rich.console import Console
 from ppkt_zoo.cli.run.steps import Steps
 from ppkt_zoo.errors import InputError, ManifestError, WeightError
 from ppkt_zoo.files.reading import usable_path
+from ppkt_zoo.files.terminal import SafeConsole
 from ppkt_zoo.files.writing import png_bytes
 from ppkt_zoo.visualization.picture import feature_picture, feature_title
 from ppkt_zoo.zoo.config import CARD, CONFIG, PICTURE, RECORD
@@ -70,7 +71,7 @@ def publish_weight(
         InputError, ManifestError: the repository's name, the tag or the manifest does not fit, a mirror is set, or
             the weight's record forbids a public repository.
     """
-    console = Console() if console is None else console
+    console = SafeConsole() if console is None else console
     steps = Steps()  # the entry and the card are the results, and go to the console
     opened = open_weight_folder(folder)
     record = opened.record()

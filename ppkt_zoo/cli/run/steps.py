@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ppkt_zoo.files.terminal import SafeConsole
 from ppkt_zoo.files.text import unbroken
 
 
@@ -27,7 +28,7 @@ class Steps:
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = Console(stderr=True) if console is None else console
+        self.console = SafeConsole(stderr=True) if console is None else console
         self.seconds: dict[str, float] = {}
 
     @contextmanager

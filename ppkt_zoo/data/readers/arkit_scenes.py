@@ -134,7 +134,7 @@ class ARKitScenes:
         if (numbers[1], numbers[0]) != shape[:2]:
             raise FrameError(
                 f"{path}: these intrinsics are for images of {numbers[0]:g}×{numbers[1]:g}, "
-                f"this one is {shape[1]}×{shape[0]}{turned_hint((int(numbers[1]), int(numbers[0])), shape[:2])}"
+                f"this one is {shape[1]}×{shape[0]}{turned_hint((numbers[1], numbers[0]), shape[:2])}"
             )
         return check_intrinsics(pinhole(*numbers[2:]), str(path))
 

@@ -96,7 +96,7 @@ class SunRGBD:
         version). Only the ten classes of ``box_classes`` are given; ``others`` counts the rest.
 
         Raises:
-            FrameError: a file is missing or damaged, or scipy is not installed.
+            FrameError: a file is missing or damaged.
         """
         place = self._frames[index]
         if self._meta is None:

@@ -58,9 +58,7 @@ def parse_npz(content: bytes, where: str) -> _Cloud:
     Raises:
         InputError: the archive is damaged or too large, or holds no such arrays.
     """
-    with memory_named(where, InputError):
-        arrays = _arrays(content, lambda names: _wanted(names, where), where, "this .npz file is")
-        return _cloud(arrays, where)
+    return _cloud(_arrays(content, lambda names: _wanted(names, where), where), where)
 
 
 def named_arrays(content: bytes, names: Sequence[str], where: str) -> dict[str, NDArray[Any]]:
@@ -70,33 +68,30 @@ def named_arrays(content: bytes, names: Sequence[str], where: str) -> dict[str, 
         InputError: the archive is damaged or too large, or lacks one of them.
     """
 
-    def wanted(held: list[str]) -> Sequence[str]:
-        missing = [name for name in names if name not in held]
+    def choose(found: list[str]) -> list[str]:
+        missing = [name for name in names if name not in found]
         if missing:
             raise InputError(f"{where}: it has no {', '.join(missing)}")
-        return names
+        return list(names)
 
+    return _arrays(content, choose, where)
+
+
+def _arrays(content: bytes, choose: Callable[[list[str]], list[str]], where: str) -> dict[str, NDArray[Any]]:
+    """The arrays that ``choose`` picks from the names in the archive."""
     with memory_named(where, InputError):
-        return _arrays(content, wanted, where, "it is")
-
-
-def _arrays(
-    content: bytes, choose: Callable[[list[str]], Sequence[str]], where: str, told: str
-) -> dict[str, NDArray[Any]]:
-    """Those arrays of an archive that ``choose`` picks among the names in it."""
-    try:
-        _check_directory(content, where)
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = _members(archive, where)
-            names = choose(list(members))
-            MAX_BYTES.check(
-                sum(members[name].file_size for name in names), f"{where}: unpacked, its arrays", InputError
-            )
-            return {name: _unpack(archive, members[name], f"{where}, {name}") for name in names}
-    except InputError:
-        raise
-    except _ZIP_DAMAGE as error:
-        raise InputError(f"{where}: {told} cut short or damaged ({one_line(error, 200)})") from error
+        try:
+            _check_directory(content, where)
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                members = _members(archive, where)
+                wanted = choose(list(members))
+                size = sum(members[name].file_size for name in wanted)
+                MAX_BYTES.check(size, f"{where}: unpacked, its arrays", InputError)
+                return {name: _unpack(archive, members[name], f"{where}, {name}") for name in wanted}
+        except InputError:
+            raise
+        except _ZIP_DAMAGE as error:
+            raise InputError(f"{where}: this .npz file is cut short or damaged ({one_line(error, 200)})") from error
 
 
 def parse_npy(content: bytes, where: str) -> _Cloud:

@@ -107,6 +107,8 @@ def test_damaged_scans(tmp_path, file, content, says):
     [
         ("lowres_wide_intrinsics", "64 48 52 52 31", "holds 5 numbers: it is cut short"),
         ("lowres_wide_intrinsics", "640 480 52 52 31 23", "for images of 640×480, this one is 64×48"),
+        ("lowres_wide_intrinsics", "inf 48 52 52 31 23", "for images of inf×48, this one is 64×48"),
+        ("lowres_wide_intrinsics", "64 nan 52 52 31 23", "for images of 64×nan, this one is 64×48"),
         ("lowres_wide_intrinsics", "64 48 0 0 31 23", "no pinhole matrix"),
         ("lowres_wide_intrinsics", "64 48 f f 31 23", "no number"),
         ("lowres_wide_intrinsics", None, r"pincam: this intrinsics file is missing"),

@@ -79,7 +79,6 @@ def test_nyu_through_a_pipe_is_refused(tmp_path):
 
 
 def test_boxes_that_unpack_to_more_than_the_limit(tmp_path, monkeypatch):
-    pytest.importorskip("scipy")
     packed = zlib.compress(bytes(20 << 20))
     (tmp_path / META).write_bytes(bytes(128) + struct.pack("<2I", 15, len(packed)) + packed)
     monkeypatch.setenv("PPKT_ZOO_MAX_BYTES", "10M")
