@@ -101,7 +101,7 @@ _MODULES = {
     ),
     ("points", "points"): "thin:downsample",
     ("running", "engine"): (
-        "checkpoint checkpoint_claims data_record data_workers interrupt loop machine metrics_log optim "
+        "checkpoint checkpoint_claims data_record:checkpoint data_workers interrupt loop machine metrics_log optim "
         "progress recipe_files:recipes run_folder"
     ),
     ("running", "files"): "sections:schema tensor_files:safetensors torch_files:torch cache",

@@ -82,6 +82,7 @@ def test_every_block_is_parsed(page: Path) -> None:
                     check_command(with_added(arguments, block.added))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", _RUN, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The blocks of a page run one after the other in one scratch folder; Python's share their names."""

@@ -117,7 +117,7 @@ def with_reading(*left_out: str) -> Callable[[Callable[..., None]], Callable[...
         own = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[one.name]) for one in own]
         # The framework reads both of these: the path comes first, and how it is read last.
         parameters = [options[0], *own, *options[1:]]
-        del filled.__wrapped__  # type: ignore[attr-defined]
+        del filled.__wrapped__
         filled.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         filled.__annotations__ = {one.name: one.annotation for one in parameters}
         return filled

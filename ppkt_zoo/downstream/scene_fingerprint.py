@@ -6,7 +6,7 @@ import numpy as np
 
 from ppkt_zoo.data.fingerprint import Fingerprinted, fingerprint_of_parts
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
-from ppkt_zoo.engine.data_record import DataPart
+from ppkt_zoo.engine.checkpoint import DataPart
 
 __all__ = ["scene_part", "scenes_fingerprint"]
 

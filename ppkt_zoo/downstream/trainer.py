@@ -203,6 +203,6 @@ class FinetuneTrainer(Learner[_Batch], Generic[_Batch, _Recipe, _Model, _Score])
             if report is not None:
                 report(done, total)
             if self._stop():
-                raise Stopped("stopped while scenes were predicted; the same command goes on from the last checkpoint")
+                raise Stopped("stopped while scenes were predicted; the same command resumes from the last checkpoint")
 
         return seen

@@ -3,7 +3,7 @@
 import contextlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,28 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ppkt_zoo.engine.checkpoint_claims import check_claims
-from ppkt_zoo.engine.data_record import DataPart, check_same_data, data_parts_in, stored
 from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.files.safetensors import TensorShape, read_tensors, write_tensors
 
-__all__ = ["Resumed", "clear_parts", "resume", "save_checkpoint"]
+__all__ = ["DataPart", "Resumed", "check_same_data", "clear_parts", "resume", "save_checkpoint"]
 
 _NAME = re.compile(r"step-(\d{8})\.safetensors")
 _PART = re.compile(r"step-\d{8}\.part")
+
+
+@dataclass(frozen=True)
+class DataPart:
+    """One source of a run's data.
+
+    Attributes:
+        count: how many items it has.
+        unit: what they are, such as "frames".
+        digits: change when one of them does.
+    """
+
+    count: int
+    unit: str
+    digits: str
 
 
 @dataclass(frozen=True)
@@ -87,14 +101,14 @@ def save_checkpoint(
     tensors["random.torch"] = torch.get_rng_state()
     header = {"step": step, "fingerprint": fingerprint, "scalars": scalars, "notes": notes}
     if data is not None:
-        header["data"] = stored(data)
+        header["data"] = _stored(data)
     file = folder / f"step-{step:08d}.safetensors"
     try:
         write_tensors(file, tensors, header, checksum=True)
     except TrainingError as error:
         good = _checkpoints(folder)
         kept = f"the checkpoint before stays: {good[-1]}" if good else "there is no checkpoint before it"
-        raise TrainingError(f"checkpoint {error}; {kept}. The same command, given again, goes on from there") from error
+        raise TrainingError(f"checkpoint {error}; {kept}. The same command, given again, resumes from there") from error
     for old in _checkpoints(folder)[:-keep]:
         with contextlib.suppress(OSError):  # one that stays too long does no harm
             old.unlink()
@@ -131,7 +145,7 @@ def resume(
             # A fingerprint may name the data behind the recipe's digits; what changed there is told by the data.
             recipes = {one.partition("|")[0] for one in (header["fingerprint"], fingerprint)}
             if len(recipes) == 1 and data is not None and "data" in header:
-                check_same_data(data_parts_in(header["data"]), data, f"step {header.get('step')} ({file})")
+                check_same_data(_data_parts_in(header["data"]), data, f"step {header.get('step')} ({file})")
             raise TrainingError(
                 f"checkpoint {file} was made by another recipe or other overrides: "
                 "give the same ones, or choose another --out folder"
@@ -141,7 +155,7 @@ def resume(
         if not isinstance(header.get("notes"), dict):
             raise ValueError("its header has no notes")
         if "data" in header:
-            data_parts_in(header["data"])
+            _data_parts_in(header["data"])
         check_claims(claimed, header.get("scalars"), model, optimizer)
 
     header, tensors = read_tensors(file, "checkpoint", _mend(file), check)
@@ -151,7 +165,7 @@ def resume(
         raise TrainingError(f"checkpoint {file} is damaged (its random state is none): {_mend(file)}") from error
     remarks = []
     if data is not None and "data" in header:
-        check_same_data(data_parts_in(header["data"]), data, f"step {header['step']} ({file})")
+        check_same_data(_data_parts_in(header["data"]), data, f"step {header['step']} ({file})")
     elif data is not None:
         remarks.append(
             f"{file.name} is of an older version, which did not note its data: whether it changed is unknown"
@@ -184,7 +198,7 @@ def _strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def _mend(file: Path) -> str:
     earlier = [one for one in _checkpoints(file.parent) if one.name < file.name]
-    return f"delete it to go on from the one before, {earlier[-1].name}" if earlier else "delete it to begin anew"
+    return f"delete it to resume from the one before, {earlier[-1].name}" if earlier else "delete it to start again"
 
 
 def _checkpoints(folder: Path) -> list[Path]:
@@ -197,3 +211,55 @@ def _checkpoints(folder: Path) -> list[Path]:
             f"{folder}: this must be the folder of a run's checkpoints, it cannot be read ({error.strerror}): move it "
             "away, or give another --out"
         ) from error
+
+
+def _stored(parts: Mapping[str, DataPart]) -> dict[str, dict[str, Any]]:
+    """The parts as a JSON value."""
+    return {name: asdict(part) for name, part in parts.items()}
+
+
+def _data_parts_in(value: object) -> dict[str, DataPart]:
+    """The parts of a JSON value that a checkpoint was written with.
+
+    Raises:
+        ValueError: it is another value.
+    """
+    if not isinstance(value, dict):
+        raise ValueError("what it says of the data is no mapping")
+    found = {}
+    for name, part in value.items():
+        kinds = {"count": int, "unit": str, "digits": str}
+        if not isinstance(part, dict) or {key: type(one) for key, one in part.items()} != kinds:
+            raise ValueError(f"what it says of the data {name!r} is not what was written")
+        found[str(name)] = DataPart(**part)
+    return found
+
+
+def check_same_data(kept: Mapping[str, DataPart], now: Mapping[str, DataPart], since: str) -> None:
+    """Go on only where the data is what it was.
+
+    Args:
+        kept: of when the run was stopped.
+        now: of today.
+        since: when that was, such as "step 40 in out/checkpoints/…".
+
+    Raises:
+        TrainingError: a source is another one; says how many items are where.
+    """
+    mend = "put them back, or start in another --out"
+    for name, before in kept.items():
+        after = now.get(name)
+        if after == before:
+            continue
+        if after is None:
+            raise TrainingError(f"the {before.unit} of {name!r}, learned from until {since}, are not given: {mend}")
+        where = (
+            f"{after.count} {after.unit} are now where {before.count} were"
+            if after.count != before.count
+            else f"there are still {after.count}, but some were edited or renamed"
+        )
+        raise TrainingError(f"the {before.unit} of {name!r} have changed since {since}: {where}; {mend}")
+    if added := sorted(set(now) - set(kept)):
+        raise TrainingError(
+            f"the data {added[0]!r} was not there until {since}: leave it out, or start in another --out"
+        )

@@ -33,7 +33,7 @@ _AHEAD = 4
 _FILES_PER_WORKER, _FILES_BESIDE = 8, 24
 _DIED = re.compile(r"DataLoader worker \(pid\(?s?\)?")
 _FULL = re.compile(r"can't allocate memory|not enough memory|out of memory")
-_SAME = "the same command goes on from its last checkpoint"
+_SAME = "the same command resumes from its last checkpoint"
 
 
 class DataWorkers(Generic[_Batch]):

@@ -12,7 +12,7 @@ class Stopped(TrainingError):  # noqa: N818 — it is a request that was honoure
 
 def stopped_after(step: int, steps: int) -> Stopped:
     """What a run raises that was asked to stop and has written a checkpoint after ``step`` of its ``steps``."""
-    return Stopped(f"stopped after step {step} of {steps} with a checkpoint; the same command goes on")
+    return Stopped(f"stopped after step {step} of {steps} with a checkpoint; the same command resumes")
 
 
 def check_whole(stop_after: int | None, steps: int) -> None:
@@ -22,7 +22,7 @@ def check_whole(stop_after: int | None, steps: int) -> None:
         Stopped: it did.
     """
     if stop_after is not None and stop_after < steps:
-        raise Stopped(f"stopped after {stop_after} of {steps} steps, as asked; the same command goes on")
+        raise Stopped(f"stopped after {stop_after} of {steps} steps, as asked; the same command resumes")
 
 
 class StopRequest:

@@ -18,8 +18,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ppkt_zoo.engine.checkpoint import Resumed, resume, save_checkpoint
-from ppkt_zoo.engine.data_record import DataPart
+from ppkt_zoo.engine.checkpoint import DataPart, Resumed, resume, save_checkpoint
 from ppkt_zoo.engine.ema import ParameterAverage
 from ppkt_zoo.engine.interrupt import StopRequest, stopped_after
 from ppkt_zoo.engine.metrics_log import MetricsLog, read_metrics
@@ -229,7 +228,7 @@ class TrainingLoop(Generic[_Batch]):
         if learner.average is not None:
             learner.average.load(resumed.average)
         learner.restore(resumed)
-        for line in (f"goes on after step {resumed.step} of {self._steps}", *resumed.remarks):
+        for line in (f"resuming after step {resumed.step} of {self._steps}", *resumed.remarks):
             self._progress.say(line)
 
     def lines(self) -> list[dict[str, Any]]:

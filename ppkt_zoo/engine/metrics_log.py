@@ -70,7 +70,7 @@ class MetricsLog:
         except OSError as error:
             raise TrainingError(
                 f"{self.file}: the figures of step {step} cannot be written ({error.strerror}): make room on the disk "
-                "and give the same command again, it goes on from its last checkpoint"
+                "and give the same command again, it resumes from its last checkpoint"
             ) from error
 
 
@@ -89,9 +89,7 @@ def read_metrics(file: Path) -> list[dict[str, Any]]:
     """
     lines, damaged = _lines(_content(file))
     if damaged:
-        raise TrainingError(
-            f"{file}: line {damaged[0]} is damaged: take it out; a run that goes on does that by itself"
-        )
+        raise TrainingError(f"{file}: line {damaged[0]} is damaged: take it out; a resumed run does that by itself")
     return lines
 
 

@@ -72,7 +72,7 @@ def _explain_one(loc: tuple[int | str, ...], finding: object, model: type[BaseMo
         message = str(finding["msg"])
         text = message[:1].lower() + message[1:]
     given = repr(finding.get("input"))
-    shown = "" if len(given) > 60 else f", got {given}"
+    shown = "" if len(given) > 60 or "got " in text else f", got {given}"
     return f"field {field}: {text}{shown}" if field else f"{text}{shown}"
 
 

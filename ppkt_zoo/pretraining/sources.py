@@ -10,7 +10,7 @@ from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.data.order import FrameOrder
 from ppkt_zoo.data.readers.open import open_frames
 from ppkt_zoo.data.subset import EveryNth
-from ppkt_zoo.engine.data_record import DataPart
+from ppkt_zoo.engine.checkpoint import DataPart
 from ppkt_zoo.engine.data_workers import DataWorkers
 from ppkt_zoo.engine.interrupt import Stopped, StopRequest
 from ppkt_zoo.engine.progress import TrainingProgress
@@ -188,8 +188,8 @@ class TrainingData:
         if self.teacher is None or self.recipe.teacher is None or self.recipe.teacher.features != "cached":
             return None
         cache = TeacherCache(self.cache / "teacher", self.teacher, source)
-        with self.progress.task(f"teacher looks at {source.name}", len(source)) as report:
+        with self.progress.task(f"teacher features of {source.name}", len(source)) as report:
             cache.fill(report, self.stop, self.progress.say)
         if self.stop():
-            raise Stopped("stopped while the teacher was looking; the same command goes on")
+            raise Stopped("stopped while teacher features were computed; the same command resumes")
         return cache

@@ -14,8 +14,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, AdamW
 
-from ppkt_zoo.engine.checkpoint import resume, save_checkpoint
-from ppkt_zoo.engine.data_record import DataPart
+from ppkt_zoo.engine.checkpoint import DataPart, resume, save_checkpoint
 from ppkt_zoo.errors import TrainingError
 
 
@@ -111,7 +110,7 @@ def test_one_flipped_bit_is_told(tmp_path: Path, part: str) -> None:
 def test_a_header_that_was_edited_is_told(tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     file = save_checkpoint(tmp_path, 1, "recipe", *_trained(1), {"seconds": 1.0})
     _with_header(file, change)
-    with pytest.raises(TrainingError, match=r"step-00000001.*damaged.*delete it to begin anew"):
+    with pytest.raises(TrainingError, match=r"step-00000001.*damaged.*delete it to start again"):
         resume(tmp_path, "recipe", *_trained(0))
 
 

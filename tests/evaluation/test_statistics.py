@@ -15,6 +15,7 @@ def test_five_values_by_hand() -> None:
     assert found.high == pytest.approx(3.0 + half, abs=1e-5)
     assert found.n == 5
     assert str(found) == "3.000 [1.037, 4.963]"
+    assert f"{found:+.1f}" == "+3.0 [+1.0, +5.0]"
 
 
 def test_two_values_use_one_degree_of_freedom() -> None:

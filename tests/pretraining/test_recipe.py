@@ -39,7 +39,8 @@ def test_fingerprint_follows_the_content(recipe_file: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("optimiser.speed=3", "optimiser.speed"),
+        ("optimiser.speed=3", "unknown field optimiser.speed"),
+        ("data.0.sead=3", r"unknown field data\[0\].rooms.sead: did you mean 'seed'"),
         ("steps=0", "steps"),
         ("steps", "key=value"),
         ("data.9.rooms=2", "position"),

@@ -81,7 +81,7 @@ def weights_table(pattern: str = "*") -> Listing:
             _megabytes(weight),
             score,
         )
-    about = f"mIoU: {_SCORE}, {_SCORED_ON}.\n" if scored else ""
+    about = f"mIoU: linear probe on the {_SCORED_ON}\n" if scored else ""
     table.caption, table.caption_justify = Text(f"{about}All about a weight: ppkt-zoo show NAME", style="dim"), "left"
     return table
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ppkt_zoo.data.fingerprint import data_fingerprint
 from ppkt_zoo.data.frames import FrameSource
-from ppkt_zoo.engine.data_record import DataPart
+from ppkt_zoo.engine.checkpoint import DataPart
 from ppkt_zoo.engine.data_workers import DataWorkers
 from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.engine.interrupt import Stopped, StopRequest, check_whole
@@ -133,7 +133,7 @@ class _Run(Learner[CropBatch]):
         if left_out:
             self.progress.say(f"{title}: {left_out}")
         if self.stop():
-            raise Stopped("stopped while images were read; the same command goes on")
+            raise Stopped("stopped while images were read; the same command resumes")
         return store
 
     def train(self, last_step: int, workers: int) -> None:

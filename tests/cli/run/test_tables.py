@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from ppkt_zoo.cli.run.tables import Listing, record_table, show_table, weights_table
+from ppkt_zoo.cli.run.tables import Listing, record_table, show_table, weights_lines, weights_table
 from ppkt_zoo.errors import UnknownNameError
 from ppkt_zoo.zoo.manifest import load_manifest
 
@@ -17,7 +17,7 @@ def printed(table: Listing, terminal: bool, width: int = 100) -> str:
 
 
 def test_off_a_terminal_a_row_is_a_line() -> None:
-    lines = printed(weights_table(), terminal=False).splitlines()
+    lines = printed(weights_lines(), terminal=False).splitlines()
     names = load_manifest().names()
     assert [line.split("  ")[0] for line in lines] == ["weight", *names]
     assert not {"─", "│", "━"} & set("".join(lines))
@@ -26,6 +26,29 @@ def test_off_a_terminal_a_row_is_a_line() -> None:
 
 def test_on_a_terminal_it_is_a_table() -> None:
     assert "─" in printed(weights_table(), terminal=True)
+
+
+def test_the_list_of_weights_fits_eighty_columns() -> None:
+    lines = printed(weights_table(), terminal=True, width=80).splitlines()
+    assert max(map(len, lines)) <= 80
+    rows = {line.split()[0]: line.split() for line in lines if line.strip()}
+    for weight in load_manifest().weights:
+        name, millions, m, voxel, cm, size, mb, score = rows[weight.name]
+        assert (m, cm, mb) == ("M", "cm", "MB")
+        assert float(millions) == pytest.approx(weight.record.parameters / 1e6, abs=0.005)
+        assert float(voxel) == pytest.approx(weight.input_spec.voxel_size * 100)
+        assert float(size) > 1
+        assert 0 < float(score) < 1, f"{name}: one score"
+
+
+def test_best_figures_stand_first() -> None:
+    record = load_manifest().weights[0].record
+    worse = record.metrics[0].model_copy(update={"name": "worse", "value": 0.3})
+    better = worse.model_copy(update={"name": "better", "value": 0.9})
+    alone = better.model_copy(update={"name": "alone", "control": None})
+    changed = record.model_copy(update={"metrics": (alone, worse, better)})
+    text = printed(record_table("a.b", 0.04, changed), terminal=False)
+    assert text.index("better: ") < text.index("worse: ") < text.index("alone: ") < text.index("licence ")
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -188,3 +188,9 @@ def test_half_precision_inside_and_float32_outside() -> None:
     assert {value.dtype for value in vars(found).values() if isinstance(value, torch.Tensor)} == {torch.float32}
     loss.backward()
     assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters())
+
+
+def test_the_name_of_its_sizes_in_0_1_still_imports() -> None:
+    from ppkt_zoo.downstream import detection
+
+    assert detection.VoteNetShape is VoteNetConfig

@@ -36,7 +36,7 @@ def test_overrides_and_their_errors() -> None:
     assert (recipe.init, recipe.fraction, recipe.optimiser.lr) == ("random", 0.1, 0.01)
     assert recipe.fingerprint != load_segmentation_recipe("rooms_bench").fingerprint
     for override, said in (
-        ("colour=1", "colour: Extra"),
+        ("colour=1", "unknown field colour: known are"),
         ("init=nothing", "init: .*must be 'random', or a weight"),
         ("model=sr_unet34.x", "must begin with the backbone's name"),
         ("fraction=0", "fraction"),

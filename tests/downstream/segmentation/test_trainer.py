@@ -61,7 +61,7 @@ def test_a_stopped_run_goes_on_to_the_same_numbers(tmp_path: Path) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
             return super().__getitem__(index)
 
-    with pytest.raises(Stopped, match="goes on from the last checkpoint"):
+    with pytest.raises(Stopped, match="resumes from the last checkpoint"):
         fit_segmentation(recipe, TRAIN, Stopping(10), tmp_path / "parts")
     assert [line["step"] for line in lines(tmp_path / "parts")] == [1, 2]
     with pytest.raises(Stopped, match="stopped after 3 of 4 steps"):
