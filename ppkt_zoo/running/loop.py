@@ -18,6 +18,7 @@ from ppkt_zoo.running.data_workers import DataWorkers
 from ppkt_zoo.running.interrupt import StopRequest, stopped_after
 from ppkt_zoo.running.metrics_log import MetricsLog
 from ppkt_zoo.running.progress import TrainingProgress
+from ppkt_zoo.running.step_seed import seed_step
 from ppkt_zoo.running.tensor_files import write_tensors
 
 __all__ = ["TrainingLoop", "descend", "not_finite"]
@@ -113,6 +114,7 @@ class TrainingLoop:
         before = self.seconds
         for batch in batches:
             waited = time.perf_counter() - waited_from
+            seed_step(self._fingerprint, batch.step)
             figures = learn(batch)
             done = batch.step + 1
             spent = time.perf_counter() - waited_from

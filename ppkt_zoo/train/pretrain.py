@@ -20,6 +20,7 @@ from ppkt_zoo.running.metrics_log import MetricsLog
 from ppkt_zoo.running.optim import learning_rate, set_learning_rate
 from ppkt_zoo.running.progress import TrainingProgress
 from ppkt_zoo.running.run_folder import run_folder
+from ppkt_zoo.running.step_seed import seed_step
 from ppkt_zoo.sparse.denormals import flushed_denormals
 from ppkt_zoo.train.batches import Step
 from ppkt_zoo.train.export import RunSummary, export_weight
@@ -141,6 +142,7 @@ class _Run:
         recipe = self.recipe
         began, before = time.perf_counter(), self.seconds
         for step in range(self.first_step, last_step):
+            seed_step(str(recipe.seed), step, self.accelerator.process_index)
             metrics = self._step(step, batches, detail=(step + 1) % recipe.log_every == 0 or step + 1 == last_step)
             done = step + 1
             self.seconds = before + time.perf_counter() - began
