@@ -24,6 +24,7 @@ from ppkt_zoo.engine.interrupt import StopRequest, stopped_after
 from ppkt_zoo.engine.metrics_log import MetricsLog, read_metrics
 from ppkt_zoo.engine.processes import agree_to_stop, mean_over_ranks
 from ppkt_zoo.engine.progress import TrainingProgress
+from ppkt_zoo.engine.step_seed import seed_step
 from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.files.safetensors import write_tensors
 
@@ -84,6 +85,11 @@ class Learner(ABC, Generic[_Batch]):
     def plain_model(self) -> nn.Module:
         """The model without what Accelerate wraps around it."""
         return self.model if self.accelerator is None else self.accelerator.unwrap_model(self.model)
+
+    @property
+    def process(self) -> int:
+        """Which of the processes that learn together this is, from 0."""
+        return 0 if self.accelerator is None else self.accelerator.process_index
 
     @property
     def writes(self) -> bool:
@@ -280,6 +286,7 @@ class TrainingLoop(Generic[_Batch]):
             waited = time.perf_counter() - waited_from
             logged = done % self._log_every == 0 or done == last_step
             usable = [batch for batch in taken if learner.usable(batch)]
+            seed_step(self._fingerprint, step, learner.process)
             figures = learner.take_step(step, usable, logged, study=self._out)
             spent = time.perf_counter() - waited_from
             self.seconds = before + time.perf_counter() - began

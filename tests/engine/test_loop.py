@@ -97,8 +97,35 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_its_batch(tmp_path: Pa
         def __getitem__(self, index: int) -> float:
             return float("inf")
 
-    with pytest.raises(
-        TrainingError, match=r"loss of step 1 is nan: its batch was saved to .*failed-step-00000001"
-    ):
+    with pytest.raises(TrainingError, match=r"loss of step 1 is nan: its batch was saved to .*failed-step-00000001"):
         train(Slope(), tmp_path, Endless())
     assert (tmp_path / "failed-step-00000001.safetensors").is_file()
+
+
+class Dropping(Slope):
+    """A network that draws random numbers at every step."""
+
+    def __init__(self) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.model = nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.5), nn.Linear(8, 1))
+        self.optimizer = SGD(self.model.parameters(), lr=0.01)
+
+
+def test_a_dropout_draws_the_same_whatever_was_drawn_before_and_however_often_the_run_stopped(tmp_path: Path) -> None:
+    whole, parts = Dropping(), Dropping()
+    train(whole, tmp_path / "whole", Numbers())
+    torch.rand(5)  # whatever else draws before
+    stop = StopRequest()
+
+    class Stopping(Dropping):
+        def usable(self, batch: float) -> bool:
+            stop.signal = 15 if batch == 2 else stop.signal
+            return True
+
+    with pytest.raises(Stopped):
+        train(Stopping(), tmp_path / "parts", Numbers(), stop=stop)
+    torch.rand(3)
+    train(parts, tmp_path / "parts", Numbers())
+    for name, tensor in whole.model.state_dict().items():
+        assert torch.equal(tensor, parts.model.state_dict()[name]), name

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 import ppkt_zoo
-from ppkt_zoo.cli.streams import new_console, talk_console
 from ppkt_zoo.cli.run.steps import Steps
+from ppkt_zoo.cli.streams import new_console, talk_console
 from ppkt_zoo.files.terminal import SafeConsole
 from ppkt_zoo.files.text import json_escaped, printable
 

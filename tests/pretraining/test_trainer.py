@@ -100,9 +100,13 @@ def test_sigterm_ends_with_a_checkpoint(tmp_path: Path, teacher_file: Path, fram
 
 def test_the_number_of_workers_changes_nothing(tmp_path: Path, teacher_file: Path, frame_cache: Path) -> None:
     recipe = load_recipe(_recipe_file(tmp_path, steps=4))
+    numbers = []
     for workers in (0, 2):
         out = tmp_path / f"workers{workers}"
         pretrain(recipe, data={}, teacher=teacher_file, out=out, cache=frame_cache, workers=workers)
+        numbers.append(load_file(out / "checkpoints" / "step-00000004.safetensors")["random.torch"])
+    # What a dropout would draw.
+    assert torch.equal(*numbers)
     assert all(
         torch.equal(tensor, _weights(tmp_path / "workers2")[name])
         for name, tensor in _weights(tmp_path / "workers0").items()
