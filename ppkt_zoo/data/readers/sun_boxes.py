@@ -55,7 +55,7 @@ def boxes_from_meta(path: Path) -> dict[str, Boxes]:
     # A damaged file can surprise scipy's parser in many ways; none of them is to be told by its type.
     except Exception as error:  # MemoryError is one of them
         raise FrameError(
-            f"{path}: this is no whole {META} ({type(error).__name__}: {error}): download it again"
+            f"{path}: this {META} is incomplete or damaged ({type(error).__name__}: {error}): download it again"
         ) from error
 
 
