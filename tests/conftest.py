@@ -22,3 +22,9 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"test material is not at {folder}: set PPKT_ZOO_SHARED to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def frame_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rendered frames and teacher features, shared by the tests."""
+    return tmp_path_factory.mktemp("cache")

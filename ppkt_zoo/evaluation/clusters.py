@@ -54,7 +54,7 @@ def cluster_score(features: Any, label: Any, clusters: int | None = None, seed: 
     count = len(present) if clusters is None else clusters
     if not 2 <= count <= len(rows):
         raise InputError(f"clusters must lie between 2 and the number of points, {len(rows)}, got {count}")
-    # Backbones tell likeness by direction; length would only make large features matter more.
+    # Backbones express similarity by direction; length would only make large features matter more.
     directions = rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(min=1e-12)
     k_means = need("sklearn.cluster", "eval", "a cluster score").KMeans(count, n_init=_STARTS, random_state=seed)
     found = k_means.fit_predict(directions)

@@ -22,12 +22,6 @@ def teacher_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.fixture(scope="session")
-def frame_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Rendered frames and teacher features, shared by the tests."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def recipe_file(tmp_path: Path) -> Path:
     """The tiny recipe as a YAML file."""

@@ -51,7 +51,7 @@ def boxes_from_meta(path: Path) -> dict[str, Boxes]:
     except ValueError as error:
         if isinstance(error, FrameError):
             raise
-        raise FrameError(f"{path}: this is no whole {META} ({error}): download it again") from None
+        raise FrameError(f"{path}: this {META} is incomplete or damaged ({error}): download it again") from None
 
 
 def boxes_from_json(path: Path) -> Boxes:

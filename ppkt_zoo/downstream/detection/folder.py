@@ -15,7 +15,7 @@ from ppkt_zoo.zoo.folder import WeightFolder, write_weight_folder
 from ppkt_zoo.zoo.load import load_backbone, open_weight, verify
 from ppkt_zoo.zoo.record import WeightRecord
 
-__all__ = ["is_detector", "load_detector", "save_detector", "verify_detector"]
+__all__ = ["load_detector", "save_detector", "verify_detector"]
 
 
 def save_detector(
@@ -103,8 +103,3 @@ def verify_detector(
     folder = open_weight(name, cache_dir=cache_dir)
     read_detection_head(folder)
     return verify(folder, engine=engine, device=device, tolerance=tolerance).errors["votes"]
-
-
-def is_detector(folder: WeightFolder) -> bool:
-    """Whether a weight folder holds a detector."""
-    return folder.config.head is not None and folder.config.head.task == "detection"

@@ -132,10 +132,10 @@ def test_damaged_files(tmp_path):
         NYUv2(tmp_path)
     path = write(tmp_path / FILE, frames=1)
     path.write_bytes(path.read_bytes()[:100_000])
-    with pytest.raises(FrameError, match=rf"{FILE}: this is no whole HDF5 file"):
+    with pytest.raises(FrameError, match=rf"{FILE}: this HDF5 file is incomplete or damaged"):
         NYUv2(tmp_path)
     path.write_bytes(b"MATLAB 5.0 MAT-file")
-    with pytest.raises(FrameError, match="no whole HDF5 file"):
+    with pytest.raises(FrameError, match="this HDF5 file is incomplete or damaged"):
         NYUv2(path)
     with h5py.File(write(path, frames=1), "r+") as file:
         del file["labels"]

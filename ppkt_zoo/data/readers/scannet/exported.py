@@ -80,7 +80,9 @@ def _list_stems(folder: Path) -> dict[int, str]:
                 check_name(path)
                 stem = stems.setdefault(int(path.stem), path.stem)
                 if stem != path.stem:
-                    raise FrameError(f"{path}: frame {int(path.stem)} is named {stem} too: name its files alike")
+                    raise FrameError(
+                        f"{path}: frame {int(path.stem)} is named {stem} too: give its files the same name"
+                    )
     return stems
 
 
