@@ -140,13 +140,13 @@ def fault_of(python: Path, work: Path, command: str, extra: str | None) -> str |
     run = subprocess.run(
         [str(python), "-m", "ppkt_zoo", *words], capture_output=True, text=True, cwd=work, env=environment
     )
-    print(f"{time.monotonic() - begun:5.1f} s  ppkt-zoo {command}", flush=True)
     last = run.stderr.strip().splitlines()[-1:] or [""]
     if extra is None:
         right = run.returncode == 0
     else:
         named = re.search(rf"^error: .*ppkt-zoo\[{extra}\]", last[0]) is not None
         right = run.returncode == 2 and named and "Traceback" not in run.stderr
+    print(f"{'ok   ' if right else 'FAULT'} {time.monotonic() - begun:5.1f} s  ppkt-zoo {command}", flush=True)
     wanted = "exit code 0" if extra is None else f"exit code 2 and one line that names ppkt-zoo[{extra}]"
     return None if right else f"ppkt-zoo {command}\nwanted {wanted}, got {run.returncode}:\n{run.stderr[-2000:]}"
 

@@ -86,17 +86,15 @@ def verdicts(results: Results) -> dict[str, Any]:
         "more_labels": {folder: _more_labels(rows, folder) for folder in ("segmentation", "detection")},
         "size": _size(rows),
     }
-    by_pair = {
-        (one["folder"], one["first"], one["second"]): one for some in found["questions"].values() for one in some
-    }
     tops = _five_frames(rows)
-    goals: dict[str, Verdict | None] = {
-        "segmentation, scratch": by_pair.get(("segmentation", "ppkt_voc", "scratch")),
-        "detection, scratch": by_pair.get(("detection", "ppkt_voc", "scratch")),
-        "segmentation, point_contrast": by_pair.get(("segmentation", "ppkt_voc", "point_contrast")),
-        **{f"table tops, {other}": one for other, one in tops.items()},
+    # Goals speak of PPKT with the VOC teacher alone.
+    goals = {
+        f"{one['folder']}, {one['second']}": one
+        for some in found["questions"].values()
+        for one in some
+        if one["first"] == "ppkt_voc" and one["result"] != FEW
     }
-    goals = {key: one for key, one in goals.items() if one is not None and one["result"] != FEW}
+    goals |= {f"table tops, {other}": one for other, one in tops.items()}
     return found | {"table_tops": tops, "goals": judge("downstream", goals)}
 
 
