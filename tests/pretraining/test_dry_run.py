@@ -123,7 +123,7 @@ def test_methods_without_a_teacher(tmp_path: Path, frame_cache: Path) -> None:
     assert (scratch.seconds, scratch.checkpoint_bytes, scratch.head_parameters) == (0, 0, 0)
     console = Console(width=120, record=True, quiet=False)
     console.print(dry_run_table(scratch))
-    assert "there is nothing to train" in console.export_text()
+    assert "none: the run writes the untrained weight" in console.export_text()
 
 
 def test_what_is_missing_is_said_before_anything_is_timed(tmp_path: Path, teacher_file: Path) -> None:
@@ -139,7 +139,7 @@ def test_the_table_says_it_in_units() -> None:
     said = console.export_text()
     assert "1.00 s a step: data 0.00, student 1.00" in said
     assert "40 of 100 frames are in the cache; the rest takes 10 min and 1.0 GB" in said
-    assert "a checkpoint 100.0 MB, two are kept; the weight 10.0 MB" in said
+    assert "a checkpoint 100.0 MB, two of them are kept; the weight 10.0 MB" in said
     assert "27 min" in said
     assert [duration(seconds) for seconds in (12.4, 600, 7260, 259_200)] == ["12 s", "10 min", "2 h 1 min", "3.0 days"]
     assert file_size(2_300_000_000) == "2.3 GB"
