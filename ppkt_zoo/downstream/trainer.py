@@ -18,7 +18,8 @@ from ppkt_zoo.downstream.scene_fingerprint import scene_part
 from ppkt_zoo.engine.data_workers import DataWorkers
 from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.engine.interrupt import Stopped, StopRequest, check_whole
-from ppkt_zoo.engine.loop import Learner, Measurement, TrainingLoop
+from ppkt_zoo.engine.learner import Learner
+from ppkt_zoo.engine.loop import Measurement, TrainingLoop
 from ppkt_zoo.engine.progress import TrainingProgress
 from ppkt_zoo.engine.run_folder import run_folder
 from ppkt_zoo.zoo.record import Metric

@@ -15,7 +15,7 @@ from ppkt_zoo.backbones.blocks import synchronise_batch_norm
 from ppkt_zoo.engine.checkpoint import Resumed
 from ppkt_zoo.engine.ema import ParameterAverage
 from ppkt_zoo.engine.interrupt import StopRequest
-from ppkt_zoo.engine.loop import Learner
+from ppkt_zoo.engine.learner import Learner
 from ppkt_zoo.engine.optim import build_optimizer, learning_rate, set_learning_rate
 from ppkt_zoo.engine.processes import mean_figures
 from ppkt_zoo.engine.progress import TrainingProgress

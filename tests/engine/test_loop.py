@@ -11,7 +11,8 @@ from torch.utils.data import Dataset
 
 from ppkt_zoo.engine.data_workers import DataWorkers
 from ppkt_zoo.engine.interrupt import Stopped, StopRequest
-from ppkt_zoo.engine.loop import Learner, Measurement, TrainingLoop
+from ppkt_zoo.engine.learner import Learner
+from ppkt_zoo.engine.loop import Measurement, TrainingLoop
 from ppkt_zoo.engine.metrics_log import read_metrics
 from ppkt_zoo.engine.progress import TrainingProgress
 from ppkt_zoo.errors import TrainingError

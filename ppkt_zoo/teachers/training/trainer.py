@@ -13,7 +13,8 @@ from ppkt_zoo.engine.checkpoint import DataPart
 from ppkt_zoo.engine.data_workers import DataWorkers
 from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.engine.interrupt import Stopped, StopRequest, check_whole
-from ppkt_zoo.engine.loop import Learner, TrainingLoop
+from ppkt_zoo.engine.learner import Learner
+from ppkt_zoo.engine.loop import TrainingLoop
 from ppkt_zoo.engine.optim import build_optimizer, learning_rate, set_learning_rate
 from ppkt_zoo.engine.progress import TrainingProgress
 from ppkt_zoo.engine.run_folder import run_folder
