@@ -126,8 +126,8 @@ class NYUv2:
             return h5py.File(self.path, "r")
         except _DAMAGE as error:
             raise FrameError(
-                f"{self.path}: this HDF5 file is incomplete or damaged ({error}): copy {FILE} (MATLAB 7.3, about 2.8 GB) "
-                "again"
+                f"{self.path}: this HDF5 file is incomplete or damaged ({error}): copy {FILE} "
+                "(MATLAB 7.3, about 2.8 GB) again"
             ) from error
 
     def _check(self, file: Any) -> int:
