@@ -9,7 +9,7 @@ from ppkt_zoo.zoo.folder import WeightFolder
 from ppkt_zoo.zoo.golden import check_levels
 from ppkt_zoo.zoo.names import REPOSITORY
 from ppkt_zoo.zoo.record import WeightRecord
-from ppkt_zoo.zoo.tensors import claims_of_file, file_entry, read_bytes
+from ppkt_zoo.zoo.tensors import claims_of_file, file_entry, read_bytes, read_claims
 
 __all__ = ["check_card", "check_claims", "check_contents"]
 
@@ -23,9 +23,12 @@ def check_claims(folder: WeightFolder) -> None:
     Raises:
         WeightError: they disagree on the network, its input or its levels.
     """
-    model, golden = folder.path / MODEL, folder.path / GOLDEN
-    folder.config.check_header(claims_of_file(model)[1], str(model))
-    check_levels(claims_of_file(golden)[0], folder.config.levels, str(golden))
+    claims = {}
+    for name in (MODEL, GOLDEN):
+        path, held = folder.path / name, folder.held.get(name)
+        claims[name] = claims_of_file(path) if held is None else read_claims(held[1], str(path))
+    folder.config.check_header(claims[MODEL][1], str(folder.path / MODEL))
+    check_levels(claims[GOLDEN][0], folder.config.levels, str(folder.path / GOLDEN))
 
 
 def check_contents(folder: WeightFolder, parameters: int) -> WeightRecord:

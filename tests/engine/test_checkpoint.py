@@ -135,7 +135,7 @@ def test_a_random_state_that_is_none_is_told_before_anything_is_loaded(tmp_path:
     file.write_bytes(content[:place] + bytes(255 for _ in range(64)) + content[place + 64 :])
     model, optimizer = _trained(0)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    with pytest.raises(TrainingError, match=r"is damaged \(its random state is none\): delete it to begin anew"):
+    with pytest.raises(TrainingError, match=r"is damaged \(its random state is none\): delete it to start again"):
         resume(tmp_path, "recipe", model, optimizer)
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
