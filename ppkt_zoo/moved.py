@@ -28,65 +28,70 @@ _PACKAGES = {
 _MODULES = {
     ("", "cli"): (
         "cli_common:options cli_streams:streams cli_convert:weights cli_data:data cli_detect:predict "
-        "cli_downstream:train cli_grid:train cli_pretrain:train cli_publish:weights "
-        "cli_segment:predict cli_stock:weights cli_teacher:train"
+        "cli_downstream:train cli_grid:train cli_pretrain:train cli_publish:weights cli_segment:predict "
+        "cli_stock:weights cli_teacher:train"
     ),
     ("", "cli.run"): (
         "source_points:source encode_file:encode similar_file:similar segment_file:segment detect_file:detect "
-        "inspect_frames:inspect convert_file:convert publish_weight:publish demo user_modules"
+        "inspect_frames:frames convert_file:convert publish_weight:publish demo user_modules"
     ),
     ("view", "cli.run"): (
-        "grid_report tables dry_run_table:run_tables segmentation_table:run_tables detection_table:run_tables steps "
-        "feature_basis"
+        "grid_report:grid tables dry_run_table:run_tables segmentation_table:run_tables detection_table:run_tables "
+        "steps feature_basis:encode"
     ),
     ("", "engine"): "thread_policy collectives:distributed",
     ("train", "pretraining"): (
-        "recipe recipe_sections sources data:sources batches:dataset model setup pretrain:trainer export "
-        "dry_run cost step_timing timed_source:step_timing failure:setup"
+        "recipe recipe_sections sources data:sources batches:dataset model setup pretrain:trainer export dry_run cost "
+        "step_timing timed_source:step_timing failure:setup"
     ),
     ("", "pretraining"): "watch:probe",
     ("train", "engine"): "average:ema processes",
     ("train", "teachers"): "teacher_cache:cache teacher_state:cache_state",
-    ("train.teachers", "teachers.training"): (
-        "recipe batches:dataset crops held_out images moco supervised encoder fit:trainer"
-    ),
+    (
+        "train.teachers",
+        "teachers.training",
+    ): "recipe batches:dataset crops held_out images moco supervised encoder fit:trainer",
     ("transfer", "teachers"): (
-        "teacher_spec:spec teachers:teacher teacher_networks:torchvision deeplab:torchvision "
-        "timm_teacher:timm timm_network:timm traced_windows:receptive_field tf_padding:receptive_field "
-        "alignment:receptive_field teacher_files:checkpoints checkpoint_layouts:checkpoints "
-        "teacher_import:tflite tflite"
+        "teacher_spec:spec teachers:teacher teacher_networks:torchvision deeplab:torchvision timm_teacher:timm "
+        "timm_network:timm traced_windows:receptive_field tf_padding:receptive_field alignment:receptive_field "
+        "teacher_files:checkpoints checkpoint_layouts:checkpoints teacher_import:tflite tflite"
     ),
     ("transfer", "transfer"): "retrieval:metrics distillation:losses model:objective",
-    ("downstream", "evaluation"): ("metrics intervals:statistics probes clusters similarity teacher_classes"),
-    ("downstream", "downstream"): "scene_draw:sampler start:build fitting:trainer report:export",
-    ("downstream.segmentation", "downstream.segmentation"): "batches:dataset start:build fit:trainer",
+    ("downstream", "evaluation"): "metrics intervals:statistics probes clusters similarity teacher_classes",
+    ("downstream", "downstream"): "scene_draw:sampler start:trainer fitting:trainer report:export",
+    ("downstream.segmentation", "downstream.segmentation"): "batches:dataset start:trainer fit:trainer head:folder",
     ("downstream.detection", "downstream.detection"): (
-        "batches:dataset start:build fit:trainer coding:box_coder losses:loss inference:predict votenet:model"
+        "batches:dataset start:trainer fit:trainer coding:targets losses:loss inference:predict votenet:model "
+        "decode:predict head:folder"
     ),
     ("backbones", "backbones"): "modes:norm sync_norm:norm",
     ("zoo", "files"): "validation",
     ("zoo", "zoo"): "stock:local_cache beside:placing outline:network entry_points:registry",
     ("view", "visualization"): (
-        "picture camera cutaway splat shading density:point_spacing pca classes boxes likeness:similarity "
-        "camera_map frame_sheet plotting curves tsne thinning"
+        "picture camera cutaway splat shading density:point_spacing pca classes boxes likeness:similarity camera_map "
+        "frame_sheet plotting curves tsne thinning"
     ),
-    ("data.rooms", "rooms"): (
-        "room shapes materials camera walk cloud scenes source bench classes version files:room_files"
-    ),
-    ("data.rooms", "rooms.layout"): "make plans planner groups singles walls bathroom layout:floor",
-    ("data.rooms", "rooms.rendering"): (
-        "render:frame raycast light textures noise edges solids sensor vectors threads"
-    ),
+    (
+        "data.rooms",
+        "rooms",
+    ): "room shapes materials camera walk cloud:scenes scenes source bench classes version files:source solids:room",
+    (
+        "data.rooms",
+        "rooms.layout",
+    ): "make:plans plans planner groups singles:groups walls bathroom:plans layout:planner",
+    (
+        "data.rooms",
+        "rooms.rendering",
+    ): "render:frame raycast light textures noise:textures edges:frame sensor:frame vectors threads:raycast",
     ("data.rooms.furniture", "rooms.furniture"): "bath openings seating small storage tables",
     ("data", "data.readers"): (
-        "open_frames:open open_scene seven_scenes plain open3d_folder open3d_files tum nyuv2 sun_rgbd "
-        "sun_boxes sun_scenes arkit_scenes s3dis images image_file cameras camera_forms number_text "
-        "trajectory timed:timestamps registration labelled_folder class_names label_fields box_files "
-        "depth_units"
+        "open_frames:open open_scene seven_scenes plain open3d_folder open3d_files tum nyuv2 sun_rgbd sun_boxes "
+        "sun_scenes arkit_scenes s3dis images image_file cameras camera_forms number_text trajectory timed:timestamps "
+        "registration labelled_folder class_names label_fields box_files depth_units"
     ),
     ("data.scannet", "data.readers.scannet"): (
-        "annotation cameras classes exported frames names scan scenes sens "
-        "sens_header:sens_format sens_index:sens_format"
+        "annotation cameras classes exported frames names scan scenes sens sens_header:sens_format "
+        "sens_index:sens_format"
     ),
     ("data", "data.shards"): (
         "shard_index:index shard_samples:samples shard_writer:writer shard_stream:stream shard_fetch:fetch "
@@ -96,15 +101,15 @@ _MODULES = {
     ("data", "data"): "listing:subset joined:subset alignment:gravity survey:statistics",
     ("data", "files"): "optional",
     ("points", "points.files"): (
-        "io:cloud_files ply ply_header ply_rows pcd pcd_header lzf numpy_files tables text_layout number_rows "
-        "las las_header laz laz_child color_names colors fields picked_fields:colors"
+        "io:cloud_files ply ply_header ply_rows pcd pcd_header lzf:pcd numpy_files tables text_layout number_rows las "
+        "las_header:las laz laz_child color_names colors fields picked_fields:colors"
     ),
-    ("points", "points"): "thin:downsample",
+    ("points", "points"): "thin:voxelize scale:arrays",
     ("running", "engine"): (
         "checkpoint checkpoint_claims data_record:checkpoint data_workers interrupt loop machine metrics_log optim "
         "progress recipe_files:recipes run_folder"
     ),
-    ("running", "files"): "sections:schema tensor_files:safetensors torch_files:torch cache",
+    ("running", "files"): "sections:validation tensor_files:safetensors torch_files:torch cache:reading",
     ("sparse", "engine"): "denormals",
 }
 

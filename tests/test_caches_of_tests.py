@@ -13,7 +13,7 @@ from tests.support.session_caches import SESSION_CACHE, USERS_CACHE
 _PLACES = """
 import torch
 from huggingface_hub import constants
-from ppkt_zoo.files.cache import default_cache
+from ppkt_zoo.files.reading import default_cache
 for place in (default_cache(), constants.HF_HUB_CACHE, constants.HF_TOKEN_PATH, torch.hub.get_dir()):
     print(place)
 """

@@ -23,10 +23,10 @@ from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.engine.interrupt import StopRequest
 from ppkt_zoo.engine.metrics_log import read_metrics
 from ppkt_zoo.engine.progress import TrainingProgress
-from ppkt_zoo.files.cache import default_cache
+from ppkt_zoo.files.reading import default_cache
 from ppkt_zoo.pretraining.recipe import Recipe, load_recipe
 from ppkt_zoo.pretraining.setup import Setup
-from ppkt_zoo.transfer.batch import TransferBatch
+from ppkt_zoo.transfer.objective import TransferBatch
 
 PARTS = ("data", "teacher", "student forward", "loss forward", "loss backward", "student backward", "optimiser")
 AIM = 0.10  # most that the data part may take of a step

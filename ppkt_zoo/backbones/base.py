@@ -1,4 +1,4 @@
-"""Backbone: points in, a feature for every point out, in their order."""
+"""Backbone: points in, a feature for every point out, in their order; VoxelBackbone: one that works on voxels."""
 
 import math
 import numbers
@@ -13,21 +13,26 @@ from torch import Tensor, nn
 
 from ppkt_zoo.backbones.features import PointFeatures, unknown_level
 from ppkt_zoo.backbones.norm import evaluating
+from ppkt_zoo.backbones.shortcuts import minding_hooks, uncompiled
 from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.engine.thread_policy import warn_where_busy
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.limits import memory_named
 from ppkt_zoo.files.text import one_line
+from ppkt_zoo.points.arrays import warn_of_few_voxels
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
-from ppkt_zoo.points.scale import warn_of_few_voxels
-from ppkt_zoo.sparse import get_engine
-
-__all__ = ["Backbone", "PointFeatures"]
+from ppkt_zoo.points.voxelize import Voxels, voxelize
+from ppkt_zoo.sparse import Grid, SparseTensor, get_engine
 
 # Levels of which encode gives a dict.
 _Several = Literal["all"] | list[str] | tuple[str, ...]
 _Array = NDArray[np.float32]
+
+# A column of fewer cells would be all margin.
+_FEWEST_CELLS = 8
+# Each is a run of the network.
+_MOST_COLUMNS = 1 << 16
 
 
 class Backbone(nn.Module, ABC):
@@ -194,3 +199,71 @@ def _checked_tile(tile: Any) -> float | None:
 
 def _like(feature: Tensor, xyz: Any) -> Any:
     return feature.to(xyz.device) if isinstance(xyz, Tensor) else feature.cpu().numpy()
+
+
+class VoxelBackbone(Backbone):
+    """A backbone whose levels are voxel grids, named ``stride<s>``."""
+
+    tiles = True
+    #: Cells around a tile that are encoded with it, a multiple of the coarsest stride.
+    tile_margin = 128
+
+    @abstractmethod
+    def forward_voxels(self, x: SparseTensor) -> dict[str, SparseTensor]:
+        """Features on voxels: float (M, C_in) at stride 1 → level name → tensor of that level."""
+
+    @uncompiled
+    def forward(self, batch: CloudBatch | Voxels) -> PointFeatures:
+        """Features of all points of a batch; works on the device of the batch.
+
+        Voxels have gone through :func:`ppkt_zoo.points.voxelize.voxelize` already; their ``inverse`` may name some of
+        them only. That is how a tile is encoded.
+        """
+        voxels = batch if isinstance(batch, Voxels) else voxelize(batch, self.input_spec)
+        x = SparseTensor(voxels.features, Grid(voxels.coords), 1, self.engine)
+        with minding_hooks(self):
+            levels = self.forward_voxels(x)
+
+        def row_of_point(name: str) -> Tensor:
+            return x.grid.ancestor(levels[name].stride)[voxels.inverse]
+
+        return PointFeatures({name: level.feats for name, level in levels.items()}, row_of_point)
+
+    def _encode(self, cloud: PointCloud, names: list[str], tile: float | None) -> dict[str, Tensor]:
+        if tile is None:
+            return super()._encode(cloud, names, tile)
+        # The grid is that of the whole cloud, so a tile's voxels, coarse ones too, are the whole cloud's.
+        voxels = voxelize(CloudBatch.collate([cloud]), self.input_spec)
+        place = voxels.coords[:, 1:3]
+        edge = self._cells_of(tile, int(place.max()) + 1)
+        column = place.div(edge, rounding_mode="floor")
+        corners = torch.unique(column, dim=0)
+        if len(corners) > _MOST_COLUMNS:
+            raise InputError(
+                f"tile={tile:g} cuts this cloud into {len(corners)} columns, at most {_MOST_COLUMNS} are worked on: "
+                "give larger columns"
+            )
+        answer = {
+            name: cloud.xyz.new_empty((voxels.coords.shape[0], self.level_channels[name]), dtype=torch.float32)
+            for name in names
+        }
+        for corner in corners:
+            inside = (column == corner).all(dim=1)
+            low = corner * edge - self.tile_margin
+            high = (corner + 1) * edge + self.tile_margin
+            around = ((place >= low) & (place < high)).all(dim=1)
+            wanted = inside[around].nonzero()[:, 0]
+            features = self(Voxels(voxels.coords[around], voxels.features[around], wanted))
+            for name in names:
+                answer[name][inside] = features[name].float()
+        return {name: feats[voxels.inverse] for name, feats in answer.items()}
+
+    def _cells_of(self, tile: float, most: int) -> int:
+        """Edge of a column in cells, at most as many as the cloud has."""
+        voxel = self.input_spec.voxel_size
+        if tile < _FEWEST_CELLS * voxel:
+            raise InputError(
+                f"tile={tile:g} is less than {_FEWEST_CELLS} voxels of {voxel:g} m, and each column is encoded with a "
+                f"margin of {self.tile_margin} voxels around it: give some metres, at least {_FEWEST_CELLS * voxel:g}"
+            )
+        return min(max(1, round(min(tile / voxel, 2.0**31))), most)

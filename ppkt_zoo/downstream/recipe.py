@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from ppkt_zoo.engine.recipes import fingerprint_of
-from ppkt_zoo.files.schema import MOST_BATCH, MOST_STEPS, StrictModel
+from ppkt_zoo.files.validation import MOST_BATCH, MOST_STEPS, StrictModel
 from ppkt_zoo.points.input_spec import InputSpec
 
 __all__ = [

@@ -5,7 +5,7 @@ import math
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from ppkt_zoo.files.schema import OptimiserSection
+from ppkt_zoo.files.validation import OptimiserSection
 
 
 def build_optimizer(section: OptimiserSection, model: nn.Module) -> Optimizer:

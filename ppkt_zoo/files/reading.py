@@ -6,10 +6,10 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from ppkt_zoo.errors import PPKTZooError
+from ppkt_zoo.errors import InputError, PPKTZooError
 from ppkt_zoo.files.limits import MAX_BYTES, MAX_TEXT, Limit, memory_named
 
-__all__ = ["is_hidden_twin", "open_regular", "read_file", "read_text", "usable_path"]
+__all__ = ["default_cache", "is_hidden_twin", "open_regular", "read_file", "read_text", "usable_path"]
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -130,3 +130,12 @@ def is_hidden_twin(path: Path) -> bool:
 def _reason(failure: BaseException) -> str:
     words = failure.strerror if isinstance(failure, OSError) else None
     return words or str(failure) or type(failure).__name__
+
+
+def default_cache() -> Path:
+    """Where rendered rooms and teacher features are kept: ``PPKT_ZOO_CACHE``, else ``~/.cache/ppkt-zoo``.
+
+    Raises:
+        InputError: the variable names no path that the system can take, or nobody's home is known.
+    """
+    return usable_path(os.environ.get("PPKT_ZOO_CACHE") or "~/.cache/ppkt-zoo", InputError, "folder (PPKT_ZOO_CACHE)")

@@ -9,18 +9,18 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import torch
 from torch import Tensor
 
 from ppkt_zoo.errors import PPKTZooError
 from ppkt_zoo.files.limits import MAX_BYTES
-from ppkt_zoo.files.pickles import check_pickle
 from ppkt_zoo.files.reading import open_regular
 
-__all__ = ["PICKLE", "UNREADABLE", "ZIP", "check_plain_tensors", "first_bytes", "read_torch_file"]
+__all__ = ["PICKLE", "UNREADABLE", "ZIP", "check_pickle", "check_plain_tensors", "first_bytes", "read_torch_file"]
 
+_LONGEST_NAME = 500
 # How a torch checkpoint begins, since torch 1.6 and before.
 ZIP, PICKLE = b"PK\x03\x04", b"\x80\x02"
 # What torch.load raises at files that are cut, damaged or of another kind.
@@ -44,6 +44,52 @@ _OPENING = threading.Lock()
 _DEEPEST, _MOST_KINDS = 4, 50
 # A magic number, a version, the machine's sizes, and what was saved; the keys of the numbers come after them.
 _OLD_PICKLES = 5
+
+
+def check_pickle(stream: IO[bytes]) -> None:
+    """Read one pickle with something inert in the place of everything that it names; nothing of it is called.
+
+    Raises:
+        pickle.UnpicklingError: a name is longer than any real one.
+        Exception: what :class:`pickle.Unpickler` raises where a pickle is cut, damaged, or calls what is no name's.
+    """
+    _Reader(stream).load()
+
+
+class _Named:
+    """Whatever a pickle names and makes: it takes everything and does nothing."""
+
+    def __new__(cls, *parts: object, **more: object) -> "_Named":
+        return super().__new__(cls)
+
+    def __init__(self, *parts: object, **more: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+    def __setitem__(self, key: object, value: object) -> None:
+        pass
+
+    def append(self, item: object) -> None:
+        """Take an item of a list that is none."""
+
+    def extend(self, items: object) -> None:
+        """Take items of a list that is none."""
+
+
+# The reader in Python: the one in C hands long names on before they can be looked at.
+class _Reader(pickle._Unpickler):
+    def find_class(self, module: str, name: str) -> type[_Named]:
+        if len(module) + len(name) > _LONGEST_NAME:
+            raise pickle.UnpicklingError(f"it names something by {len(module) + len(name)} characters")
+        return _Named
+
+    def persistent_load(self, place: Any) -> _Named:
+        return _Named()
+
+    def get_extension(self, code: int) -> None:
+        raise pickle.UnpicklingError("it names something by a number of this process alone")
 
 
 def first_bytes(file: Path, what: str, error_type: type[PPKTZooError], missing: str) -> bytes:

@@ -1,16 +1,35 @@
-"""pydantic's findings in our own words, for every strict file: which field, what is wrong, how to mend it."""
+"""Strict models: their base, and pydantic's findings in our own words: which field, what is wrong, how to mend it."""
 
 import difflib
 from collections.abc import Iterator
-from typing import TypeVar, get_args
+from typing import Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ppkt_zoo.errors import PPKTZooError
 from ppkt_zoo.files import strict_json
 
-__all__ = ["explain", "field_path", "parse_json", "parse_mapping"]
+__all__ = [
+    "MOST_BATCH",
+    "MOST_DIM",
+    "MOST_PAIRS",
+    "MOST_STEPS",
+    "OptimiserSection",
+    "StrictModel",
+    "explain",
+    "field_path",
+    "parse_json",
+    "parse_mapping",
+]
 
+#: Steps of a run: its checkpoints are named by eight digits.
+MOST_STEPS = 99_999_999
+#: Images, scenes or frames of a step; more never fit into a machine.
+MOST_BATCH = 100_000
+#: Pairs of a step, and keys of a queue.
+MOST_PAIRS = 10_000_000
+#: Numbers of an embedding.
+MOST_DIM = 65_536
 _Model = TypeVar("_Model", bound=BaseModel)
 
 #: No JSON file of ours comes near it; a larger one is not read.
@@ -19,6 +38,27 @@ MAX_JSON_BYTES = 4 * 2**20
 _MOST_NAMES = 1000
 _SHOWN = 3
 _LONGEST_STEP = 80
+
+
+class StrictModel(BaseModel):
+    """No field beyond the known ones, no number that is none, and no change after the check."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class OptimiserSection(StrictModel):
+    """Optimiser and learning-rate schedule: linear warm-up, then the schedule."""
+
+    name: Literal["sgd", "adamw"]
+    lr: float = Field(gt=0)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="SGD only")
+    warmup: float = Field(default=0.05, ge=0, lt=1, description="part of the steps")
+    schedule: Literal["cosine", "polynomial", "exponential", "constant"] = "cosine"
+    power: float = Field(default=0.9, gt=0, description="of the polynomial schedule")
+    gamma: float = Field(default=0.99, gt=0, le=1, description="of the exponential one, every gamma_steps")
+    gamma_steps: int = Field(default=250, gt=0)
+    clip_norm: float | None = Field(default=None, gt=0)
 
 
 def parse_json(model: type[_Model], data: bytes, where: str, error_class: type[PPKTZooError]) -> _Model:

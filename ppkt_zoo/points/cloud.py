@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.points.arrays import as_tensor, check_colors, dtype_name
-from ppkt_zoo.points.scale import extremes, warn_of_coarse_steps, warn_of_scale
+from ppkt_zoo.points.arrays import as_tensor, check_colors, dtype_name, extremes, warn_of_coarse_steps, warn_of_scale
 
 # Metres. Nothing that anyone scans lies there, and differences of such float32 numbers overflow.
 _FARTHEST = 1e15

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from ppkt_zoo.files.schema import StrictModel
+from ppkt_zoo.files.validation import StrictModel
 
 Channel = Literal["red", "green", "blue", "ones"]
 

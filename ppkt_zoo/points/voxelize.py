@@ -1,4 +1,4 @@
-"""Points to voxels and back: the grid, the mean colour of a voxel, and the inverse map."""
+"""Points to voxels and back: the grid, its colours and the inverse map; and one point for each occupied voxel."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.points.arrays import extremes
 from ppkt_zoo.points.cloud import CloudBatch
 from ppkt_zoo.points.input_spec import InputSpec
-from ppkt_zoo.points.scale import extremes
 
 _COLORS = {"red": 0, "green": 1, "blue": 2}
 _MISSING_GREY = 127.5
@@ -20,6 +20,9 @@ _BLOCK = 1 << 14
 # A table with an entry for every cell of the grid is faster than sorting while it has at most so many entries.
 _DENSE_CELLS = 1 << 22
 _DENSE_CELLS_A_POINT = 32
+# A place inside a voxel is a whole number of so many parts: sums of whole numbers have no order.
+_PARTS = 1 << 20
+_HASH_MASK = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
@@ -130,3 +133,57 @@ def _channels(batch: CloudBatch, spec: InputSpec, inverse: Tensor, voxels: int) 
         total.scatter_add_(0, inverse, batch.rgb[:, _COLORS[channel]].long())
         features[:, column] = (total / counts / 255.0 * (high - low) + low).float()
     return features
+
+
+@dataclass(frozen=True)
+class DownsampledBatch:
+    """A batch of clouds with one point for each occupied voxel.
+
+    Within a cloud the rows stand in a shuffled order that depends on the cells alone, so the first n rows of any
+    region are a fair sample of it, the same whatever the order of the input points.
+
+    Attributes:
+        xyz: float32 (M, 3), metres from the cloud's smallest corner; the mean of the voxel's points.
+        features: float32 (M, C), channels by the weight's InputSpec.
+        sizes: rows of each cloud.
+        inverse: int64 (N,), the row of each input point.
+        corners: float64 (B, 3), the smallest corner of each cloud.
+    """
+
+    xyz: Tensor
+    features: Tensor
+    sizes: tuple[int, ...]
+    inverse: Tensor
+    corners: Tensor
+
+
+def voxel_downsample(batch: CloudBatch, spec: InputSpec) -> DownsampledBatch:
+    """Join the points of each voxel of a weight's grid to one; works on the device of the batch.
+
+    Raises:
+        InputError: as :func:`ppkt_zoo.points.voxelize.voxelize` does.
+    """
+    voxels = voxelize(batch, spec)
+    coords, count = voxels.coords.long(), voxels.coords.shape[0]
+    clouds = batch.xyz.split(list(batch.sizes))
+    corners = torch.stack([cloud.amin(dim=0) if len(cloud) else cloud.new_zeros(3) for cloud in clouds]).double()
+    # The grid's own arithmetic, so every point lies in [0, 1) of its cell.
+    inside = (batch.xyz.double() - corners[batch.cloud]) / spec.voxel_size - coords[voxels.inverse, 1:]
+    total = torch.zeros((count, 3), dtype=torch.int64, device=coords.device)
+    total.index_add_(0, voxels.inverse, (inside * _PARTS).round_().long())
+    points = torch.bincount(voxels.inverse, minlength=count)
+    xyz = ((total.double() / points[:, None] / _PARTS + coords[:, 1:]) * spec.voxel_size).float()
+
+    order = torch.argsort((coords[:, 0] << 32) + _hash(coords[:, 1:]), stable=True)
+    place = torch.empty_like(order)
+    place[order] = torch.arange(count, device=order.device)
+    sizes = torch.bincount(coords[:, 0], minlength=len(batch.sizes)).tolist()
+    return DownsampledBatch(xyz[order], voxels.features[order], tuple(sizes), place[voxels.inverse], corners)
+
+
+def _hash(cells: Tensor) -> Tensor:
+    """A number below 2^31 for each cell, int64 (M,), without any pattern along the axes."""
+    key = (cells[:, 0] * 73856093) ^ (cells[:, 1] * 19349663) ^ (cells[:, 2] * 83492791)
+    for _ in range(2):
+        key = (key ^ (key >> 15)) * 739982445 & _HASH_MASK
+    return key ^ (key >> 15)

@@ -13,7 +13,7 @@ from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.engine.interrupt import StopRequest
 from ppkt_zoo.engine.progress import TrainingProgress
 from ppkt_zoo.engine.thread_policy import usable_cores
-from ppkt_zoo.files.cache import default_cache
+from ppkt_zoo.files.reading import default_cache
 from ppkt_zoo.pretraining.cost import Disk, DryRun, OnceWork, SourceShare, StepCost
 from ppkt_zoo.pretraining.recipe import Recipe
 from ppkt_zoo.pretraining.setup import Setup

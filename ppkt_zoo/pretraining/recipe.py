@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ppkt_zoo.data.augment.cloud import CloudAugmentation
 from ppkt_zoo.engine.recipes import find_recipe, fingerprint_of, read_recipe, shipped_recipes
-from ppkt_zoo.files.schema import MOST_BATCH, MOST_STEPS, OptimiserSection, StrictModel
+from ppkt_zoo.files.validation import MOST_BATCH, MOST_STEPS, OptimiserSection, StrictModel
 from ppkt_zoo.pretraining.recipe_sections import (
     BackboneSection,
     DataEntry,

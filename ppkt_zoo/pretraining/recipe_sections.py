@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from ppkt_zoo.data.augment.image import ImageAugmentation
-from ppkt_zoo.files.schema import MOST_BATCH, MOST_DIM, MOST_PAIRS, StrictModel
+from ppkt_zoo.files.validation import MOST_BATCH, MOST_DIM, MOST_PAIRS, StrictModel
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.points.pair_sampling import PairSampling
 from ppkt_zoo.teachers.spec import TeacherSpec

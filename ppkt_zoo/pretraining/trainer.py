@@ -17,7 +17,7 @@ from ppkt_zoo.engine.processes import lines_of_all, sum_counts
 from ppkt_zoo.engine.progress import TrainingProgress
 from ppkt_zoo.engine.run_folder import run_folder
 from ppkt_zoo.errors import TrainingError
-from ppkt_zoo.files.cache import default_cache
+from ppkt_zoo.files.reading import default_cache
 from ppkt_zoo.files.targets import check_folder_target
 from ppkt_zoo.pretraining.dataset import Step
 from ppkt_zoo.pretraining.export import RunSummary, export_weight

@@ -11,7 +11,7 @@ from pydantic import (
     model_validator,
 )
 
-from ppkt_zoo.files.schema import StrictModel
+from ppkt_zoo.files.validation import StrictModel
 
 __all__ = ["Architecture", "Convention", "Padding", "TeacherSpec"]
 

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ppkt_zoo.errors import WeightError
-from ppkt_zoo.files.schema import StrictModel
+from ppkt_zoo.files.validation import StrictModel
 from ppkt_zoo.points.input_spec import PREPROCESSING_VERSION, InputSpec
 from ppkt_zoo.zoo.head import HEADS, HeadFormat
 from ppkt_zoo.zoo.record import Architecture, Arguments, FileEntry, Line, WeightName

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 from torch import Tensor
 
 from ppkt_zoo.errors import WeightError
-from ppkt_zoo.files.schema import StrictModel
-from ppkt_zoo.files.validation import parse_json
+from ppkt_zoo.files.validation import StrictModel, parse_json
 from ppkt_zoo.zoo.golden import Golden
 from ppkt_zoo.zoo.tensors import check_finite, decode_tensors, encode_tensors
 
@@ -47,14 +46,14 @@ HEADS: Final = (
         "segmentation",
         "head.safetensors",
         "head.json",
-        "ppkt_zoo.downstream.segmentation.head:read_segmentation_head",
+        "ppkt_zoo.downstream.segmentation.folder:read_segmentation_head",
         "a linear head, `load_segmentation(…)` gives backbone and head",
     ),
     HeadFormat(
         "detection",
         "detector.safetensors",
         "detector.json",
-        "ppkt_zoo.downstream.detection.head:read_detection_head",
+        "ppkt_zoo.downstream.detection.folder:read_detection_head",
         "a VoteNet head, `load_detector(…)` gives backbone and head",
     ),
 )

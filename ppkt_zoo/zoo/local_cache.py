@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from ppkt_zoo.errors import InputError, UnknownNameError, WeightError
-from ppkt_zoo.files.cache import default_cache
+from ppkt_zoo.files.reading import default_cache
 from ppkt_zoo.files.writing import write_whole
 from ppkt_zoo.zoo.config import CONFIG, GOLDEN, MODEL
 from ppkt_zoo.zoo.hub import fetch_listed, hub_cache

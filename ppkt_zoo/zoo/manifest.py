@@ -9,9 +9,8 @@ from pydantic import FailFast, Field, field_validator, model_validator
 from ppkt_zoo.errors import ManifestError, UnknownNameError
 from ppkt_zoo.files.limits import MAX_TEXT
 from ppkt_zoo.files.reading import read_file, usable_path
-from ppkt_zoo.files.schema import StrictModel
 from ppkt_zoo.files.text import json_escaped
-from ppkt_zoo.files.validation import parse_json
+from ppkt_zoo.files.validation import StrictModel, parse_json
 from ppkt_zoo.files.writing import write_whole
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.zoo.names import ListedName, did_you_mean, nearest

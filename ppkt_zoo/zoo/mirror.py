@@ -5,6 +5,7 @@ Below it they lie as ``owner/name/revision/file``; ``ppkt-zoo fetch --all --to F
 
 import contextlib
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,14 +18,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from urllib3.exceptions import HTTPError
 
 from ppkt_zoo.errors import InputError, PPKTZooError, WeightError
-from ppkt_zoo.files.cache import default_cache
 from ppkt_zoo.files.fetching import LeastRate, opened
-from ppkt_zoo.files.reading import usable_path
+from ppkt_zoo.files.reading import default_cache, usable_path
 from ppkt_zoo.files.terminal import SafeConsole
-from ppkt_zoo.zoo.in_the_way import only_regular
 from ppkt_zoo.zoo.names import HubName
 
-__all__ = ["MIRROR", "mirror_address", "mirrored_file"]
+__all__ = ["MIRROR", "make_way", "mirror_address", "mirrored_file", "only_regular"]
 
 MIRROR = "PPKT_ZOO_MIRROR"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -251,3 +250,34 @@ def _is_local(address: str) -> bool:
 
 def _size(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
+
+
+def make_way(path: Path) -> None:
+    """Remove the file, the link (never what it leads to), the pipe or the empty folder that stands there.
+
+    Raises:
+        WeightError: it is a folder that holds something, or it cannot be removed.
+    """
+    try:
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            path.rmdir()
+        else:
+            path.unlink()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise WeightError(f"{path}: this stands where a file belongs ({error.strerror}): remove it") from None
+
+
+def only_regular(path: Path) -> None:
+    """Remove what stands there and is no regular file: a pipe would be waited for, a link written through.
+
+    Raises:
+        WeightError: as :func:`make_way` does.
+    """
+    try:
+        regular = stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return
+    if not regular:
+        make_way(path)

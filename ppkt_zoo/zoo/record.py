@@ -13,8 +13,8 @@ from pydantic import (
     model_validator,
 )
 
-from ppkt_zoo.files.schema import StrictModel
 from ppkt_zoo.files.text import printable
+from ppkt_zoo.files.validation import StrictModel
 from ppkt_zoo.zoo.names import ARCHITECTURE, REPOSITORY, REVISION, SHA256, WEIGHT_NAME
 
 _DRIVE = re.compile(r"[A-Za-z]:")

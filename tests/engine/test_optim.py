@@ -7,7 +7,7 @@ import pytest
 from torch import nn
 
 from ppkt_zoo.engine.optim import build_optimizer, learning_rate
-from ppkt_zoo.files.schema import OptimiserSection
+from ppkt_zoo.files.validation import OptimiserSection
 
 SECTION = OptimiserSection(name="adamw", lr=0.1, weight_decay=0.01, warmup=0.1)
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ppkt_zoo.engine.recipes import find_recipe, read_recipe
 from ppkt_zoo.errors import RecipeError
-from ppkt_zoo.files.schema import MOST_STEPS, OptimiserSection, StrictModel
+from ppkt_zoo.files.validation import MOST_STEPS, OptimiserSection, StrictModel
 
 
 class Tiny(StrictModel):

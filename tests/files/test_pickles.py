@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.files.pickles import check_pickle
-from ppkt_zoo.files.torch import read_torch_file
+from ppkt_zoo.files.torch import check_pickle, read_torch_file
 
 LONG = b"a" * 20_000
 # What torch would search its own message for, for as many seconds as these letters squared take.

@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
-from ppkt_zoo.points.downsample import voxel_downsample
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.points.neighbours import ball_neighbours, nearest
 from ppkt_zoo.points.sampling import farthest_points
+from ppkt_zoo.points.voxelize import voxel_downsample
 
 SPEC = InputSpec(voxel_size=0.1)
 

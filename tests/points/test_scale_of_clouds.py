@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ppkt_zoo.errors import ScaleWarning
+from ppkt_zoo.points.arrays import extremes, warn_of_few_voxels
 from ppkt_zoo.points.cloud import PointCloud
-from ppkt_zoo.points.scale import extremes, warn_of_few_voxels
 
 ROOM = np.random.default_rng(0).uniform(0, 1, (3000, 3)) * [5, 4, 2.5]
 # A degree of latitude is 111 km.

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.table import Table
 
-from ppkt_zoo.cli.run.models import folder_or_name
+from ppkt_zoo.cli.run.job import folder_or_name
 from ppkt_zoo.cli.run.run_tables import detection_table, segmentation_table
 from ppkt_zoo.cli.streams import new_console, say, tell_written
-from ppkt_zoo.files.cache import default_cache
+from ppkt_zoo.files.reading import default_cache
 
 if TYPE_CHECKING:
     from ppkt_zoo.downstream.recipe import DownstreamRecipe

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ppkt_zoo.cli.streams import new_console, say, tell_written
 from ppkt_zoo.errors import RecipeError
-from ppkt_zoo.files.cache import default_cache
+from ppkt_zoo.files.reading import default_cache
 
 if TYPE_CHECKING:
     from ppkt_zoo.pretraining.recipe import Recipe

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from ppkt_zoo.data.augment.elastic import elastic_distortion
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.files.schema import StrictModel
+from ppkt_zoo.files.validation import StrictModel
 
 Rows = np.ndarray
 

@@ -5,7 +5,7 @@ from PIL import Image
 from pydantic import Field, field_validator
 
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.files.schema import StrictModel
+from ppkt_zoo.files.validation import StrictModel
 
 # A crop that would leave fewer of the pairs than this is drawn again, and after so many draws left out.
 _FEWEST = 0.1

@@ -15,9 +15,9 @@ from pydantic import ConfigDict, FailFast, Field, ValidationError, model_validat
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.files.limits import MAX_TEXT, Limit, memory_named
 from ppkt_zoo.files.reading import read_file
-from ppkt_zoo.files.schema import StrictModel
 from ppkt_zoo.files.strict_json import parse_json
 from ppkt_zoo.files.text import one_line
+from ppkt_zoo.files.validation import StrictModel
 
 INDEX_FILE = "shards.json"
 #: Stands beside the shards until the index does.

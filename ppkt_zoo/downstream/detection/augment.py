@@ -5,7 +5,7 @@ from pydantic import Field, field_validator
 
 from ppkt_zoo.data.augment.cloud import CloudAugmentation
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.files.schema import StrictModel
+from ppkt_zoo.files.validation import StrictModel
 
 __all__ = ["SceneAugmentation"]
 

@@ -9,7 +9,7 @@ from ppkt_zoo.downstream.detection.augment import SceneAugmentation
 from ppkt_zoo.downstream.detection.model import VoteNetConfig
 from ppkt_zoo.downstream.recipe import DownstreamRecipe, OwnData, RoomsBenchData, ScanNetData, SunRGBDData
 from ppkt_zoo.engine.recipes import find_recipe, read_recipe, shipped_recipes
-from ppkt_zoo.files.schema import StrictModel
+from ppkt_zoo.files.validation import StrictModel
 
 __all__ = ["DetectionOptimiser", "DetectionRecipe", "load_detection_recipe", "shipped_detection_recipes"]
 

@@ -15,7 +15,7 @@ from ppkt_zoo.downstream.recipe import (
     ScanNetData,
 )
 from ppkt_zoo.engine.recipes import find_recipe, read_recipe, shipped_recipes
-from ppkt_zoo.files.schema import OptimiserSection, StrictModel
+from ppkt_zoo.files.validation import OptimiserSection, StrictModel
 
 __all__ = [
     "CropSection",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from ppkt_zoo.engine.recipes import find_recipe, fingerprint_of, read_recipe, shipped_recipes
-from ppkt_zoo.files.schema import MOST_BATCH, MOST_PAIRS, MOST_STEPS, OptimiserSection, StrictModel
+from ppkt_zoo.files.validation import MOST_BATCH, MOST_PAIRS, MOST_STEPS, OptimiserSection, StrictModel
 
 _FOLDER = "teachers"
 # What the same recipe means; to be raised where a default changes or a step sees other random numbers.

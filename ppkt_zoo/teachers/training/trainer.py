@@ -19,8 +19,8 @@ from ppkt_zoo.engine.optim import build_optimizer, learning_rate, set_learning_r
 from ppkt_zoo.engine.progress import TrainingProgress
 from ppkt_zoo.engine.run_folder import run_folder
 from ppkt_zoo.errors import TrainingError
-from ppkt_zoo.files.cache import default_cache
 from ppkt_zoo.files.checksums import sha256_of_file
+from ppkt_zoo.files.reading import default_cache
 from ppkt_zoo.files.safetensors import write_tensors
 from ppkt_zoo.teachers.training.dataset import CropBatch, CropDataset
 from ppkt_zoo.teachers.training.encoder import torchvision_tensors

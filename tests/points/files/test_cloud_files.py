@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.files.cloud_files import read_cloud, write_cloud
 from ppkt_zoo.points.files.colors import as_uint8
-from ppkt_zoo.points.files.lzf import lzf_decompress
-from ppkt_zoo.points.files.pcd import parse_pcd
+from ppkt_zoo.points.files.pcd import lzf_decompress, parse_pcd
 from ppkt_zoo.points.files.ply import parse_vertices
 from tests.points.files.made_up_files import RGB, XYZ, lzf, pcd, ply
 

@@ -10,9 +10,8 @@ import pytest
 
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.files.cloud_files import read_cloud
-from ppkt_zoo.points.files.lzf import lzf_decompress
 from ppkt_zoo.points.files.numpy_files import parse_npy, parse_npz
-from ppkt_zoo.points.files.pcd import parse_pcd
+from ppkt_zoo.points.files.pcd import lzf_decompress, parse_pcd
 from tests.points.files.made_up_files import RGB, XYZ, pcd
 
 
