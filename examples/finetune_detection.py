@@ -17,9 +17,8 @@ import ppkt_zoo
 from ppkt_zoo import CloudBatch, PointCloud
 from ppkt_zoo.downstream.detection import VoteNet, VoteNetConfig, detect, evaluate_detector
 from ppkt_zoo.downstream.detection.augment import SceneAugmentation
-from ppkt_zoo.downstream.detection.box_coder import mean_sizes
 from ppkt_zoo.downstream.detection.loss import detection_loss
-from ppkt_zoo.downstream.detection.targets import TrueBoxes
+from ppkt_zoo.downstream.detection.targets import TrueBoxes, mean_sizes
 from ppkt_zoo.rooms import RoomScenes
 
 

@@ -50,13 +50,17 @@ _MODULES = {
     (
         "train.teachers",
         "teachers.training",
-    ): "recipe batches:dataset crops held_out images moco supervised encoder fit:trainer",
+    ): "recipe batches:dataset crops held_out images moco supervised encoder:moco fit:trainer",
     ("transfer", "teachers"): (
         "teacher_spec:spec teachers:teacher teacher_networks:torchvision deeplab:torchvision timm_teacher:timm "
         "timm_network:timm traced_windows:receptive_field tf_padding:receptive_field alignment:receptive_field "
         "teacher_files:checkpoints checkpoint_layouts:checkpoints teacher_import:tflite tflite"
     ),
-    ("transfer", "transfer"): "retrieval:metrics distillation:losses model:objective",
+    ("sparse", "sparse"): "grid:tensor keys:kernel_map",
+    ("transfer", "transfer"): (
+        "retrieval:metrics distillation:losses model:objective batch:objective crd:baselines regression:baselines "
+        "point_contrast:ppkt"
+    ),
     ("downstream", "evaluation"): "metrics intervals:statistics probes clusters similarity teacher_classes",
     ("downstream", "downstream"): "scene_draw:sampler start:trainer fitting:trainer report:export",
     ("downstream.segmentation", "downstream.segmentation"): "batches:dataset start:trainer fit:trainer head:folder",
@@ -64,45 +68,47 @@ _MODULES = {
         "batches:dataset start:trainer fit:trainer coding:targets losses:loss inference:predict votenet:model "
         "decode:predict head:folder"
     ),
-    ("backbones", "backbones"): "modes:norm sync_norm:norm",
+    ("backbones", "backbones"): "modes:norm sync_norm:norm voxel:base point_kernels:point_layers uncompiled:shortcuts",
     ("zoo", "files"): "validation",
     ("zoo", "zoo"): "stock:local_cache beside:placing outline:network entry_points:registry",
     ("view", "visualization"): (
-        "picture camera cutaway splat shading density:point_spacing pca classes boxes likeness:similarity camera_map "
-        "frame_sheet plotting curves tsne thinning"
+        "picture camera cutaway:camera splat shading:splat density:point_spacing pca classes boxes likeness:classes "
+        "camera_map:frame_sheet frame_sheet plotting:plots curves:plots tsne:plots thinning:point_spacing"
     ),
-    (
-        "data.rooms",
-        "rooms",
-    ): "room shapes materials camera walk cloud:scenes scenes source bench classes version files:source solids:room",
-    (
-        "data.rooms",
-        "rooms.layout",
-    ): "make:plans plans planner groups singles:groups walls bathroom:plans layout:planner",
-    (
-        "data.rooms",
-        "rooms.rendering",
-    ): "render:frame raycast light textures noise:textures edges:frame sensor:frame vectors threads:raycast",
+    ("data.rooms", "rooms"): (
+        "room shapes materials camera walk cloud:scenes scenes source bench classes version files:source solids:room"
+    ),
+    ("data.rooms", "rooms.layout"): (
+        "make:plans plans planner groups singles:groups walls bathroom:plans layout:planner"
+    ),
+    ("data.rooms", "rooms.rendering"): (
+        "render:frame raycast light textures noise:textures edges:frame sensor:frame vectors threads:raycast"
+    ),
     ("data.rooms.furniture", "rooms.furniture"): "bath openings seating small storage tables",
     ("data", "data.readers"): (
-        "open_frames:open open_scene seven_scenes plain open3d_folder open3d_files tum nyuv2 sun_rgbd sun_boxes "
-        "sun_scenes arkit_scenes s3dis images image_file cameras camera_forms number_text trajectory timed:timestamps "
-        "registration labelled_folder class_names label_fields box_files depth_units"
+        "boxes:box_files "
+        "open_frames:open open_scene:open seven_scenes plain open3d_folder open3d_files:open3d_folder tum nyuv2 "
+        "sun_rgbd sun_boxes sun_scenes:sun_rgbd arkit_scenes s3dis images image_file cameras camera_forms number_text "
+        "trajectory timed:timestamps registration labelled_folder class_names label_fields box_files "
+        "depth_units:images"
     ),
     ("data.scannet", "data.readers.scannet"): (
-        "annotation cameras classes exported frames names scan scenes sens sens_header:sens_format "
-        "sens_index:sens_format"
+        "annotation cameras:scan classes:annotation exported frames names:scan scan scenes sens "
+        "sens_header:sens_format sens_index:sens_format"
     ),
     ("data", "data.shards"): (
         "shard_index:index shard_samples:samples shard_writer:writer shard_stream:stream shard_fetch:fetch "
         "shard_journal:journal"
     ),
-    ("data", "data.augment"): "elastic augment_image:image",
-    ("data", "data"): "listing:subset joined:subset alignment:gravity survey:statistics",
+    ("data", "data.augment"): "elastic:cloud augment_image:image",
+    ("data", "data"): (
+        "frame_scenes:scenes checks:frames left_out:statistics listing:subset joined:subset alignment:gravity "
+        "survey:statistics"
+    ),
     ("data", "files"): "optional",
     ("points", "points.files"): (
-        "io:cloud_files ply ply_header ply_rows pcd pcd_header lzf:pcd numpy_files tables text_layout number_rows las "
-        "las_header:las laz laz_child color_names colors fields picked_fields:colors"
+        "io:cloud_files ply ply_header ply_rows:ply pcd pcd_header lzf:pcd numpy_files tables text_layout number_rows "
+        "las las_header:las laz laz_child color_names colors fields picked_fields:colors"
     ),
     ("points", "points"): "thin:voxelize scale:arrays",
     ("running", "engine"): (

@@ -8,11 +8,10 @@ import numpy as np
 
 from benchmarks.finetuning.collect import Row, values
 from benchmarks.finetuning.grids import PARTS
-from ppkt_zoo.cli.run.grid_report import FIGURES, grid_picture
+from ppkt_zoo.cli.run.grid import FIGURES, grid_picture
 from ppkt_zoo.downstream.grid import Cell, Grid
-from ppkt_zoo.visualization.curves import CurvePanel, curves_picture
 from ppkt_zoo.visualization.picture import save_picture
-from ppkt_zoo.visualization.tsne import Panel, tsne_picture
+from ppkt_zoo.visualization.plots import CurvePanel, Panel, curves_picture, tsne_picture
 
 _PANELS = (
     CurvePanel("loss", "Loss of training steps (running mean)", smooth=8),

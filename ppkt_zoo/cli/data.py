@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from ppkt_zoo.cli.options import FrameReading, Group, with_reading
+from ppkt_zoo.cli.options import FrameReading, Group, with_options
 from ppkt_zoo.cli.streams import new_console, talk_console, tell_written
 
 data_app = typer.Typer(cls=Group, no_args_is_help=True, help="Inspect RGB-D data, and pack it for training.")
 
 
 @data_app.command()
-@with_reading()
+@with_options()
 def inspect(
     reading: FrameReading,
     out: Annotated[
@@ -20,14 +20,14 @@ def inspect(
     ] = None,
 ) -> None:
     """Report what a folder of frames holds: sizes, depths, holes, poses; draw some frames and a map of the cameras."""
-    from ppkt_zoo.cli.run.inspect import inspect_frames
+    from ppkt_zoo.cli.run.frames import inspect_frames
 
     target = Path(f"{reading.path.resolve().stem}_inspect") if out is None else out
     tell_written(*inspect_frames(reading, target, talk_console(), new_console()))
 
 
 @data_app.command()
-@with_reading()
+@with_options()
 def pack(
     reading: FrameReading,
     out: Annotated[Path, typer.Argument(help="A new folder for the shards and their index.")],
@@ -40,7 +40,7 @@ def pack(
 
     If it was stopped, the same command resumes.
     """
-    from ppkt_zoo.cli.run.pack import pack_source
+    from ppkt_zoo.cli.run.frames import pack_source
 
     pack_source(reading, out, shard_size, overwrite, talk_console())
     tell_written(out)

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -86,23 +86,25 @@ class Reading(FrameReading):
     engine: EngineOption = "auto"
 
 
-def with_reading(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options of its first parameter, a :class:`FrameReading` or :class:`Reading`, and fill it.
+def with_options(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options that the fields of one of its parameters are, and fill that parameter, a dataclass.
 
     Args:
         left_out: fields that are no option of this command.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        first, *own = inspect.signature(command).parameters.values()
+        own = list(inspect.signature(command).parameters.values())
         hints = get_type_hints(command, include_extras=True)
-        kind = hints[first.name]
+        place = next(number for number, one in enumerate(own) if is_dataclass(hints[one.name]))
+        filled_one = own.pop(place).name
+        kind = hints[filled_one]
         of_fields = get_type_hints(kind, include_extras=True)
         options = [
             inspect.Parameter(
                 one.name,
                 inspect.Parameter.KEYWORD_ONLY,
-                default=inspect.Parameter.empty if one.name == "path" else one.default,
+                default=inspect.Parameter.empty if one.default is MISSING else one.default,
                 annotation=of_fields[one.name],
             )
             for one in fields(kind)
@@ -111,12 +113,12 @@ def with_reading(*left_out: str) -> Callable[[Callable[..., None]], Callable[...
 
         @functools.wraps(command)
         def filled(**given: Any) -> None:
-            reading = kind(**{option.name: given.pop(option.name) for option in options})
-            command(reading, **given)
+            given[filled_one] = kind(**{option.name: given.pop(option.name) for option in options})
+            command(**given)
 
         own = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[one.name]) for one in own]
-        # The framework reads both of these: the path comes first, and how it is read last.
-        parameters = [options[0], *own, *options[1:]]
+        # The framework reads both of these: the source or recipe comes first, and how it is read last.
+        parameters = [*own[:place], options[0], *own[place:], *options[1:]]
         del filled.__wrapped__
         filled.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         filled.__annotations__ = {one.name: one.annotation for one in parameters}

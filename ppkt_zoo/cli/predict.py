@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ppkt_zoo.cli.options import Reading, WeightOption, numbers, with_reading
+from ppkt_zoo.cli.options import Reading, WeightOption, numbers, with_options
 from ppkt_zoo.cli.streams import talk_console, tell_written
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def _run(job: "Job[Any, Any]") -> None:
     tell_written(*job.run(talk_console()))
 
 
-@with_reading()
+@with_options()
 def encode(
     reading: Reading,
     weight: WeightOption = None,
@@ -58,7 +58,7 @@ def encode(
     _run(Encode(reading, out, picture, weight, levels, half, basis, save_basis))
 
 
-@with_reading()
+@with_options()
 def similar(
     reading: Reading,
     at: Annotated[
@@ -80,7 +80,7 @@ def similar(
     _run(Similar(reading, out, picture, weight, numbers("--at", at, "1.2,0.5,0.8"), apart))
 
 
-@with_reading()
+@with_options()
 def segment(
     reading: Reading,
     model: ModelOption,
@@ -100,7 +100,7 @@ def segment(
     _run(Segment(reading, out, picture, model, voting, flips, probabilities))
 
 
-@with_reading("tile")
+@with_options("tile")
 def detect(
     reading: Reading,
     model: ModelOption,

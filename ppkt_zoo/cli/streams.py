@@ -13,8 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from ppkt_zoo.files.terminal import SafeConsole
-from ppkt_zoo.files.text import printable, unbroken
+from ppkt_zoo.files.text import SafeConsole, printable, unbroken
 
 __all__ = ["finish", "new_console", "prepare_streams", "say", "stop_on_terminate", "talk_console", "tell_written"]
 

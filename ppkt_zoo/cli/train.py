@@ -1,26 +1,56 @@
 """``ppkt-zoo pretrain | segmentation | detection | grid | teacher``: training, and testing what was trained."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
-from ppkt_zoo.cli.options import DeviceOption, Group, may_stop, names_and_paths
+from ppkt_zoo.cli.options import DeviceOption, Group, may_stop, names_and_paths, with_options
 from ppkt_zoo.cli.predict import FlipsOption, VotingOption
 from ppkt_zoo.cli.streams import say, tell_written
 
-DataOption = Annotated[
-    list[str] | None, typer.Option("--data", "-d", metavar="NAME=PATH", help="Folder of an entry of the recipe's data.")
-]
-RecipeArgument = Annotated[str, typer.Argument(help="A YAML file, or the name of a recipe that is shipped.")]
-OverridesArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Changes to the recipe, such as optimiser.lr=0.1")
-]
-CacheOption = Annotated[Path | None, typer.Option(help="Folder for rendered rooms and teacher features.")]
+_Recipe = TypeVar("_Recipe")
+
 WorkersOption = Annotated[int, typer.Option(help="Processes that prepare data; results stay the same.", min=0)]
-StopAfterOption = Annotated[int | None, typer.Option(help="Stop with a checkpoint after this many steps.", min=1)]
 ModelArgument = Annotated[str, typer.Argument(help="Folder of a fine-tuned model, or its name.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Which recipe is run, on what data, and who computes: each field is an option of the commands that run recipes."""
+
+    recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a recipe that is shipped.")]
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Changes to the recipe, such as optimiser.lr=0.1")
+    ] = None
+    data: Annotated[
+        list[str] | None,
+        typer.Option("--data", "-d", metavar="NAME=PATH", help="Folder of an entry of the recipe's data."),
+    ] = None
+    cache: Annotated[Path | None, typer.Option(help="Folder for rendered rooms and teacher features.")] = None
+    workers: WorkersOption = 0
+    device: DeviceOption = "cpu"
+    stop_after: Annotated[int | None, typer.Option(help="Stop with a checkpoint after this many steps.", min=1)] = None
+
+    def load(self, read: Callable[..., _Recipe]) -> _Recipe:
+        """The recipe with its changes, as ``read`` reads it."""
+        return read(self.recipe, self.overrides or [])
+
+    @property
+    def folders(self) -> dict[str, Path]:
+        """All of ``--data``; InputError where one is something else than NAME=PATH, or a name comes twice."""
+        return names_and_paths(self.data)
+
+    @property
+    def kept(self) -> Path:
+        """Where what was computed is kept."""
+        from ppkt_zoo.files.reading import default_cache
+
+        return default_cache() if self.cache is None else self.cache
+
 
 segmentation_app = typer.Typer(
     cls=Group, no_args_is_help=True, help="Semantic segmentation: fine-tune a backbone, test a model."
@@ -45,10 +75,9 @@ class Scored(StrEnum):
     validation = "validation"
 
 
+@with_options("workers", "device")
 def pretrain(
-    recipe: RecipeArgument,
-    overrides: OverridesArgument = None,
-    data: DataOption = None,
+    run: Run,
     teacher: Annotated[
         Path | None,
         typer.Option("--teacher", "-t", help="The teacher's file: safetensors, or a checkpoint as published."),
@@ -62,9 +91,7 @@ def pretrain(
         bool,
         typer.Option("--dry-run", help="Time five steps; report sizes, memory, time and disk space; train nothing."),
     ] = False,
-    cache: CacheOption = None,
     workers: WorkersOption = 1,
-    stop_after: StopAfterOption = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also log all metrics for TensorBoard, in OUT/tensorboard.")
     ] = False,
@@ -75,9 +102,8 @@ def pretrain(
     """
     from ppkt_zoo.cli.run.pretrain import pretrain_weight
 
-    options = {"workers": workers, "stop_after": stop_after, "tensorboard": tensorboard}
     with may_stop():
-        pretrain_weight(recipe, overrides or [], names_and_paths(data), teacher, out, cache, resume, dry_run, **options)
+        pretrain_weight(run, teacher, out, resume, dry_run, workers, tensorboard)
 
 
 def _add_training(app: typer.Typer, task: Task, about: str) -> None:
@@ -85,27 +111,21 @@ def _add_training(app: typer.Typer, task: Task, about: str) -> None:
         "train",
         help=f"{about}\n\nThe same command resumes from the newest checkpoint in --out, with identical results.",
     )
+    @with_options()
     def train(
-        recipe: RecipeArgument,
-        overrides: OverridesArgument = None,
-        data: DataOption = None,
+        run: Run,
         out: Annotated[
             Path | None,
             typer.Option(
                 "--out", "-o", help="Folder for checkpoints, metrics, scores and model; runs/TASK/MODEL by default."
             ),
         ] = None,
-        cache: CacheOption = None,
-        workers: WorkersOption = 0,
-        device: DeviceOption = "cpu",
-        stop_after: StopAfterOption = None,
         no_test: Annotated[bool, typer.Option("--no-test", help="Write the model without testing it.")] = False,
     ) -> None:
         from ppkt_zoo.cli.run.finetune import train_model
 
-        options = {"workers": workers, "device": device, "stop_after": stop_after}
         with may_stop():
-            train_model(task.value, recipe, overrides or [], names_and_paths(data), cache, out, no_test, **options)
+            train_model(task.value, run, out, no_test)
 
 
 _add_training(
@@ -117,43 +137,27 @@ _add_training(detection_app, Task.detection, "Fine-tune a backbone as VoteNet, a
 
 
 @segmentation_app.command("test")
-def score_segmentation(
-    model: ModelArgument,
-    recipe: RecipeArgument,
-    overrides: OverridesArgument = None,
-    data: DataOption = None,
-    voting: VotingOption = 1,
-    flips: FlipsOption = False,
-    cache: CacheOption = None,
-    device: DeviceOption = "cpu",
-) -> None:
+@with_options("workers", "stop_after")
+def score_segmentation(model: ModelArgument, run: Run, voting: VotingOption = 1, flips: FlipsOption = False) -> None:
     """Test a model on a recipe's test scenes: mIoU and mAcc on full clouds, and mIoU on voxels."""
     from ppkt_zoo.cli.run.finetune import score_model
 
-    score_model(
-        "segmentation", model, recipe, overrides or [], names_and_paths(data), cache, device, voting=voting, flips=flips
-    )
+    score_model("segmentation", model, run, voting=voting, flips=flips)
 
 
 @detection_app.command("test")
-def score_detection(
-    model: ModelArgument,
-    recipe: RecipeArgument,
-    overrides: OverridesArgument = None,
-    data: DataOption = None,
-    cache: CacheOption = None,
-    device: DeviceOption = "cpu",
-) -> None:
+@with_options("workers", "stop_after")
+def score_detection(model: ModelArgument, run: Run) -> None:
     """Test a detector on a recipe's test scenes: average precision at overlaps of 0.25 and 0.5."""
     from ppkt_zoo.cli.run.finetune import score_model
 
-    score_model("detection", model, recipe, overrides or [], names_and_paths(data), cache, device)
+    score_model("detection", model, run)
 
 
+@with_options("stop_after")
 def grid(
     task: Annotated[Task, typer.Argument(help="What the backbones are fine-tuned for.")],
-    recipe: RecipeArgument,
-    overrides: OverridesArgument = None,
+    run: Run,
     init: Annotated[
         list[str] | None,
         typer.Option(
@@ -176,11 +180,7 @@ def grid(
     ] = None,
     seeds: Annotated[int, typer.Option(help="Number of seeds: 0, 1, …", min=1)] = 5,
     on: Annotated[Scored, typer.Option(help="The scenes that are scored.")] = Scored.test,
-    data: DataOption = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the whole grid.")] = Path("runs") / "grid",
-    cache: CacheOption = None,
-    workers: WorkersOption = 0,
-    device: DeviceOption = "cpu",
 ) -> None:
     """Compare initialisations at fractions of the labels over seeds: grid.md, grid.png and grid.json.
 
@@ -189,23 +189,8 @@ def grid(
     """
     from ppkt_zoo.cli.run.grid import compare
 
-    given = names_and_paths(data)
     with may_stop():
-        compare(
-            task.value,
-            recipe,
-            overrides or [],
-            init or [],
-            own or [],
-            fraction,
-            seeds,
-            given,
-            out,
-            cache,
-            workers,
-            device,
-            on.value,
-        )
+        compare(task.value, run, init or [], own or [], fraction, seeds, out, on.value)
 
 
 @teacher_app.command("import")
@@ -225,20 +210,15 @@ def import_teacher(
 
 
 @teacher_app.command("train")
+@with_options()
 def train_teacher(
-    recipe: RecipeArgument,
-    overrides: OverridesArgument = None,
-    data: DataOption = None,
+    run: Run,
     out: Annotated[
         Path | None,
         typer.Option(
             "--out", "-o", help="Folder for checkpoints, metrics and the file; runs/teachers/NAME by default."
         ),
     ] = None,
-    cache: CacheOption = None,
-    workers: WorkersOption = 0,
-    device: DeviceOption = "cpu",
-    stop_after: StopAfterOption = None,
 ) -> None:
     """Train a 2D teacher on images, by MoCo v2 or with labels, as a recipe says.
 
@@ -246,6 +226,5 @@ def train_teacher(
     """
     from ppkt_zoo.cli.run.pretrain import teach
 
-    options = {"cache": cache, "workers": workers, "device": device, "stop_after": stop_after}
     with may_stop():
-        teach(recipe, overrides or [], names_and_paths(data), out, **options)
+        teach(run, out)

@@ -14,10 +14,9 @@ from ppkt_zoo.downstream.recipe import DownstreamRecipe
 from ppkt_zoo.engine.machine import describe_machine
 from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.files.writing import write_json
-from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.zoo.record import DataUsed, Licences, Metric, Training
 
-__all__ = ["at_the_origin", "recipe_text", "record_fields", "write_scores"]
+__all__ = ["recipe_text", "record_fields", "write_scores"]
 
 
 def record_fields(
@@ -85,12 +84,6 @@ def write_scores(file: Path, recipe: DownstreamRecipe, tested_on: str, scenes: i
         **scores,
     }
     write_json(file, _without_nan(content), TrainingError)
-
-
-def at_the_origin(xyz: np.ndarray, rgb: np.ndarray | None) -> PointCloud:
-    """Points as a cloud that begins near the origin, moved by whole metres so that no digit is lost."""
-    cloud = PointCloud.from_arrays(xyz, rgb)
-    return PointCloud(cloud.xyz - torch.floor(cloud.xyz.amin(dim=0)), cloud.rgb)
 
 
 def _without_nan(value: Any) -> Any:

@@ -9,7 +9,7 @@ from ppkt_zoo.data.fingerprint import fingerprint_of_parts
 from ppkt_zoo.data.scenes import SceneSource
 from ppkt_zoo.downstream.grid_cells import check_one_data, keep_the_figures, kept_scores, tidy
 from ppkt_zoo.downstream.recipe import DownstreamRecipe
-from ppkt_zoo.downstream.scene_fingerprint import scenes_fingerprint
+from ppkt_zoo.downstream.sampler import scenes_fingerprint
 from ppkt_zoo.downstream.splits import open_splits
 from ppkt_zoo.errors import InputError, RecipeError, TrainingError
 from ppkt_zoo.files.locks import FolderLock

@@ -1,7 +1,7 @@
 """A folder of own scans divided into those to learn from, to choose by and to report on; and a look at them all."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -133,9 +133,11 @@ def look_through(train: SceneSource, others: Iterable[SceneSource], labels: bool
                     objects[: len(train.box_classes)] += np.bincount(scene.box_label, minlength=len(train.box_classes))
     if labels:
         total = int(points.sum())
-        told = f"{total} labelled points, {unlabelled} without a label; " + _shares(train.classes, points, total)
+        shares = _listing(train.classes, points, lambda name, count: f"{name} {count / max(1, total):.1%}", "more")
+        told = f"{total} labelled points, {unlabelled} without a label; {shares}"
         return told + _never(train.classes, points, "point")
-    told = f"{int(objects.sum())} boxes to learn from: {_counts(train.box_classes, objects)}"
+    counts = _listing(train.box_classes, objects, lambda name, count: f"{count} × {name}", "classes more")
+    told = f"{int(objects.sum())} boxes to learn from: {counts}"
     told += f"; {empty} boxes hold no point" if empty else ""
     return told + _never(train.box_classes, objects, "box")
 
@@ -199,16 +201,11 @@ def _check(folder: Path, found: dict[str, list[Path]]) -> None:
             seen[file] = part
 
 
-def _shares(names: tuple[str, ...], count: np.ndarray, total: int) -> str:
+def _listing(names: tuple[str, ...], count: np.ndarray, told: Callable[[str, int], str], rest: str) -> str:
+    """The most frequent classes as ``told`` words them, and how many there are beside."""
     order = [number for number in np.argsort(-count, kind="stable") if number < len(names) and count[number]]
-    shown = ", ".join(f"{names[number]} {count[number] / max(1, total):.1%}" for number in order[:_SHOWN])
-    return shown + (f" and {len(order) - _SHOWN} more" if len(order) > _SHOWN else "")
-
-
-def _counts(names: tuple[str, ...], count: np.ndarray) -> str:
-    order = [number for number in np.argsort(-count, kind="stable") if number < len(names) and count[number]]
-    shown = ", ".join(f"{count[number]} × {names[number]}" for number in order[:_SHOWN])
-    return shown + (f" and {len(order) - _SHOWN} classes more" if len(order) > _SHOWN else "")
+    shown = ", ".join(told(names[number], count[number]) for number in order[:_SHOWN])
+    return shown + (f" and {len(order) - _SHOWN} {rest}" if len(order) > _SHOWN else "")
 
 
 def _never(names: tuple[str, ...], count: np.ndarray, what: str) -> str:

@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ppkt_zoo.data.frame_scenes import FrameScenes
 from ppkt_zoo.data.readers.labelled_folder import LabelledFolder
 from ppkt_zoo.data.readers.open import open_frames
 from ppkt_zoo.data.readers.s3dis import S3DIS
 from ppkt_zoo.data.readers.scannet.scenes import ScanNetScenes
-from ppkt_zoo.data.readers.sun_scenes import SunScenes
-from ppkt_zoo.data.scenes import LabelledScene, SceneSource
+from ppkt_zoo.data.readers.sun_rgbd import SunScenes
+from ppkt_zoo.data.scenes import FrameScenes, LabelledScene, SceneSource
 from ppkt_zoo.downstream.own_scans import divide_scans
 from ppkt_zoo.downstream.recipe import (
     DownstreamRecipe,

@@ -1,20 +1,25 @@
 """Fine-tuning of any task: from a recipe and scenes to steps, validations, a test at the end, and a model's folder."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+import numpy as np
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 from torch.utils.data import Dataset
 
-from ppkt_zoo.data.scenes import SceneSource
-from ppkt_zoo.downstream.export import record_fields, write_scores
+from ppkt_zoo.backbones.base import Backbone
+from ppkt_zoo.backbones.norm import batch_norms, freeze_batch_norm
+from ppkt_zoo.data.scenes import LabelledScene, SceneSource
+from ppkt_zoo.downstream.export import recipe_text, record_fields, write_scores
+from ppkt_zoo.downstream.model_folder import at_the_origin, wide_enough
 from ppkt_zoo.downstream.recipe import DownstreamRecipe
-from ppkt_zoo.downstream.scene_fingerprint import scene_part
+from ppkt_zoo.downstream.sampler import scene_part
 from ppkt_zoo.engine.data_workers import DataWorkers
 from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.engine.interrupt import Stopped, StopRequest, check_whole
@@ -22,23 +27,30 @@ from ppkt_zoo.engine.learner import Learner
 from ppkt_zoo.engine.loop import Measurement, TrainingLoop
 from ppkt_zoo.engine.progress import TrainingProgress
 from ppkt_zoo.engine.run_folder import run_folder
+from ppkt_zoo.errors import RecipeError
+from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.zoo.folder import WeightFolder
+from ppkt_zoo.zoo.load import load_backbone
 from ppkt_zoo.zoo.record import Metric
+from ppkt_zoo.zoo.registry import create_backbone, origin_of
 
-__all__ = ["FinetuneTrainer", "Finetuned", "Report"]
+__all__ = ["FinetuneTrainer", "Finetuned", "Report", "build_backbone", "set_training_mode"]
 
 Report = Callable[[int, int], None]
 """Told (scenes done, of how many)."""
 
 
-class _Counted(Protocol):
+class _AnyScore(Protocol):
     @property
     def scenes(self) -> int: ...
+
+    def figures(self) -> dict[str, float]: ...
 
 
 _Batch = TypeVar("_Batch")
 _Recipe = TypeVar("_Recipe", bound=DownstreamRecipe)
 _Model = TypeVar("_Model", bound=nn.Module)
-_Score = TypeVar("_Score", bound=_Counted)
+_Score = TypeVar("_Score", bound=_AnyScore)
 
 
 @dataclass(frozen=True)
@@ -72,6 +84,8 @@ class FinetuneTrainer(Learner[_Batch], Generic[_Batch, _Recipe, _Model, _Score])
     """Of the progress bar."""
     method: ClassVar[str]
     """What is learned, in the model's record."""
+    save: ClassVar[Callable[..., WeightFolder]]
+    """Writes the model's folder."""
     model: _Model
 
     def __init__(
@@ -124,28 +138,25 @@ class FinetuneTrainer(Learner[_Batch], Generic[_Batch, _Recipe, _Model, _Score])
         """The optimiser of the model."""
 
     @abstractmethod
-    def prepare(self) -> None:
-        """Bring the model into training mode."""
-
-    @abstractmethod
     def score(self, scenes: SceneSource, report: Report, final: bool) -> _Score:
         """How the model does on labelled scenes; ``final`` at the test at the end, not at a validation."""
-
-    @abstractmethod
-    def figures(self, score: _Score) -> dict[str, float]:
-        """A score as numbers by name."""
 
     @abstractmethod
     def scores(self, score: _Score) -> dict[str, Any]:
         """A score as ``scores.json`` holds it: figures, and a row for each class."""
 
     @abstractmethod
-    def metrics(self, score: _Score, tested_on: str) -> tuple[Metric, ...]:
-        """A score as the model's record holds it."""
+    def named_figures(self, score: _Score) -> dict[str, float]:
+        """The figures of a score that the model's record holds, by what it calls them."""
+
+    @property
+    def looks(self) -> str:
+        """How the test was done, where the model's record needs a word on it."""
+        return ""
 
     @abstractmethod
-    def save(self, folder: Path, record: Mapping[str, Any]) -> None:
-        """Write the model's folder; one that is there already is replaced."""
+    def golden_rows(self, scene: LabelledScene) -> np.ndarray:
+        """Rows of a training scene whose points verify the model's folder."""
 
     @classmethod
     def fit(
@@ -172,31 +183,43 @@ class FinetuneTrainer(Learner[_Batch], Generic[_Batch, _Recipe, _Model, _Score])
             self.title,
             lambda first, last: DataWorkers(self._dataset, range(first, last), workers),
             last_step,
-            prepare=self.prepare,
+            prepare=self._prepare,
         )
 
     def finish(self, test: SceneSource | None) -> tuple[_Model, Path, _Score | None]:
         """Test on scenes that training never saw, write the scores and the folder."""
         self.model.eval()
         score: _Score | None = None
-        metrics: tuple[Metric, ...] = ()
+        metrics: list[Metric] = []
         if test is not None:
             tested_on = f"{test.name}, {len(test)} scenes"
             with self.progress.task("test", len(test)) as report:
                 score = self.score(test, self._until_stopped(report), final=True)
             write_scores(self.out / "scores.json", self.recipe, tested_on, score.scenes, self.scores(score))
-            metrics = self.metrics(score, tested_on)
+            data, seeds = f"{tested_on}, never seen in training{self.looks}", (self.recipe.seed,)
+            for name, value in self.named_figures(score).items():
+                metrics.append(Metric(name=name, value=value, data=data, seeds=seeds, n=score.scenes))
         self.model.cpu()
-        folder = self.out / "model"
+        folder, recipe = self.out / "model", self.recipe
         record = record_fields(
-            self.recipe, self.method, self.scenes, self.class_names(), self.loop.seconds, self.device, metrics
+            recipe, self.method, self.scenes, self.class_names(), self.loop.seconds, self.device, tuple(metrics)
         )
-        self.save(folder, record)
+        golden = self._golden_cloud()
+        self.save(folder, self.model, recipe.model, record, golden, recipe=recipe_text(recipe), overwrite=True)
         return self.model, folder, score
+
+    def _prepare(self) -> None:
+        self.norms = set_training_mode(self.model, self.recipe)
+
+    def _golden_cloud(self) -> PointCloud:
+        scene = self.scenes[0]
+        rows = self.golden_rows(scene)
+        cloud = at_the_origin(scene.xyz[rows], None if scene.rgb is None else scene.rgb[rows])
+        return wide_enough(cloud, self.recipe.backbone.input_spec.voxel_size)
 
     def _validate(self, done: int) -> dict[str, float]:
         assert self._validation is not None
-        figures = self.figures(self.score(self._validation, self._until_stopped(None), final=False))
+        figures = self.score(self._validation, self._until_stopped(None), final=False).figures()
         return {f"validation_{name}": round(value, 5) for name, value in figures.items()}
 
     def _until_stopped(self, report: Report | None) -> Report:
@@ -207,3 +230,53 @@ class FinetuneTrainer(Learner[_Batch], Generic[_Batch, _Recipe, _Model, _Score])
                 raise Stopped("stopped while scenes were predicted; the same command resumes from the last checkpoint")
 
         return seen
+
+
+def build_backbone(recipe: DownstreamRecipe) -> Backbone:
+    """The recipe's backbone on the CPU, random by its seed, or from a weight.
+
+    A weight keeps its channels, but its voxel size becomes the recipe's: convolutions don't know how large a
+    voxel is, and protocols prescribe it.
+
+    Raises:
+        RecipeError: the weight is of another architecture or input convention than the recipe says.
+        UnknownNameError, WeightError: as :func:`ppkt_zoo.load_backbone` does.
+    """
+    section = recipe.backbone
+    if recipe.init == "random":
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            return create_backbone(section.name, input_spec=section.input_spec, **section.arguments)
+    backbone = load_backbone(recipe.init)
+    _check_weight(backbone, recipe)
+    backbone.input_spec = section.input_spec
+    return backbone
+
+
+def set_training_mode(model: nn.Module, recipe: DownstreamRecipe) -> list[_BatchNorm]:
+    """Training mode, but for batch norms of a ``backbone`` that are frozen: they keep the weight's statistics.
+
+    Returns:
+        The batch norms that train.
+    """
+    model.train()
+    if recipe.batch_norm == "frozen":
+        freeze_batch_norm(model.get_submodule("backbone"))
+    return [norm for norm in batch_norms(model) if norm.training]
+
+
+def _check_weight(backbone: Backbone, recipe: DownstreamRecipe) -> None:
+    name, arguments = origin_of(backbone)
+    section = recipe.backbone
+    if name != section.name:
+        raise RecipeError(f"init {recipe.init} is a weight of {name}, the recipe's backbone is {section.name}")
+    for key, value in section.arguments.items():
+        if arguments.get(key) != value:
+            raise RecipeError(f"init {recipe.init} has {key} {arguments.get(key)!r}, the recipe says {value!r}")
+    ours, theirs = section.input_spec, backbone.input_spec
+    for field in type(ours).model_fields:
+        if field != "voxel_size" and getattr(ours, field) != getattr(theirs, field):
+            raise RecipeError(
+                f"init {recipe.init} wants {field} {getattr(theirs, field)!r}, backbone.input_spec.{field} is "
+                f"{getattr(ours, field)!r}: only voxel_size may differ from a weight's"
+            )

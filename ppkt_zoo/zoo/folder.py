@@ -22,6 +22,7 @@ from ppkt_zoo.zoo.config import (
     FILES,
     GOLDEN,
     MODEL,
+    PICTURE,
     PROJECTION,
     RECIPE,
     RECORD,
@@ -228,17 +229,20 @@ def update_record(folder: str | os.PathLike[str], record: WeightRecord | Mapping
     return _write(opened.path, network, new, files, opened.head(), overwrite=True, keep=True)
 
 
-def weight_spec(folder: WeightFolder, source: BundledSource | HubSource) -> WeightSpec:
-    """The manifest entry of a weight folder that can be had from ``source``."""
+def weight_spec(
+    folder: WeightFolder, source: BundledSource | HubSource, files: Mapping[str, bytes] | None = None
+) -> WeightSpec:
+    """The manifest entry of a weight folder that can be had from ``source``, where ``files`` lie if they are others."""
     config = folder.config
-    names = [CONFIG, CARD, *sorted(config.files)]
+    if files is None:
+        files = {name: read_bytes(folder.path / name) for name in (CONFIG, CARD, *sorted(config.files))}
     return WeightSpec(
         name=config.name,
         architecture=config.architecture,
         arguments=config.arguments,
         input_spec=config.input_spec,
         source=source,
-        files={name: file_entry(read_bytes(folder.path / name)) for name in names},
+        files={name: file_entry(data) for name, data in files.items() if name != PICTURE},
         record=folder.record(),
     )
 

@@ -2,6 +2,7 @@
 
 import fnmatch
 import os
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +11,16 @@ from torch import Tensor
 
 from ppkt_zoo.errors import InputError, UnknownNameError, WeightError
 from ppkt_zoo.sparse import get_engine
+from ppkt_zoo.zoo.card import in_words_of_0_1, write_card
+from ppkt_zoo.zoo.config import CARD, CONFIG, PICTURE, PROJECTION, RECIPE, RECORD
 from ppkt_zoo.zoo.folder import WeightFolder
 from ppkt_zoo.zoo.golden import VerifyReport, golden_errors
 from ppkt_zoo.zoo.hub import fetch_listed, fetch_named
 from ppkt_zoo.zoo.manifest import BundledSource, load_manifest
-from ppkt_zoo.zoo.names import HubName, ListedName, LocalName, nearest, parse_name
-from ppkt_zoo.zoo.proof import check_card, check_contents
+from ppkt_zoo.zoo.names import REPOSITORY, HubName, ListedName, LocalName, nearest, parse_name
+from ppkt_zoo.zoo.record import WeightRecord
 from ppkt_zoo.zoo.registry import check_architecture, create_backbone
-from ppkt_zoo.zoo.tensors import plain_torch
+from ppkt_zoo.zoo.tensors import file_entry, plain_torch, read_bytes
 
 if TYPE_CHECKING:
     from ppkt_zoo.backbones.base import Backbone
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 StrPath = str | os.PathLike[str]
 
 _LONGEST_TRAINED = "sr_unet14_small.ppkt_voc_rooms"
+# Where a published card names its own repository.
+_REPOSITORY = re.compile(rf"hf-hub:({REPOSITORY.pattern})@<40-hex commit>")
 
 
 def load_backbone(
@@ -158,10 +163,10 @@ def verify(
         name = parse_name(name_or_folder) if isinstance(name_or_folder, str) else LocalName(os.fspath(name_or_folder))
         folder, carded = _open(name, cache_dir, hold=True), isinstance(name, LocalName)
     backbone = _finish(folder.backbone(), engine, target)
-    record = check_contents(folder, sum(parameter.numel() for parameter in backbone.parameters()))
+    record = _check_contents(folder, sum(parameter.numel() for parameter in backbone.parameters()))
     golden, head = folder.golden(), folder.head()
     if carded:
-        check_card(folder, record, None if head is None else head.classes)
+        _check_card(folder, record, None if head is None else head.classes)
     begin = time.perf_counter()
     errors = golden_errors(backbone, golden, head)
     seconds = time.perf_counter() - begin
@@ -172,6 +177,58 @@ def verify(
             "try engine='torch' and device='cpu', and report it"
         )
     return report
+
+
+def _check_contents(folder: WeightFolder, parameters: int) -> WeightRecord:
+    """Read record, recipe and projections, and hold what they say against each other; the record.
+
+    Args:
+        folder: whose files are the recorded ones.
+        parameters: of its network.
+
+    Raises:
+        WeightError: one does not fit.
+    """
+    record = folder.record()
+    if record.parameters != parameters:
+        raise WeightError(
+            f"{folder.path / RECORD} says {record.parameters} parameters, the network has {parameters}: the record is "
+            "of another weight"
+        )
+    if RECIPE in folder.config.files:
+        found = file_entry(folder.read(RECIPE)).sha256
+        if record.recipe is None or record.recipe.sha256 != found:
+            raise WeightError(f"{folder.path / RECIPE} is not the recipe that {RECORD} names: get the weight again")
+    if PROJECTION in folder.config.files:
+        folder.projection()
+    return record
+
+
+def _check_card(folder: WeightFolder, record: WeightRecord, classes: tuple[str, ...] | None) -> None:
+    """Hold README.md of a folder against what its config and record give, for no hash of it stands in config.json.
+
+    Args:
+        folder, record: what it was written from, by this version or by 0.1.
+        classes: of the folder's head, where it has one.
+
+    Raises:
+        WeightError: it is missing, or says something else.
+    """
+    path = folder.path / CARD
+    text = read_bytes(path).decode("utf-8", "replace")
+    named = _REPOSITORY.search(text)
+    for repo in (None, named[1] if named else None):
+        for picture in (None, PICTURE):
+            if text == write_card(folder.config, record, repo, picture, classes):
+                return
+            # 0.1 named no classes, and no head but that of segmentation.
+            for told in (None, ()):
+                if text == in_words_of_0_1(write_card(folder.config, record, repo, picture, told)):
+                    return
+    raise WeightError(
+        f"{path} is not the card that {CONFIG} and {RECORD} give: it was changed, or another version of ppkt-zoo wrote "
+        "it; nothing is loaded from it. ppkt_zoo.zoo.folder.update_record(folder, record) writes it anew"
+    )
 
 
 def check_listed(name: ListedName) -> None:

@@ -20,7 +20,7 @@ from urllib3.exceptions import HTTPError
 from ppkt_zoo.errors import InputError, PPKTZooError, WeightError
 from ppkt_zoo.files.fetching import LeastRate, opened
 from ppkt_zoo.files.reading import default_cache, usable_path
-from ppkt_zoo.files.terminal import SafeConsole
+from ppkt_zoo.files.text import SafeConsole
 from ppkt_zoo.zoo.names import HubName
 
 __all__ = ["MIRROR", "make_way", "mirror_address", "mirrored_file", "only_regular"]

@@ -14,8 +14,7 @@ from typer.testing import CliRunner, Result
 from ppkt_zoo import InputSpec, create_backbone, load_backbone, load_projection, verify
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.cli.main import app
-from ppkt_zoo.convert.checkpoint import open_checkpoint
-from ppkt_zoo.convert.minkowski import DIALECTS, convert_res16unet
+from ppkt_zoo.convert.minkowski import DIALECTS, convert_res16unet, open_checkpoint
 from ppkt_zoo.errors import WeightError
 from ppkt_zoo.sparse import SparseTensor
 from ppkt_zoo.zoo.folder import open_weight_folder

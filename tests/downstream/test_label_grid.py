@@ -10,7 +10,7 @@ import yaml
 from typer.testing import CliRunner
 
 from ppkt_zoo.cli.main import app
-from ppkt_zoo.cli.run.grid_report import grid_picture, grid_table
+from ppkt_zoo.cli.run.grid import grid_picture, grid_table
 from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.downstream import grid as room
 from ppkt_zoo.downstream.grid import Cell, Grid, read_grid, run_grid

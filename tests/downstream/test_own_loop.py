@@ -13,7 +13,7 @@ from ppkt_zoo import InputSpec, create_backbone
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.cli.main import app
 from ppkt_zoo.downstream.detection import VoteNet, VoteNetConfig, verify_detector
-from ppkt_zoo.downstream.golden_cloud import golden_cloud_of, wide_enough
+from ppkt_zoo.downstream.model_folder import golden_cloud_of, wide_enough
 from ppkt_zoo.downstream.segmentation import SegmentationModel
 from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.points.cloud import PointCloud

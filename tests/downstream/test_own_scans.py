@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from ppkt_zoo.cli.main import app
 from ppkt_zoo.data.readers.labelled_folder import LabelledFolder, scan_name
 from ppkt_zoo.downstream.own_scans import divide_scans, look_through
-from ppkt_zoo.downstream.scene_fingerprint import scenes_fingerprint
+from ppkt_zoo.downstream.sampler import scenes_fingerprint
 from ppkt_zoo.downstream.segmentation import load_segmentation, load_segmentation_recipe, open_splits
 from ppkt_zoo.errors import FrameError, RecipeError
 from ppkt_zoo.points.files.cloud_files import write_cloud

@@ -5,7 +5,7 @@ import zlib
 from itertools import pairwise
 from pathlib import Path
 
-from ppkt_zoo.convert.checkpoint import open_checkpoint
+from ppkt_zoo.convert.minkowski import open_checkpoint
 from ppkt_zoo.errors import ManifestError, WeightError
 from ppkt_zoo.files.validation import parse_json
 from ppkt_zoo.pretraining.recipe import load_recipe

@@ -10,9 +10,9 @@ import pytest
 
 from ppkt_zoo.errors import InputError, PPKTZooError, WeightError
 from ppkt_zoo.zoo import mirror as room
-from ppkt_zoo.zoo.in_the_way import make_way, only_regular
 from ppkt_zoo.zoo.load import load_backbone, open_weight, verify
 from ppkt_zoo.zoo.local_cache import clear, list_kept
+from ppkt_zoo.zoo.mirror import make_way, only_regular
 from tests.support.hub_server import HubServer
 from tests.zoo.tiny_weight import REPO, REVISION
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ppkt_zoo.downstream.segmentation.head import (
+from ppkt_zoo.downstream.segmentation.folder import (
     SegmentationHead,
     SegmentationHeadConfig,
     read_segmentation_head,

@@ -8,8 +8,8 @@ import pytest
 from ppkt_zoo.cli.run.publish import publish_weight
 from ppkt_zoo.errors import InputError, ManifestError, WeightError
 from ppkt_zoo.zoo.manifest import load_manifest
-from ppkt_zoo.zoo.publication import what_forbids_publication
 from ppkt_zoo.zoo.record import WeightRecord
+from ppkt_zoo.zoo.upload import what_forbids_publication
 from tests.support.hub_server import HubServer
 from tests.zoo.tiny_weight import make_folder, make_record
 

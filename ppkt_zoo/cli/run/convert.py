@@ -9,8 +9,7 @@ import torch
 from rich.console import Console
 
 from ppkt_zoo.cli.run.steps import Steps
-from ppkt_zoo.convert.checkpoint import open_checkpoint
-from ppkt_zoo.convert.minkowski import ConvertedNetwork, Dialect, convert_res16unet
+from ppkt_zoo.convert.minkowski import ConvertedNetwork, Dialect, convert_res16unet, open_checkpoint
 from ppkt_zoo.convert.spunet import to_spunet
 from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.files.checksums import sha256_of_file
@@ -18,7 +17,7 @@ from ppkt_zoo.files.limits import MAX_TEXT
 from ppkt_zoo.files.reading import read_file
 from ppkt_zoo.files.safetensors import write_tensors
 from ppkt_zoo.files.strict_yaml import parse_yaml
-from ppkt_zoo.files.terminal import SafeConsole
+from ppkt_zoo.files.text import SafeConsole
 from ppkt_zoo.files.validation import parse_mapping
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
@@ -70,7 +69,7 @@ def convert_minkowski(
     """Write a Res16UNet that MinkowskiEngine saved as a weight folder, in single precision, with reference outputs.
 
     Args:
-        file: ``.pth`` or safetensors; see :func:`ppkt_zoo.convert.checkpoint.open_checkpoint`.
+        file: ``.pth`` or safetensors; see :func:`ppkt_zoo.convert.minkowski.open_checkpoint`.
         out: the folder.
         architecture: ``sr_unet14``, ``sr_unet18``, ``sr_unet34`` or what the projects call them (``Res16UNet34C``), all
             checked against the file; ``sr_unet`` takes whatever widths it has.

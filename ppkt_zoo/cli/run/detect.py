@@ -5,13 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ppkt_zoo.cli.run.job import Job, View
-from ppkt_zoo.cli.run.models import folder_or_name
+from ppkt_zoo.cli.run.job import Job, View, folder_or_name
 from ppkt_zoo.cli.run.steps import thousands
-from ppkt_zoo.downstream.detection.decode import Detections
 from ppkt_zoo.downstream.detection.folder import load_detector
 from ppkt_zoo.downstream.detection.model import VoteNet
-from ppkt_zoo.downstream.detection.predict import detect
+from ppkt_zoo.downstream.detection.predict import Detections, detect
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.writing import npz_bytes, write_json, write_whole
 from ppkt_zoo.visualization.boxes import detection_picture
@@ -30,7 +28,7 @@ class Detect(Job[VoteNet, Detections]):
     (K, 7), ``label`` int64 (K,), ``score`` float64 (K,) and ``classes``.
 
     Attributes:
-        model: see :func:`ppkt_zoo.cli.run.models.folder_or_name`.
+        model: see :func:`ppkt_zoo.cli.run.job.folder_or_name`.
         score: boxes with a lower probability are left out.
         points: a larger cloud is sampled, always to the same points.
     """
@@ -46,13 +44,11 @@ class Detect(Job[VoteNet, Detections]):
     points: int = 40_000
 
     def load(self) -> tuple[VoteNet, str]:
-        """As in :class:`Job`."""
         where = folder_or_name(self.model)
         network = load_detector(where, device=self.reading.device, engine=self.reading.engine)
         return network, f"{where}: {len(network.classes)} classes, {network.shape.proposals} proposals"
 
     def compute(self, network: VoteNet, view: View) -> tuple[Detections, str]:
-        """As in :class:`Job`."""
         xyz, rgb, _, _ = view.points
         sampled = ""
         if len(xyz) > self.points:
@@ -65,7 +61,6 @@ class Detect(Job[VoteNet, Detections]):
         return found, _told(found, self.score) + sampled
 
     def write(self, network: VoteNet, view: View, found: Detections) -> str:
-        """As in :class:`Job`."""
         if self.target.suffix.lower() == ".npz":
             arrays = {"boxes": found.boxes, "label": found.label, "score": found.score}
             write_whole(self.target, npz_bytes(arrays | {"classes": np.array(found.classes)}), InputError)
@@ -74,7 +69,6 @@ class Detect(Job[VoteNet, Detections]):
         return f"{len(found)} boxes: centre and size in metres, heading in radians, z up"
 
     def draw(self, network: VoteNet, view: View, found: Detections) -> str:
-        """As in :class:`Job`."""
         assert self.picture is not None
         # Map coordinates were moved to the origin; the boxes move along.
         boxes = found.boxes.copy()

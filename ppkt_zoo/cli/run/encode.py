@@ -6,14 +6,17 @@ from typing import Literal
 
 import numpy as np
 
-from ppkt_zoo.cli.run.feature_basis import color_basis
 from ppkt_zoo.cli.run.job import View, Weight, WeightJob
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.targets import check_file_target
 from ppkt_zoo.points.files.cloud_files import write_cloud
+from ppkt_zoo.visualization.pca import ColorBasis, Features
 from ppkt_zoo.visualization.picture import feature_picture, feature_title, save_picture
+from ppkt_zoo.zoo.folder import WeightFolder
 
 _LARGEST_HALF = float(np.finfo(np.float16).max)
+#: In place of a file: a basis of the cloud's own.
+OWN = "own"
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Encode(WeightJob[dict[str, np.ndarray]]):
     Attributes:
         levels: write every level too, as ``features.<level>``.
         half: write features as float16 rather than float32, .npz only.
-        basis: colours of the picture, see :func:`ppkt_zoo.cli.run.feature_basis.color_basis`.
+        basis: colours of the picture, see :func:`ppkt_zoo.cli.run.encode.color_basis`.
         save_basis: a .safetensors for the picture's colours.
     """
 
@@ -37,7 +40,6 @@ class Encode(WeightJob[dict[str, np.ndarray]]):
     save_basis: Path | None = None
 
     def check(self) -> None:
-        """As in :class:`Job`."""
         super().check()
         if self.half and self.target.suffix.lower() != ".npz":
             raise InputError(
@@ -65,21 +67,17 @@ class Encode(WeightJob[dict[str, np.ndarray]]):
         return {"features": features} | (found if self.levels else {}), told
 
     def write(self, network: Weight, view: View, found: dict[str, np.ndarray]) -> str:
-        """As in :class:`Job`."""
         write_cloud(self.target, view.points.xyz, view.points.rgb, **found)
         return ", ".join(["xyz", *([] if view.points.rgb is None else ["rgb"]), *found])
 
     @property
     def draws(self) -> bool:
-        """As in :class:`Job`."""
         return self.picture is not None or self.save_basis is not None
 
     def written(self) -> list[Path | None]:
-        """As in :class:`Job`."""
         return [self.target, self.picture, self.save_basis]
 
     def draw(self, network: Weight, view: View, found: dict[str, np.ndarray]) -> str:
-        """As in :class:`Job`."""
         features = found["features"]
         chosen = color_basis(self.basis, network.folder, features)
         if self.save_basis is not None:
@@ -99,3 +97,41 @@ class Encode(WeightJob[dict[str, np.ndarray]]):
         if largest > _LARGEST_HALF:
             raise InputError(f"features reach {largest:.3g}, beyond what 16-bit floats hold: leave out --half")
         return features.astype(np.float16)
+
+
+def weight_basis(folder: WeightFolder, level: str | None = None) -> ColorBasis:
+    """The basis that a weight's golden output gives: the same on every machine and for every cloud.
+
+    Args:
+        folder: of the weight; nothing in it is changed.
+        level: whose features are coloured; the finest where not given.
+
+    Raises:
+        WeightError: the folder's files are damaged.
+    """
+    features = folder.golden().features
+    return ColorBasis.fit(features[list(folder.config.levels)[-1] if level is None else level])
+
+
+def color_basis(choice: str | None, folder: WeightFolder, features: Features) -> ColorBasis:
+    """The basis that ``--basis`` asks for.
+
+    Args:
+        choice: None for the weight's, ``"own"`` for one of these features alone, or the path of a saved one.
+        folder: of the weight.
+        features: (N, C), those of the cloud.
+
+    Raises:
+        InputError: no such file, or it holds a basis of other features.
+    """
+    if choice is None:
+        return weight_basis(folder)
+    if choice == OWN:
+        return ColorBasis.fit(features)
+    basis = ColorBasis.load(Path(choice).expanduser())
+    if basis.mean.shape[0] != features.shape[1]:
+        raise InputError(
+            f"--basis {choice} is of features with {basis.mean.shape[0]} channels, these have {features.shape[1]}: "
+            "take the basis of the same weight, or --basis own"
+        )
+    return basis

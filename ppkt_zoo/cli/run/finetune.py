@@ -9,9 +9,9 @@ from rich.table import Table
 from ppkt_zoo.cli.run.job import folder_or_name
 from ppkt_zoo.cli.run.run_tables import detection_table, segmentation_table
 from ppkt_zoo.cli.streams import new_console, say, tell_written
-from ppkt_zoo.files.reading import default_cache
 
 if TYPE_CHECKING:
+    from ppkt_zoo.cli.train import Run
     from ppkt_zoo.downstream.recipe import DownstreamRecipe
     from ppkt_zoo.downstream.splits import Splits
 
@@ -62,31 +62,23 @@ def _detection() -> _Task:
 _TASKS = {"segmentation": _segmentation, "detection": _detection}
 
 
-def train_model(
-    name: str,
-    recipe: str,
-    overrides: list[str],
-    data: dict[str, Path],
-    cache: Path | None,
-    out: Path | None,
-    no_test: bool,
-    **options: Any,
-) -> None:
+def train_model(name: str, run: "Run", out: Path | None, no_test: bool) -> None:
     """Fine-tune, test and tell where the model is. Own scans are checked before.
 
     Raises:
         Stopped: the run was stopped with a checkpoint.
     """
     task = _TASKS[name]()
-    loaded = task.load_recipe(recipe, overrides)
+    loaded = run.load(task.load_recipe)
     target = Path("runs") / name / loaded.model if out is None else out
-    splits = splits_of(loaded, data, cache, name == "detection")
+    splits = _splits(loaded, run, name == "detection")
     test = None if no_test else splits.test
     if splits.told:
         from ppkt_zoo.downstream.own_scans import look_through
 
         others = [one for one in (splits.validation, test) if one is not None]
         say("data", "bold green", look_through(splits.train, others, labels=not splits.train.box_classes))
+    options = {"workers": run.workers, "device": run.device, "stop_after": run.stop_after}
     done = task.fit(loaded, splits.train, splits.validation, target, test=test, **options)
     if done.score is not None:
         new_console().print(task.table(done.score, done.model))
@@ -95,29 +87,20 @@ def train_model(
     tell_written(done.folder)
 
 
-def score_model(
-    name: str,
-    model: str,
-    recipe: str,
-    overrides: list[str],
-    data: dict[str, Path],
-    cache: Path | None,
-    device: str,
-    **looks: Any,
-) -> None:
+def score_model(name: str, model: str, run: "Run", **looks: Any) -> None:
     """Test a model on the test scenes of a recipe, and print its scores."""
     task = _TASKS[name]()
-    loaded = task.load_recipe(recipe, overrides)
-    test = splits_of(loaded, data, cache, name == "detection").test
-    network = task.load_model(folder_or_name(model), device=device)
+    loaded = run.load(task.load_recipe)
+    test = _splits(loaded, run, name == "detection").test
+    network = task.load_model(folder_or_name(model), device=run.device)
     new_console().print(task.table(task.evaluate(network, test, loaded, **looks), network))
 
 
-def splits_of(recipe: "DownstreamRecipe", data: dict[str, Path], cache: Path | None, boxes: bool) -> "Splits":
+def _splits(recipe: "DownstreamRecipe", run: "Run", boxes: bool) -> "Splits":
     """The scenes that a recipe names, from the folders of ``--data``."""
     from ppkt_zoo.downstream.splits import open_splits
 
-    splits = open_splits(recipe, data, default_cache() if cache is None else cache, boxes)
+    splits = open_splits(recipe, run.folders, run.kept, boxes)
     if splits.told:
         say("data", "bold green", splits.told)
     return splits

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from accelerate import PartialState
 from PIL import Image
@@ -13,10 +13,12 @@ from ppkt_zoo.downstream.grid import Cell, Grid, read_grid, run_grid
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.evaluation.statistics import Interval, mean_interval, paired_difference
 from ppkt_zoo.files.optional import need
-from ppkt_zoo.files.reading import default_cache
 from ppkt_zoo.files.writing import write_json, write_whole
 from ppkt_zoo.visualization.picture import save_picture
 from ppkt_zoo.visualization.plots import PALETTE, as_image, new_figure
+
+if TYPE_CHECKING:
+    from ppkt_zoo.cli.train import Run
 
 FIGURES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "segmentation": (("miou", "mIoU"), ("macc", "mAcc")),
@@ -29,17 +31,12 @@ Scores = Mapping[Cell, Mapping[str, Any]]
 
 def compare(
     task: Literal["segmentation", "detection"],
-    recipe: str,
-    overrides: list[str],
+    run: "Run",
     init: list[str],
     own: list[str],
     fractions: list[float] | None,
     seeds: int,
-    data: dict[str, Path],
     out: Path,
-    cache: Path | None,
-    workers: int,
-    device: str,
     on: Literal["test", "validation"],
 ) -> None:
     """Do every run that has no scores yet, then write ``grid.md``, ``grid.png`` and ``grid.json``.
@@ -52,10 +49,12 @@ def compare(
         Stopped: a run was stopped with a checkpoint.
         InputError, RecipeError: something about the options or the recipe does not fit.
     """
-    asked = Grid(task, recipe, tuple(overrides), _starts(init), tuple(fractions or (1.0,)), seeds, _own(own))
+    asked = Grid(
+        task, run.recipe, tuple(run.overrides or ()), _starts(init), tuple(fractions or (1.0,)), seeds, _own(own)
+    )
     if seeds > 1:
         check_libraries()
-    state = PartialState(cpu=device == "cpu")
+    state = PartialState(cpu=run.device == "cpu")
 
     def report(cell: Cell, done: int, total: int) -> None:
         say(f"{done + 1} of {total}", "bold cyan", f"{cell.start}, {cell.fraction:.0%} of the labels, seed {cell.seed}")
@@ -63,12 +62,12 @@ def compare(
     run_grid(
         asked,
         out,
-        folders=data,
-        cache=default_cache() if cache is None else cache,
+        folders=run.folders,
+        cache=run.kept,
         rank=state.process_index,
         ranks=state.num_processes,
-        workers=workers,
-        device=device,
+        workers=run.workers,
+        device=run.device,
         on=on,
         report=report,
     )

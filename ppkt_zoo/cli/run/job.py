@@ -1,5 +1,6 @@
 """What encode, similar, segment and detect have in common: load, read, compute, write, draw, each step told."""
 
+import difflib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from ppkt_zoo.cli.run.source import Points, check_out, check_picture, read_points
 from ppkt_zoo.cli.run.steps import Steps, thousands
+from ppkt_zoo.errors import UnknownNameError
 from ppkt_zoo.zoo.load import default_weight, load_backbone, open_weight
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 Network = TypeVar("Network")
 Found = TypeVar("Found")
+# What every weight folder holds.
+_CONFIG = "config.json"
 
 
 class View(NamedTuple):
@@ -152,8 +156,48 @@ class WeightJob(Job[Weight, Found]):
     weight: str | None
 
     def load(self) -> tuple[Weight, str]:
-        """As in :class:`Job`."""
         name = default_weight() if self.weight is None else self.weight
         folder = open_weight(name, hold=True)
         backbone = load_backbone(folder, device=self.reading.device, engine=self.reading.engine)
         return Weight(name, folder, backbone), f"{name}, voxels of {backbone.input_spec.voxel_size * 100:g} cm"
+
+
+def folder_or_name(model: str) -> str | Path:
+    """A folder as a path, anything else as a name.
+
+    Raises:
+        UnknownNameError: neither such a folder nor a name; the message tells the nearest folders, and what a model is.
+    """
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        inner = folder / "model"
+        if not (folder / _CONFIG).is_file() and (inner / _CONFIG).is_file():
+            raise UnknownNameError(f"{folder} is the folder of a run: the model in it is {inner}")
+        return folder
+    if model.startswith(("hf-hub:", "local-dir:")):
+        return model
+    from ppkt_zoo.zoo.manifest import load_manifest
+
+    if model in load_manifest().names():
+        return model
+    near = _nearest_folders(folder)
+    meant = f"did you mean {' or '.join(near)}? " if near else ""
+    what = "is a file" if folder.exists() else "is not there"
+    raise UnknownNameError(
+        f"--model {model} {what}: {meant}A model is the folder that 'segmentation train' and 'detection train' write, "
+        f"OUT/model, with {_CONFIG}, model.safetensors and a head; or hf-hub:OWNER/REPO@COMMIT"
+    )
+
+
+def _nearest_folders(folder: Path) -> list[str]:
+    """Folders whose names are like the one that is not there, beside it or beside what of its path there is."""
+    place, name = folder.absolute().parent, folder.name
+    while not place.is_dir():
+        place, name = place.parent, place.name
+    try:
+        beside = {one.name: one for one in place.iterdir() if one.is_dir() and not one.name.startswith(".")}
+    except OSError:
+        return []
+    rest = folder.absolute().relative_to(place / name)
+    close = difflib.get_close_matches(name, sorted(beside), n=2, cutoff=0.6)
+    return [str(beside[one] / rest if (beside[one] / rest).is_dir() else beside[one]) for one in close]

@@ -6,22 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from ppkt_zoo.cli.streams import new_console, say, tell_written
 from ppkt_zoo.errors import RecipeError
-from ppkt_zoo.files.reading import default_cache
 
 if TYPE_CHECKING:
+    from ppkt_zoo.cli.train import Run
     from ppkt_zoo.pretraining.recipe import Recipe
 
 
 def pretrain_weight(
-    name: str,
-    overrides: list[str],
-    data: dict[str, Path],
-    teacher: Path | None,
-    out: Path | None,
-    cache: Path | None,
-    resume: bool,
-    dry_run: bool,
-    **options: Any,
+    run: "Run", teacher: Path | None, out: Path | None, resume: bool, dry_run: bool, workers: int, tensorboard: bool
 ) -> None:
     """Run :func:`ppkt_zoo.pretraining.trainer.pretrain` as a recipe says, or tell its cost.
 
@@ -32,18 +24,19 @@ def pretrain_weight(
     from ppkt_zoo.pretraining.recipe import load_recipe
     from ppkt_zoo.pretraining.trainer import pretrain
 
-    recipe = load_recipe(name, overrides)
+    recipe = run.load(load_recipe)
     target = Path("runs") / recipe.weight if out is None else out
     if resume and not any((target / "checkpoints").glob("step-*.safetensors")):
         raise RecipeError(
             f"{target} holds no checkpoint to resume from: give the --out of the earlier run, or leave out --resume"
         )
-    kept = default_cache() if cache is None else cache
-    common: dict[str, Any] = {"data": data, "teacher": teacher, "out": target, "cache": kept}
+    common: dict[str, Any] = {"data": run.folders, "teacher": teacher, "out": target, "cache": run.kept}
     if dry_run:
-        _tell_costs(recipe, common, options["workers"])
+        _tell_costs(recipe, common, workers)
         return
-    folder = pretrain(recipe, **common, watch=_watch(recipe, kept, target / "pictures"), **options)
+    watch = _watch(recipe, run.kept, target / "pictures")
+    options: dict[str, Any] = {"workers": workers, "stop_after": run.stop_after, "tensorboard": tensorboard}
+    folder = pretrain(recipe, **common, watch=watch, **options)
     if _one_tells():
         say("written", "bold green", f"{folder}, the weight, with its card and reference outputs")
         say("next", "bold green", f"ppkt-zoo demo --weight local-dir:{folder}")
@@ -51,7 +44,7 @@ def pretrain_weight(
         tell_written(f"local-dir:{folder}")
 
 
-def teach(name: str, overrides: list[str], data: dict[str, Path], out: Path | None, **options: Any) -> None:
+def teach(run: "Run", out: Path | None) -> None:
     """Run :func:`ppkt_zoo.teachers.training.train_teacher` as a recipe says.
 
     Raises:
@@ -59,9 +52,10 @@ def teach(name: str, overrides: list[str], data: dict[str, Path], out: Path | No
     """
     from ppkt_zoo.teachers.training import load_teacher_recipe, train_teacher
 
-    recipe = load_teacher_recipe(name, overrides)
+    recipe = run.load(load_teacher_recipe)
     target = Path("runs") / "teachers" / recipe.teacher if out is None else out
-    done = train_teacher(recipe, data=data, out=target, **options)
+    options: dict[str, Any] = {"cache": run.cache, "workers": run.workers, "device": run.device}
+    done = train_teacher(recipe, data=run.folders, out=target, stop_after=run.stop_after, **options)
     figures = "".join(f", {name} {figure:g}" for name, figure in done.metrics.items())
     say("written", "bold green", f"{done.file}{figures}")
     say("recipe", "bold green", f"architecture: {recipe.architecture}, weights: file, sha256: {done.sha256}")

@@ -11,18 +11,17 @@ from rich.console import Console
 from ppkt_zoo.cli.run.steps import Steps
 from ppkt_zoo.errors import InputError, ManifestError, WeightError
 from ppkt_zoo.files.reading import usable_path
-from ppkt_zoo.files.terminal import SafeConsole
+from ppkt_zoo.files.text import SafeConsole
 from ppkt_zoo.files.writing import png_bytes
 from ppkt_zoo.visualization.picture import feature_picture, feature_title
 from ppkt_zoo.zoo.config import CARD, CONFIG, PICTURE, RECORD
-from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
+from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder, weight_spec
 from ppkt_zoo.zoo.hub import fetch_listed
 from ppkt_zoo.zoo.load import verify
 from ppkt_zoo.zoo.manifest import HubSource, Manifest, WeightSpec, load_manifest, to_json, with_weight, write_manifest
 from ppkt_zoo.zoo.mirror import MIRROR, mirror_address
-from ppkt_zoo.zoo.publication import what_forbids_publication
-from ppkt_zoo.zoo.tensors import file_entry, read_bytes
-from ppkt_zoo.zoo.upload import check_target, upload_weight
+from ppkt_zoo.zoo.tensors import read_bytes
+from ppkt_zoo.zoo.upload import check_target, upload_weight, what_forbids_publication
 
 # Stands in a dry run's entry where the commit will stand.
 _NO_REVISION = "0" * 40
@@ -95,7 +94,7 @@ def publish_weight(
         size = sum(map(len, files.values())) / 1e6
         step.text = f"{len(files)} files, {size:.1f} MB: {', '.join(files)}"
     if dry_run:
-        entry = _entry(opened, files, repo, _NO_REVISION)
+        entry = weight_spec(opened, HubSource(repo=repo, revision=_NO_REVISION), files)
         console.print(files[CARD].decode(), markup=False, highlight=False)
         console.print(to_json(entry), markup=False, highlight=False)
         console.print(f"dry run: nothing was uploaded; the target is {repo}, tag {named}", markup=False)
@@ -103,7 +102,7 @@ def publish_weight(
     with steps.step("upload", f"pushing to {repo}") as step:
         uploaded = upload_weight(files, repo, tag=named, message=told, private=private)
         step.text = f"{uploaded.url}, commit {uploaded.revision}, tag {uploaded.tag}"
-    entry = _entry(opened, files, repo, uploaded.revision)
+    entry = weight_spec(opened, HubSource(repo=repo, revision=uploaded.revision), files)
     there = f"the files are at {uploaded.url}, commit {uploaded.revision}, tag {uploaded.tag}"
     with steps.step("check", "downloading and verifying it") as step, tempfile.TemporaryDirectory() as cache:
         try:
@@ -149,16 +148,3 @@ def _picture(folder: WeightFolder) -> bytes:
     title = feature_title(folder.config.name, features.shape[1])
     rgb = None if cloud.rgb is None else cloud.rgb.numpy()
     return png_bytes(feature_picture(cloud.xyz.numpy(), rgb, features, title), optimize=True)
-
-
-def _entry(folder: WeightFolder, files: Mapping[str, bytes], repo: str, revision: str) -> WeightSpec:
-    config = folder.config
-    return WeightSpec(
-        name=config.name,
-        architecture=config.architecture,
-        arguments=config.arguments,
-        input_spec=config.input_spec,
-        source=HubSource(repo=repo, revision=revision),
-        files={name: file_entry(data) for name, data in files.items() if name != PICTURE},
-        record=folder.record(),
-    )

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -9,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ppkt_zoo.cli.run.steps import thousands
+from ppkt_zoo.cli.run.tables import add_line
 
 if TYPE_CHECKING:
     from ppkt_zoo.downstream.detection.average_precision import DetectionScore
@@ -27,11 +29,7 @@ def dry_run_table(run: "DryRun") -> Table:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-
-    def line(field: str, *values: str) -> None:
-        for number, value in enumerate(values):
-            table.add_row("" if number else field, Text(value))
-
+    line = partial(add_line, table)
     together = f", {run.processes} processes" if run.processes > 1 else ""
     line("dry run", f"{run.weight}, method {run.method}, {thousands(run.steps)} steps on {run.device}{together}")
     line("student", _parameters(run.student_parameters))

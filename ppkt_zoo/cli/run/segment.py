@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ppkt_zoo.cli.run.job import Job, View
-from ppkt_zoo.cli.run.models import folder_or_name
+from ppkt_zoo.cli.run.job import Job, View, folder_or_name
 from ppkt_zoo.downstream.segmentation.folder import load_segmentation
 from ppkt_zoo.downstream.segmentation.model import Prediction, SegmentationModel
 from ppkt_zoo.errors import InputError
@@ -27,7 +26,7 @@ class Segment(Job[SegmentationModel, Prediction]):
     that any viewer shows them. ``OUT.classes.json`` beside it tells what each label is called, and its colour.
 
     Attributes:
-        model: see :func:`ppkt_zoo.cli.run.models.folder_or_name`.
+        model: see :func:`ppkt_zoo.cli.run.job.folder_or_name`.
         voting, flips: see :meth:`SegmentationModel.predict`.
         probabilities: write ``probabilities`` float32 (N, K) too.
     """
@@ -42,19 +41,16 @@ class Segment(Job[SegmentationModel, Prediction]):
     probabilities: bool = False
 
     def load(self) -> tuple[SegmentationModel, str]:
-        """As in :class:`Job`."""
         where = folder_or_name(self.model)
         network = load_segmentation(where, device=self.reading.device, engine=self.reading.engine)
         size = network.backbone.input_spec.voxel_size * 100
         return network, f"{where}: {len(network.classes)} classes, voxels of {size:g} cm"
 
     def compute(self, network: SegmentationModel, view: View) -> tuple[Prediction, str]:
-        """As in :class:`Job`."""
         found = network.predict(view.xyz, view.rgb, voting=self.voting, flips=self.flips, tile=self.reading.tile)
         return found, _told(found.labels, network.classes)
 
     def write(self, network: SegmentationModel, view: View, found: Prediction) -> str:
-        """As in :class:`Job`."""
         arrays = {"label": _as_ids(found.labels, network.ids), "confidence": found.probabilities.max(axis=1)}
         if self.probabilities:
             arrays["probabilities"] = found.probabilities
@@ -67,7 +63,6 @@ class Segment(Job[SegmentationModel, Prediction]):
         return f"xyz, {', '.join(arrays)}; {self._names.name}: names of the labels"
 
     def draw(self, network: SegmentationModel, view: View, found: Prediction) -> str:
-        """As in :class:`Job`."""
         assert self.picture is not None
         views = self.voting * (2 if self.flips else 1)
         page = segmentation_picture(
@@ -82,7 +77,6 @@ class Segment(Job[SegmentationModel, Prediction]):
         return f"{save_picture(page, self.picture)}: one colour per class, with its share of the points"
 
     def written(self) -> list[Path | None]:
-        """As in :class:`Job`."""
         return [self.target, self._names, self.picture]
 
     @property

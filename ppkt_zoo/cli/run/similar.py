@@ -8,8 +8,8 @@ import numpy as np
 from ppkt_zoo.cli.run.job import View, Weight, WeightJob
 from ppkt_zoo.evaluation.similarity import nearest_point, similarity, top_matches
 from ppkt_zoo.points.files.cloud_files import write_cloud
+from ppkt_zoo.visualization.classes import similarity_colors, similarity_picture
 from ppkt_zoo.visualization.picture import save_picture
-from ppkt_zoo.visualization.similarity import similarity_colors, similarity_picture
 
 # How many matches are named.
 _MATCHES = 4
@@ -55,14 +55,12 @@ class Similar(WeightJob[Similarity]):
         return Similarity(picked, values), told
 
     def write(self, network: Weight, view: View, found: Similarity) -> str:
-        """As in :class:`Job`."""
         xyz, rgb, _, _ = view.points
         colors = similarity_colors(found.values)[0] if self.target.suffix.lower() == ".ply" else rgb
         write_cloud(self.target, xyz, colors, likeness=found.values)
         return "xyz, likeness"
 
     def draw(self, network: Weight, view: View, found: Similarity) -> str:
-        """As in :class:`Job`."""
         assert self.picture is not None
         title = f"similarity to the marked point, {network.name}"
         page = similarity_picture(view.xyz, view.rgb, found.values, found.picked, title, seen_from=view.sensor)

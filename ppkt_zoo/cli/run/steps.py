@@ -8,8 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ppkt_zoo.files.terminal import SafeConsole
-from ppkt_zoo.files.text import unbroken
+from ppkt_zoo.files.text import SafeConsole, unbroken
 
 
 class Step:

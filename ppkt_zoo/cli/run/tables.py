@@ -3,6 +3,7 @@
 import fnmatch
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Listing",
+    "add_line",
     "backbones_table",
     "cache_table",
     "headline",
@@ -155,11 +157,7 @@ def show_table(name: str) -> Listing:
 def record_table(name: str, voxel_size: float, record: WeightRecord) -> Listing:
     """Everything a person wants to know of one weight, a line each."""
     table = _lines()
-
-    def line(field: str, *values: str) -> None:
-        for number, value in enumerate(values):
-            table.add_row("" if number else field, Text(value))
-
+    line = partial(add_line, table)
     line("weight", name)
     line("description", record.description)
     best_first = sorted(record.metrics, key=_gain, reverse=True)
@@ -184,6 +182,12 @@ def record_table(name: str, voxel_size: float, record: WeightRecord) -> Listing:
     line("citation", record.citation)
     line("created", record.created.isoformat())
     return table
+
+
+def add_line(table: Table, field: str, *values: str) -> None:
+    """A row of a table with a field and its value; a row each where it has several, none where it has none."""
+    for number, value in enumerate(values):
+        table.add_row("" if number else field, Text(value))
 
 
 def headline(record: WeightRecord) -> str:

@@ -5,14 +5,13 @@ Names load on first use: what looks at a cloud imports nothing of the training.
 
 from typing import TYPE_CHECKING
 
-from ppkt_zoo.files.lazy import lazy_names
+from ppkt_zoo.files.optional import lazy_names
 
 if TYPE_CHECKING:
     from ppkt_zoo.downstream.detection.average_precision import DetectionScore
-    from ppkt_zoo.downstream.detection.decode import Detections
     from ppkt_zoo.downstream.detection.folder import load_detector, save_detector, verify_detector
     from ppkt_zoo.downstream.detection.model import VoteNet, VoteNetConfig, VoteNetShape
-    from ppkt_zoo.downstream.detection.predict import detect, evaluate_detector
+    from ppkt_zoo.downstream.detection.predict import Detections, detect, evaluate_detector
     from ppkt_zoo.downstream.detection.recipe import DetectionRecipe, load_detection_recipe
     from ppkt_zoo.downstream.detection.trainer import FittedDetection, fit_detection
     from ppkt_zoo.downstream.splits import open_splits
@@ -39,10 +38,9 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "ppkt_zoo.downstream.detection.average_precision": "DetectionScore",
-        "ppkt_zoo.downstream.detection.decode": "Detections",
         "ppkt_zoo.downstream.detection.folder": "load_detector save_detector verify_detector",
         "ppkt_zoo.downstream.detection.model": "VoteNet VoteNetConfig VoteNetShape",
-        "ppkt_zoo.downstream.detection.predict": "detect evaluate_detector",
+        "ppkt_zoo.downstream.detection.predict": "Detections detect evaluate_detector",
         "ppkt_zoo.downstream.detection.recipe": "DetectionRecipe load_detection_recipe",
         "ppkt_zoo.downstream.detection.trainer": "FittedDetection fit_detection",
         "ppkt_zoo.downstream.splits": "open_splits",

@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 from ppkt_zoo.downstream.detection.boxes import as_boxes, iou_matrix
 from ppkt_zoo.errors import InputError
 
-__all__ = ["DetectionScore"]
+__all__ = ["THRESHOLDS", "DetectionScore"]
+
+#: The overlaps that are reported, by the end of their figures' names.
+THRESHOLDS = {"25": 0.25, "50": 0.5}
 
 
 class DetectionScore:
@@ -91,6 +94,15 @@ class DetectionScore:
             InputError: no scene had a true box.
         """
         return self._mean(self.recall(threshold))
+
+    def figures(self) -> dict[str, float]:
+        """map25, map50, recall25, recall50: means over the classes that have true boxes.
+
+        Raises:
+            InputError: no scene had a true box.
+        """
+        precision = {f"map{name}": self.mean_average_precision(at) for name, at in THRESHOLDS.items()}
+        return precision | {f"recall{name}": self.mean_recall(at) for name, at in THRESHOLDS.items()}
 
     def _mean(self, values: NDArray[np.float64]) -> float:
         if not self._true.any():

@@ -7,10 +7,9 @@ import torch
 from torch.utils.data import Dataset
 
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
-from ppkt_zoo.downstream.detection.box_coder import scene_boxes
 from ppkt_zoo.downstream.detection.boxes import upright
 from ppkt_zoo.downstream.detection.recipe import DetectionRecipe
-from ppkt_zoo.downstream.detection.targets import TrueBoxes
+from ppkt_zoo.downstream.detection.targets import TrueBoxes, scene_boxes
 from ppkt_zoo.downstream.sampler import SceneSampler
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 

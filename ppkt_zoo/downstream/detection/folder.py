@@ -1,21 +1,40 @@
 """A detector as a weight folder: the backbone as ever, and VoteNet's head beside it."""
 
+import copy
+import dataclasses
 import os
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import FailFast, Field, field_validator
+from torch import Tensor
 
-from ppkt_zoo.downstream.detection.head import DetectionHead, read_detection_head
-from ppkt_zoo.downstream.detection.model import VoteNet
-from ppkt_zoo.downstream.golden_cloud import Cloud, golden_cloud_of
-from ppkt_zoo.downstream.own_loop import NOT_TOLD, name_of, ready_folder, record_of
-from ppkt_zoo.errors import InputError
-from ppkt_zoo.zoo.folder import WeightFolder, write_weight_folder
+from ppkt_zoo.backbones.base import Backbone
+from ppkt_zoo.downstream.detection.model import VoteNet, VoteNetConfig
+from ppkt_zoo.downstream.model_folder import NOT_TOLD, Cloud, check_model, record_of, write_model
+from ppkt_zoo.engine.denormals import flushed_denormals
+from ppkt_zoo.errors import WeightError
+from ppkt_zoo.points.cloud import CloudBatch, PointCloud
+from ppkt_zoo.zoo.folder import WeightFolder
+from ppkt_zoo.zoo.golden import Golden, relative_error
+from ppkt_zoo.zoo.head import HeadConfig, decode_head, encode_head
 from ppkt_zoo.zoo.load import load_backbone, open_weight, verify
 from ppkt_zoo.zoo.record import WeightRecord
+from ppkt_zoo.zoo.tensors import check_finite
 
-__all__ = ["load_detector", "save_detector", "verify_detector"]
+__all__ = [
+    "DetectionHead",
+    "DetectionHeadConfig",
+    "load_detector",
+    "read_detection_head",
+    "save_detector",
+    "verify_detector",
+]
+
+_BACKBONE = "backbone."
+_GOLDEN = "golden.votes"
 
 
 def save_detector(
@@ -48,21 +67,10 @@ def save_detector(
         InputError: the model is no detector, or the cloud does not fit.
         WeightError, ManifestError: as :func:`ppkt_zoo.zoo.folder.write_weight_folder` does.
     """
-    if not isinstance(model, VoteNet):
-        raise InputError(
-            f"model must be a VoteNet(backbone, classes, …), got {type(model).__name__}; of a wrapper such as "
-            "DistributedDataParallel give .module"
-        )
-    return write_weight_folder(
-        ready_folder(folder),
-        model.backbone,
-        f"{name_of(model.backbone, None)}_votenet" if name is None else name,
-        record_of("detection", model.classes, record, description, data, data_licence, licence),
-        golden_cloud_of(golden_cloud, model.backbone.input_spec.voxel_size),
-        head=DetectionHead.of(model),
-        extra_files=None if recipe is None else {"recipe.yaml": recipe},
-        overwrite=overwrite,
-    )
+    check_model(model, VoteNet, "VoteNet(backbone, classes, …)")
+    told = record_of("detection", model.classes, record, description, data, data_licence, licence)
+    head = DetectionHead.of(model)
+    return write_model(folder, model, name, head, told, golden_cloud, recipe, overwrite, tag="own_votenet")
 
 
 def load_detector(
@@ -103,3 +111,112 @@ def verify_detector(
     folder = open_weight(name, cache_dir=cache_dir)
     read_detection_head(folder)
     return verify(folder, engine=engine, device=device, tolerance=tolerance).errors["votes"]
+
+
+class DetectionHeadConfig(HeadConfig):
+    """The whole of detector.json."""
+
+    task: Literal["detection"] = "detection"
+    classes: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], FailFast()] = Field(min_length=1)
+    shape: dict[str, float]
+
+    @field_validator("shape")
+    @classmethod
+    def _shape_is_whole(cls, shape: dict[str, float]) -> dict[str, float]:
+        if set(shape) != set(VoteNetConfig.__dataclass_fields__):
+            raise ValueError(f"must give {', '.join(VoteNetConfig.__dataclass_fields__)}")
+        return shape
+
+    def votenet(self) -> VoteNetConfig:
+        """The shape, with whole numbers as such."""
+        whole = {name: number if name == "radius" else int(number) for name, number in self.shape.items()}
+        return VoteNetConfig(**whole)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class DetectionHead:
+    """What VoteNet adds to its backbone, a :class:`~ppkt_zoo.zoo.head.TaskHead`.
+
+    Attributes:
+        config: sizes and classes.
+        tensors: name → tensor, all of the detector but its backbone's.
+        votes: float32 (S, 3), what the seeds of the golden cloud vote for; None before it was written.
+        where: begins messages.
+    """
+
+    config: DetectionHeadConfig
+    tensors: Mapping[str, Tensor]
+    votes: Tensor | None = None
+    where: str = "the detector"
+
+    @classmethod
+    def of(cls, model: VoteNet) -> "DetectionHead":
+        """The head of a detector."""
+        config = DetectionHeadConfig(classes=model.classes, shape=dataclasses.asdict(model.shape))
+        return cls(config, _head_state(model))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What it finds."""
+        return self.config.classes
+
+    def model(self, backbone: Backbone) -> VoteNet:
+        """The detector on this backbone, which becomes a part of it, in eval mode on the backbone's device; strictly.
+
+        Raises:
+            WeightError: the tensors are of other classes or another backbone.
+        """
+        with torch.random.fork_rng(devices=[]):  # the layers' first numbers are overwritten at once
+            model = VoteNet(backbone, self.classes, torch.ones(len(self.classes), 3), self.config.votenet())
+        own = _head_state(model)
+        for key in sorted(set(own) ^ set(self.tensors)):
+            state = "missing" if key in own else "unknown"
+            raise WeightError(f"{self.where}: {key} is {state}: it belongs to another backbone")
+        for key, tensor in self.tensors.items():
+            if tensor.shape != own[key].shape or tensor.dtype != own[key].dtype:
+                raise WeightError(
+                    f"{self.where}: {key} is {tensor.dtype} {tuple(tensor.shape)}, must be {own[key].dtype} "
+                    f"{tuple(own[key].shape)}: it belongs to other classes or another backbone"
+                )
+        model.load_state_dict(self.tensors, strict=False)  # the keys are all of the head's, as was seen above
+        return model.to(next(backbone.parameters()).device).eval()
+
+    def files(self, backbone: Backbone, golden: Golden) -> dict[str, bytes]:
+        """The head's two files, see :class:`~ppkt_zoo.zoo.head.TaskHead`.
+
+        Raises:
+            WeightError: the head does not fit the backbone, or holds NaN.
+        """
+        for name, tensor in self.tensors.items():
+            check_finite(name, tensor, self.where)
+        votes = _votes(self.model(copy.deepcopy(backbone)), golden.cloud)
+        return encode_head("detection", self.config, {**self.tensors, _GOLDEN: votes})
+
+    def errors(self, backbone: Backbone, golden: Golden, features: Mapping[str, Tensor]) -> dict[str, float]:
+        """``votes`` → how far the votes of the golden cloud's seeds are from the stored ones."""
+        assert self.votes is not None
+        return {"votes": relative_error(_votes(self.model(backbone), golden.cloud), self.votes)}
+
+
+def read_detection_head(folder: WeightFolder) -> DetectionHead:
+    """The head of a detector's folder.
+
+    Raises:
+        WeightError: the weight has none, or its files are damaged or do not fit each other.
+    """
+    config, tensors, where = decode_head(folder, "detection", DetectionHeadConfig)
+    votes = tensors.pop(_GOLDEN, None)
+    if votes is None or votes.dtype != torch.float32 or votes.ndim != 2 or votes.shape[1] != 3:
+        raise WeightError(f"{where} must hold {_GOLDEN}, float32 (S, 3): get the folder again")
+    return DetectionHead(config, tensors, votes, where)
+
+
+def _head_state(model: VoteNet) -> dict[str, Tensor]:
+    return {key: one.detach().cpu() for key, one in model.state_dict().items() if not key.startswith(_BACKBONE)}
+
+
+@torch.no_grad()
+def _votes(model: VoteNet, cloud: PointCloud) -> Tensor:
+    """What a detector's seeds vote for in a cloud: float32 (S, 3) on the CPU."""
+    with flushed_denormals():
+        return model(CloudBatch.collate([cloud]).to(model.mean_sizes.device)).votes.cpu()

@@ -6,9 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ppkt_zoo.downstream.detection.box_coder import encode_heading
 from ppkt_zoo.downstream.detection.model import Proposals
-from ppkt_zoo.downstream.detection.targets import TrueBoxes, assign, distances, inside
+from ppkt_zoo.downstream.detection.targets import TrueBoxes, assign, distances, encode_heading, inside
 
 __all__ = ["DetectionLoss", "detection_loss"]
 

@@ -107,7 +107,7 @@ class VoteNet(nn.Module):
             backbone: gives the seeds their features: its own ``seeds`` where it has that method (PointNet++), otherwise
                 the finest level at points that farthest-point sampling chooses.
             classes: names of what to detect.
-            mean_sizes: (C, 3), full sizes in metres, see :func:`ppkt_zoo.downstream.detection.box_coder.mean_sizes`.
+            mean_sizes: (C, 3), full sizes in metres, see :func:`ppkt_zoo.downstream.detection.targets.mean_sizes`.
             shape: see there.
 
         Raises:

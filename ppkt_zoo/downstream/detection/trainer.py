@@ -1,30 +1,30 @@
 """`fit_detection`: from a recipe and scenes with boxes to a detector's folder and its scores."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
+from torch.optim import Adam, Optimizer
 
-from ppkt_zoo.data.scenes import SceneSource
-from ppkt_zoo.downstream.build import set_training_mode
-from ppkt_zoo.downstream.detection.average_precision import DetectionScore
-from ppkt_zoo.downstream.detection.build import build_model, build_optimizer, set_rates
-from ppkt_zoo.downstream.detection.dataset import DetectionBatch, DetectionDataset
-from ppkt_zoo.downstream.detection.export import figures_of, golden_cloud, metrics_of, scores_of
+from ppkt_zoo.data.scenes import LabelledScene, SceneSource
+from ppkt_zoo.downstream.detection.average_precision import THRESHOLDS, DetectionScore
+from ppkt_zoo.downstream.detection.dataset import DetectionBatch, DetectionDataset, sample_rows
 from ppkt_zoo.downstream.detection.folder import save_detector
 from ppkt_zoo.downstream.detection.loss import detection_loss
 from ppkt_zoo.downstream.detection.model import VoteNet
 from ppkt_zoo.downstream.detection.predict import evaluate_detector
-from ppkt_zoo.downstream.detection.recipe import DetectionRecipe
-from ppkt_zoo.downstream.export import recipe_text
-from ppkt_zoo.downstream.trainer import Finetuned, FinetuneTrainer, Report
+from ppkt_zoo.downstream.detection.recipe import DetectionOptimiser, DetectionRecipe
+from ppkt_zoo.downstream.detection.targets import mean_sizes
+from ppkt_zoo.downstream.trainer import Finetuned, FinetuneTrainer, Report, build_backbone
+from ppkt_zoo.engine.optim import set_learning_rate
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.zoo.record import Metric
 
-__all__ = ["FittedDetection", "fit_detection"]
+__all__ = ["FittedDetection", "build_model", "build_optimizer", "fit_detection"]
+
+# Enough for a network's coarsest level and for the proposals of a room, little enough for a folder.
+_GOLDEN_POINTS = 8000
 
 
 class FittedDetection(Finetuned[VoteNet, DetectionScore]):
@@ -78,6 +78,7 @@ class DetectionTrainer(FinetuneTrainer[DetectionBatch, DetectionRecipe, VoteNet,
 
     title = "detector"
     method = "detection"
+    save = staticmethod(save_detector)
 
     def class_names(self) -> tuple[str, ...]:
         return tuple(self.scenes.box_classes)
@@ -92,11 +93,14 @@ class DetectionTrainer(FinetuneTrainer[DetectionBatch, DetectionRecipe, VoteNet,
         self.clip_norm = self.recipe.optimiser.clip_norm
         return build_optimizer(self.recipe.optimiser, self.model)
 
-    def prepare(self) -> None:
-        self.norms = set_training_mode(self.model, self.recipe)
-
     def set_rates(self, step: int) -> float:
-        return set_rates(self.optimizer, self.norms, self.recipe, step)
+        """Learning rates and batch norms' momentum of a step; gives the head's rate."""
+        section, steps = self.recipe.optimiser, self.recipe.steps
+        falling = section.rate(step, steps)
+        set_learning_rate(self.optimizer, falling)
+        for norm in self.norms:
+            norm.momentum = section.momentum_at(step, steps)
+        return falling * section.lr
 
     def loss(self, batch: DetectionBatch, detail: bool) -> tuple[Tensor, dict[str, float]]:
         there = batch.to(self.device)
@@ -113,15 +117,39 @@ class DetectionTrainer(FinetuneTrainer[DetectionBatch, DetectionRecipe, VoteNet,
     def score(self, scenes: SceneSource, report: Report, final: bool) -> DetectionScore:
         return evaluate_detector(self.model, scenes, points=self.recipe.points_at_test, report=report)
 
-    def figures(self, score: DetectionScore) -> dict[str, float]:
-        return figures_of(score)
-
     def scores(self, score: DetectionScore) -> dict[str, Any]:
-        return scores_of(score, self.class_names())
+        columns = {f"ap{name}": score.average_precision(at).tolist() for name, at in THRESHOLDS.items()}
+        rows = [
+            {"name": one, **{key: column[number] for key, column in columns.items()}}
+            for number, one in enumerate(self.class_names())
+        ]
+        return {**score.figures(), "classes": rows}
 
-    def metrics(self, score: DetectionScore, tested_on: str) -> tuple[Metric, ...]:
-        return metrics_of(self.recipe, score, tested_on)
+    def named_figures(self, score: DetectionScore) -> dict[str, float]:
+        return {f"mAP@{at:g}": score.mean_average_precision(at) for at in THRESHOLDS.values()}
 
-    def save(self, folder: Path, record: Mapping[str, Any]) -> None:
-        golden, text = golden_cloud(self.scenes, self.recipe), recipe_text(self.recipe)
-        save_detector(folder, self.model, self.recipe.model, record, golden, recipe=text, overwrite=True)
+    def golden_rows(self, scene: LabelledScene) -> np.ndarray:
+        return sample_rows(scene, _GOLDEN_POINTS, np.random.default_rng(0))
+
+
+def build_model(recipe: DetectionRecipe, scenes: SceneSource) -> VoteNet:
+    """The recipe's backbone and a new head; both drawn from the recipe's seed. Mean sizes are those of the scenes.
+
+    Raises:
+        InputError: a scene without known boxes, of other classes or with a box of size 0, or no box at all.
+        RecipeError, UnknownNameError, WeightError: as :func:`ppkt_zoo.downstream.trainer.build_backbone` does.
+    """
+    backbone = build_backbone(recipe)
+    sizes = mean_sizes((scenes[number] for number in range(len(scenes))), scenes.box_classes, recipe.turned)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)  # the same head whatever the backbone began with
+        return VoteNet(backbone, scenes.box_classes, sizes, recipe.shape)
+
+
+def build_optimizer(section: DetectionOptimiser, model: VoteNet) -> Optimizer:
+    """Adam over backbone and head, each at its own rate, which is its group's ``lr_scale``."""
+    inner = {id(parameter) for parameter in model.backbone.parameters()}
+    head = [parameter for parameter in model.parameters() if id(parameter) not in inner]
+    rate = section.lr if section.backbone_lr is None else section.backbone_lr
+    body = {"params": list(model.backbone.parameters()), "lr": rate, "lr_scale": rate}
+    return Adam([body, {"params": head, "lr": section.lr, "lr_scale": section.lr}])

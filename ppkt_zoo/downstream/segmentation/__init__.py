@@ -5,7 +5,7 @@ Names load on first use: what looks at a cloud imports nothing of the training.
 
 from typing import TYPE_CHECKING
 
-from ppkt_zoo.files.lazy import lazy_names
+from ppkt_zoo.files.optional import lazy_names
 
 if TYPE_CHECKING:
     from ppkt_zoo.downstream.segmentation.evaluation import SegmentationScore, evaluate_segmentation

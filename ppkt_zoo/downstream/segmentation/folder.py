@@ -2,24 +2,34 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import FailFast, Field, field_validator, model_validator
+from torch import Tensor
 
-from ppkt_zoo.downstream.golden_cloud import Cloud, golden_cloud_of
-from ppkt_zoo.downstream.own_loop import NOT_TOLD, name_of, ready_folder, record_of
-from ppkt_zoo.downstream.segmentation.head import (
-    SegmentationHead,
-    SegmentationHeadConfig,
-    read_segmentation_head,
-)
+from ppkt_zoo.backbones.base import Backbone
+from ppkt_zoo.downstream.model_folder import NOT_TOLD, Cloud, check_model, record_of, write_model
 from ppkt_zoo.downstream.segmentation.model import SegmentationModel
-from ppkt_zoo.errors import InputError
-from ppkt_zoo.zoo.folder import WeightFolder, write_weight_folder
+from ppkt_zoo.errors import WeightError
+from ppkt_zoo.zoo.folder import WeightFolder
+from ppkt_zoo.zoo.golden import Golden, relative_error
+from ppkt_zoo.zoo.head import HeadConfig, decode_head, encode_head
 from ppkt_zoo.zoo.load import load_backbone, open_weight
-from ppkt_zoo.zoo.record import WeightRecord
+from ppkt_zoo.zoo.record import Text, WeightRecord
+from ppkt_zoo.zoo.tensors import check_finite
 
-__all__ = ["load_segmentation", "save_segmentation"]
+__all__ = [
+    "SegmentationHead",
+    "SegmentationHeadConfig",
+    "load_segmentation",
+    "read_segmentation_head",
+    "save_segmentation",
+]
+
+_Id = Annotated[int, Field(ge=0, lt=2**31)]
+_Part = Annotated[int, Field(ge=0, le=255)]
 
 
 def save_segmentation(
@@ -64,24 +74,14 @@ def save_segmentation(
         InputError: the model is none, or the cloud does not fit.
         WeightError, ManifestError: as :func:`ppkt_zoo.zoo.folder.write_weight_folder` does.
     """
-    if not isinstance(model, SegmentationModel):
-        raise InputError(
-            f"model must be a SegmentationModel(backbone, classes), got {type(model).__name__}; of a wrapper such as "
-            "DistributedDataParallel give .module"
-        )
+    check_model(model, SegmentationModel, "SegmentationModel(backbone, classes)")
     ids = None if model.ids == tuple(range(len(model.classes))) else model.ids
     colors = tuple(model.colors.get(one) for one in model.classes) if model.colors else None
     config = SegmentationHeadConfig(level=model.level, classes=model.classes, ids=ids, colors=colors)
     weight, bias = (one.detach().float().cpu() for one in (model.head.weight, model.head.bias))
-    return write_weight_folder(
-        ready_folder(folder),
-        model.backbone,
-        name_of(model.backbone, name),
-        record_of("segmentation", model.classes, record, description, data, data_licence, licence),
-        golden_cloud_of(golden_cloud, model.backbone.input_spec.voxel_size),
-        head=SegmentationHead(config, weight, bias),
-        extra_files=None if recipe is None else {"recipe.yaml": recipe},
-        overwrite=overwrite,
+    told = record_of("segmentation", model.classes, record, description, data, data_licence, licence)
+    return write_model(
+        folder, model, name, SegmentationHead(config, weight, bias), told, golden_cloud, recipe, overwrite
     )
 
 
@@ -112,3 +112,104 @@ def load_segmentation(
         model = SegmentationModel(backbone, config.classes, config.level, config.ids, colors)
     model.head.load_state_dict({"weight": head.weight, "bias": head.bias})
     return model.to(next(backbone.parameters()).device).eval()
+
+
+class SegmentationHeadConfig(HeadConfig):
+    """The whole of head.json."""
+
+    task: Literal["segmentation"] = "segmentation"
+    level: Text = Field(description="the backbone's level that the head reads")
+    classes: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], FailFast()] = Field(
+        min_length=2, description="a name each output"
+    )
+    ids: tuple[_Id, ...] | None = Field(default=None, description="what files call each class; its place where absent")
+    colors: tuple[tuple[_Part, _Part, _Part] | None, ...] | None = Field(
+        default=None, description="in pictures, red, green and blue a class; any that fits where a class has none"
+    )
+
+    @field_validator("classes")
+    @classmethod
+    def _classes_are_distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(classes)) != len(classes):
+            raise ValueError("names no class twice")
+        return classes
+
+    @model_validator(mode="after")
+    def _one_each(self) -> "SegmentationHeadConfig":
+        for field in (self.ids, self.colors):
+            if field is not None and len(field) != len(self.classes):
+                raise ValueError(f"has {len(field)} ids or colors for {len(self.classes)} classes")
+        if self.ids is not None and len(set(self.ids)) != len(self.ids):
+            raise ValueError("gives two classes one id")
+        return self
+
+
+@dataclass(frozen=True)
+class SegmentationHead:
+    """A linear layer on one level's features, a :class:`~ppkt_zoo.zoo.head.TaskHead`.
+
+    Attributes:
+        config: level and classes.
+        weight: float32 (K, C).
+        bias: float32 (K,).
+        golden: float32 (rows, K), what it gives for the golden features; None before it was written.
+    """
+
+    config: SegmentationHeadConfig
+    weight: Tensor
+    bias: Tensor
+    golden: Tensor | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """A name each output."""
+        return self.config.classes
+
+    def scores(self, features: Tensor) -> Tensor:
+        """Features float32 (N, C) → scores (N, K)."""
+        return torch.nn.functional.linear(features, self.weight.to(features.device), self.bias.to(features.device))
+
+    def files(self, backbone: Backbone, golden: Golden) -> dict[str, bytes]:
+        """The head's two files, see :class:`~ppkt_zoo.zoo.head.TaskHead`.
+
+        Raises:
+            WeightError: the head does not fit the backbone's level, or holds NaN.
+        """
+        _check(self, backbone.level_channels, "the head")
+        scores = self.scores(golden.features[self.config.level])
+        return encode_head("segmentation", self.config, {"weight": self.weight, "bias": self.bias, "golden": scores})
+
+    def errors(self, backbone: Backbone, golden: Golden, features: Mapping[str, Tensor]) -> dict[str, float]:
+        """``head`` → how far its scores of the golden rows are from the stored ones."""
+        assert self.golden is not None
+        return {"head": relative_error(self.scores(features[self.config.level]), self.golden)}
+
+
+def read_segmentation_head(folder: WeightFolder) -> SegmentationHead:
+    """The head of a segmentation model's folder.
+
+    Raises:
+        WeightError: the weight has none, or its files are damaged or do not fit the backbone.
+    """
+    config, tensors, where = decode_head(folder, "segmentation", SegmentationHeadConfig)
+    if set(tensors) != {"weight", "bias", "golden"}:
+        raise WeightError(f"{where} must hold bias, golden, weight, it holds {', '.join(sorted(tensors))}")
+    head = SegmentationHead(config, **tensors)
+    _check(head, folder.config.levels, where)
+    if tensors["golden"].ndim != 2 or tensors["golden"].shape[1] != len(config.classes):
+        raise WeightError(f"{where}: golden must have {len(config.classes)} columns, one a class")
+    return head
+
+
+def _check(head: SegmentationHead, levels: Mapping[str, int], where: str) -> None:
+    if head.config.level not in levels:
+        raise WeightError(f"{where} reads the level {head.config.level!r}, which the backbone does not have")
+    shapes = {"weight": (len(head.classes), levels[head.config.level]), "bias": (len(head.classes),)}
+    for key, shape in shapes.items():
+        tensor: Tensor = getattr(head, key)
+        if tensor.shape != shape or tensor.dtype != torch.float32:
+            raise WeightError(
+                f"{where}: {key} is {tensor.dtype} {tuple(tensor.shape)}, must be float32 {shape}: "
+                "it belongs to other classes or another backbone"
+            )
+        check_finite(key, tensor, where)

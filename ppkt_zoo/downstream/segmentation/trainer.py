@@ -1,29 +1,29 @@
 """`fit_segmentation`: from a recipe and labelled scenes to a model folder and its scores."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.optim import Optimizer
+from torch.optim import SGD, AdamW, Optimizer
 
-from ppkt_zoo.data.scenes import SceneSource
-from ppkt_zoo.downstream.build import set_training_mode
-from ppkt_zoo.downstream.export import recipe_text
-from ppkt_zoo.downstream.segmentation.build import build_model, build_optimizer
-from ppkt_zoo.downstream.segmentation.dataset import SegmentationBatch, SegmentationDataset
+from ppkt_zoo.backbones.norm import batch_norms
+from ppkt_zoo.data.scenes import LabelledScene, SceneSource
+from ppkt_zoo.downstream.segmentation.dataset import SegmentationBatch, SegmentationDataset, crop_rows
 from ppkt_zoo.downstream.segmentation.evaluation import SegmentationScore, check_classes, evaluate_segmentation
-from ppkt_zoo.downstream.segmentation.export import golden_cloud, metrics_of
 from ppkt_zoo.downstream.segmentation.folder import save_segmentation
 from ppkt_zoo.downstream.segmentation.model import SegmentationModel
-from ppkt_zoo.downstream.segmentation.recipe import SegmentationRecipe
-from ppkt_zoo.downstream.trainer import Finetuned, FinetuneTrainer, Report
+from ppkt_zoo.downstream.segmentation.recipe import CropSection, SegmentationOptimiser, SegmentationRecipe
+from ppkt_zoo.downstream.trainer import Finetuned, FinetuneTrainer, Report, build_backbone
 from ppkt_zoo.engine.optim import learning_rate, set_learning_rate
-from ppkt_zoo.zoo.record import Metric
+from ppkt_zoo.evaluation.metrics import IGNORE
 
-__all__ = ["FittedSegmentation", "fit_segmentation"]
+__all__ = ["FittedSegmentation", "build_model", "build_optimizer", "fit_segmentation"]
+
+# Wide enough for several voxels of a network's coarsest level, which are 16 of the finest; few enough for a folder.
+_GOLDEN_VOXELS, _GOLDEN_POINTS = 48, 4000
 
 
 class FittedSegmentation(Finetuned[SegmentationModel, SegmentationScore]):
@@ -75,6 +75,7 @@ class SegmentationTrainer(FinetuneTrainer[SegmentationBatch, SegmentationRecipe,
 
     title = "fine-tune"
     method = "segmentation"
+    save = staticmethod(save_segmentation)
 
     def class_names(self) -> tuple[str, ...]:
         return tuple(self.scenes.classes)
@@ -92,9 +93,6 @@ class SegmentationTrainer(FinetuneTrainer[SegmentationBatch, SegmentationRecipe,
     def build_optimizer(self) -> Optimizer:
         self.clip_norm = self.recipe.optimiser.clip_norm
         return build_optimizer(self.recipe.optimiser, self.model)
-
-    def prepare(self) -> None:
-        set_training_mode(self.model, self.recipe)
 
     def set_rates(self, step: int) -> float:
         lr = learning_rate(self.recipe.optimiser, step, self.recipe.steps)
@@ -115,16 +113,57 @@ class SegmentationTrainer(FinetuneTrainer[SegmentationBatch, SegmentationRecipe,
     def score(self, scenes: SceneSource, report: Report, final: bool) -> SegmentationScore:
         return evaluate_segmentation(self.model, scenes, voting=self.recipe.voting if final else 1, report=report)
 
-    def figures(self, score: SegmentationScore) -> dict[str, float]:
-        return score.figures()
-
     def scores(self, score: SegmentationScore) -> dict[str, Any]:
         rows = [row._asdict() for row in score.table()]
         return {"voting": self.recipe.voting, **score.figures(), "classes": rows}
 
-    def metrics(self, score: SegmentationScore, tested_on: str) -> tuple[Metric, ...]:
-        return metrics_of(self.recipe, score, tested_on)
+    @property
+    def looks(self) -> str:
+        return f", {self.recipe.voting} votes" if self.recipe.voting > 1 else ""
 
-    def save(self, folder: Path, record: Mapping[str, Any]) -> None:
-        golden, text = golden_cloud(self.scenes, self.recipe), recipe_text(self.recipe)
-        save_segmentation(folder, self.model, self.recipe.model, record, golden, recipe=text, overwrite=True)
+    def named_figures(self, score: SegmentationScore) -> dict[str, float]:
+        figures = score.figures()
+        return {
+            f"{name} ({where})": figures[f"{prefix}{key}"]
+            for prefix, where in (("", "full cloud"), ("voxel_", "voxels"))
+            for key, name in (("miou", "mIoU"), ("macc", "mAcc"))
+        }
+
+    def golden_rows(self, scene: LabelledScene) -> np.ndarray:
+        """A column of the scene about a labelled point, evenly thinned."""
+        known = np.where(scene.label == IGNORE, IGNORE, 0)
+        anywhere = known if (known == 0).any() else np.zeros_like(known)
+        column = CropSection(edge=_GOLDEN_VOXELS * self.recipe.backbone.input_spec.voxel_size)
+        rows = crop_rows(scene.xyz, anywhere, column, np.random.default_rng(0))
+        return rows[np.linspace(0, len(rows) - 1, min(len(rows), _GOLDEN_POINTS)).round().astype(int)]
+
+
+def build_model(recipe: SegmentationRecipe, classes: tuple[str, ...]) -> SegmentationModel:
+    """The recipe's backbone, random or from a weight, and a new head; both drawn from the recipe's seed.
+
+    Raises:
+        RecipeError, UnknownNameError, WeightError: as :func:`ppkt_zoo.downstream.trainer.build_backbone` does.
+    """
+    backbone = build_backbone(recipe)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)  # the same head whatever the backbone began with
+        model = SegmentationModel(backbone, classes, recipe.level)
+    for norm in batch_norms(model):
+        norm.momentum = recipe.batch_norm_momentum
+    return model
+
+
+def build_optimizer(section: SegmentationOptimiser, model: SegmentationModel) -> Optimizer:
+    """SGD or AdamW; no weight decay on biases and batch-norm parameters. A group's rate is scaled by ``lr_scale``.
+
+    Levels finer than the head's get no gradient and so never move.
+    """
+    groups = []
+    for part, lr_scale in ((model.backbone, 1.0), (model.head, section.head_lr)):
+        for decay in (True, False):
+            chosen = [one for one in part.parameters() if one.requires_grad and (one.ndim > 1) == decay]
+            weight_decay = section.weight_decay if decay else 0.0
+            groups.append({"params": chosen, "weight_decay": weight_decay, "lr_scale": lr_scale})
+    if section.name == "sgd":
+        return SGD(groups, lr=section.lr, momentum=section.momentum, dampening=section.dampening)
+    return AdamW(groups, lr=section.lr)

@@ -8,7 +8,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from ppkt_zoo.cli.main import app
-from ppkt_zoo.cli.run.inspect import describe
+from ppkt_zoo.cli.run.frames import describe
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.fuse import poses_join
 from ppkt_zoo.data.statistics import frame_statistics

@@ -8,10 +8,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppkt_zoo.downstream.detection.box_coder import decode_heading, encode_heading, mean_sizes, scene_boxes
 from ppkt_zoo.downstream.detection.loss import detection_loss
 from ppkt_zoo.downstream.detection.model import Proposals
-from ppkt_zoo.downstream.detection.targets import TrueBoxes, assign, inside
+from ppkt_zoo.downstream.detection.targets import (
+    TrueBoxes,
+    assign,
+    decode_heading,
+    encode_heading,
+    inside,
+    mean_sizes,
+    scene_boxes,
+)
 from ppkt_zoo.errors import InputError
 from tests.downstream.detection.detection_scenes import CLASSES, SIZES, scene
 

@@ -10,9 +10,9 @@ from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.backbones.pointnet2 import pointnet2
 from ppkt_zoo.backbones.sr_unet import SRUNet
 from ppkt_zoo.downstream.detection.boxes import iou_matrix
-from ppkt_zoo.downstream.detection.decode import decode, proposed_boxes
 from ppkt_zoo.downstream.detection.loss import detection_loss
 from ppkt_zoo.downstream.detection.model import Proposals, VoteNet, VoteNetConfig
+from ppkt_zoo.downstream.detection.predict import decode, proposed_boxes
 from ppkt_zoo.downstream.detection.targets import TrueBoxes, distances
 from ppkt_zoo.errors import InputError, TrainingError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud

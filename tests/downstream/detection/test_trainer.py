@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch.nn import BatchNorm1d
 
-from ppkt_zoo.downstream.build import set_training_mode
 from ppkt_zoo.downstream.detection import detect, evaluate_detector, fit_detection, load_detector, verify_detector
 from ppkt_zoo.downstream.detection.augment import SceneAugmentation
 from ppkt_zoo.downstream.detection.boxes import upright
-from ppkt_zoo.downstream.detection.build import build_model
-from ppkt_zoo.downstream.detection.decode import Detections
+from ppkt_zoo.downstream.detection.predict import Detections
 from ppkt_zoo.downstream.detection.recipe import load_detection_recipe, shipped_detection_recipes
+from ppkt_zoo.downstream.detection.trainer import build_model
+from ppkt_zoo.downstream.trainer import set_training_mode
 from ppkt_zoo.engine.interrupt import Stopped
 from ppkt_zoo.engine.metrics_log import read_metrics
 from ppkt_zoo.errors import InputError, RecipeError, TrainingError, WeightError

@@ -11,7 +11,7 @@ import torch
 
 from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.downstream.segmentation import fit_segmentation, load_segmentation
-from ppkt_zoo.downstream.segmentation.build import build_model, build_optimizer
+from ppkt_zoo.downstream.segmentation.trainer import build_model, build_optimizer
 from ppkt_zoo.engine.interrupt import Stopped
 from ppkt_zoo.engine.metrics_log import read_metrics
 from ppkt_zoo.engine.optim import set_learning_rate

@@ -1,0 +1,148 @@
+"""What every model's folder is written with: a cloud that verifies it, and a record of what its owner states."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ppkt_zoo.errors import InputError
+from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.zoo.folder import WeightFolder, write_weight_folder
+from ppkt_zoo.zoo.head import TaskHead
+from ppkt_zoo.zoo.record import OWN_LOOP, WeightRecord
+from ppkt_zoo.zoo.registry import origin_of
+
+__all__ = [
+    "NOT_TOLD",
+    "Cloud",
+    "at_the_origin",
+    "check_model",
+    "golden_cloud_of",
+    "record_of",
+    "wide_enough",
+    "write_model",
+]
+
+NOT_TOLD = "not specified"
+Cloud = PointCloud | tuple[Any, Any] | None
+
+_MOST_POINTS = 4000
+# The coarsest level of our networks has voxels of 16 of the finest; a cloud must fill some of them.
+_LEAST_VOXELS, _APART = 32, 37.3
+
+
+def write_model(
+    folder: Any,
+    model: Any,
+    name: str | None,
+    head: TaskHead,
+    record: WeightRecord | Mapping[str, Any],
+    golden_cloud: Cloud,
+    recipe: str | None,
+    overwrite: bool,
+    tag: str = "own",
+) -> WeightFolder:
+    """Write a model of any task, see :func:`ppkt_zoo.save_segmentation`; ``tag`` is that of a name not given."""
+    return write_weight_folder(
+        _ready_folder(folder),
+        model.backbone,
+        f"{origin_of(model.backbone)[0]}.{tag}" if name is None else name,
+        record,
+        golden_cloud_of(golden_cloud, model.backbone.input_spec.voxel_size),
+        head=head,
+        extra_files=None if recipe is None else {"recipe.yaml": recipe},
+        overwrite=overwrite,
+    )
+
+
+def check_model(model: object, kind: type, made: str) -> None:
+    """Raise InputError where a model is not of the kind that is written, or lies in a wrapper."""
+    if not isinstance(model, kind):
+        raise InputError(
+            f"model must be a {made}, got {type(model).__name__}; of a wrapper such as DistributedDataParallel give "
+            ".module"
+        )
+
+
+def record_of(
+    task: str,
+    classes: tuple[str, ...],
+    given: WeightRecord | Mapping[str, Any] | None,
+    description: str,
+    data: str,
+    data_licence: str,
+    licence: str | None,
+) -> WeightRecord | Mapping[str, Any]:
+    """The fields of a record: those given, and for the others that they are not specified."""
+    if isinstance(given, WeightRecord):
+        return given
+    untold = {
+        "description": description if description != NOT_TOLD else f"A model for {task}, without a description.",
+        "method": f"{task}, {OWN_LOOP}",
+        "data": ({"name": data, "frames": None, "licence": data_licence, "attribution": NOT_TOLD},),
+        "limits": (f"Knows {len(classes)} classes and no others; its training and its accuracy are {NOT_TOLD}.",),
+        "licences": {"data": data_licence, "weights": licence or f"{NOT_TOLD}, so not to be published"},
+        "citation": NOT_TOLD,
+    }
+    return {**untold, **(given or {})}
+
+
+def _ready_folder(folder: Any) -> Path:
+    """The path of a folder that is about to be written, with its parents made.
+
+    Raises:
+        InputError: they cannot be made.
+    """
+    path = Path(folder).expanduser()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path.parent}: this folder cannot be made ({error.strerror})") from error
+    return path
+
+
+def wide_enough(cloud: PointCloud, voxel_size: float) -> PointCloud:
+    """The cloud itself, or, where a network would see one voxel of it at its coarsest level, two of them side by side.
+
+    A scan of an object on a table lies in one such voxel, and every point then has one and the same feature there:
+    that proves nothing. The second is turned by a quarter, so that the two differ.
+    """
+    low, high = cloud.xyz.amin(dim=0), cloud.xyz.amax(dim=0)
+    if float((high - low).max()) >= _LEAST_VOXELS * voxel_size:
+        return cloud
+    x, y, z = cloud.xyz.unbind(dim=1)
+    beside = torch.stack([-y, x, z], dim=1)
+    beside = beside - beside.amin(dim=0) + low
+    beside[:, 0] += _APART * voxel_size + high[0] - low[0]
+    rgb = None if cloud.rgb is None else torch.cat([cloud.rgb, cloud.rgb])
+    return PointCloud(torch.cat([cloud.xyz, beside]), rgb)
+
+
+def at_the_origin(xyz: np.ndarray, rgb: np.ndarray | None) -> PointCloud:
+    """Points as a cloud that begins near the origin, moved by whole metres so that no digit is lost."""
+    cloud = PointCloud.from_arrays(xyz, rgb)
+    return PointCloud(cloud.xyz - torch.floor(cloud.xyz.amin(dim=0)), cloud.rgb)
+
+
+def golden_cloud_of(given: Cloud, voxel_size: float) -> PointCloud:
+    """A small cloud of the kind a model is for: the one given, downsampled; a procedural room where there is none.
+
+    Raises:
+        InputError: it is no cloud.
+    """
+    if isinstance(given, PointCloud):
+        return given
+    if given is None:
+        from ppkt_zoo.rooms import make_room, room_cloud
+
+        xyz, rgb, _, _ = room_cloud(make_room(3), spacing=0.06, views=2)
+    elif isinstance(given, tuple) and len(given) == 2:
+        xyz, rgb = given
+    else:
+        raise InputError(f"golden_cloud must be a PointCloud or (xyz, rgb), got {type(given).__name__}")
+    cloud = PointCloud.from_arrays(xyz, rgb).to("cpu")
+    rows = np.linspace(0, len(cloud) - 1, min(len(cloud), _MOST_POINTS)).round().astype(np.int64)
+    small = at_the_origin(cloud.xyz.numpy()[rows], None if cloud.rgb is None else cloud.rgb.numpy()[rows])
+    return wide_enough(small, voxel_size)
