@@ -15,8 +15,8 @@ import numpy as np
 from torch import nn
 
 import ppkt_zoo
+from ppkt_zoo.backbones.base import VoxelBackbone
 from ppkt_zoo.backbones.blocks import BasicBlock, ConvNorm
-from ppkt_zoo.backbones.voxel import VoxelBackbone
 from ppkt_zoo.pretraining.recipe import Recipe
 from ppkt_zoo.pretraining.trainer import pretrain
 from ppkt_zoo.rooms import make_room, room_cloud

@@ -17,7 +17,7 @@ from ppkt_zoo.rooms import CLASSES
 from ppkt_zoo.teachers.teacher import Teacher
 from ppkt_zoo.transfer.metrics import embedding_rank, retrieval_accuracy
 from ppkt_zoo.transfer.projection import PointHead
-from ppkt_zoo.visualization.tsne import tsne_embedding
+from ppkt_zoo.visualization.plots import tsne_embedding
 
 TSNE_CLASSES = ("wall", "floor", "door", "curtain", "chair", "table", "sofa", "bed", "cabinet", "bookshelf")
 

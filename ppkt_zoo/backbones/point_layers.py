@@ -1,19 +1,27 @@
-"""The layers of PointNet++: shared MLP, set abstraction, feature propagation (Qi et al. 2017, sections 3.2 to 3.4)."""
+"""The layers of PointNet++: shared MLP, set abstraction, feature propagation (Qi et al. 2017, sections 3.2 to 3.4).
 
-from collections.abc import Sequence
-from typing import cast
+In training on the CPU linear, batch norm and ReLU (and the pooling after them) are one step. A set abstraction has
+hundreds of thousands of rows, and PyTorch's single operations write each of them to memory a dozen times. Here rows go
+through in chunks that stay in the processor's cache; only what the next layer reads is kept, and the backward pass
+computes the product again. The numbers are those of the plain layers up to rounding.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from ppkt_zoo.backbones.blocks import VoxelBatchNorm
-from ppkt_zoo.backbones.point_kernels import LinearNormRelu, LinearNormReluMax
 from ppkt_zoo.backbones.shortcuts import foldable, folded, is_hooked, is_inference, is_plain_linear
 from ppkt_zoo.engine.distributed import world_size
 from ppkt_zoo.sparse import pointwise
 
 # Rows of neighbours that are worked on at a time in inference on the CPU.
 _ROWS = 1 << 13
+
+# Numbers of a chunk: half a megabyte in float32.
+_CHUNK = 1 << 17
 
 
 class SharedLayer(nn.Module):
@@ -133,3 +141,161 @@ def _track(norm: nn.BatchNorm1d, rows: int, mean: Tensor, variance: Tensor) -> N
     share = norm.momentum if norm.momentum is not None else 1 / float(norm.num_batches_tracked)
     norm.running_mean.lerp_(mean, share)
     norm.running_var.lerp_(variance * (rows / (rows - 1)), share)
+
+
+class LinearNormRelu(torch.autograd.Function):
+    """relu(batch_norm(x @ weightᵀ)) with the batch's statistics; also gives mean and biased variance (C,)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Shapes: x (M, C_in), weight (C, C_in), scale and bias (C,) → (M, C), (C,), (C,)."""
+        w = weight.to(x.dtype)
+        y = x.new_empty((x.shape[0], w.shape[0]))
+        moments = _Moments(w.shape[0])
+        for part in _chunks(x, w):
+            moments.add(torch.mm(x[part], w.t(), out=y[part]))
+        mean, variance = moments.mean(), moments.variance()
+        gain = scale * torch.rsqrt(variance + eps)
+        shift = bias - mean * gain
+        out = torch.empty_like(y)
+        for part in _chunks(x, w):
+            out[part] = torch.addcmul(shift, y[part].float(), gain).relu_()
+        ctx.save_for_backward(x, w, y, mean, variance, scale, bias)
+        ctx.eps, ctx.dtype = eps, weight.dtype
+        ctx.mark_non_differentiable(mean, variance)
+        return out, mean, variance
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        """Two passes: the sums that the statistics' gradient needs, then the gradient of every row."""
+        x, w, y, mean, variance, scale, bias = ctx.saved_tensors
+        inverse = torch.rsqrt(variance + ctx.eps)
+        gain = scale * inverse
+        shift = bias - mean * gain
+
+        def masked(part: slice, rows: Tensor) -> Tensor:
+            return _where_positive(grad[part].float(), torch.addcmul(shift, rows, gain))
+
+        sums = torch.zeros((2, w.shape[0]), dtype=torch.float32, device=x.device)
+        for part in _chunks(x, w):
+            rows = y[part].float()
+            through = masked(part, rows)
+            sums[0] += through.sum(dim=0)
+            sums[1] += through.mul_(rows - mean).sum(dim=0)
+        sums[1] *= inverse
+        of_y, constant = _line(gain, inverse, mean, sums, x.shape[0])
+        dx = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+        dw = torch.zeros(w.shape, dtype=torch.float32, device=x.device)
+        for part in _chunks(x, w):
+            rows = y[part].float()
+            dy = torch.addcmul(constant, rows, of_y).addcmul_(masked(part, rows), gain)
+            _through_linear(dy.to(x.dtype), x[part], w, dw, None if dx is None else dx[part])
+        return dx, dw.to(ctx.dtype), sums[1], sums[0], None
+
+
+class LinearNormReluMax(torch.autograd.Function):
+    """The greatest over each group of rows of relu(batch_norm(x @ weightᵀ)); also mean and biased variance (C,).
+
+    ``scale`` must not be negative: then the greatest before the norm is the greatest after it, and the norm is
+    applied to one row for each group only. Where several rows are the greatest they share the gradient.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor, eps: float, count: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Shapes: x (K · count, C_in), weight (C, C_in), scale and bias (C,) → (K, C), (C,), (C,)."""
+        w = weight.to(x.dtype)
+        best = x.new_empty((x.shape[0] // count, w.shape[0]))
+        moments = _Moments(w.shape[0])
+        for part in _chunks(x, w, count):
+            y = torch.mm(x[part], w.t())
+            best[part.start // count : part.stop // count] = y.view(-1, count, w.shape[0]).amax(dim=1)
+            moments.add(y)
+        mean, variance = moments.mean(), moments.variance()
+        inverse = torch.rsqrt(variance + eps)
+        whitened = (best.float() - mean) * inverse
+        out = torch.addcmul(bias, whitened, scale).relu_()
+        ctx.save_for_backward(x, w, best, out > 0, mean, inverse, scale)
+        ctx.count, ctx.dtype = count, weight.dtype
+        ctx.mark_non_differentiable(mean, variance)
+        return out.to(x.dtype), mean, variance
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradient's sums come from the greatest rows alone, so one pass over all rows is enough."""
+        x, w, best, positive, mean, inverse, scale = ctx.saved_tensors
+        through = grad.float() * positive
+        whitened = (best.float() - mean) * inverse
+        sums = torch.stack([through.sum(dim=0), (through * whitened).sum(dim=0)])
+        gain = scale * inverse
+        of_y, constant = _line(gain, inverse, mean, sums, x.shape[0])
+        through *= gain
+        below = torch.nextafter(best, torch.full_like(best, -torch.inf)).float()
+        one = torch.ones((), dtype=torch.float32, device=x.device)
+        dx = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+        dw = torch.zeros(w.shape, dtype=torch.float32, device=x.device)
+        for part in _chunks(x, w, ctx.count):
+            groups = slice(part.start // ctx.count, part.stop // ctx.count)
+            y = torch.mm(x[part], w.t()).float().view(-1, ctx.count, w.shape[0])
+            # 1 for the greatest of a group, 0 for the others: many times faster than comparing.
+            greatest = _where_positive(one.expand_as(y), y - below[groups, None])
+            share = through[groups] / greatest.sum(dim=1).clamp_min_(1)
+            dy = torch.addcmul(constant, y, of_y).addcmul_(greatest, share[:, None])
+            _through_linear(dy.view(-1, w.shape[0]).to(x.dtype), x[part], w, dw, None if dx is None else dx[part])
+        return dx, dw.to(ctx.dtype), sums[1], sums[0], None, None
+
+
+class _Moments:
+    """Mean and variance of rows that come in chunks; about the first row, so nothing is lost to a large mean."""
+
+    def __init__(self, channels: int) -> None:
+        self._pivot: Tensor | None = None
+        self._sums = torch.zeros((2, channels), dtype=torch.float64, device="cpu")
+        self._rows = 0
+
+    def add(self, rows: Tensor) -> None:
+        """Count rows (m, C) in."""
+        if self._pivot is None:
+            self._pivot = rows[0].float()
+        centred = rows.float() - self._pivot
+        self._sums[0] += centred.sum(dim=0)
+        self._sums[1] += centred.square_().sum(dim=0)
+        self._rows += rows.shape[0]
+
+    def mean(self) -> Tensor:
+        assert self._pivot is not None
+        return (self._sums[0] / self._rows).float() + self._pivot
+
+    def variance(self) -> Tensor:
+        return (self._sums[1] / self._rows - (self._sums[0] / self._rows).square()).clamp_min_(0).float()
+
+
+def _where_positive(grad: Tensor, x: Tensor) -> Tensor:
+    """``grad`` where x is positive, else 0; as the backward pass of ReLU, in one pass over memory."""
+    out: Tensor = torch.ops.aten.threshold_backward(grad, x, 0.0)
+    return out
+
+
+def _line(gain: Tensor, inverse: Tensor, mean: Tensor, sums: Tensor, rows: int) -> tuple[Tensor, Tensor]:
+    """Slope and constant in y of −gain · (mean(g) + ŷ · mean(g ŷ)), what the statistics add to the gradient."""
+    slope = -gain * inverse * sums[1] / rows
+    return slope, -gain * sums[0] / rows - slope * mean
+
+
+def _through_linear(dy: Tensor, x: Tensor, w: Tensor, dw: Tensor, dx: Tensor | None) -> None:
+    """Gradients of ``x @ wᵀ``: added to ``dw``, written to ``dx``."""
+    dw += torch.mm(dy.t(), x)
+    if dx is not None:
+        torch.mm(dy, w, out=dx)
+
+
+def _chunks(x: Tensor, w: Tensor, count: int = 1) -> Iterator[slice]:
+    """Slices of the rows, each a multiple of ``count``."""
+    step = max(1, _CHUNK // (max(w.shape) * count)) * count
+    for start in range(0, x.shape[0], step):
+        yield slice(start, min(start + step, x.shape[0]))

@@ -1,13 +1,16 @@
-"""The short cuts of inference, and when a network may take them.
+"""The short cuts of inference, when a network may take them, and methods that torch.compile leaves as they are.
 
 Without gradients a batch norm is folded into what stands before it, sums are written into what is there already, and
 rows go through in parts. Whoever hooks on to a module, or has put another in its place (an adapter, an offloading
 wrapper), must find it called as any module is, with an output that is its own and stays as it was.
 """
 
-from collections.abc import Iterator
+import functools
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import ParamSpec, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +19,10 @@ from torch.nn.modules.module import _has_any_global_hook
 
 from ppkt_zoo.errors import InputError
 
-__all__ = ["foldable", "folded", "is_hooked", "is_inference", "is_plain_linear", "minding_hooks", "outputs_are_kept"]
-
 _kept: ContextVar[bool] = ContextVar("_kept", default=False)
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 def is_inference(module: nn.Module) -> bool:
@@ -75,3 +79,23 @@ def minding_hooks(module: nn.Module) -> Iterator[None]:
 def outputs_are_kept() -> bool:
     """Whether somebody may hold on to the outputs of modules; see :func:`minding_hooks`."""
     return _kept.get()
+
+
+def uncompiled(method: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """As ``torch.compiler.disable``, which would import the compiler (seconds) whether or not anything is compiled.
+
+    A network on voxels looks at its coordinates to decide what it computes: nothing of it is a fixed graph, and tracing
+    it ends in errors inside the compiler. Its engines are fast as they stand.
+    """
+    disabled: Callable[Arguments, Result] | None = None
+
+    @functools.wraps(method)
+    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        nonlocal disabled
+        if "torch._dynamo" not in sys.modules:
+            return method(*args, **kwargs)
+        if disabled is None:
+            disabled = cast("Callable[Arguments, Result]", torch.compiler.disable(method))
+        return disabled(*args, **kwargs)
+
+    return run

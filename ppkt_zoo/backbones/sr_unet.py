@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from ppkt_zoo.backbones.base import VoxelBackbone
 from ppkt_zoo.backbones.blocks import BasicBlock, ConvNorm, frozen_statistics
-from ppkt_zoo.backbones.voxel import VoxelBackbone
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.sparse import SparseTensor, StridedConv3d, SubmanifoldConv3d, TransposedConv3d

@@ -18,7 +18,7 @@ from ppkt_zoo.errors import FrameError, InputError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.pair_sampling import PairSampling, choose_pairs
 from ppkt_zoo.teachers.cache import TeacherCache
-from ppkt_zoo.transfer.batch import ViewPairs
+from ppkt_zoo.transfer.objective import ViewPairs
 
 # Fewer points than this tell nothing, and a coarse level would hold a single voxel.
 _FEWEST_POINTS = 256

@@ -25,8 +25,7 @@ from ppkt_zoo.pretraining.model import build_model, build_student
 from ppkt_zoo.pretraining.recipe import Recipe
 from ppkt_zoo.pretraining.sources import TrainingData, open_sources
 from ppkt_zoo.teachers.teacher import Teacher, image_tensor, load_teacher
-from ppkt_zoo.transfer.batch import PixelPairs, TransferBatch
-from ppkt_zoo.transfer.objective import Outcome, TransferModel
+from ppkt_zoo.transfer.objective import Outcome, PixelPairs, TransferBatch, TransferModel
 
 __all__ = ["Setup"]
 

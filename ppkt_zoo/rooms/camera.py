@@ -5,8 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from ppkt_zoo.rooms.rendering.raycast import cast
-from ppkt_zoo.rooms.rendering.threads import one_thread
+from ppkt_zoo.rooms.rendering.raycast import cast, one_thread
 from ppkt_zoo.rooms.room import Room, RoomObject
 
 PROBE = (24, 32)

@@ -1,6 +1,7 @@
 """A room: solids, objects with oriented boxes, lights."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -9,8 +10,88 @@ from torch import Tensor
 
 from ppkt_zoo.rooms.classes import CLASSES
 from ppkt_zoo.rooms.materials import Material, Palette
-from ppkt_zoo.rooms.rendering.solids import Solids, stack
 from ppkt_zoo.rooms.shapes import Piece, Primitive, Shape, Vector, turn_z
+
+
+@dataclass(frozen=True)
+class Solids:
+    """N primitives and M materials; the first six primitives are the room's shell.
+
+    Attributes:
+        shape: int64 (N,), see Shape.
+        centre: float32 (N, 3), world, metres.
+        axes: float32 (N, 3, 3), rows are the primitive's own axes in the world.
+        half: float32 (N, 3), metres.
+        extra: float32 (N, 2), see Primitive.
+        material, label, instance: int64 (N,).
+        order: int64 (N, 3), own axes from the longest to the shortest: the texture's axes.
+        offset: float32 (N, 3), shifts the texture, so that no two are cut from the same place.
+        texture: int64 (M,); color, second: float32 (M, 3) linear light; finish: float32 (M, 4): scale, gloss,
+            polish, glow.
+    """
+
+    shape: Tensor
+    centre: Tensor
+    axes: Tensor
+    half: Tensor
+    extra: Tensor
+    material: Tensor
+    label: Tensor
+    instance: Tensor
+    order: Tensor
+    offset: Tensor
+    texture: Tensor
+    color: Tensor
+    second: Tensor
+    finish: Tensor
+
+    def __len__(self) -> int:
+        return self.shape.shape[0]
+
+    def to(self, device: torch.device | str) -> "Solids":
+        """The same solids on another device."""
+        return Solids(**{item.name: getattr(self, item.name).to(device) for item in fields(self)})
+
+
+SHELL = 6
+"""How many primitives at the start are the room's walls, floor and ceiling, seen from inside."""
+
+
+def stack(parts: Sequence[tuple[Primitive, int, int]], rng: np.random.Generator) -> Solids:
+    """Stack primitives, each with its label and instance, that are already in the world's frame."""
+    primitives = [primitive for primitive, _, _ in parts]
+    index: dict[Material, int] = {}
+    for primitive in primitives:
+        index.setdefault(primitive.material, len(index))
+    materials = list(index)
+    half = np.stack([primitive.half for primitive in primitives])
+    # Objects differ in their textures' place by their centre already; the draw sets equal panels apart.
+    offset = rng.uniform(0, 50, (len(primitives), 3))
+    return Solids(
+        shape=torch.tensor([int(primitive.shape) for primitive in primitives]),
+        centre=_float(np.stack([primitive.centre for primitive in primitives])),
+        axes=_float(np.stack([primitive.axes for primitive in primitives])),
+        half=_float(half),
+        extra=_float(np.array([primitive.extra for primitive in primitives])),
+        material=torch.tensor([index[primitive.material] for primitive in primitives]),
+        label=torch.tensor([label for _, label, _ in parts]),
+        instance=torch.tensor([instance for _, _, instance in parts]),
+        order=torch.from_numpy(np.argsort(-half, axis=1, kind="stable").copy()),
+        offset=_float(offset),
+        texture=torch.tensor([int(material.texture) for material in materials]),
+        color=_float(linear(np.array([material.color for material in materials]))),
+        second=_float(linear(np.array([material.second for material in materials]))),
+        finish=_float(np.array([[item.scale, item.gloss, item.polish, item.glow] for item in materials])),
+    )
+
+
+def linear(color: np.ndarray) -> np.ndarray:
+    """sRGB in [0, 1] to linear light (the simple power law)."""
+    return np.clip(color, 0, 1) ** 2.2
+
+
+def _float(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
 
 
 @dataclass(frozen=True)
@@ -94,9 +175,7 @@ class Assembly:
     """Collects pieces in the world's frame while a room is laid out."""
 
     def __init__(self, extent: tuple[float, float, float], palette: Palette) -> None:
-        self.primitives: list[Primitive] = []
-        self.labels: list[int] = []
-        self.instances: list[int] = []
+        self.parts: list[tuple[Primitive, int, int]] = []  # each with its label and instance
         self.objects: list[RoomObject] = []
         self._shell(extent, palette)
 
@@ -108,38 +187,17 @@ class Assembly:
         centre = np.asarray(position, float) + rotation @ ((low + high) / 2)
         self.objects.append(RoomObject(label, instance, centre, high - low, float(heading)))
         for item in piece.primitives:
-            self.primitives.append(
-                Primitive(
-                    item.shape,
-                    rotation @ item.centre + position,
-                    item.axes @ rotation.T,
-                    item.half,
-                    item.extra,
-                    item.material,
-                )
-            )
-            self.labels.append(label)
-            self.instances.append(instance)
+            placed = replace(item, centre=rotation @ item.centre + position, axes=item.axes @ rotation.T)
+            self.parts.append((placed, label, instance))
         return self.objects[-1]
 
     def flat(self, material: Material, label: str, centre: Vector, size: Vector, heading: float = 0.0) -> None:
         """Add a box that belongs to the shell (a carpet, a skirting board): no instance."""
-        self.primitives.append(
-            Primitive(
-                Shape.BOX,
-                np.asarray(centre, float),
-                turn_z(heading).T,
-                np.asarray(size, float) / 2,
-                (0.0, 0.0),
-                material,
-            )
-        )
-        self.labels.append(CLASSES.index(label))
-        self.instances.append(0)
+        self._fixed(material, label, centre, turn_z(heading).T, np.asarray(size, float) / 2)
 
     def solids(self, rng: np.random.Generator) -> Solids:
         """All primitives, stacked."""
-        return stack(self.primitives, self.labels, self.instances, rng)
+        return stack(self.parts, rng)
 
     def _shell(self, extent: tuple[float, float, float], palette: Palette) -> None:
         width, depth, height = extent
@@ -157,9 +215,11 @@ class Assembly:
         )
         for centre, axes, size, material, label in faces:
             half = np.array([size[0] / 2 + thick, size[1] / 2 + thick, thick])
-            self.primitives.append(Primitive(Shape.BOX, np.asarray(centre, float), axes, half, (0.0, 0.0), material))
-            self.labels.append(CLASSES.index(label))
-            self.instances.append(0)
+            self._fixed(material, label, centre, axes, half)
+
+    def _fixed(self, material: Material, label: str, centre: Vector, axes: np.ndarray, half: np.ndarray) -> None:
+        box = Primitive(Shape.BOX, np.asarray(centre, float), axes, half, (0.0, 0.0), material)
+        self.parts.append((box, CLASSES.index(label), 0))
 
 
 def _upright(axis: int, sign: int) -> np.ndarray:

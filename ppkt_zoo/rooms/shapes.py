@@ -14,6 +14,9 @@ from ppkt_zoo.rooms.materials import Material
 Vector = Sequence[float] | np.ndarray
 """Three numbers."""
 
+CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
+"""Signs of x and y at the corners of a rectangle."""
+
 
 class Shape(IntEnum):
     """What a primitive is, inside its own half extents."""

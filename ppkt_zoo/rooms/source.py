@@ -1,6 +1,8 @@
-"""RoomsFrames: an endless supply of frames by number, with a cache on disk."""
+"""RoomsFrames, an endless supply of frames by number, and the cached files of frames and scenes."""
 
 import io
+import warnings
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -13,11 +15,13 @@ from ppkt_zoo.data.fingerprint import fingerprint_of_parts
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.readers.images import decode_color, decode_ids, decode_stored
 from ppkt_zoo.errors import FrameError, InputError, LostFrameError, TrainingError
+from ppkt_zoo.files.reading import read_file
+from ppkt_zoo.files.writing import npz_bytes, write_whole
+from ppkt_zoo.points.files.numpy_files import named_arrays
 from ppkt_zoo.rooms.camera import make_intrinsics, sample_camera, sample_close_up
-from ppkt_zoo.rooms.layout.make import make_room
+from ppkt_zoo.rooms.layout.plans import make_room
 from ppkt_zoo.rooms.rendering.frame import render
 from ppkt_zoo.rooms.room import Room
-from ppkt_zoo.rooms.room_files import read_arrays, room_seed, say_made_again, write_arrays
 from ppkt_zoo.rooms.version import VERSION
 from ppkt_zoo.rooms.walk import sample_walk
 
@@ -246,3 +250,36 @@ def _pack(image: np.ndarray, form: str, **options: int) -> np.ndarray:
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, form, **options)
     return np.frombuffer(stream.getvalue(), np.uint8)
+
+
+def room_seed(world: int, number: int) -> int:
+    """The seed of room ``number`` of a world, for make_room."""
+    return int(np.random.default_rng([world, number]).integers(2**31))
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray], compressed: bool = False) -> None:
+    """Write so that a reader, in this process or another, finds the whole file or none.
+
+    Raises:
+        TrainingError: it cannot be written. No FrameError: nothing is wrong with the frame, and none may be skipped
+            because a disk is full.
+    """
+    write_whole(path, npz_bytes(arrays, compressed), TrainingError, sync=False)
+
+
+def read_arrays(path: Path, fields: Sequence[str], what: str) -> dict[str, np.ndarray]:
+    """The arrays of a cached file by name; the archive keeps a checksum of each, which is compared.
+
+    Raises:
+        FrameError: the file is damaged; ``what`` names it.
+    """
+    where = f"cached {what} {path}"
+    try:
+        return named_arrays(read_file(path, FrameError, f"cached {what}"), fields, where)
+    except InputError as error:
+        raise FrameError(f"{where} is damaged ({error}): delete it, it will be made again") from error
+
+
+def say_made_again(path: Path, error: FrameError) -> None:
+    """A word that a cached file is damaged and is made again."""
+    warnings.warn(f"{path} is damaged, it is made again ({error})", RuntimeWarning, stacklevel=3)

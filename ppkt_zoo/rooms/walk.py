@@ -6,7 +6,7 @@ import numpy as np
 
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.rooms.camera import PROBE, look_at, make_intrinsics, probe
-from ppkt_zoo.rooms.rendering.threads import one_thread
+from ppkt_zoo.rooms.rendering.raycast import one_thread
 from ppkt_zoo.rooms.room import Room
 
 _CELL = 0.1  # of the grid on which the way is found, metres

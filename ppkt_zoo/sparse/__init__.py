@@ -3,8 +3,7 @@
 from ppkt_zoo.sparse.conv import StridedConv3d, SubmanifoldConv3d, TransposedConv3d
 from ppkt_zoo.sparse.engines import ENGINES, get_engine
 from ppkt_zoo.sparse.engines.gemm import pointwise
-from ppkt_zoo.sparse.grid import Grid
-from ppkt_zoo.sparse.tensor import SparseTensor
+from ppkt_zoo.sparse.tensor import Grid, SparseTensor
 
 __all__ = [
     "ENGINES",

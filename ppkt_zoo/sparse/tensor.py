@@ -1,12 +1,134 @@
-"""SparseTensor: features on the occupied voxels of one level of a grid."""
+"""Sparse tensors, and the pyramid of voxel levels under one batch, with every kernel map built once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.sparse.grid import Grid
+from ppkt_zoo.sparse.kernel_map import KernelMap, KeySpace, strided_table, submanifold_table
+
+
+@dataclass(frozen=True)
+class Level:
+    """The occupied voxels at one stride.
+
+    Attributes:
+        coords: int32 (M, 4) as (cloud, x, y, z) in units of this level's cells, sorted.
+        keys: int64 (M,), rising.
+        space: how coords became keys.
+    """
+
+    coords: Tensor
+    keys: Tensor
+    space: KeySpace
+
+
+class Grid:
+    """Voxel levels by stride (1 is the finest), their kernel maps and their ancestry.
+
+    All tensors of one pass through a network share one grid: a map is built by the first layer that
+    asks and serves every other layer of that level, forward and backward.
+    """
+
+    def __init__(self, coords: Tensor) -> None:
+        """Args: coords: int32 (M, 4) as (cloud, x, y, z), sorted in that order, no row twice, M ≥ 1.
+
+        Raises:
+            InputError: shape, dtype, order, duplicates.
+        """
+        if coords.ndim != 2 or coords.shape[1] != 4 or coords.dtype != torch.int32:
+            raise InputError(
+                f"coords must be int32 (M, 4) as (cloud, x, y, z), got {coords.dtype} {tuple(coords.shape)}"
+            )
+        if coords.shape[0] == 0:
+            raise InputError("coords is empty: a sparse tensor needs at least one voxel")
+        low, high = torch.stack([coords.min(dim=0).values, coords.max(dim=0).values]).tolist()
+        space = KeySpace.around(tuple(low), tuple(high))
+        keys = space.pack(coords)
+        if not bool((keys[1:] > keys[:-1]).all()):
+            raise InputError("coords must be sorted by (cloud, x, y, z) without duplicates: use SparseTensor.create")
+        self._levels = {1: Level(coords, keys, space)}
+        self._parents: dict[tuple[int, int], Tensor] = {}
+        self._maps: dict[tuple[str, int, int, int], KernelMap] = {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where the grid lives."""
+        return self._levels[1].keys.device
+
+    def level(self, stride: int) -> Level:
+        """The level at a stride, where it has been built by :meth:`strided`."""
+        return self._levels[stride]
+
+    def rows(self, stride: int) -> int:
+        """Number of voxels at a stride."""
+        return self._levels[stride].keys.shape[0]
+
+    def submanifold(self, stride: int, kernel: int) -> KernelMap:
+        """The map of a submanifold convolution with a ``kernel``³ kernel at a level."""
+
+        def build() -> KernelMap:
+            level = self._levels[stride]
+            return KernelMap(submanifold_table(level.keys, level.space, kernel), self.rows(stride), symmetric=True)
+
+        return self._map(("submanifold", stride, kernel, 1), build)
+
+    def strided(self, stride: int, kernel: int, factor: int) -> KernelMap:
+        """The map from a level down to the one at ``stride * factor``, which is built on the way.
+
+        Output voxels are the input's cells rounded down to the coarser grid (as MinkowskiEngine has it).
+        """
+
+        def build() -> KernelMap:
+            fine, coarse = self._levels[stride], self.coarsen(stride, factor)
+            parent = self._parents[stride, factor]
+            if kernel != factor:
+                table = strided_table(fine.keys, fine.space, coarse.coords, kernel, factor)
+                return KernelMap(table, self.rows(stride))
+            rows = torch.arange(parent.shape[0], dtype=torch.int32, device=parent.device)
+            place = fine.coords[:, 1:] - coarse.coords[parent, 1:] * factor
+            offset = ((place[:, 0] * kernel + place[:, 1]) * kernel + place[:, 2]).long()
+            table = rows.new_full((kernel**3, coarse.keys.shape[0]), -1)
+            table[offset, parent] = rows
+
+            def back() -> Tensor:
+                other = rows.new_full((kernel**3, rows.shape[0]), -1)
+                other[offset, rows.long()] = parent.int()
+                return other
+
+            return KernelMap(table, self.rows(stride), back=back)
+
+        return self._map(("strided", stride, kernel, factor), build)
+
+    def coarsen(self, stride: int, factor: int) -> Level:
+        """The level at ``stride * factor``, made of the cells of the level at ``stride``."""
+        if (stride, factor) not in self._parents:
+            fine = self._levels[stride]
+            coords = fine.coords.clone()
+            coords[:, 1:] = coords[:, 1:].div(factor, rounding_mode="floor")
+            space = fine.space.coarser(factor)
+            keys, parent = torch.unique(space.pack(coords), sorted=True, return_inverse=True)
+            self._parents[stride, factor] = parent
+            self._levels.setdefault(stride * factor, Level(space.unpack(keys), keys, space))
+        return self._levels[stride * factor]
+
+    def ancestor(self, stride: int) -> Tensor:
+        """int64 (M,): the row at ``stride`` above every voxel of the finest level."""
+        above = torch.arange(self.rows(1), device=self.device)
+        reached = 1
+        while reached != stride:
+            factor = next(f for s, f in self._parents if s == reached and stride % (s * f) == 0)
+            above = self._parents[reached, factor][above]
+            reached *= factor
+        return above
+
+    def _map(self, name: tuple[str, int, int, int], build: Callable[[], KernelMap]) -> KernelMap:
+        if name not in self._maps:
+            with torch.no_grad():
+                self._maps[name] = build()
+        return self._maps[name]
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ from ppkt_zoo.errors import InputError
 from ppkt_zoo.visualization.camera import View, views
 from ppkt_zoo.visualization.classes import class_colors, with_legend
 from ppkt_zoo.visualization.picture import compare_picture, height_grey
-from ppkt_zoo.visualization.point_spacing import point_spacing
-from ppkt_zoo.visualization.thinning import rows_to_draw
+from ppkt_zoo.visualization.point_spacing import point_spacing, rows_to_draw
 
 __all__ = ["box_edges", "detection_picture"]
 

@@ -10,10 +10,8 @@ from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.writing import png_bytes, write_whole
 from ppkt_zoo.visualization.camera import View, views
 from ppkt_zoo.visualization.pca import ColorBasis, Features
-from ppkt_zoo.visualization.point_spacing import point_spacing
-from ppkt_zoo.visualization.shading import shade
-from ppkt_zoo.visualization.splat import Splats, splat
-from ppkt_zoo.visualization.thinning import rows_to_draw
+from ppkt_zoo.visualization.point_spacing import point_spacing, rows_to_draw
+from ppkt_zoo.visualization.splat import Splats, shade, splat
 
 _PAPER = (255, 255, 255)
 _INK = (32, 36, 44)

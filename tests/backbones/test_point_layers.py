@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ppkt_zoo.backbones import point_kernels
+from ppkt_zoo.backbones import point_layers
 from ppkt_zoo.backbones.point_layers import SharedLayer, SharedMLP
 
 
@@ -29,7 +29,7 @@ def run(layer: nn.Module, x: Tensor, count: int) -> dict[str, Tensor]:
 @pytest.mark.parametrize("count", [1, 5])
 @pytest.mark.parametrize("chunk", [1 << 17, 300])
 def test_kernels_are_the_plain_layers(count: int, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(point_kernels, "_CHUNK", chunk)
+    monkeypatch.setattr(point_layers, "_CHUNK", chunk)
     x = torch.randn((200, 7), generator=torch.Generator().manual_seed(1)) + 3.0
     x[3::10] = x[4::10]  # rows that are equal share the gradient
     fused = run(make_layer(), x, count)

@@ -23,8 +23,7 @@ from ppkt_zoo.points.files.laz import laz_records
 from ppkt_zoo.teachers.spec import TeacherSpec
 from ppkt_zoo.teachers.teacher import load_teacher
 from ppkt_zoo.teachers.tflite import import_tflite
-from ppkt_zoo.visualization.curves import CurvePanel, curves_picture
-from ppkt_zoo.visualization.tsne import Panel, tsne_embedding, tsne_picture
+from ppkt_zoo.visualization.plots import CurvePanel, Panel, curves_picture, tsne_embedding, tsne_picture
 
 OPTIONAL = (
     "h5py", "laspy", "lazrs", "matplotlib", "scipy", "sklearn", "spconv", "spconv_triton", "tensorboard", "tflite",

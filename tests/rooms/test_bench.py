@@ -9,7 +9,7 @@ import pytest
 
 from ppkt_zoo.errors import InputError, UnknownNameError
 from ppkt_zoo.rooms import BOX_CLASSES, CLASSES, FRACTIONS, RoomsBench, RoomScenes, bench, make_room, rooms_bench
-from ppkt_zoo.rooms.room_files import room_seed
+from ppkt_zoo.rooms.source import room_seed
 
 
 def worlds(one: RoomsBench) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ ORDERS = [
     ("from ppkt_zoo.rooms import render", "import ppkt_zoo.rooms.rendering.frame as frame"),
     ("import ppkt_zoo.rooms.rendering.frame as frame", "from ppkt_zoo.rooms import render"),
     (
-        "import ppkt_zoo.rooms.rendering.noise",
+        "import ppkt_zoo.rooms.rendering.textures",
         "from ppkt_zoo.rooms.rendering import frame",
         "from ppkt_zoo.rooms import render",
     ),

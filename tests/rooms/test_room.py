@@ -6,8 +6,8 @@ import torch
 
 from ppkt_zoo.points.back_projection import back_project
 from ppkt_zoo.rooms import CLASSES, Room, look_at, make_intrinsics, make_room, render, room_cloud, sample_camera
-from ppkt_zoo.rooms.layout.floor import Floor
-from ppkt_zoo.rooms.rendering.solids import SHELL
+from ppkt_zoo.rooms.layout.planner import Floor
+from ppkt_zoo.rooms.room import SHELL
 from ppkt_zoo.rooms.shapes import Shape
 
 HEIGHT, WIDTH = 96, 128

@@ -7,7 +7,7 @@ import pytest
 
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.rooms import RoomsFrames, make_room, overlap_of_views, sample_walk
-from ppkt_zoo.rooms.layout.floor import Floor
+from ppkt_zoo.rooms.layout.planner import Floor
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 8, 9, 18])

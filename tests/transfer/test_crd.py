@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.transfer.crd import crd_loss
+from ppkt_zoo.transfer.baselines import crd_loss
 
 
 def _units(rows: int, seed: int) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ppkt_zoo.engine.distributed import all_gather_rows
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.transfer.crd import crd_loss
+from ppkt_zoo.transfer.baselines import crd_loss
 from ppkt_zoo.transfer.losses import (
     contrast_pairs,
     global_distillation,

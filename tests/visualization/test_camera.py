@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.visualization.camera import look_at, views
-from ppkt_zoo.visualization.cutaway import find_shell
+from ppkt_zoo.visualization.camera import find_shell, look_at, views
 from tests.visualization.shapes import box_room
 
 

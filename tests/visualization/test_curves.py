@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.visualization.curves import CurvePanel, curve, curves_picture
+from ppkt_zoo.visualization.plots import CurvePanel, curve, curves_picture
 
 LINES = [
     {"step": 10, "loss": 8.0},

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ppkt_zoo.visualization.shading import shade
+from ppkt_zoo.visualization.splat import shade
 
 
 def tilted(slope: float) -> np.ndarray:

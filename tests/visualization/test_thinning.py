@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from ppkt_zoo.visualization.classes import similarity_picture
 from ppkt_zoo.visualization.picture import feature_picture
-from ppkt_zoo.visualization.similarity import similarity_picture
-from ppkt_zoo.visualization.thinning import rows_to_draw
+from ppkt_zoo.visualization.point_spacing import rows_to_draw
 from tests.visualization.shapes import box_room
 
 
@@ -70,7 +70,7 @@ def test_the_picked_point_is_marked_though_it_is_not_drawn(monkeypatch: pytest.M
     def without(points: np.ndarray) -> np.ndarray:
         return np.arange(0, len(points) - 1)
 
-    monkeypatch.setattr("ppkt_zoo.visualization.similarity.rows_to_draw", without)
+    monkeypatch.setattr("ppkt_zoo.visualization.classes.rows_to_draw", without)
     page = np.asarray(similarity_picture(xyz, None, np.linspace(0, 1, len(xyz)), picked, height=100))
     upper = page[: page.shape[0] // 2].astype(int)
     assert ((upper[..., 0] > 150) & (upper[..., 1] < 80)).any()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.visualization.tsne import Panel, tsne_embedding, tsne_picture
+from ppkt_zoo.visualization.plots import Panel, tsne_embedding, tsne_picture
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from ppkt_zoo.rooms.materials import Color, Material, Palette, Texture, shade
-from ppkt_zoo.rooms.shapes import Piece, turn_x
+from ppkt_zoo.rooms.materials import Color, Material, Palette, Texture, pick_one, shade
+from ppkt_zoo.rooms.shapes import CORNERS, Piece, turn_x
 
 
 def ceramic(rng: np.random.Generator, palette: Palette) -> Material:
     """Glazed white, now and then cream or a faded colour."""
     tints: tuple[Color, ...] = ((0.93, 0.93, 0.92), (0.93, 0.93, 0.92), (0.90, 0.87, 0.80), (0.74, 0.80, 0.78))
-    return palette.paint(tints[int(rng.integers(len(tints)))], 0.5)
+    return palette.paint(pick_one(rng, tints), 0.5)
 
 
 def toilet(rng: np.random.Generator, palette: Palette, white: Material) -> Piece:
@@ -69,9 +69,8 @@ def bathtub(rng: np.random.Generator, palette: Palette, white: Material) -> Piec
         piece.box(white, (side * (x - rim - 0.09), 0, floor + 0.16), (0.2, width - 2 * rim, 0.3), rounding=0.09)
     piece.box(white, (0, 0, lift + floor / 2), (length - 0.02, width - 0.02, floor))
     if lift:
-        for sx in (-1, 1):
-            for sy in (-1, 1):
-                piece.cone(palette.metal, (sx * (x - 0.15), sy * (y - 0.1), lift / 2), 0.03, 0.045, lift)
+        for sx, sy in CORNERS:
+            piece.cone(palette.metal, (sx * (x - 0.15), sy * (y - 0.1), lift / 2), 0.03, 0.045, lift)
     if rng.random() < 0.25:
         water = Material(Texture.PLAIN, (0.62, 0.76, 0.78), (0.56, 0.72, 0.75), 0.5, 0.8, 90)
         piece.box(water, (0, 0, high * 0.66), (length - 2 * rim, width - 2 * rim, 0.02))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ppkt_zoo.rooms.materials import Material, Palette
-from ppkt_zoo.rooms.shapes import Piece, Vector, turn_x, turn_y, turn_z
+from ppkt_zoo.rooms.shapes import CORNERS, Piece, Vector, turn_x, turn_y, turn_z
 
 
 def chair(rng: np.random.Generator, palette: Palette) -> Piece:
@@ -97,15 +97,14 @@ def shell_chair(rng: np.random.Generator, palette: Palette) -> Piece:
             piece.box(
                 plastic, (side * width / 2, 0, seat + 0.06), (0.025, depth * 0.8, 0.12), turn_y(side * 0.35), 0.012
             )
-    for sx in (-1, 1):
-        for sy in (-1, 1):
-            piece.rod(
-                legs,
-                (sx * (width / 2 - 0.01), sy * (depth / 2 + 0.01), 0),
-                (sx * 0.13, sy * 0.12, seat - 0.01),
-                0.012,
-                0.017,
-            )
+    for sx, sy in CORNERS:
+        piece.rod(
+            legs,
+            (sx * (width / 2 - 0.01), sy * (depth / 2 + 0.01), 0),
+            (sx * 0.13, sy * 0.12, seat - 0.01),
+            0.012,
+            0.017,
+        )
     return piece
 
 

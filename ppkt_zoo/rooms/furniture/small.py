@@ -2,8 +2,13 @@
 
 import numpy as np
 
-from ppkt_zoo.rooms.materials import Material, Palette, Texture, shade
+from ppkt_zoo.rooms.materials import Color, Material, Palette, Texture, pick_one, shade
 from ppkt_zoo.rooms.shapes import Piece, aim, turn_x, turn_z
+
+_BOTTLES: tuple[Color, ...] = (
+    (0.08, 0.22, 0.10), (0.30, 0.16, 0.06), (0.62, 0.72, 0.74), (0.75, 0.76, 0.72), (0.12, 0.30, 0.55),
+    (0.80, 0.2, 0.15),
+)  # fmt: skip
 
 
 def screen(rng: np.random.Generator, palette: Palette, large: bool) -> Piece:
@@ -193,14 +198,7 @@ def bottle(rng: np.random.Generator, palette: Palette) -> Piece:
     """A bottle: body, shoulder, neck, cap, label."""
     piece = Piece("bottle")
     high, radius = rng.uniform(0.2, 0.34), rng.uniform(0.03, 0.045)
-    color = (
-        (0.08, 0.22, 0.10),
-        (0.30, 0.16, 0.06),
-        (0.62, 0.72, 0.74),
-        (0.75, 0.76, 0.72),
-        (0.12, 0.30, 0.55),
-        (0.80, 0.2, 0.15),
-    )[int(rng.integers(6))]
+    color = pick_one(rng, _BOTTLES)
     glass = Material(Texture.PLAIN, color, shade(color, 0.85), 0.2, 0.7, 90)
     body, neck = high * rng.uniform(0.55, 0.66), radius * 0.36
     piece.cylinder(glass, (0, 0, body / 2), radius, body)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ppkt_zoo.rooms.materials import Material, Palette, Texture, shade
-from ppkt_zoo.rooms.shapes import Piece, Top, turn_x, turn_y
+from ppkt_zoo.rooms.shapes import CORNERS, Piece, Top, turn_x, turn_y
 
 
 def bed(rng: np.random.Generator, palette: Palette) -> Piece:
@@ -15,9 +15,8 @@ def bed(rng: np.random.Generator, palette: Palette) -> Piece:
     frame = palette.wood2 if rng.random() < 0.6 else palette.fabric
     y = length / 2
     piece.box(frame, (0, 0, frame_high - 0.09), (width, length, 0.18), rounding=0.01)
-    for sx in (-1, 1):
-        for sy in (-1, 1):
-            piece.box(frame, (sx * (width / 2 - 0.05), sy * (y - 0.05), frame_high / 2), (0.06, 0.06, frame_high))
+    for sx, sy in CORNERS:
+        piece.box(frame, (sx * (width / 2 - 0.05), sy * (y - 0.05), frame_high / 2), (0.06, 0.06, frame_high))
     white = Material(Texture.FABRIC, (0.86, 0.85, 0.83), (0.78, 0.77, 0.75), 1.0, 0.0)
     piece.box(
         white, (0, 0.02, frame_high + mattress / 2 - 0.02), (width - 0.05, length - 0.06, mattress), rounding=0.06
@@ -62,11 +61,8 @@ def cabinet(rng: np.random.Generator, palette: Palette, kind: str | None = None)
     foot = rng.uniform(0.03, 0.14)
     piece.box(body, (0, -0.01, (high + foot) / 2), (width, depth - 0.02, high - foot), rounding=0.005)
     if foot > 0.09:
-        for sx in (-1, 1):
-            for sy in (-1, 1):
-                piece.cone(
-                    palette.wood, (sx * (width / 2 - 0.05), sy * (depth / 2 - 0.06), foot / 2), 0.015, 0.022, foot
-                )
+        for sx, sy in CORNERS:
+            piece.cone(palette.wood, (sx * (width / 2 - 0.05), sy * (depth / 2 - 0.06), foot / 2), 0.015, 0.022, foot)
     else:
         piece.box(palette.black, (0, -0.03, foot / 2), (width - 0.04, depth - 0.08, foot))
     handle = palette.metal

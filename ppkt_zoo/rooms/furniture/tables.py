@@ -3,7 +3,7 @@
 import numpy as np
 
 from ppkt_zoo.rooms.materials import Palette
-from ppkt_zoo.rooms.shapes import Piece
+from ppkt_zoo.rooms.shapes import CORNERS, Piece
 
 
 def dining_table(rng: np.random.Generator, palette: Palette) -> Piece:
@@ -41,16 +41,13 @@ def _legs(rng: np.random.Generator, piece: Piece, palette: Palette, width: float
     thick = rng.uniform(0.045, 0.08) if material is palette.wood else rng.uniform(0.03, 0.05)
     inset = rng.uniform(0.02, 0.1)
     x, y = width / 2 - thick / 2 - inset, depth / 2 - thick / 2 - inset
-    for sx in (-1, 1):
-        for sy in (-1, 1):
-            if kind == 0:
-                piece.box(material, (sx * x, sy * y, high / 2), (thick, thick, high))
-            elif kind == 1:
-                piece.rod(
-                    material, (sx * (x + 0.02), sy * (y + 0.02), 0), (sx * x, sy * y, high), thick * 0.3, thick * 0.5
-                )
-            else:
-                piece.rod(material, (sx * x, sy * y, 0), (sx * x, sy * y, high), thick * 0.5)
+    for sx, sy in CORNERS:
+        if kind == 0:
+            piece.box(material, (sx * x, sy * y, high / 2), (thick, thick, high))
+        elif kind == 1:
+            piece.rod(material, (sx * (x + 0.02), sy * (y + 0.02), 0), (sx * x, sy * y, high), thick * 0.3, thick * 0.5)
+        else:
+            piece.rod(material, (sx * x, sy * y, 0), (sx * x, sy * y, high), thick * 0.5)
     if kind == 0 or rng.random() < 0.5:
         for sy in (-1, 1):
             piece.box(material, (0, sy * y, high - 0.04), (2 * x, 0.022, 0.08))
@@ -75,9 +72,8 @@ def coffee_table(rng: np.random.Generator, palette: Palette) -> Piece:
     board = palette.wood if rng.random() < 0.7 else palette.lacquer
     piece.box(board, (0, 0, high - 0.02), (width, depth, 0.04), rounding=0.006)
     leg = rng.uniform(0.04, 0.07)
-    for sx in (-1, 1):
-        for sy in (-1, 1):
-            piece.box(board, (sx * (width / 2 - leg), sy * (depth / 2 - leg), high / 2 - 0.02), (leg, leg, high - 0.04))
+    for sx, sy in CORNERS:
+        piece.box(board, (sx * (width / 2 - leg), sy * (depth / 2 - leg), high / 2 - 0.02), (leg, leg, high - 0.04))
     if rng.random() < 0.5:
         piece.box(board, (0, 0, 0.14), (width - 2 * leg, depth - 2 * leg, 0.02))
         piece.top(0, 0, 0.15, width - 0.3, depth - 0.25, high - 0.22)

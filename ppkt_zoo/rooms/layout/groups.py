@@ -1,12 +1,15 @@
-"""Pieces that belong together: a sofa before a television, chairs around a table, a desk with its chair."""
+"""Pieces that belong together, such as chairs around a table, and pieces that stand by themselves."""
+
+from collections.abc import Callable
 
 import numpy as np
 
-from ppkt_zoo.rooms.furniture import seating, small, storage, tables
-from ppkt_zoo.rooms.layout.floor import Spot
-from ppkt_zoo.rooms.layout.planner import Planner
-from ppkt_zoo.rooms.materials import Material, Texture
+from ppkt_zoo.rooms.furniture import bath, seating, small, storage, tables
+from ppkt_zoo.rooms.layout.planner import Planner, Spot
+from ppkt_zoo.rooms.materials import Material, Palette, Texture
 from ppkt_zoo.rooms.shapes import Piece, turn_z
+
+Build = Callable[[np.random.Generator, Palette], Piece]
 
 
 def place_television(planner: Planner, sofa: bool = True) -> Spot | None:
@@ -88,7 +91,7 @@ def place_dining_group(planner: Planner) -> None:
         own = rng.normal(0, 0.15)
         position = spot.position + turn_z(spot.heading) @ np.array([x, y, 0.0])
         heading = spot.heading + turn + own
-        planner.put(seat, planner.floor.beside(seat, position, heading, spot))
+        planner.put(seat, planner.floor.near(seat, position, heading, 0.02, spot))
 
 
 def _set_table(planner: Planner, table: Piece, spot: Spot, places: list[tuple[float, float, float]]) -> None:
@@ -157,4 +160,61 @@ def place_workplace(planner: Planner) -> None:
         [rng.uniform(-0.15, 0.15), desk.footprint()[1] / 2 + rng.uniform(0.1, 0.45), 0.0]
     )
     position, heading = spot.position + ahead, spot.heading + np.pi + rng.normal(0, 0.45)
-    planner.put(chair, floor.beside(chair, position, heading, spot))
+    planner.put(chair, floor.near(chair, position, heading, 0.02, spot))
+
+
+def _at_wall(
+    build: Build, front: float, gap: float = 0.02, corner: float = 0.0, things: float = 0.0
+) -> Callable[[Planner], None]:
+    """What puts a piece against a wall, a share ``corner`` of them into a corner, or leaves it out where none fits."""
+
+    def place(planner: Planner) -> None:
+        piece = build(planner.rng, planner.palette)
+        cornered = corner == 1 or (corner > 0 and planner.rng.random() < corner)
+        planner.put(piece, planner.floor.against(piece, front, gap, corner=cornered), things)
+
+    return place
+
+
+def _stool(planner: Planner) -> None:
+    piece = seating.stool(planner.rng, planner.palette)
+    planner.put(piece, planner.floor.anywhere(piece, 0.1))
+
+
+def _loose_chair(planner: Planner) -> None:
+    rng = planner.rng
+    piece = seating.chair(rng, planner.palette) if rng.random() < 0.6 else seating.shell_chair(rng, planner.palette)
+    planner.put(
+        piece, planner.floor.anywhere(piece, 0.15) if rng.random() < 0.6 else planner.floor.against(piece, 0.2, 0.05)
+    )
+
+
+def _boxes(rng: np.random.Generator, palette: Palette) -> Piece:
+    piece = Piece("clutter")
+    size = rng.uniform(0.3, 0.5, 3)
+    brown = Material(Texture.LABEL, (0.62, 0.47, 0.31), (0.48, 0.36, 0.24), 0.2, 0.02)
+    piece.box(brown, (0, 0, size[2] / 2), size)
+    if rng.random() < 0.5:
+        piece.box(
+            brown, (0.02, 0, size[2] + 0.14), size * np.array([0.8, 0.8, 0]) + np.array([0, 0, 0.28]), turn_z(0.2)
+        )
+    return piece
+
+
+def _sideboard(rng: np.random.Generator, palette: Palette) -> Piece:
+    return storage.cabinet(rng, palette, "sideboard" if rng.random() < 0.6 else None)
+
+
+SINGLES: dict[str, Callable[[Planner], None]] = {
+    "armchair": _at_wall(seating.armchair, 0.3, 0.1),
+    "bin": _at_wall(bath.waste_bin, 0.0, 0.04, corner=0.3),
+    "bookshelf": _at_wall(storage.bookshelf, 0.5),
+    "boxes": _at_wall(_boxes, 0.0),
+    "chest": _at_wall(lambda rng, palette: storage.cabinet(rng, palette, "chest"), 0.5, things=9.0),
+    "floor lamp": _at_wall(lambda rng, palette: small.lamp(rng, palette, floor=True), 0.0, 0.05, corner=1),
+    "loose chair": _loose_chair,
+    "plant": _at_wall(lambda rng, palette: small.plant(rng, palette, rng.uniform(0.6, 1.5)), 0.0, 0.05, corner=0.6),
+    "sideboard": _at_wall(_sideboard, 0.5, things=8.0),
+    "stool": _stool,
+}
+"""Pieces that stand by themselves: each is put where one fits, or left out."""

@@ -1,17 +1,153 @@
-"""The planner: puts pieces where they fit and small things on top of them."""
+"""Where pieces may stand, and the planner that puts them there and small things on top of them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ppkt_zoo.rooms.furniture import small
-from ppkt_zoo.rooms.layout.floor import Floor, Spot
 from ppkt_zoo.rooms.materials import Palette
 from ppkt_zoo.rooms.room import Assembly
 from ppkt_zoo.rooms.shapes import Piece, Vector, turn_z
 
 Circle = tuple[float, float, float]
 """Middle (x, y) and radius of what stands on a top, metres."""
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place for a piece.
+
+    Attributes:
+        position: (3,) of the piece's origin, metres.
+        heading: radians.
+        footprint: number of its footprint on the floor.
+        wall: 0 to 3 where it leans on one, else −1.
+    """
+
+    position: np.ndarray
+    heading: float
+    footprint: int
+    wall: int = -1
+
+
+# Wall w: the heading that turns a piece's back (−y) to it.
+_HEADINGS = (-np.pi / 2, np.pi / 2, 0.0, np.pi)
+
+
+class Floor:
+    """Keeps pieces from standing in each other."""
+
+    def __init__(self, width: float, depth: float, rng: np.random.Generator) -> None:
+        self.width, self.depth, self.rng = width, depth, rng
+        self._taken: list[np.ndarray] = []  # corners (4, 2) of each footprint
+        self._wall_taken: list[tuple[int, float, float, float, float]] = []
+
+    def wall_length(self, wall: int) -> float:
+        """Length of wall 0 (−x), 1 (+x), 2 (−y) or 3 (+y)."""
+        return self.depth if wall < 2 else self.width
+
+    def on_wall(self, wall: int, along: float, off: float = 0.0) -> tuple[np.ndarray, float]:
+        """Position and heading at a place along a wall, ``off`` metres into the room."""
+        x, y = self.width / 2 - off, self.depth / 2 - off
+        places = ((-x, along), (x, along), (along, -y), (along, y))
+        return np.array([*places[wall], 0.0]), _HEADINGS[wall]
+
+    def against(
+        self,
+        piece: Piece,
+        front: float = 0.5,
+        gap: float = 0.02,
+        walls: tuple[int, ...] = (0, 1, 2, 3),
+        tries: int = 40,
+        corner: bool = False,
+    ) -> Spot | None:
+        """Stand a piece with its back to a wall, ``front`` metres free before it; None where there is no room."""
+        width, depth = piece.footprint()
+        # A low piece may stand under a window and hide a little of it.
+        tall = float(piece.bounds()[1][2])
+        tall = tall - 0.25 if tall < 1.25 else tall
+        for _ in range(tries):
+            wall = int(self.rng.choice(walls))
+            room = self.wall_length(wall) / 2 - width / 2 - 0.04
+            if room <= 0:
+                continue
+            along = self.rng.uniform(-room, room)
+            if corner:
+                along = room * (1 if self.rng.random() < 0.5 else -1)
+            if not self.wall_free(wall, along, width, 0.0, tall):
+                continue
+            position, heading = self.on_wall(wall, along, depth / 2 + gap)
+            if self.free(position, heading, width + 0.04, depth, front):
+                footprint = self.take(position, heading, width, depth)
+                self.take_wall(wall, along, width, 0.0, tall)
+                return Spot(position, heading, footprint, wall)
+        return None
+
+    def near(
+        self, piece: Piece, position: np.ndarray, heading: float, margin: float = 0.03, host: Spot | None = None
+    ) -> Spot | None:
+        """Stand a piece exactly there if that is free; it may be pushed under a host, as a chair under a table."""
+        width, depth = piece.footprint()
+        ignored = -1 if host is None else host.footprint
+        if not self.free(position, heading, width + margin, depth + margin, ignore=ignored):
+            return None
+        return Spot(position, heading, self.take(position, heading, width, depth))
+
+    def anywhere(self, piece: Piece, margin: float = 0.3, tries: int = 30, heading: float | None = None) -> Spot | None:
+        """Stand a piece freely in the room."""
+        width, depth = piece.footprint()
+        for _ in range(tries):
+            turn = self.rng.choice(_HEADINGS) + self.rng.normal(0, 0.1) if heading is None else heading
+            x = self.rng.uniform(-0.5, 0.5) * max(self.width - width - 0.6, 0.1)
+            y = self.rng.uniform(-0.5, 0.5) * max(self.depth - depth - 0.6, 0.1)
+            position = np.array([x, y, 0.0])
+            if self.free(position, turn, width + 2 * margin, depth + 2 * margin):
+                return Spot(position, float(turn), self.take(position, float(turn), width, depth))
+        return None
+
+    def free(
+        self, position: np.ndarray, heading: float, width: float, depth: float, front: float = 0.0, ignore: int = -1
+    ) -> bool:
+        """Whether a footprint (with free space before it) is inside the room and touches no other but ``ignore``."""
+        corners = _corners(position, heading, width, depth, front)
+        body = _corners(position, heading, width - 0.03, depth - 0.03, 0.0)
+        if (np.abs(body[:, 0]) > self.width / 2).any() or (np.abs(body[:, 1]) > self.depth / 2).any():
+            return False
+        return not any(_overlap(corners, other) for number, other in enumerate(self._taken) if number != ignore)
+
+    def take(self, position: np.ndarray, heading: float, width: float, depth: float) -> int:
+        """Mark a footprint as taken; its number."""
+        self._taken.append(_corners(position, heading, width, depth, 0.0))
+        return len(self._taken) - 1
+
+    def wall_free(self, wall: int, along: float, width: float, low: float, high: float) -> bool:
+        """Whether nothing hangs or leans there yet."""
+        for other, middle, wide, bottom, up in self._wall_taken:
+            if other == wall and abs(middle - along) < (wide + width) / 2 and low < up and high > bottom:
+                return False
+        return True
+
+    def take_wall(self, wall: int, along: float, width: float, low: float, high: float) -> None:
+        """Mark a stretch of a wall, between two heights, as taken."""
+        self._wall_taken.append((wall, along, width, low, high))
+
+
+def _corners(position: np.ndarray, heading: float, width: float, depth: float, front: float) -> np.ndarray:
+    c, s = np.cos(heading), np.sin(heading)
+    x, y, ahead = width / 2, depth / 2, depth / 2 + front
+    own = np.array([[-x, -y], [x, -y], [x, ahead], [-x, ahead]])
+    return own @ np.array([[c, s], [-s, c]]) + position[:2]
+
+
+def _overlap(first: np.ndarray, second: np.ndarray) -> bool:
+    """Separating axes of two rectangles."""
+    for shape in (first, second):
+        for edge in (shape[1] - shape[0], shape[3] - shape[0]):
+            one, two = first @ edge, second @ edge
+            if one.max() <= two.min() + 1e-9 or two.max() <= one.min() + 1e-9:
+                return False
+    return True
 
 
 class Planner:
@@ -22,11 +158,6 @@ class Planner:
         self.floor = Floor(extent[0], extent[1], rng)
         self.assembly = Assembly(extent, palette)
         self.windows: list[tuple[np.ndarray, np.ndarray, float]] = []
-
-    @property
-    def lamp_place(self) -> np.ndarray:
-        """Where the ceiling lamp hangs, on the floor."""
-        return np.zeros(3)
 
     def put(self, piece: Piece, spot: Spot | None, things: float = 0.0, lift: float = 0.0) -> bool:
         """Add a piece where a spot was found; ``things`` is how many small things a square metre of it carries."""

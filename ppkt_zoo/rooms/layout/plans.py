@@ -1,29 +1,63 @@
-"""What stands in a living room, a bedroom, an office, a kitchen and a bathroom."""
+"""make_room: a seed becomes a living room, bedroom, office, kitchen or bathroom, with all that stands in it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
+import torch
 
 from ppkt_zoo.rooms.furniture import bath, seating, small, storage
-from ppkt_zoo.rooms.layout.bathroom import furnish_bathroom
-from ppkt_zoo.rooms.layout.groups import place_dining_group, place_sofa, place_television, place_workplace
-from ppkt_zoo.rooms.layout.planner import Planner
-from ppkt_zoo.rooms.layout.singles import (
-    place_armchair,
-    place_bin,
-    place_bookshelf,
-    place_boxes,
-    place_chest,
-    place_floor_lamp,
-    place_loose_chair,
-    place_plant,
-    place_sideboard,
-    place_stool,
+from ppkt_zoo.rooms.layout.groups import (
+    SINGLES,
+    place_dining_group,
+    place_sofa,
+    place_television,
+    place_workplace,
 )
+from ppkt_zoo.rooms.layout.planner import Planner
 from ppkt_zoo.rooms.layout.walls import add_door, add_pictures, add_skirting, add_windows
-from ppkt_zoo.rooms.shapes import turn_z
+from ppkt_zoo.rooms.materials import Material, Palette
+from ppkt_zoo.rooms.room import Light, Room
+from ppkt_zoo.rooms.shapes import Piece, turn_z
 
-KINDS: tuple[str, ...] = ("living", "kitchen", "office", "bedroom", "bath")
+_SIZES = {"living": (4.2, 6.5), "kitchen": (3.4, 5.2), "office": (3.4, 5.8), "bedroom": (3.4, 4.8), "bath": (2.3, 3.6)}
+KINDS = tuple(_SIZES)
+
+
+def make_room(seed: int, device: torch.device | str = "cpu") -> Room:
+    """Make a furnished room.
+
+    Args:
+        seed: the same seed gives the same room.
+        device: where its tensors lie and its frames are rendered.
+    """
+    rng = np.random.default_rng([seed, 20261123])
+    kind = KINDS[int(rng.choice(len(KINDS), p=[0.34, 0.2, 0.21, 0.13, 0.12]))]
+    low, high = _SIZES[kind]
+    extent = (float(rng.uniform(low, high)), float(rng.uniform(low, high) * 0.92), float(rng.uniform(2.4, 2.9)))
+    palette = Palette(rng)
+    if kind == "bath":
+        palette.tile()
+    planner = Planner(extent, palette, rng)
+    furnish(planner, kind)
+    lights, ambient = _lights(rng, planner)
+    solids = planner.assembly.solids(rng).to(device)
+    return Room(seed, kind, extent, solids, planner.assembly.objects, lights, ambient)
+
+
+def _lights(rng: np.random.Generator, planner: Planner) -> tuple[list[Light], np.ndarray]:
+    warm = np.array([1.0, rng.uniform(0.82, 0.97), rng.uniform(0.62, 0.92)])
+    cool = np.array([rng.uniform(0.86, 1.0), 0.96, 1.0])
+    daylight = sum(power for _, _, power in planner.windows)
+    lamp = rng.uniform(0.25, 0.9) if daylight > 1.0 else rng.uniform(0.8, 1.4)
+    place = np.array([0, 0, planner.extent[2] - 0.12])
+    lights = [Light(place, warm * lamp * 2.6, np.array([0.0, 0.0, -1.0]), False)]
+    strongest = max(planner.windows, key=lambda item: item[2], default=None)
+    if strongest is not None and strongest[2] > 0.3:
+        middle, inward, _ = strongest
+        power = min(daylight, 4.0)
+        lights.append(Light(middle - inward * 0.1, cool * power * 1.5, inward, True))
+    ambient = warm * lamp * 0.22 + cool * min(daylight, 4.0) * 0.07 + 0.05
+    return lights, ambient
 
 
 def furnish(planner: Planner, kind: str) -> None:
@@ -38,7 +72,7 @@ def furnish(planner: Planner, kind: str) -> None:
     add_pictures(planner)
     add_skirting(planner)
     lamp = small.ceiling_lamp(planner.rng, planner.palette, planner.extent[2])
-    planner.assembly.add(lamp, planner.lamp_place, 0.0)
+    planner.assembly.add(lamp, np.zeros(3), 0.0)
 
 
 def _living(planner: Planner) -> None:
@@ -54,9 +88,7 @@ def _living(planner: Planner) -> None:
         chair = seating.armchair(rng, palette)
         if not planner.put(chair, floor.against(chair, 0.4, 0.1, corner=True)):
             planner.put(chair, floor.anywhere(chair, 0.2))
-    _fill(
-        planner, (place_sideboard, place_plant, place_floor_lamp, place_plant, place_stool, place_bookshelf, place_bin)
-    )
+    _fill(planner, "sideboard", "plant", "floor lamp", "plant", "stool", "bookshelf", "bin")
 
 
 def _kitchen(planner: Planner) -> None:
@@ -76,9 +108,7 @@ def _kitchen(planner: Planner) -> None:
     place_dining_group(planner)
     if rng.random() < 0.4:
         place_dining_group(planner)
-    _fill(
-        planner, (place_sideboard, place_stool, place_plant, place_stool, place_bookshelf, place_loose_chair, place_bin)
-    )
+    _fill(planner, "sideboard", "stool", "plant", "stool", "bookshelf", "loose chair", "bin")
 
 
 def _office(planner: Planner) -> None:
@@ -89,19 +119,7 @@ def _office(planner: Planner) -> None:
         place_dining_group(planner)
     if rng.random() < 0.35:
         place_sofa(planner)
-    _fill(
-        planner,
-        (
-            place_bookshelf,
-            place_sideboard,
-            place_plant,
-            place_bookshelf,
-            place_loose_chair,
-            place_plant,
-            place_boxes,
-            place_bin,
-        ),
-    )
+    _fill(planner, "bookshelf", "sideboard", "plant", "bookshelf", "loose chair", "plant", "boxes", "bin")
 
 
 def _bedroom(planner: Planner) -> None:
@@ -123,12 +141,101 @@ def _bedroom(planner: Planner) -> None:
         place_workplace(planner)
     if rng.random() < 0.4:
         place_television(planner, sofa=False)
-    _fill(
-        planner, (place_chest, place_armchair, place_bookshelf, place_plant, place_loose_chair, place_stool, place_bin)
-    )
+    _fill(planner, "chest", "armchair", "bookshelf", "plant", "loose chair", "stool", "bin")
 
 
-def _fill(planner: Planner, options: Sequence[Callable[[Planner], None]]) -> None:
-    for option in options:
+def _fill(planner: Planner, *names: str) -> None:
+    for name in names:
         if planner.rng.random() < 0.65:
-            option(planner)
+            SINGLES[name](planner)
+
+
+def furnish_bathroom(planner: Planner) -> None:
+    """Tub, toilet and wash place against the walls, then small things."""
+    rng = planner.rng
+    white = bath.ceramic(rng, planner.palette)
+    if rng.random() < 0.8:
+        _place_tub(planner, white)
+    if rng.random() < 0.92:
+        _place_toilet(planner, white)
+    for _ in range(1 + int(rng.random() < 0.2)):
+        _place_wash_place(planner, white)
+    if rng.random() < 0.7:
+        _hang(planner, bath.towels(rng, planner.palette), rng.uniform(1.1, 1.4))
+    for name, chance in (("bin", 0.7), ("chest", 0.35), ("stool", 0.4), ("plant", 0.3)):
+        if rng.random() < chance:
+            SINGLES[name](planner)
+
+
+def _place_tub(planner: Planner, white: Material) -> None:
+    rng, floor = planner.rng, planner.floor
+    tub = bath.bathtub(rng, planner.palette, white)
+    spot = floor.against(tub, 0.35, 0.01, corner=rng.random() < 0.8) or floor.against(tub, 0.25, 0.01)
+    if not planner.put(tub, spot) or spot is None:
+        return
+    width, depth = tub.footprint()
+    if rng.random() < 0.6:
+        front = np.array([0.0, depth / 2 - 0.02, 0.0])
+        planner.on_top(bath.shower_curtain(rng, planner.palette, width - 0.04), spot.position, spot.heading, front)
+    if rng.random() < 0.6:
+        rim = Piece("clutter")
+        rim.box(planner.palette.accent(0.3), (0, 0, 0.08), (0.06, 0.045, 0.16), rounding=0.015)
+        corner = (width / 2 - 0.1, -depth / 2 + 0.06, tub.bounds()[1][2] - 0.09)
+        planner.on_top(rim, spot.position, spot.heading, (corner[0] * (1 if rng.random() < 0.5 else -1), *corner[1:]))
+
+
+def _place_toilet(planner: Planner, white: Material) -> None:
+    rng, floor = planner.rng, planner.floor
+    piece = bath.toilet(rng, planner.palette, white)
+    spot = floor.against(piece, 0.45, 0.0) or floor.against(piece, 0.2, 0.0)
+    if not planner.put(piece, spot) or spot is None:
+        return
+    if rng.random() < 0.6:
+        side = 0.42 if rng.random() < 0.5 else -0.42
+        aside = spot.position + turn_z(spot.heading) @ np.array([side, -piece.footprint()[1] / 2 + 0.01, 0.66])
+        if (np.abs(aside[:2]) < np.array(planner.extent[:2]) / 2 + 0.05).all():
+            planner.assembly.add(bath.paper_roll(rng, planner.palette), aside, spot.heading)
+
+
+def _place_wash_place(planner: Planner, white: Material) -> None:
+    rng, palette, floor = planner.rng, planner.palette, planner.floor
+    width, depth, high = rng.uniform(0.45, 0.75), rng.uniform(0.38, 0.48), rng.uniform(0.66, 0.74)
+    stand = rng.random() < 0.6
+    if stand:
+        body = bath.wash_stand(rng, palette, width, depth, high)
+    else:
+        body = bath.basin(rng, palette, white, width, depth)
+        body.lift(high)
+        body.cone(white, (0, -0.02, high / 2), rng.uniform(0.08, 0.1), rng.uniform(0.09, 0.13), high, squash=0.85)
+    spot = floor.against(body, 0.45, 0.0) or floor.against(body, 0.25, 0.0)
+    if not planner.put(body, spot) or spot is None:
+        return
+    if stand:
+        basin = bath.basin(rng, palette, white, width * rng.uniform(0.75, 1.0), depth * rng.uniform(0.85, 1.0))
+        planner.on_top(basin, spot.position, spot.heading, (0, 0, high))
+    if rng.random() < 0.75:
+        back = floor.on_wall(spot.wall, 0.0)[0]
+        along = spot.position.copy()
+        axis = 0 if spot.wall < 2 else 1
+        along[axis] = back[axis]
+        glass = bath.mirror(rng, palette)
+        reach = glass.footprint()[0] / 2
+        limit = floor.wall_length(spot.wall) / 2 - reach
+        place, middle = float(along[1 - axis]), min(planner.extent[2] - 0.6, high + 0.85)
+        if abs(place) < limit and floor.wall_free(spot.wall, place, 2 * reach, middle - 0.45, middle + 0.45):
+            planner.assembly.add(glass, along + np.array([0, 0, middle]), spot.heading)
+            floor.take_wall(spot.wall, place, 2 * reach, middle - 0.45, middle + 0.45)
+
+
+def _hang(planner: Planner, piece: Piece, high: float) -> None:
+    floor = planner.floor
+    width = piece.footprint()[0]
+    for _ in range(12):
+        wall = int(planner.rng.integers(4))
+        room = floor.wall_length(wall) / 2 - width / 2 - 0.1
+        along = planner.rng.uniform(-room, room)
+        if floor.wall_free(wall, along, width + 0.06, high - 0.7, high + 0.1):
+            position, heading = floor.on_wall(wall, along)
+            planner.assembly.add(piece, position + np.array([0, 0, high]), heading)
+            floor.take_wall(wall, along, width + 0.06, high - 0.7, high + 0.1)
+            return

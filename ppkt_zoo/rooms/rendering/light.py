@@ -7,8 +7,7 @@ from torch.nn import functional
 
 from ppkt_zoo.rooms.camera import look_at
 from ppkt_zoo.rooms.rendering.raycast import cast
-from ppkt_zoo.rooms.rendering.solids import SHELL, Solids
-from ppkt_zoo.rooms.room import Light, Room
+from ppkt_zoo.rooms.room import SHELL, Light, Room, Solids
 from ppkt_zoo.rooms.shapes import Shape
 
 _MAP = 320

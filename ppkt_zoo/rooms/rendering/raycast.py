@@ -5,13 +5,15 @@ Every solid is tested only against the pixels of the rectangle that its bounds c
 number of solids, and a GPU is used as well as a CPU. The ray's parameter is the depth along the optical axis.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ppkt_zoo.rooms.rendering.solids import SHELL, Solids
 from ppkt_zoo.rooms.rendering.vectors import dot, largest, length, pick, smallest, turn_back, unit
+from ppkt_zoo.rooms.room import SHELL, Solids
 from ppkt_zoo.rooms.shapes import Shape
 
 NEAR = 0.05
@@ -256,3 +258,19 @@ def normals(solids: Solids, hits: Hits, place: Tensor) -> Tensor:
         flat = (point[0] * point[0] + point[1] * point[1] < (radius * 0.999) ** 2) & (point[2].abs() > 0.999)
         normal[:, rows] = torch.where(flat, cap, side)
     return unit(turn_back(pick(solids.axes.permute(1, 2, 0), solid), normal))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run torch on one CPU thread, then as before.
+
+    A frame has to be the same wherever it is rendered, but torch cuts arrays into one piece a thread, and the
+    last elements of a piece may be rounded otherwise. Several frames at once, each on one thread, are also
+    faster than one frame on several threads.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
