@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ppkt_zoo.engine.thread_policy import let_threads_sleep
 from ppkt_zoo.errors import PPKTZooError
-from ppkt_zoo.files.lazy import lazy_names
+from ppkt_zoo.files.optional import lazy_names
 from ppkt_zoo.moved import find_moved_modules
 
 if TYPE_CHECKING:

@@ -58,17 +58,19 @@ _MODULES = {
     ),
     ("sparse", "sparse"): "grid:tensor keys:kernel_map",
     ("transfer", "transfer"): (
-        "retrieval:metrics distillation:losses model:objective batch:objective crd:baselines regression:baselines "
-        "point_contrast:ppkt"
+        "retrieval:losses distillation:losses model:objective batch:objective crd:baselines regression:baselines "
+        "point_contrast:ppkt metrics:losses"
     ),
     ("downstream", "evaluation"): "metrics intervals:statistics probes clusters similarity teacher_classes",
-    ("downstream", "downstream"): "scene_draw:sampler start:trainer fitting:trainer report:export",
+    ("downstream", "downstream"): "scene_draw:sampler start:trainer fitting:trainer report:model_folder",
     ("downstream.segmentation", "downstream.segmentation"): "batches:dataset start:trainer fit:trainer head:folder",
     ("downstream.detection", "downstream.detection"): (
         "batches:dataset start:trainer fit:trainer coding:targets losses:loss inference:predict votenet:model "
-        "decode:predict head:folder"
+        "decode:predict head:folder augment:recipe"
     ),
-    ("backbones", "backbones"): "modes:norm sync_norm:norm voxel:base point_kernels:point_layers uncompiled:shortcuts",
+    ("backbones", "backbones"): (
+        "modes:norm sync_norm:norm voxel:base point_kernels:point_layers uncompiled:shortcuts twins:norm"
+    ),
     ("zoo", "files"): "validation",
     ("zoo", "zoo"): "stock:local_cache beside:placing outline:network entry_points:registry",
     ("view", "visualization"): (
@@ -76,10 +78,11 @@ _MODULES = {
         "camera_map:frame_sheet frame_sheet plotting:plots curves:plots tsne:plots thinning:point_spacing"
     ),
     ("data.rooms", "rooms"): (
-        "room shapes materials camera walk cloud:scenes scenes source bench classes version files:source solids:room"
+        "room shapes materials camera walk cloud:scenes scenes source bench:scenes classes:room version:room "
+        "files:source solids:room"
     ),
     ("data.rooms", "rooms.layout"): (
-        "make:plans plans planner groups singles:groups walls bathroom:plans layout:planner"
+        "make:plans plans planner groups singles:groups walls:planner bathroom:plans layout:planner"
     ),
     ("data.rooms", "rooms.rendering"): (
         "render:frame raycast light textures noise:textures edges:frame sensor:frame vectors threads:raycast"

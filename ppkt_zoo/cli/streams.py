@@ -15,8 +15,6 @@ from rich.text import Text
 
 from ppkt_zoo.files.text import SafeConsole, printable, unbroken
 
-__all__ = ["finish", "new_console", "prepare_streams", "say", "stop_on_terminate", "talk_console", "tell_written"]
-
 # Where output does not go to a terminal, a row of a table is a line, however long: `ppkt-zoo list | grep`.
 _FILE_WIDTH = 10_000
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppkt_zoo.data.frames import FrameSource, RGBDFrame
-from ppkt_zoo.data.left_out import check_enough
 from ppkt_zoo.data.readers.images import SAY_SCALE
+from ppkt_zoo.data.statistics import check_enough
 from ppkt_zoo.errors import FrameError, InputError
 
 Rows = NDArray[np.int64]

@@ -1,7 +1,7 @@
 """What is in a source of frames, in numbers: sizes, depths, holes, poses, and what could not be read."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,32 @@ from ppkt_zoo.errors import FrameError
 # Depths are counted in centimetres up to here.
 _FARTHEST = 200.0
 _BINS_A_METRE = 100
+
+
+def tell_left_out(reasons: Sequence[str], looked_at: int, most: int = 1) -> str:
+    """Such as "2 of 8 frames left out: frame f3: pose has NaN (tracking was lost); and 1 more"; "" where none was."""
+    if not reasons:
+        return ""
+    shown = "; ".join(reasons[:most])
+    rest = len(reasons) - most
+    more = f"; and {rest} more" if rest > 0 else ""
+    return f"{len(reasons)} of {looked_at} {'frame' if looked_at == 1 else 'frames'} left out: {shown}{more}"
+
+
+def check_enough(reasons: Sequence[str], looked_at: int, name: str) -> None:
+    """Refuse a source of which too much cannot be used.
+
+    Args:
+        reasons: what is wrong with each frame that was left out.
+        looked_at: how many frames were asked for.
+        name: of the source.
+
+    Raises:
+        FrameError: more than half of them, or all, are left out; the message gives the first reason.
+    """
+    if reasons and 2 * len(reasons) > looked_at:
+        part = "none" if len(reasons) == looked_at else f"only {looked_at - len(reasons)}"
+        raise FrameError(f"{name}: {part} of {looked_at} frames can be used, the first of the others: {reasons[0]}")
 
 
 @dataclass

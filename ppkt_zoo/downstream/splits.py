@@ -24,7 +24,7 @@ from ppkt_zoo.downstream.recipe import (
     ScanNetData,
 )
 from ppkt_zoo.errors import InputError, RecipeError
-from ppkt_zoo.rooms.bench import rooms_bench
+from ppkt_zoo.rooms.scenes import rooms_bench
 
 # Which scenes a part of a data set holds must not change with a run's own seed: runs are compared on equal data.
 _FRACTION_SEED = 20_104

@@ -6,7 +6,7 @@ from types import TracebackType
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from ppkt_zoo.files.terminal import SafeConsole
+from ppkt_zoo.files.text import SafeConsole
 
 # Weight of the newest step in the figures shown, so that they can be read.
 _NEWEST = 0.05

@@ -1,11 +1,16 @@
-"""Text from strangers made harmless for terminals, cards and messages."""
+"""Text from strangers made harmless for terminals, cards and messages; and a console on which text is text."""
 
 import re
+from collections.abc import Iterable
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 from ppkt_zoo.errors import printable
 
-__all__ = ["inline", "json_escaped", "one_line", "printable", "unbroken", "without_secrets"]
+__all__ = ["SafeConsole", "inline", "json_escaped", "one_line", "printable", "unbroken", "without_secrets"]
 
 # What is markup anywhere in a line of Markdown; at its beginning; and an entity, which hides a character.
 _MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<=\])\(|(?<![^\W_])_|_(?![^\W_])")
@@ -57,3 +62,19 @@ def without_secrets(text: str) -> str:
         return urlunsplit((parts.scheme, host, parts.path, "…" if parts.query else "", ""))
 
     return _URL.sub(mend, text)
+
+
+class SafeConsole(Console):
+    """Writes control characters out (``\\x1b``) in whatever is shown: lines, tables, spinners, bars.
+
+    Colours and links come from styles that the code gives, never from brackets in a text.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"markup": False, "emoji": False, "highlight": False, **options})
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """As ``Console.render``; its own control codes, which move the cursor, are kept."""
+        for segment in super().render(renderable, options):
+            text = segment.text if segment.control else printable(segment.text)
+            yield segment if text == segment.text else Segment(text, segment.style)

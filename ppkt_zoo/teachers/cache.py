@@ -24,8 +24,8 @@ from torch import Tensor
 
 from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.errors import FrameError, TrainingError
-from ppkt_zoo.files.names import safe_name
 from ppkt_zoo.files.reading import open_regular
+from ppkt_zoo.files.targets import safe_name
 from ppkt_zoo.teachers.cache_state import CacheState, read_state, write_state
 from ppkt_zoo.teachers.teacher import Teacher, image_tensor
 

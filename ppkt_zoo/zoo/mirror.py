@@ -23,8 +23,6 @@ from ppkt_zoo.files.reading import default_cache, usable_path
 from ppkt_zoo.files.text import SafeConsole
 from ppkt_zoo.zoo.names import HubName
 
-__all__ = ["MIRROR", "make_way", "mirror_address", "mirrored_file", "only_regular"]
-
 MIRROR = "PPKT_ZOO_MIRROR"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _CHUNK = 1 << 14  # what a cut loses at most

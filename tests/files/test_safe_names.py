@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ppkt_zoo.errors import FrameError
-from ppkt_zoo.files.names import below, safe_name
+from ppkt_zoo.files.targets import below, safe_name
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,7 @@ from rich.text import Text
 import ppkt_zoo
 from ppkt_zoo.cli.run.steps import Steps
 from ppkt_zoo.cli.streams import new_console, talk_console
-from ppkt_zoo.files.terminal import SafeConsole
-from ppkt_zoo.files.text import json_escaped, printable
+from ppkt_zoo.files.text import SafeConsole, json_escaped, printable
 
 EVIL = (
     "\x1b[31mX\x1b]8;;http://evil.example/\x1b\\L\x1b]8;;\x1b\\\x1b]0;T\x07\x9b31m\x9d0;q\x9c\rCR\u202eb\u200b"

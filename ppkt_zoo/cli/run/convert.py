@@ -68,20 +68,9 @@ def convert_minkowski(
 ) -> WeightFolder:
     """Write a Res16UNet that MinkowskiEngine saved as a weight folder, in single precision, with reference outputs.
 
-    Args:
-        file: ``.pth`` or safetensors; see :func:`ppkt_zoo.convert.minkowski.open_checkpoint`.
-        out: the folder.
-        architecture: ``sr_unet14``, ``sr_unet18``, ``sr_unet34`` or what the projects call them (``Res16UNet34C``), all
-            checked against the file; ``sr_unet`` takes whatever widths it has.
-        dialect: who saved it, see :func:`ppkt_zoo.convert.minkowski.convert_res16unet`.
-        voxel_size: metres, of its pretraining; a file does not tell.
-        tag: second half of the weight's name.
-        origin: where the file comes from, for the record.
-        licence: of the weights, as their authors give it.
-        channels: what the stem takes, in order; see ``InputSpec``.
-        color_range: what black and white were in its pretraining.
-        about: fields of the record, in place of what is known of the dialect.
-        overwrite: replace a weight folder that is there.
+    The arguments are those of ``ppkt-zoo convert minkowski``. ``architecture`` may also be what the projects call it
+    (``Res16UNet34C``); all but ``sr_unet``, which takes whatever widths there are, are checked against the file. The
+    fields of ``about`` stand in place of what is known of the dialect.
 
     Raises:
         WeightError: the file does not open, holds no such network, or the folder exists.

@@ -54,15 +54,7 @@ def publish_weight(
 ) -> Publication:
     """Verify a weight folder, upload it, download it again by its new commit, verify that, and list it.
 
-    Args:
-        folder: the weight folder.
-        repo: owner/name; made where it is missing.
-        private: of a repository that is made; one that is there already must be private then.
-        tag: of the commit; ``NAME-CREATED`` where not given.
-        message: of the commit.
-        picture: draw the features of the reference cloud, and show them on the card.
-        manifest: file that gets the entry; it may not exist yet.
-        dry_run: show everything, upload nothing.
+    The arguments are those of ``ppkt-zoo publish``; ``picture`` is drawn of the reference cloud's features.
 
     Raises:
         WeightError: the folder is damaged or its reference outputs differ, here or after the upload; or the Hub

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
@@ -11,11 +12,11 @@ from rich.text import Text
 from ppkt_zoo.files.text import SafeConsole, unbroken
 
 
+@dataclass
 class Step:
     """A step under way; ``text`` is what will be said of it once it is done."""
 
-    def __init__(self) -> None:
-        self.text = ""
+    text: str = ""
 
 
 class Steps:

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from ppkt_zoo.data.boxes import Boxes, gather
 from ppkt_zoo.data.frames import RGBDFrame, turned_hint
 from ppkt_zoo.data.gravity import Matrix, Up, check_up
+from ppkt_zoo.data.readers.box_files import Boxes, gather
 from ppkt_zoo.data.readers.cameras import Intrinsics, as_intrinsics, check_intrinsics, pinhole, read_numbers
 from ppkt_zoo.data.readers.images import check_depth_scale, read_color, read_depth
 from ppkt_zoo.data.readers.number_text import numbers_of, read_text

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from ppkt_zoo.errors import FrameError
 from ppkt_zoo.files.strict_json import read_json
 from ppkt_zoo.files.text import one_line
 
-__all__ = ["BOXES_SUFFIX", "NamedBoxes", "heading_fault", "hold_a_point", "read_boxes"]
+__all__ = ["BOXES_SUFFIX", "Boxes", "NamedBoxes", "gather", "heading_fault", "hold_a_point", "read_boxes"]
 
 BOXES_SUFFIX = ".boxes.json"
 
@@ -21,6 +22,36 @@ _CENTRE = ("centre", "center")
 _PASSED_OVER = ("score", "id", "name")
 _KEYS = ("class", *_CENTRE, "size", "heading", *_PASSED_OVER)
 _MOST_TURN = 1.1 * 2 * math.pi
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Labelled boxes of one frame or scan.
+
+    Attributes:
+        boxes: float64 (K, 7): centre, full size, heading in radians counter-clockwise about +z, from world x to
+            the box's own x (where the data set tells which way a thing faces, it is that way).
+        label: int16 (K,), index into the reader's ``box_classes``.
+        others: how many boxes of each other class were left out.
+    """
+
+    boxes: NDArray[np.float64]
+    label: NDArray[np.int16]
+    others: dict[str, int] = field(default_factory=dict)
+
+
+def gather(found: list[tuple[str, list[float]]], index: dict[str, int]) -> Boxes:
+    """Boxes of (class name, seven numbers); those whose class has no index are only counted."""
+    others: dict[str, int] = {}
+    for name, _ in found:
+        if name not in index:
+            others[name] = others.get(name, 0) + 1
+    kept = [(index[name], box) for name, box in found if name in index]
+    return Boxes(
+        boxes=np.array([box for _, box in kept], dtype=np.float64).reshape(-1, 7),
+        label=np.array([label for label, _ in kept], dtype=np.int16),
+        others=others,
+    )
 
 
 class NamedBoxes(NamedTuple):

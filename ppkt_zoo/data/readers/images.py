@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.data.readers.image_file import open_image, upright
-from ppkt_zoo.errors import FrameError
+from ppkt_zoo.errors import FrameError, InputError
 from ppkt_zoo.files.limits import memory_named
 from ppkt_zoo.files.reading import read_file
 
@@ -20,6 +21,11 @@ _PROBE = 4
 #: How a message asks for the unit of depth.
 SAY_SCALE = "give the depth_scale it has (depth_scale= in Python, --depth-scale in commands)"
 _COLOR_SUFFIXES = (".jpg", ".jpeg", ".png")
+_LOOKED_AT = 5
+# Metres that the median of depth lies between, of rooms and tables in front of depth cameras.
+_NEAR_MIDDLE, _FAR_MIDDLE = 0.25, 6.0
+# Every so many pixels are looked at.
+_EVERY = 4
 
 
 def read_color(path: Path) -> NDArray[np.uint8]:
@@ -165,3 +171,30 @@ def _read(path: Path, what: str) -> bytes:
     if not content:
         raise FrameError(f"{path}: this {what} is an empty file: copy it again")
     return content
+
+
+def doubt_of_units(source: FrameSource) -> str | None:
+    """What speaks against the units that a source's depth is read in; None where nothing does.
+
+    Frames that cannot be read are passed over: whoever asks for them is told.
+    """
+    middles = []
+    for index in np.unique(np.linspace(0, len(source) - 1, _LOOKED_AT).astype(int)):
+        try:
+            depth = source[int(index)].depth[::_EVERY, ::_EVERY]
+        except InputError:
+            continue
+        if (depth > 0).any():
+            middles.append(float(np.median(depth[depth > 0])))
+    if not middles:
+        return None
+    middle = float(np.median(middles))
+    if _NEAR_MIDDLE <= middle <= _FAR_MIDDLE:
+        return None
+    frames = "1 frame" if len(middles) == 1 else f"{len(middles)} frames"
+    place = "under" if middle < _NEAR_MIDDLE else "beyond"
+    return (
+        f"{source.name}: half of the depth is {place} {middle:.3g} m (in the middle of {frames}), which rooms and "
+        f"tables seldom are: if it is stored in other units than it is read in, {SAY_SCALE}: 1000 for millimetres, "
+        "4000 for an L515, 5000 for TUM, 10000 for a D405 or SR300"
+    )

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ppkt_zoo.data.boxes import Boxes, gather
+from ppkt_zoo.data.readers.box_files import Boxes, gather
 from ppkt_zoo.data.readers.mat_file import MatArray, find_variable
 from ppkt_zoo.data.readers.number_text import read_text
 from ppkt_zoo.errors import FrameError

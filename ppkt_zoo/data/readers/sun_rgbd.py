@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ppkt_zoo.data.boxes import Boxes
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.gravity import Matrix, Up, check_up
+from ppkt_zoo.data.readers.box_files import Boxes
 from ppkt_zoo.data.readers.cameras import Intrinsics, as_intrinsics, check_intrinsics, read_matrix, read_numbers
 from ppkt_zoo.data.readers.images import check_depth_scale, read_color, read_stored, to_metres
 from ppkt_zoo.data.readers.sun_boxes import BOX_CLASSES, boxes_from_json, boxes_from_meta, find_meta
+from ppkt_zoo.data.scenes import FrameScenes, LabelledScene
 from ppkt_zoo.data.subset import check_name, entries, existing_folder, natural_key
 from ppkt_zoo.errors import FrameError
 
@@ -184,3 +185,30 @@ def _key(place: Path) -> str:
     parts = place.resolve().parts
     starts = [number for number, part in enumerate(parts) if part in SENSORS]
     return "/".join(parts[starts[-1] :]) if starts else place.name
+
+
+class SunScenes(FrameScenes):
+    """One scene for each frame of SUN RGB-D: every pixel with depth as a point, boxes of ten classes.
+
+    The boxes have no points of their own in this data set, so ``label`` is −1 everywhere and ``classes`` is empty.
+
+    Args:
+        folder: as for :class:`~ppkt_zoo.data.readers.sun_rgbd.SunRGBD`.
+        depth: ``"bfx"`` or ``"raw"``, as there.
+
+    Raises:
+        FrameError: as there; frames and boxes are checked when a scene is read.
+    """
+
+    frames: SunRGBD
+    box_classes = SunRGBD.box_classes
+
+    def __init__(self, folder: Path | str, depth: str = "bfx") -> None:
+        super().__init__(SunRGBD(folder, depth=depth), classes=())
+
+    def __getitem__(self, index: int) -> LabelledScene:
+        """A frame's cloud and boxes."""
+        frame, boxes = self.frames[index], self.frames.boxes(index)
+        xyz, rgb, _ = frame.points()
+        label = np.full(len(xyz), -1, dtype=np.int16)
+        return self._scene(frame.name, xyz, rgb, label, boxes.boxes, boxes.label)

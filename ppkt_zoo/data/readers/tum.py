@@ -13,7 +13,7 @@ from ppkt_zoo.data.readers.number_text import numbers_of, read_text
 from ppkt_zoo.data.readers.posed import PosedFolder
 from ppkt_zoo.data.readers.timestamps import TimedPoses, pair_images, quaternion_rotation, timed_poses
 from ppkt_zoo.errors import FrameError
-from ppkt_zoo.files.names import below
+from ppkt_zoo.files.targets import below
 
 # The colour cameras' calibration from the data set's page (fx, fy, cx, cy at 640×480), by robot or hand-held
 # recording; freiburg3 is undistorted already, the distortion of the other two is left in the images.

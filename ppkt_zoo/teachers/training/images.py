@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from ppkt_zoo.data.frames import FrameSource
-from ppkt_zoo.data.left_out import check_enough, tell_left_out
 from ppkt_zoo.data.readers.open import open_frames
+from ppkt_zoo.data.statistics import check_enough, tell_left_out
 from ppkt_zoo.data.subset import subset
 from ppkt_zoo.errors import FrameError, RecipeError
 from ppkt_zoo.rooms import RoomsFrames, rooms_bench

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from ppkt_zoo.rooms import CLASSES
 from ppkt_zoo.teachers.spec import Architecture
 from ppkt_zoo.teachers.training.dataset import CropBatch
-from ppkt_zoo.teachers.training.encoder import by_group, new_resnet, normalised
+from ppkt_zoo.teachers.training.moco import by_group, new_resnet, normalised
 
 
 class Supervised(nn.Module):

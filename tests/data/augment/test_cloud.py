@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ppkt_zoo.data.augment.cloud import CloudAugmentation
-from ppkt_zoo.data.augment.elastic import elastic_distortion
+from ppkt_zoo.data.augment.cloud import CloudAugmentation, elastic_distortion
 from ppkt_zoo.errors import InputError
 
 EVERYTHING = {

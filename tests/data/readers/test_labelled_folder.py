@@ -8,7 +8,7 @@ import pytest
 
 from ppkt_zoo.data.readers.class_names import read_class_names
 from ppkt_zoo.data.readers.labelled_folder import LabelledFolder, find_scans
-from ppkt_zoo.data.readers.open_scene import open_scene
+from ppkt_zoo.data.readers.open import open_scene
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.points.files.cloud_files import write_cloud
 from tests.data.readers.own_scans import IDS, arrays, boxes, names, scan, text

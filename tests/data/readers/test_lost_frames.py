@@ -9,9 +9,8 @@ import pytest
 from PIL import Image
 
 from ppkt_zoo.data.fuse import fuse, poses_join
-from ppkt_zoo.data.left_out import tell_left_out
 from ppkt_zoo.data.readers.open import open_frames
-from ppkt_zoo.data.statistics import frame_statistics
+from ppkt_zoo.data.statistics import frame_statistics, tell_left_out
 from ppkt_zoo.data.subset import natural_key
 from ppkt_zoo.errors import FrameError, InputWarning, LostFrameError, ScaleWarning
 from tests.data import scannet_files

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ppkt_zoo.data.readers.open_scene import open_scene
+from ppkt_zoo.data.readers.open import open_scene
 from ppkt_zoo.data.readers.s3dis import S3DIS
 from ppkt_zoo.data.readers.scannet.scenes import ScanNetScenes
 from ppkt_zoo.errors import FrameError

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from ppkt_zoo.data.readers.scannet.classes import BOX_CLASSES, CLASSES, to_box_class, to_classes
+from ppkt_zoo.data.readers.scannet.annotation import BOX_CLASSES, CLASSES, to_box_class, to_classes
 from ppkt_zoo.data.readers.scannet.scenes import ScanNetScenes
 from ppkt_zoo.errors import FrameError
 from tests.data.scannet_files import CLASSES_20, GROUPS, NYU40, RGB, SEGMENTS, TURN, XYZ, annotated, ply

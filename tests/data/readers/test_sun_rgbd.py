@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ppkt_zoo.data.readers.open import open_frames
+from ppkt_zoo.data.readers.open import open_frames, open_scene
 from ppkt_zoo.data.readers.open3d_folder import Open3DFolder
-from ppkt_zoo.data.readers.open_scene import open_scene
 from ppkt_zoo.data.readers.sun_boxes import BOX_CLASSES, META
 from ppkt_zoo.data.readers.sun_rgbd import SunRGBD
 from ppkt_zoo.errors import FrameError

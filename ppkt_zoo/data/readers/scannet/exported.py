@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from ppkt_zoo.data.gravity import Up
 from ppkt_zoo.data.readers.cameras import Matrix, read_matrix, read_pose
 from ppkt_zoo.data.readers.images import check_depth_scale, find_color, read_color, read_depth
-from ppkt_zoo.data.readers.scannet.cameras import TwoCameras
-from ppkt_zoo.data.readers.scannet.scan import Scan
+from ppkt_zoo.data.readers.scannet.scan import Scan, TwoCameras
 from ppkt_zoo.data.subset import check_name, entries, existing_folder
 from ppkt_zoo.errors import FrameError
 

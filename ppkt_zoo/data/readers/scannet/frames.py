@@ -5,8 +5,7 @@ from pathlib import Path
 from ppkt_zoo.data.gravity import WORLD_UP, Up, check_up
 from ppkt_zoo.data.readers.cameras import Intrinsics
 from ppkt_zoo.data.readers.scannet.exported import ExportedFrames
-from ppkt_zoo.data.readers.scannet.names import SCAN_NAME, find_scans
-from ppkt_zoo.data.readers.scannet.scan import Scan
+from ppkt_zoo.data.readers.scannet.scan import SCAN_NAME, Scan, find_scans
 from ppkt_zoo.data.readers.scannet.sens import SensFrames
 from ppkt_zoo.data.subset import Joined, entries, existing_folder, natural_key
 from ppkt_zoo.errors import FrameError

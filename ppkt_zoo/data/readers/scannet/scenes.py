@@ -9,15 +9,18 @@ from numpy.typing import NDArray
 
 from ppkt_zoo.data.readers.cameras import read_text
 from ppkt_zoo.data.readers.scannet.annotation import (
+    BOX_CLASSES,
+    CLASSES,
     AnnotatedObject,
     read_axis_alignment,
     read_label_map,
     read_objects,
     read_segments,
+    to_box_class,
+    to_classes,
     to_instances,
 )
-from ppkt_zoo.data.readers.scannet.classes import BOX_CLASSES, CLASSES, to_box_class, to_classes
-from ppkt_zoo.data.readers.scannet.names import find_scans
+from ppkt_zoo.data.readers.scannet.scan import find_scans
 from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.data.subset import existing_folder, natural_key
 from ppkt_zoo.errors import FrameError, InputError

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ppkt_zoo.data.readers.cameras import Matrix
 from ppkt_zoo.data.readers.images import check_depth_scale
-from ppkt_zoo.data.readers.scannet.cameras import TwoCameras
+from ppkt_zoo.data.readers.scannet.scan import TwoCameras
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.files.limits import MAX_PIXELS
 
