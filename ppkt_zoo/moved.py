@@ -50,7 +50,7 @@ _MODULES = {
     (
         "train.teachers",
         "teachers.training",
-    ): "recipe batches:dataset crops held_out images moco supervised encoder:moco fit:trainer",
+    ): "recipe batches:dataset crops:dataset held_out images moco supervised:moco encoder:moco fit:trainer",
     ("transfer", "teachers"): (
         "teacher_spec:spec teachers:teacher teacher_networks:torchvision deeplab:torchvision timm_teacher:timm "
         "timm_network:timm traced_windows:receptive_field tf_padding:receptive_field alignment:receptive_field "
@@ -68,9 +68,10 @@ _MODULES = {
         "batches:dataset start:trainer fit:trainer coding:targets losses:loss inference:predict votenet:model "
         "decode:predict head:folder augment:recipe"
     ),
-    ("backbones", "backbones"): (
-        "modes:norm sync_norm:norm voxel:base point_kernels:point_layers uncompiled:shortcuts twins:norm"
-    ),
+    (
+        "backbones",
+        "backbones",
+    ): "modes:norm sync_norm:norm voxel:base point_kernels:point_layers uncompiled:shortcuts twins:norm",
     ("zoo", "files"): "validation",
     ("zoo", "zoo"): "stock:local_cache beside:placing outline:network entry_points:registry",
     ("view", "visualization"): (
@@ -81,32 +82,33 @@ _MODULES = {
         "room shapes materials camera walk cloud:scenes scenes source bench:scenes classes:room version:room "
         "files:source solids:room"
     ),
-    ("data.rooms", "rooms.layout"): (
-        "make:plans plans planner groups singles:groups walls:planner bathroom:plans layout:planner"
-    ),
-    ("data.rooms", "rooms.rendering"): (
-        "render:frame raycast light textures noise:textures edges:frame sensor:frame vectors threads:raycast"
-    ),
+    (
+        "data.rooms",
+        "rooms.layout",
+    ): "make:plans plans planner groups singles:groups walls:planner bathroom:plans layout:planner",
+    (
+        "data.rooms",
+        "rooms.rendering",
+    ): "render:frame raycast light textures noise:textures edges:frame sensor:frame vectors threads:raycast",
     ("data.rooms.furniture", "rooms.furniture"): "bath openings seating small storage tables",
     ("data", "data.readers"): (
-        "boxes:box_files "
-        "open_frames:open open_scene:open seven_scenes plain open3d_folder open3d_files:open3d_folder tum nyuv2 "
-        "sun_rgbd sun_boxes sun_scenes:sun_rgbd arkit_scenes s3dis images image_file cameras camera_forms number_text "
-        "trajectory timed:timestamps registration labelled_folder class_names label_fields box_files "
-        "depth_units:images"
+        "boxes:box_files open_frames:open open_scene:open seven_scenes:plain plain open3d_folder "
+        "open3d_files:open3d_folder tum nyuv2 sun_rgbd sun_boxes sun_scenes:sun_rgbd arkit_scenes s3dis images "
+        "image_file cameras camera_forms number_text trajectory timed:timestamps registration labelled_folder "
+        "class_names label_fields box_files depth_units:images"
     ),
     ("data.scannet", "data.readers.scannet"): (
-        "annotation cameras:scan classes:annotation exported frames names:scan scan scenes sens "
+        "annotation cameras:scan classes:annotation exported:frames frames names:scan scan scenes sens "
         "sens_header:sens_format sens_index:sens_format"
     ),
     ("data", "data.shards"): (
-        "shard_index:index shard_samples:samples shard_writer:writer shard_stream:stream shard_fetch:fetch "
+        "shard_index:index shard_samples:samples shard_writer:writer shard_stream:stream shard_fetch:index "
         "shard_journal:journal"
     ),
     ("data", "data.augment"): "elastic:cloud augment_image:image",
     ("data", "data"): (
-        "frame_scenes:scenes checks:frames left_out:statistics listing:subset joined:subset alignment:gravity "
-        "survey:statistics"
+        "order:subset frame_scenes:scenes checks:frames left_out:statistics listing:subset joined:subset "
+        "alignment:gravity survey:statistics"
     ),
     ("data", "files"): "optional",
     ("points", "points.files"): (

@@ -49,6 +49,9 @@ _OLD_PICKLES = 5
 def check_pickle(stream: IO[bytes]) -> None:
     """Read one pickle with something inert in the place of everything that it names; nothing of it is called.
 
+    torch searches its own message about a pickle that it refuses with an expression whose time grows with the square
+    of the longest word in it: a name of 15 000 letters takes ten seconds. Names are short in every real file.
+
     Raises:
         pickle.UnpicklingError: a name is longer than any real one.
         Exception: what :class:`pickle.Unpickler` raises where a pickle is cut, damaged, or calls what is no name's.

@@ -12,8 +12,7 @@ import pytest
 
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.files import fetching
-from ppkt_zoo.files.commands import output_of
-from ppkt_zoo.files.fetching import LeastRate, fetch
+from ppkt_zoo.files.fetching import LeastRate, fetch, output_of
 
 BODY = bytes(range(256)) * 40
 

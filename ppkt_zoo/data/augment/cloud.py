@@ -16,6 +16,8 @@ Rows = np.ndarray
 def elastic_distortion(xyz: np.ndarray, granularity: float, magnitude: float, rng: np.random.Generator) -> np.ndarray:
     """Move points by noise on a coarse grid, smoothed twice along each axis and interpolated between its nodes.
 
+    Simard et al. 2003; for clouds as in Choy et al. 2019.
+
     Args:
         xyz: float32 (N, 3), metres.
         granularity: distance of the grid's nodes in metres.

@@ -176,6 +176,9 @@ def _read(path: Path, what: str) -> bytes:
 def doubt_of_units(source: FrameSource) -> str | None:
     """What speaks against the units that a source's depth is read in; None where nothing does.
 
+    One depth image alone may show a wall from near or a hall; over several, half of all depths of a room or a table
+    lie between a hand's width and some metres, which cameras' other factors (4000, 5000, 10000) leave.
+
     Frames that cannot be read are passed over: whoever asks for them is told.
     """
     middles = []

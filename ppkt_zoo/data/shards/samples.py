@@ -7,7 +7,6 @@ instance.png        16-bit, 0 = none; only where the frame has instances
 json                name, intrinsics, pose (camera → world, z up, or null), depth_scale
 """
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from ppkt_zoo.errors import FrameError
 from ppkt_zoo.files.reading import read_file
 from ppkt_zoo.files.strict_json import parse_json
 from ppkt_zoo.files.text import one_line
+from ppkt_zoo.files.writing import png_bytes
 
 # Stored units in a metre, the first that loses nothing is taken: millimetres, TUM's, tenths of a millimetre.
 _SCALES = (1000.0, 5000.0, 10000.0)
@@ -43,11 +43,11 @@ def encode_sample(source: FrameSource, index: int) -> tuple[str, dict[str, bytes
     frame = source[index]
     part, color = _color(source, index, frame)
     stored, scale = _stored_depth(frame)
-    parts = {part: color, "depth.png": _png(stored)}
+    parts = {part: color, "depth.png": png_bytes(Image.fromarray(stored))}
     if frame.label is not None:
-        parts["label.png"] = _png(_as_uint16(frame.label.astype(np.int64) + 1, "label + 1", frame))
+        parts["label.png"] = _as_png(frame.label.astype(np.int64) + 1, "label + 1", frame)
     if frame.instance is not None:
-        parts["instance.png"] = _png(_as_uint16(frame.instance, "instance", frame))
+        parts["instance.png"] = _as_png(frame.instance, "instance", frame)
     facts = {
         "name": frame.name,
         "intrinsics": frame.intrinsics.tolist(),
@@ -147,7 +147,7 @@ def _color(source: FrameSource, index: int, frame: RGBDFrame) -> tuple[str, byte
         content = read_file(path, FrameError, "colour image")
         if np.array_equal(decode_color(content, str(path)), frame.color):
             return part, content
-    return "color.png", _png(frame.color)
+    return "color.png", png_bytes(Image.fromarray(frame.color))
 
 
 def _stored_depth(frame: RGBDFrame) -> tuple[np.ndarray, float]:
@@ -165,16 +165,10 @@ def _stored_depth(frame: RGBDFrame) -> tuple[np.ndarray, float]:
     return np.rint(frame.depth.astype(np.float64) * fits[0]).astype(np.uint16), fits[0]
 
 
-def _as_uint16(values: np.ndarray, what: str, frame: RGBDFrame) -> np.ndarray:
+def _as_png(values: np.ndarray, what: str, frame: RGBDFrame) -> bytes:
     if values.min() < 0 or values.max() > 65535:
         raise FrameError(
             f"frame {frame.name}: {what} runs from {values.min()} to {values.max()}, and 16 bits hold 0 to 65535: "
             "number them anew"
         )
-    return values.astype(np.uint16)
-
-
-def _png(image: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG")
-    return file.getvalue()
+    return png_bytes(Image.fromarray(values.astype(np.uint16)))

@@ -15,9 +15,19 @@ import numpy as np
 from torch.utils.data import IterableDataset, get_worker_info
 
 from ppkt_zoo.data.frames import RGBDFrame
-from ppkt_zoo.data.shards.fetch import check_location, fetch_file, is_local, shown
 from ppkt_zoo.data.shards.folder import check_sha256, check_size, read_parts
-from ppkt_zoo.data.shards.index import INDEX_FILE, SampleEntry, ShardEntry, ShardIndex, check_part, parse_index
+from ppkt_zoo.data.shards.index import (
+    INDEX_FILE,
+    SampleEntry,
+    ShardEntry,
+    ShardIndex,
+    check_location,
+    check_part,
+    fetch_file,
+    is_local,
+    parse_index,
+    shown,
+)
 from ppkt_zoo.data.shards.samples import decode_sample
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.files.text import one_line

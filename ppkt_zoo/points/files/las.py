@@ -1,4 +1,8 @@
-"""LAS and LAZ (ASPRS); laspy, which comes with the extra ``ppkt-zoo[las]``, knows their records."""
+"""LAS and LAZ (ASPRS); laspy, which comes with the extra ``ppkt-zoo[las]``, knows their records.
+
+The header, versions 1.0 to 1.4, is held against the file before anything is read or allocated. Source: ASPRS, LAS
+Specification 1.4 - R15 (https://www.asprs.org/). The LASzip record: Isenburg, LASzip (2013).
+"""
 
 import math
 import struct

@@ -26,7 +26,7 @@ _Columns = dict[str, NDArray[Any]]
 
 
 def lzf_decompress(packed: bytes | memoryview, size: int, where: str) -> bytes | bytearray:
-    """Unpack to exactly ``size`` bytes; every length and distance is checked against what is there.
+    """Unpack LZF (Lehmann, LibLZF) to exactly ``size`` bytes; lengths and distances are checked against what is there.
 
     No more than ``size`` bytes are ever made, and no more steps taken than a compressor needs for so many.
 

@@ -25,9 +25,8 @@ from ppkt_zoo.files.safetensors import write_tensors
 from ppkt_zoo.teachers.training.dataset import CropBatch, CropDataset
 from ppkt_zoo.teachers.training.held_out import measure
 from ppkt_zoo.teachers.training.images import ImageStore, held_out_sources, training_sources
-from ppkt_zoo.teachers.training.moco import MoCo, torchvision_tensors
+from ppkt_zoo.teachers.training.moco import MoCo, Supervised, torchvision_tensors
 from ppkt_zoo.teachers.training.recipe import TeacherRecipe
-from ppkt_zoo.teachers.training.supervised import Supervised
 
 
 @dataclass(frozen=True)

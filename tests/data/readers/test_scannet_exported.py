@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ppkt_zoo.data.readers.registration import register_depth, scale_camera
-from ppkt_zoo.data.readers.scannet.exported import ExportedFrames
+from ppkt_zoo.data.readers.scannet.frames import ExportedFrames
 from ppkt_zoo.errors import FrameError
 from tests.data.frame_folders import POSES
 from tests.data.scannet_files import (

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from ppkt_zoo.errors import FrameError
-from ppkt_zoo.teachers.training.crops import random_box, random_crop
-from ppkt_zoo.teachers.training.dataset import CropDataset, classes_in
+from ppkt_zoo.teachers.training.dataset import CropDataset, classes_in, random_box, random_crop
 from ppkt_zoo.teachers.training.recipe import CropSection, TeacherRecipe
 from tests.teachers.training.tiny_teacher import CLASSES, tiny_teacher
 

@@ -16,27 +16,10 @@ from ppkt_zoo.files.strict_json import parse_json
 
 # id in nyu40 → class, of the benchmark for semantic segmentation.
 NYU40_CLASSES = {
-    1: "wall",
-    2: "floor",
-    3: "cabinet",
-    4: "bed",
-    5: "chair",
-    6: "sofa",
-    7: "table",
-    8: "door",
-    9: "window",
-    10: "bookshelf",
-    11: "picture",
-    12: "counter",
-    14: "desk",
-    16: "curtain",
-    24: "refrigerator",
-    28: "shower curtain",
-    33: "toilet",
-    34: "sink",
-    36: "bathtub",
-    39: "otherfurniture",
-}
+    1: "wall", 2: "floor", 3: "cabinet", 4: "bed", 5: "chair", 6: "sofa", 7: "table", 8: "door", 9: "window",
+    10: "bookshelf", 11: "picture", 12: "counter", 14: "desk", 16: "curtain", 24: "refrigerator", 28: "shower curtain",
+    33: "toilet", 34: "sink", 36: "bathtub", 39: "otherfurniture",
+}  # fmt: skip
 CLASSES = tuple(NYU40_CLASSES.values())
 # Objects are all but wall and floor. Tables of detection call otherfurniture "garbagebin", as VoteNet did.
 BOX_CLASSES = CLASSES[2:]
