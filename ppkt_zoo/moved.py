@@ -68,10 +68,9 @@ _MODULES = {
         "batches:dataset start:trainer fit:trainer coding:targets losses:loss inference:predict votenet:model "
         "decode:predict head:folder augment:recipe"
     ),
-    (
-        "backbones",
-        "backbones",
-    ): "modes:norm sync_norm:norm voxel:base point_kernels:point_layers uncompiled:shortcuts twins:norm",
+    ("backbones", "backbones"): (
+        "modes:norm sync_norm:norm voxel:base point_kernels:point_layers uncompiled:shortcuts twins:norm"
+    ),
     ("zoo", "files"): "validation",
     ("zoo", "zoo"): "stock:local_cache beside:placing outline:network entry_points:registry",
     ("view", "visualization"): (
@@ -82,14 +81,12 @@ _MODULES = {
         "room shapes materials camera walk cloud:scenes scenes source bench:scenes classes:room version:room "
         "files:source solids:room"
     ),
-    (
-        "data.rooms",
-        "rooms.layout",
-    ): "make:plans plans planner groups singles:groups walls:planner bathroom:plans layout:planner",
-    (
-        "data.rooms",
-        "rooms.rendering",
-    ): "render:frame raycast light textures noise:textures edges:frame sensor:frame vectors threads:raycast",
+    ("data.rooms", "rooms.layout"): (
+        "make:plans plans planner groups singles:groups walls:planner bathroom:plans layout:planner"
+    ),
+    ("data.rooms", "rooms.rendering"): (
+        "render:frame raycast light textures noise:textures edges:frame sensor:frame vectors threads:raycast"
+    ),
     ("data.rooms.furniture", "rooms.furniture"): "bath openings seating small storage tables",
     ("data", "data.readers"): (
         "boxes:box_files open_frames:open open_scene:open seven_scenes:plain plain open3d_folder "

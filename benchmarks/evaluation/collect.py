@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.evaluation.material import FULL, KITCHEN_CLASSES, SETS, TINY
 from benchmarks.evaluation.probing import KNN, LAST
 from ppkt_zoo.evaluation.statistics import mean_interval
-from ppkt_zoo.rooms.version import VERSION
+from ppkt_zoo.rooms.room import VERSION
 
 Student = dict[str, Any]
 _ORDER = {"weight": 0, "untrained": 1, "raw": 2}

@@ -15,7 +15,7 @@ from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.evaluation.probes import balanced_sample
 from ppkt_zoo.rooms import CLASSES
 from ppkt_zoo.teachers.teacher import Teacher
-from ppkt_zoo.transfer.metrics import embedding_rank, retrieval_accuracy
+from ppkt_zoo.transfer.losses import embedding_rank, retrieval_accuracy
 from ppkt_zoo.transfer.projection import PointHead
 from ppkt_zoo.visualization.plots import tsne_embedding
 

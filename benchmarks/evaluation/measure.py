@@ -17,7 +17,7 @@ from benchmarks.evaluation.students import Pretrained, Raw, Student, Untrained, 
 from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.evaluation.statistics import mean_interval
 from ppkt_zoo.points.cloud import PointCloud
-from ppkt_zoo.rooms.version import VERSION
+from ppkt_zoo.rooms.room import VERSION
 
 
 def measure(

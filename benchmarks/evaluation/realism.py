@@ -18,7 +18,7 @@ import torch
 from benchmarks.machine import SHARED, VOC_TEACHER, keep, machine, table
 from ppkt_zoo.evaluation.statistics import mean_interval
 from ppkt_zoo.rooms import CLASSES, RoomsFrames
-from ppkt_zoo.rooms.version import VERSION
+from ppkt_zoo.rooms.room import VERSION
 from ppkt_zoo.teachers.spec import VOC_SEGMENTER
 from ppkt_zoo.teachers.teacher import VOC_CLASSES, Teacher, load_teacher
 

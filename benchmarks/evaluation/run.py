@@ -20,7 +20,7 @@ from benchmarks.machine import ROOT, SHARED, machine
 from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.writing import write_json
-from ppkt_zoo.rooms.version import VERSION
+from ppkt_zoo.rooms.room import VERSION
 from ppkt_zoo.visualization.picture import save_picture
 
 NAMED_PICTURE = "downstream_named.png"

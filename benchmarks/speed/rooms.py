@@ -19,7 +19,7 @@ from PIL import Image
 
 from benchmarks.machine import ROOT, keep, machine
 from ppkt_zoo.rooms import CLASSES, RoomsFrames
-from ppkt_zoo.rooms.version import VERSION
+from ppkt_zoo.rooms.room import VERSION
 
 PER_ROOM = 8
 

@@ -1,9 +1,8 @@
 """The layers of PointNet++: shared MLP, set abstraction, feature propagation (Qi et al. 2017, sections 3.2 to 3.4).
 
-In training on the CPU linear, batch norm and ReLU (and the pooling after them) are one step. A set abstraction has
-hundreds of thousands of rows, and PyTorch's single operations write each of them to memory a dozen times. Here rows go
-through in chunks that stay in the processor's cache; only what the next layer reads is kept, and the backward pass
-computes the product again. The numbers are those of the plain layers up to rounding.
+In training on the CPU linear, batch norm and ReLU (and the pooling after them) are one step: PyTorch's own operations
+would write hundreds of thousands of rows to memory a dozen times. Rows go through in chunks that stay in the cache, and
+the backward pass computes the product again. The numbers are those of the plain layers up to rounding.
 """
 
 from collections.abc import Iterator, Sequence

@@ -64,7 +64,6 @@ class SRUNet(VoxelBackbone):
 
     def __init__(
         self,
-        *,
         input_spec: InputSpec,
         planes: tuple[int, ...],
         blocks: tuple[int, ...],
@@ -123,35 +122,17 @@ class SRUNet(VoxelBackbone):
 
 def sr_unet14(*, input_spec: InputSpec, stem_kernel: int = 5, checkpointing: bool = False) -> SRUNet:
     """Res16UNet14A: planes (32, 64, 128, 256 | 128, 128, 96, 96), one block a level."""
-    return SRUNet(
-        input_spec=input_spec,
-        planes=_PLANES_A,
-        blocks=(1,) * 8,
-        stem_kernel=stem_kernel,
-        checkpointing=checkpointing,
-    )
+    return SRUNet(input_spec, _PLANES_A, (1,) * 8, 32, stem_kernel, checkpointing)
 
 
 def sr_unet18(*, input_spec: InputSpec, stem_kernel: int = 5, checkpointing: bool = False) -> SRUNet:
     """Res16UNet18A: the planes of 14A, two blocks a level."""
-    return SRUNet(
-        input_spec=input_spec,
-        planes=_PLANES_A,
-        blocks=(2,) * 8,
-        stem_kernel=stem_kernel,
-        checkpointing=checkpointing,
-    )
+    return SRUNet(input_spec, _PLANES_A, (2,) * 8, 32, stem_kernel, checkpointing)
 
 
 def sr_unet34(*, input_spec: InputSpec, stem_kernel: int = 5, checkpointing: bool = False) -> SRUNet:
     """Res16UNet34C: planes (32, 64, 128, 256 | 256, 128, 96, 96), blocks (2, 3, 4, 6 | 2, 2, 2, 2)."""
-    return SRUNet(
-        input_spec=input_spec,
-        planes=_PLANES_34C,
-        blocks=_BLOCKS_34,
-        stem_kernel=stem_kernel,
-        checkpointing=checkpointing,
-    )
+    return SRUNet(input_spec, _PLANES_34C, _BLOCKS_34, 32, stem_kernel, checkpointing)
 
 
 def sr_unet14_small(*, input_spec: InputSpec, stem_kernel: int = 3, checkpointing: bool = False) -> SRUNet:
@@ -159,37 +140,17 @@ def sr_unet14_small(*, input_spec: InputSpec, stem_kernel: int = 3, checkpointin
 
     Full resolution costs most, so the last level is narrow and the width lies in the coarse ones.
     """
-    return SRUNet(
-        input_spec=input_spec,
-        planes=(32, 64, 128, 128, 128, 96, 96, 64),
-        blocks=(1,) * 8,
-        stem_kernel=stem_kernel,
-        checkpointing=checkpointing,
-    )
+    return SRUNet(input_spec, (32, 64, 128, 128, 128, 96, 96, 64), (1,) * 8, 32, stem_kernel, checkpointing)
 
 
 def sr_unet14_slim(*, input_spec: InputSpec, stem_kernel: int = 3, checkpointing: bool = False) -> SRUNet:
     """The smallest: planes (24, 40, 56, 80 | 80, 56, 56, 48), one block a level; for comparisons on the CPU."""
-    return SRUNet(
-        input_spec=input_spec,
-        planes=_PLANES_SLIM,
-        blocks=(1,) * 8,
-        stem_channels=24,
-        stem_kernel=stem_kernel,
-        checkpointing=checkpointing,
-    )
+    return SRUNet(input_spec, _PLANES_SLIM, (1,) * 8, 24, stem_kernel, checkpointing)
 
 
 def sr_unet18_slim(*, input_spec: InputSpec, stem_kernel: int = 3, checkpointing: bool = False) -> SRUNet:
     """The planes of ``sr_unet14_slim``, two blocks a level."""
-    return SRUNet(
-        input_spec=input_spec,
-        planes=_PLANES_SLIM,
-        blocks=(2,) * 8,
-        stem_channels=24,
-        stem_kernel=stem_kernel,
-        checkpointing=checkpointing,
-    )
+    return SRUNet(input_spec, _PLANES_SLIM, (2,) * 8, 24, stem_kernel, checkpointing)
 
 
 def sr_unet(
@@ -202,11 +163,4 @@ def sr_unet(
     checkpointing: bool = False,
 ) -> SRUNet:
     """Any of the family by its widths and blocks, such as a converted checkpoint's; by default Res16UNet34C."""
-    return SRUNet(
-        input_spec=input_spec,
-        planes=tuple(planes),
-        blocks=tuple(blocks),
-        stem_channels=stem_channels,
-        stem_kernel=stem_kernel,
-        checkpointing=checkpointing,
-    )
+    return SRUNet(input_spec, tuple(planes), tuple(blocks), stem_channels, stem_kernel, checkpointing)

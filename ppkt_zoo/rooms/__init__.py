@@ -5,13 +5,11 @@
 >>> frame = render(room, make_intrinsics(240, 320, 60.0), pose, 240, 320)
 """
 
-from ppkt_zoo.rooms.bench import FRACTIONS, RoomsBench, rooms_bench
 from ppkt_zoo.rooms.camera import look_at, make_intrinsics, sample_camera, sample_close_up
-from ppkt_zoo.rooms.classes import CLASSES
 from ppkt_zoo.rooms.layout.plans import make_room
 from ppkt_zoo.rooms.rendering.frame import render
-from ppkt_zoo.rooms.room import Room, RoomObject
-from ppkt_zoo.rooms.scenes import BOX_CLASSES, RoomScenes, room_cloud
+from ppkt_zoo.rooms.room import CLASSES, Room, RoomObject
+from ppkt_zoo.rooms.scenes import BOX_CLASSES, FRACTIONS, RoomsBench, RoomScenes, room_cloud, rooms_bench
 from ppkt_zoo.rooms.source import RoomsFrames
 from ppkt_zoo.rooms.walk import overlap_of_views, sample_walk
 

@@ -1,4 +1,4 @@
-"""A room: solids, objects with oriented boxes, lights."""
+"""A room: solids, objects with oriented boxes, lights; what its pixels can be, and which world the seeds give."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -8,9 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ppkt_zoo.rooms.classes import CLASSES
 from ppkt_zoo.rooms.materials import Material, Palette
 from ppkt_zoo.rooms.shapes import Piece, Primitive, Shape, Vector, turn_z
+
+VERSION = 3
+"""Raised whenever the same seed would give other rooms or frames: caches of other versions are never read."""
+
+CLASSES: tuple[str, ...] = (
+    "wall", "floor", "ceiling", "door", "window", "curtain", "picture", "chair", "stool", "table", "desk", "sofa",
+    "bed", "cabinet", "bookshelf", "counter", "appliance", "screen", "lamp", "plant", "bottle", "clutter",
+    "refrigerator", "toilet", "bathtub", "sink", "shower_curtain", "bin", "mirror",
+)  # fmt: skip
+"""Class names; a name's position is its label."""
 
 
 @dataclass(frozen=True)

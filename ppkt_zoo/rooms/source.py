@@ -21,8 +21,7 @@ from ppkt_zoo.points.files.numpy_files import named_arrays
 from ppkt_zoo.rooms.camera import make_intrinsics, sample_camera, sample_close_up
 from ppkt_zoo.rooms.layout.plans import make_room
 from ppkt_zoo.rooms.rendering.frame import render
-from ppkt_zoo.rooms.room import Room
-from ppkt_zoo.rooms.version import VERSION
+from ppkt_zoo.rooms.room import VERSION, Room
 from ppkt_zoo.rooms.walk import sample_walk
 
 _JPEG_QUALITY = 93
@@ -113,6 +112,10 @@ class RoomsFrames:
         write_arrays(path, parts)
         return _decode(parts, self._frame_name(index))
 
+    def __getstate__(self) -> dict[str, object]:
+        # What travels to another process holds no room.
+        return {**self.__dict__, "_room": None, "_walk": None}
+
     def fingerprint(self) -> str:
         """Digits over all that decides the frames: the version of the world, seed, size, and how many."""
         return fingerprint_of_parts("rooms", self.identity, len(self))
@@ -153,22 +156,10 @@ class RoomsFrames:
             for number in rooms:
                 self._fill_room(number)
             return
-        # Not forked: torch's threads do not survive it. The copy that travels to a worker holds no room.
-        copy = RoomsFrames(
-            self.seed,
-            self.rooms,
-            self.frames_per_room,
-            self.height,
-            self.width,
-            self.sensor_noise,
-            folder.parent,
-            self.device,
-            self.close_ups,
-            self.walk,
-        )
+        # Not forked: torch's threads do not survive it.
         try:
             with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-                for _ in pool.map(copy._fill_room, rooms):
+                for _ in pool.map(self._fill_room, rooms):
                     pass
         except BrokenProcessPool as error:
             raise TrainingError(

@@ -110,8 +110,13 @@ def _way(room: Room, rng: np.random.Generator) -> np.ndarray:
     origin = -np.array(room.extent[:2]) / 2
     places = origin + (np.array(line) + 0.5) * _CELL
     # Corners cut as a walker cuts them; half a metre either way stays clear of what the clearance kept clear.
-    kernel = np.ones(5) / 5
-    padded = np.pad(places, ((2, 2), (0, 0)), mode="edge")
+    return _smoothed(places, 5)
+
+
+def _smoothed(line: np.ndarray, cells: int) -> np.ndarray:
+    """The running mean of (L, 2) numbers over an odd number of rows."""
+    kernel, edge = np.ones(cells) / cells, cells // 2
+    padded = np.pad(line, ((edge, edge), (0, 0)), mode="edge")
     return np.stack([np.convolve(padded[:, axis], kernel, mode="valid") for axis in range(2)], axis=1)
 
 
@@ -193,9 +198,7 @@ def _gaze(room: Room, way: np.ndarray, high: float, rng: np.random.Generator) ->
         gaze.append((heading, pitch))
     turned = np.array(gaze)
     turned[:, 0] = np.unwrap(turned[:, 0])
-    kernel = np.ones(9) / 9
-    padded = np.pad(turned, ((4, 4), (0, 0)), mode="edge")
-    return np.stack([np.convolve(padded[:, axis], kernel, mode="valid") for axis in range(2)], axis=1)
+    return _smoothed(turned, 9)
 
 
 def _pose(way: np.ndarray, gaze: np.ndarray, high: float, sway: np.ndarray, place: float) -> np.ndarray:

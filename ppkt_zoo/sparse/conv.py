@@ -19,7 +19,9 @@ class _SparseConv3d(nn.Module):
 
     transposed = False
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, bias: bool) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int = 2, stride: int = 2, bias: bool = False
+    ) -> None:
         super().__init__()
         self.in_channels = in_channels
         self.out_channels = out_channels
@@ -94,11 +96,6 @@ class StridedConv3d(_SparseConv3d):
     Shapes: (M, C_in) at stride s → (M', C_out) at stride ``s * stride``.
     """
 
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int = 2, stride: int = 2, bias: bool = False
-    ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, bias)
-
     def _find_map(self, x: SparseTensor) -> tuple[KernelMap, int]:
         return x.grid.strided(x.stride, self.kernel_size, self.stride), x.stride * self.stride
 
@@ -110,11 +107,6 @@ class TransposedConv3d(_SparseConv3d):
     """
 
     transposed = True
-
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int = 2, stride: int = 2, bias: bool = False
-    ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, bias)
 
     def _find_map(self, x: SparseTensor) -> tuple[KernelMap, int]:
         if x.stride % self.stride:

@@ -85,19 +85,13 @@ class KernelMap:
     """
 
     def __init__(
-        self,
-        table: Tensor,
-        inputs: int,
-        *,
-        symmetric: bool = False,
-        back: "Callable[[], Tensor] | None" = None,
-        plans: dict[Any, Any] | None = None,
+        self, table: Tensor, inputs: int, *, symmetric: bool = False, back: Callable[[], Tensor] | None = None
     ) -> None:
         self.table = table
         self.inputs = inputs
         self.outputs = table.shape[1]
         self.symmetric = symmetric
-        self.plans: dict[Any, Any] = {} if plans is None else plans
+        self.plans: dict[Any, Any] = {}
         self._back = back
 
     @property
@@ -147,7 +141,7 @@ def submanifold_table(keys: Tensor, space: KeySpace, kernel: int) -> Tensor:
     ends = torch.cat([keys, keys.new_full((1,), -1)])
     for column in range((kernel * kernel + 1) // 2):
         dx, dy = column // kernel - reach, column % kernel - reach
-        _walk_column(keys, ends, space.step(dx, dy, -reach), table[column * kernel : (column + 1) * kernel])
+        _walk_queries(keys, ends, keys + space.step(dx, dy, -reach), table[column * kernel : (column + 1) * kernel])
     for offset in range(kernel**3 // 2):
         mirrored = identity.new_full((rows + 1,), -1)
         found = table[offset]
@@ -172,10 +166,6 @@ def strided_table(fine_keys: Tensor, fine: KeySpace, coarse_coords: Tensor, kern
         queries = origin + fine.step(dx, dy, start)
         _walk_queries(fine_keys, ends, queries, table[column * kernel : (column + 1) * kernel])
     return table
-
-
-def _walk_column(keys: Tensor, ends: Tensor, step: int, out: Tensor) -> None:
-    _walk_queries(keys, ends, keys + step, out)
 
 
 def _walk_queries(keys: Tensor, ends: Tensor, queries: Tensor, out: Tensor) -> None:

@@ -14,12 +14,14 @@ from ppkt_zoo.engine.distributed import all_gather_rows, world_size
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.transfer.losses import (
     DistillationKind,
+    at_least_float32,
+    check_pairs,
     global_distillation,
     pixelwise_cosine,
     pixelwise_l2,
     pool_by_cloud,
+    retrieval_accuracy,
 )
-from ppkt_zoo.transfer.metrics import at_least_float32, check_pairs, retrieval_accuracy
 from ppkt_zoo.transfer.objective import Objective, Outcome, TransferBatch
 
 __all__ = ["ContrastiveDistillation", "GlobalDistillation", "PixelRegression", "crd_loss"]

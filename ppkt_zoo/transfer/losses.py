@@ -1,11 +1,12 @@
-"""PPKT's contrast of pairs, and the baselines without negatives: regression by pixel, distillation of whole images.
+"""PPKT's contrast of pairs with its figures, and the baselines without negatives: by pixel, and by whole image.
 
 Every loss has a switch ``gather`` for several processes: the loss is then that of the batch of all processes joined.
 Each process returns its rows' part times the number of processes, so the mean over processes, which is what DDP takes
 of gradients, is the value and the gradient that one process with the joined batch would have.
 """
 
-from typing import Literal, NamedTuple, get_args
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
@@ -13,20 +14,75 @@ from torch import Tensor
 
 from ppkt_zoo.engine.distributed import all_gather_rows, all_reduce_sum, world_size
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.transfer.metrics import at_least_float32, check_pairs
 
 __all__ = [
     "Contrast",
     "DistillationKind",
+    "at_least_float32",
+    "check_pairs",
     "contrast_pairs",
+    "embedding_rank",
     "global_distillation",
     "pixel_to_point_nce",
     "pixelwise_cosine",
     "pixelwise_l2",
     "pool_by_cloud",
+    "retrieval_accuracy",
 ]
 
 DistillationKind = Literal["l2", "kl"]
+
+
+@torch.no_grad()
+def retrieval_accuracy(
+    point_embeddings: Tensor, pixel_embeddings: Tensor, k: Sequence[int] = (1, 5), chunk: int = 4096
+) -> dict[str, float]:
+    """Share of points whose own pixel is among the k most similar of all N: ``{"top1": …, "top5": …}``.
+
+    Ties count as if broken at random, so embeddings that all coincide score k / N, not 1. Works on ``chunk``
+    points at a time: chunk x N numbers in memory. Raises InputError as `contrast_pairs` does.
+    """
+    check_pairs(point_embeddings, pixel_embeddings)
+    with torch.autocast(point_embeddings.device.type, enabled=False):
+        points, pixels = at_least_float32(point_embeddings), at_least_float32(pixel_embeddings)
+        hits = torch.zeros(len(k), dtype=torch.float64)
+        for start in range(0, len(points), chunk):
+            similarity = points[start : start + chunk] @ pixels.T
+            own = similarity.diagonal(start).unsqueeze(1)
+            better = (similarity > own).sum(1)
+            tied = (similarity == own).sum(1)
+            for i, top in enumerate(k):
+                hits[i] += ((top - better) / tied).clamp(0, 1).sum().double().cpu()
+    return {f"top{top}": float(hits[i]) / len(points) for i, top in enumerate(k)}
+
+
+@torch.no_grad()
+def embedding_rank(embeddings: Tensor) -> float:
+    """Effective rank of embeddings (N, D): exp of the entropy of the normalised singular values.
+
+    Between 1 (all rows on one line: collapsed) and min(N, D). Roy and Vetterli, "The effective rank", EUSIPCO
+    2007; as a measure of self-supervised features: Garrido et al., RankMe, arXiv 2210.02885.
+    """
+    if embeddings.ndim != 2 or 0 in embeddings.shape:
+        raise InputError(f"embeddings must be (N, D) with at least one row, got {tuple(embeddings.shape)}")
+    values = torch.linalg.svdvals(embeddings.double())
+    shares = values / values.sum().clamp_min(torch.finfo(values.dtype).tiny)
+    return float(torch.exp(torch.special.entr(shares).sum()))
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """float64 as it is, everything else in float32."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def check_pairs(points: Tensor, pixels: Tensor, fewest: int = 2) -> None:
+    """Raise InputError where two sides are not both (N, D) with N at least ``fewest``."""
+    if points.ndim != 2 or points.shape != pixels.shape:
+        raise InputError(
+            f"point and pixel embeddings must both be (N, D), got {tuple(points.shape)} and {tuple(pixels.shape)}"
+        )
+    if len(points) < fewest:
+        raise InputError(f"a contrast needs at least two pairs, got {len(points)}")
 
 
 class Contrast(NamedTuple):
@@ -37,32 +93,17 @@ class Contrast(NamedTuple):
 
 
 def pixel_to_point_nce(
-    point_embeddings: Tensor,
-    pixel_embeddings: Tensor,
-    temperature: float,
-    *,
-    symmetric: bool = False,
-    teacher: Tensor | None = None,
-    false_negative_similarity: float | None = None,
-    gather: bool = False,
+    point_embeddings: Tensor, pixel_embeddings: Tensor, temperature: float, **settings: Any
 ) -> Tensor:
     """PPKT's loss (arXiv 2104.04687, section 3): each point must find its own pixel among all N.
 
     L = -1/N sum_i log( exp(p_i·q_i / t) / sum_j exp(p_i·q_j / t) ), one direction, no memory bank. Embeddings
-    that say nothing give ln N. The arguments and errors are those of `contrast_pairs`.
+    that say nothing give ln N. The arguments, other settings too, and errors are those of `contrast_pairs`.
 
     Returns:
         The loss, a scalar, computed in float32 (float64 where both are) whatever autocast says.
     """
-    return contrast_pairs(
-        point_embeddings,
-        pixel_embeddings,
-        temperature,
-        symmetric=symmetric,
-        teacher=teacher,
-        false_negative_similarity=false_negative_similarity,
-        gather=gather,
-    ).loss
+    return contrast_pairs(point_embeddings, pixel_embeddings, temperature, **settings).loss
 
 
 def contrast_pairs(

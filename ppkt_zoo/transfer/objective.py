@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ppkt_zoo.backbones.base import Backbone, PointFeatures
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import CloudBatch
-from ppkt_zoo.transfer.metrics import embedding_rank, retrieval_accuracy
+from ppkt_zoo.transfer.losses import embedding_rank, retrieval_accuracy
 from ppkt_zoo.transfer.projection import sample_bilinear
 
 __all__ = [

@@ -9,7 +9,7 @@ from PIL import Image
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.visualization.camera import View, views
 from ppkt_zoo.visualization.classes import class_colors, with_legend
-from ppkt_zoo.visualization.picture import compare_picture, height_grey
+from ppkt_zoo.visualization.picture import compare_picture, own_colors
 from ppkt_zoo.visualization.point_spacing import point_spacing, rows_to_draw
 
 __all__ = ["box_edges", "detection_picture"]
@@ -53,8 +53,8 @@ def detection_picture(
         InputError: shapes do not fit, or a label is outside the classes.
     """
     drawn_rows = rows_to_draw(xyz)
+    _, own = own_colors(xyz, rgb, drawn_rows)
     xyz = xyz[drawn_rows]
-    own = height_grey(xyz) if rgb is None else rgb[drawn_rows]
     pale = (own * (1 - _PALE) + 255 * _PALE).astype(np.uint8)
     spacing = max(_CLOSEST, _DENSE * float(np.median(point_spacing(xyz))))
     rows = [(title, boxes, label)]

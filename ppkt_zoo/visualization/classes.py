@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.visualization.camera import views
-from ppkt_zoo.visualization.picture import compare_picture, height_grey
+from ppkt_zoo.visualization.picture import compare_picture, own_colors
 from ppkt_zoo.visualization.point_spacing import rows_to_draw
 
 __all__ = [
@@ -94,7 +94,7 @@ def segmentation_picture(
     """
     drawn = rows_to_draw(xyz)
     points, thin = len(xyz), xyz[drawn]
-    rows = [("height (the cloud has no colour)", height_grey(thin)) if rgb is None else ("colour", rgb[drawn])]
+    rows = [own_colors(xyz, rgb, drawn)]
     shown = [("labelled classes", truth)] if truth is not None else []
     for heading, values in [*shown, (title, labels)]:
         rows.append((heading, _colored(values, points, classes, heading, own)[drawn]))
@@ -201,16 +201,11 @@ def similarity_picture(
     heat, low = similarity_colors(values)
     size = float(np.clip(_MARK_SHARE * np.linalg.norm(np.ptp(xyz, axis=0)), *_MARK_RANGE))
     rows, place = rows_to_draw(xyz), xyz[picked]
-    xyz, heat, rgb = xyz[rows], heat[rows], None if rgb is None else rgb[rows]
-    mark = np.linalg.norm(xyz - place, axis=1) < size
-    own = (height_grey(xyz) if rgb is None else rgb).copy()
-    own[mark] = _MARK
-    heading = (
-        "height (the cloud has no colour), the picked point marked"
-        if rgb is None
-        else "colour, the picked point marked"
-    )
-    page = compare_picture(xyz, [(heading, own), (title, heat)], views(xyz, seen_from=seen_from), height)
+    heading, own = own_colors(xyz, rgb, rows)
+    xyz, own = xyz[rows], own.copy()
+    own[np.linalg.norm(xyz - place, axis=1) < size] = _MARK
+    above = (f"{heading}, the picked point marked", own)
+    page = compare_picture(xyz, [above, (title, heat[rows])], views(xyz, seen_from=seen_from), height)
     steps = np.linspace(low, 1.0, len(_HEAT))
     scale = [(f"{value:.2f}", color) for value, color in zip(steps, heat_colors(steps, low, 1.0), strict=True)]
     return with_legend(page, [("picked", _MARK), *scale], height)

@@ -114,8 +114,8 @@ def feature_picture(
         raise InputError(f"features must have one row for each of the {len(xyz)} points, got {len(features)}")
     basis = ColorBasis.fit(features) if basis is None else basis
     rows = rows_to_draw(xyz)
+    above = own_colors(xyz, rgb, rows)
     xyz = xyz[rows]
-    above = ("height (the cloud has no colour)", height_grey(xyz)) if rgb is None else ("colour", rgb[rows])
     return compare_picture(xyz, [above, (title, basis.colors(features[rows]))], views(xyz, seen_from=seen_from), height)
 
 
@@ -156,8 +156,14 @@ def _lay_out(titles: Sequence[str], columns: Sequence[Sequence[np.ndarray]], hei
     return page
 
 
-def height_grey(xyz: np.ndarray) -> np.ndarray:
-    """Colours for a cloud that has none: darker grey below, lighter above; uint8 (N, 3)."""
+def own_colors(xyz: np.ndarray, rgb: np.ndarray | None, rows: np.ndarray) -> tuple[str, np.ndarray]:
+    """What a row of a cloud's own colours is called, and those of some of its points, uint8 (M, 3).
+
+    A cloud without colour is darker grey below, lighter above.
+    """
+    if rgb is not None:
+        return "colour", rgb[rows]
+    xyz = xyz[rows]
     low, high = np.percentile(xyz[:, 2], (1, 99))
     level = np.clip((xyz[:, 2] - low) / max(float(high - low), 1e-6), 0, 1)
-    return np.repeat((90 + 140 * level).astype(np.uint8)[:, None], 3, axis=1)
+    return "height (the cloud has no colour)", np.repeat((90 + 140 * level).astype(np.uint8)[:, None], 3, axis=1)

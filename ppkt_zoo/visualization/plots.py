@@ -47,6 +47,14 @@ def new_figure(width: float, height: float) -> Any:
     return figure
 
 
+def _places(figure: Any, down: int, across: int, count: int) -> list[Any]:
+    """The first axes of a figure's rows of panels; the others are hidden."""
+    places = list(figure.subplots(down, across, squeeze=False).ravel())
+    for place in places[count:]:
+        place.set_visible(False)
+    return places[:count]
+
+
 def as_image(figure: Any) -> Image.Image:
     """The figure as a picture, RGB."""
     stream = io.BytesIO()
@@ -111,9 +119,9 @@ def curves_picture(
     legend = 0.28 * math.ceil(len(runs) / entries) + 0.15
     height = _HEIGHT * down + legend
     figure = new_figure(_WIDTH * across, height)
-    places = figure.subplots(down, across, squeeze=False).ravel()
+    places = _places(figure, down, across, len(panels))
     drawn: dict[str, Any] = {}
-    for place, panel in zip(places, panels, strict=False):
+    for place, panel in zip(places, panels, strict=True):
         found = False
         for number, (name, lines) in enumerate(runs.items()):
             steps, values = curve(lines, panel.field, panel.smooth)
@@ -132,8 +140,6 @@ def curves_picture(
         place.grid(alpha=0.25)
         place.spines[["top", "right"]].set_visible(False)
         place.tick_params(labelsize=8)
-    for place in places[len(panels) :]:
-        place.set_visible(False)
     figure.legend(drawn.values(), drawn.keys(), loc="lower center", ncols=entries, frameon=False, fontsize=9)
     figure.tight_layout(rect=(0, legend / height, 1, 1))
     return as_image(figure)
@@ -209,10 +215,10 @@ def tsne_picture(panels: Sequence[Panel], labels: np.ndarray, classes: Sequence[
     across = min(columns, len(panels))
     down = math.ceil(len(panels) / across)
     figure = new_figure(_SIDE * across, _SIDE * down + 0.9)
-    places = figure.subplots(down, across, squeeze=False).ravel()
+    places = _places(figure, down, across, len(panels))
     # Drawn in one random order, so that no class lies on top of all others.
     order = np.random.default_rng(0).permutation(len(labels))
-    for place, panel in zip(places, panels, strict=False):
+    for place, panel in zip(places, panels, strict=True):
         for number, rows in enumerate(np.array_split(order, 8)):
             for index, name in enumerate(classes):
                 chosen = rows[labels[rows] == index]
@@ -223,8 +229,6 @@ def tsne_picture(panels: Sequence[Panel], labels: np.ndarray, classes: Sequence[
         place.set_xticks([])
         place.set_yticks([])
         place.set_aspect("equal", adjustable="datalim")
-    for place in places[len(panels) :]:
-        place.set_visible(False)
     handles, names = places[0].get_legend_handles_labels()
     rows_of_legend = 2 if across < 3 else 1
     figure.legend(

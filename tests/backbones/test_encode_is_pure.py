@@ -13,8 +13,7 @@ from torch.nn.utils import prune
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ppkt_zoo.backbones import Backbone, SRUNet, pointnet2
-from ppkt_zoo.backbones.norm import evaluating, freeze_batch_norm
-from ppkt_zoo.backbones.twins import eval_twin
+from ppkt_zoo.backbones.norm import eval_twin, evaluating, freeze_batch_norm
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec

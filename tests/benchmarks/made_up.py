@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.evaluation.material import FULL, SETS
 from benchmarks.evaluation.probing import KNN, LAST
-from ppkt_zoo.rooms.version import VERSION
+from ppkt_zoo.rooms.room import VERSION
 
 
 def student(name: str, kind: str, level: float, **more: Any) -> dict[str, Any]:

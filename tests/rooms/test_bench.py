@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ppkt_zoo.errors import InputError, UnknownNameError
-from ppkt_zoo.rooms import BOX_CLASSES, CLASSES, FRACTIONS, RoomsBench, RoomScenes, bench, make_room, rooms_bench
+from ppkt_zoo.rooms import BOX_CLASSES, CLASSES, FRACTIONS, RoomsBench, RoomScenes, make_room, rooms_bench, scenes
 from ppkt_zoo.rooms.source import room_seed
 
 
@@ -49,7 +49,7 @@ def test_the_rooms_of_v1_are_those_that_it_was_defined_with() -> None:
 
 
 def test_another_world_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(bench._VERSIONS, "old", replace(rooms_bench(), world=1))
+    monkeypatch.setitem(scenes._VERSIONS, "old", replace(rooms_bench(), world=1))
     with pytest.raises(InputError, match="world 1, this ppkt-zoo renders world"):
         rooms_bench("old")
     with pytest.raises(UnknownNameError, match="v1"):

@@ -98,12 +98,12 @@ def test_the_rulebooks_for_spconv_say_what_the_map_says(random_tensor: Maker, ki
         present = (rules.forth_mask.long() >> bits) & 1
         assert torch.equal(present.bool(), (rules.forth >= 0).t()[rules.forth_order.long()])
         assert bool((rules.forth_mask[1:] >= rules.forth_mask[:-1]).all())
-    pairs = native_pairs(kernel_map)
-    for offset, count in enumerate(pairs.counts.tolist()):
-        rows_in, rows_out = pairs.pairs[:, offset, :count]
+    pairs, counts = native_pairs(kernel_map)
+    for offset, count in enumerate(counts.tolist()):
+        rows_in, rows_out = pairs[:, offset, :count]
         assert torch.equal(kernel_map.table[offset, rows_out.long()], rows_in)
-        assert bool((pairs.pairs[:, offset, count:] == -1).all())
-    assert int(pairs.counts.sum()) == int((kernel_map.table >= 0).sum())
+        assert bool((pairs[:, offset, count:] == -1).all())
+    assert int(counts.sum()) == int((kernel_map.table >= 0).sum())
 
 
 def test_the_dense_product_agrees_with_and_without_onednn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from ppkt_zoo.errors import EngineError, InputError
 from ppkt_zoo.sparse import Grid, SparseTensor, StridedConv3d, SubmanifoldConv3d, TransposedConv3d
-from ppkt_zoo.sparse.engines.plan import build_plan
+from ppkt_zoo.sparse.engines.gemm import build_plan
 from ppkt_zoo.sparse.kernel_map import KeySpace, invert
 
 Maker = Callable[..., SparseTensor]

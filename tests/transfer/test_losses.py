@@ -8,8 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.transfer.losses import contrast_pairs, pixel_to_point_nce
-from ppkt_zoo.transfer.metrics import embedding_rank, retrieval_accuracy
+from ppkt_zoo.transfer.losses import contrast_pairs, embedding_rank, pixel_to_point_nce, retrieval_accuracy
 
 
 def _unit(n: int, d: int, seed: int) -> Tensor:

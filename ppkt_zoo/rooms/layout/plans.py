@@ -13,8 +13,7 @@ from ppkt_zoo.rooms.layout.groups import (
     place_television,
     place_workplace,
 )
-from ppkt_zoo.rooms.layout.planner import Planner
-from ppkt_zoo.rooms.layout.walls import add_door, add_pictures, add_skirting, add_windows
+from ppkt_zoo.rooms.layout.planner import Planner, add_door, add_pictures, add_skirting, add_windows
 from ppkt_zoo.rooms.materials import Material, Palette
 from ppkt_zoo.rooms.room import Light, Room
 from ppkt_zoo.rooms.shapes import Piece, turn_z

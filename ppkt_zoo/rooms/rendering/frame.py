@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.rooms.rendering.light import openness, shadow
-from ppkt_zoo.rooms.rendering.raycast import Hits, cast, normals, one_thread
+from ppkt_zoo.rooms.rendering.raycast import Hits, cast, normals, one_thread, pixels
 from ppkt_zoo.rooms.rendering.textures import paint
 from ppkt_zoo.rooms.rendering.vectors import dot, pick, turn, unit
 from ppkt_zoo.rooms.room import Room
@@ -65,13 +65,9 @@ def _render(
 def _shade(room: Room, hits: Hits, matrix: Tensor, camera: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     """Linear light (3, P) of each pixel, and the cosine (P,) between its normal and the way to the camera."""
     solids, device = room.solids, room.device
-    v, u = torch.meshgrid(
-        torch.arange(height, device=device, dtype=torch.float32),
-        torch.arange(width, device=device, dtype=torch.float32),
-        indexing="ij",
-    )
+    u, v = pixels(height, width, device)
     to_world = (camera[:3, :3].double() @ torch.linalg.inv(matrix.double())).float().to(device)
-    rays = to_world @ torch.stack([u.reshape(-1), v.reshape(-1), torch.ones(height * width, device=device)])
+    rays = to_world @ torch.stack([u, v, torch.ones(height * width, device=device)])
     depth, solid = hits.depth, hits.solid
     point = torch.addcmul(camera[:3, 3:].to(device), rays, depth)
     half = pick(solids.half.T, solid)

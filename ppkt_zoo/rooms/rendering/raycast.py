@@ -22,6 +22,7 @@ NEAR = 0.05
 _CORNERS = torch.tensor([[x, y, z] for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in (-1.0, 1.0)])
 _EDGES = torch.tensor([[0, 1], [2, 3], [4, 5], [6, 7], [0, 2], [1, 3], [4, 6], [5, 7], [0, 4], [1, 5], [2, 6], [3, 7]])
 _MARCH_STEPS = 12
+_KEY_OF_NOTHING = 0x7F800000 << 24  # an infinite depth
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def cast(
     rays = to_own @ (pose[:3, :3].double() @ inverse).float().to(device)
     position = pose[:3, 3].float().to(device)
     origin = (to_own @ (position - solids.centre)[:, :, None])[:, :, 0]
-    best = torch.full((height * width,), _key_of_nothing(), dtype=torch.int64, device=device)
+    best = torch.full((height * width,), _KEY_OF_NOTHING, dtype=torch.int64, device=device)
     if shell:
         best = _shell(solids, origin, rays, height, width)
     low, size = _rectangles(solids, intrinsics.float().to(device), pose.float().to(device), height, width)
@@ -86,31 +87,32 @@ def cast(
     return Hits(depth, best & 0xFFFFFF, origin, rays)
 
 
-def _key(depth: Tensor, solid: Tensor) -> Tensor:
+def _key(depth: Tensor, solid: Tensor | int) -> Tensor:
     # Positive floats sort as their bits do, so one integer minimum finds depth and solid together.
     return (depth.view(torch.int32).to(torch.int64) << 24) | solid
 
 
-def _key_of_nothing() -> int:
-    return 0x7F800000 << 24
-
-
-def _shell(solids: Solids, origin: Tensor, rays: Tensor, height: int, width: int) -> Tensor:
-    """The inner faces of the six shell boxes; each one's inner face is at +1 on its third own axis."""
-    device = origin.device
+def pixels(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Column and row of every pixel of an image, float32 (H·W,) each."""
     v, u = torch.meshgrid(
         torch.arange(height, device=device, dtype=torch.float32),
         torch.arange(width, device=device, dtype=torch.float32),
         indexing="ij",
     )
-    u, v = u.reshape(-1), v.reshape(-1)
-    best = torch.full((height * width,), _key_of_nothing(), dtype=torch.int64, device=device)
+    return u.reshape(-1), v.reshape(-1)
+
+
+def _shell(solids: Solids, origin: Tensor, rays: Tensor, height: int, width: int) -> Tensor:
+    """The inner faces of the six shell boxes; each one's inner face is at +1 on its third own axis."""
+    device = origin.device
+    u, v = pixels(height, width, device)
+    best = torch.full((height * width,), _KEY_OF_NOTHING, dtype=torch.int64, device=device)
     for index in range(SHELL):
         a, b, c = rays[index, 2]
         way = a * u + b * v + c
         depth = (1 - origin[index, 2]) / way
-        key = (depth.view(torch.int32).to(torch.int64) << 24) | index
-        best = torch.minimum(best, torch.where((way < 0) & (depth > NEAR), key, _key_of_nothing()))
+        key = _key(depth, index)
+        best = torch.minimum(best, torch.where((way < 0) & (depth > NEAR), key, _KEY_OF_NOTHING))
     return best
 
 

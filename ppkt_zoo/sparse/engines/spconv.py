@@ -8,35 +8,26 @@ CPU as spconv's native gather-GEMM-scatter. Bias is added here, since spconv ign
 
 import importlib
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ppkt_zoo.errors import EngineError
-from ppkt_zoo.sparse.engines.torch import working_dtype
+from ppkt_zoo.sparse.engines.gemm import working_dtype
 from ppkt_zoo.sparse.kernel_map import KernelMap
+
+Rules = TypeVar("Rules")
 
 _MASKED_OFFSETS = 32
 _INSTALL = {
     "spconv": "pip install spconv-cu120 (Python < 3.12) or spconv-cu126 (from 3.12)",
     "spconv_triton": "pip install spconv-triton",
 }
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """spconv's native rulebook.
-
-    Attributes:
-        pairs: int32 (2, K, L): for each offset the input rows and the output rows that meet, filled with -1.
-        counts: int32 (K,), on the CPU, how many meet.
-    """
-
-    pairs: Tensor
-    counts: Tensor
 
 
 @dataclass(frozen=True)
@@ -61,8 +52,13 @@ class MaskedTables:
         return MaskedTables(self.back, self.forth, self.back_mask, self.forth_mask, self.back_order, self.forth_order)
 
 
-def native_pairs(kernel_map: KernelMap) -> Pairs:
-    """The native rulebook of a map."""
+def native_pairs(kernel_map: KernelMap) -> tuple[Tensor, Tensor]:
+    """spconv's native rulebook of a map.
+
+    Returns:
+        int32 (2, K, L), for each offset the input rows and the output rows that meet, filled with -1; and int32 (K,),
+        on the CPU, how many meet.
+    """
     table = kernel_map.table
     counts = (table >= 0).sum(dim=1)
     pairs = table.new_full((2, table.shape[0], max(kernel_map.inputs, kernel_map.outputs)), -1)
@@ -70,7 +66,7 @@ def native_pairs(kernel_map: KernelMap) -> Pairs:
         rows = (table[offset] >= 0).nonzero()[:, 0]
         pairs[0, offset, : rows.shape[0]] = table[offset, rows]
         pairs[1, offset, : rows.shape[0]] = rows.int()
-    return Pairs(pairs, counts.int().cpu())
+    return pairs, counts.int().cpu()
 
 
 def masked_tables(kernel_map: KernelMap) -> MaskedTables:
@@ -140,12 +136,16 @@ class SpconvEngine:
                 "engine 'spconv' has no backward pass on the CPU: choose engine='torch', or use torch.no_grad()"
             )
 
-    def _native(self, feats: Tensor, weight: Tensor, kernel_map: KernelMap, transposed: bool) -> Tensor:
-        key = (self.name, "native")
+    def _rules(self, kernel_map: KernelMap, build: Callable[[KernelMap], Rules]) -> Rules:
+        key = (self.name, build.__name__)
         if key not in kernel_map.plans:
             with torch.no_grad():
-                kernel_map.plans[key] = native_pairs(kernel_map)
-        rules: Pairs = kernel_map.plans[key]
+                kernel_map.plans[key] = build(kernel_map)
+        rules: Rules = kernel_map.plans[key]
+        return rules
+
+    def _native(self, feats: Tensor, weight: Tensor, kernel_map: KernelMap, transposed: bool) -> Tensor:
+        pairs, counts = self._rules(kernel_map, native_pairs)
         if kernel_map.symmetric:
             # A submanifold map walked backwards is the same map with the offsets in reverse.
             weight = weight.flip(1, 2, 3) if transposed else weight
@@ -155,15 +155,11 @@ class SpconvEngine:
         else:
             run, rows = self._functional.indice_conv, kernel_map.outputs
         algorithm = self._algorithms.ConvAlgo.Native
-        out: Tensor = run(feats, weight, rules.pairs, rules.counts.to(feats.device), rows, algorithm)
+        out: Tensor = run(feats, weight, pairs, counts.to(feats.device), rows, algorithm)
         return out
 
     def _masked(self, feats: Tensor, weight: Tensor, kernel_map: KernelMap, transposed: bool) -> Tensor:
-        key = (self.name, "masked")
-        if key not in kernel_map.plans:
-            with torch.no_grad():
-                kernel_map.plans[key] = masked_tables(kernel_map)
-        rules: MaskedTables = kernel_map.plans[key]
+        rules = self._rules(kernel_map, masked_tables)
         rules = rules.reversed() if transposed else rules
         trains = torch.is_grad_enabled() and (feats.requires_grad or weight.requires_grad)
         symmetric = kernel_map.symmetric

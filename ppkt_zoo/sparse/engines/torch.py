@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ppkt_zoo.sparse.engines.gemm import multiply
-from ppkt_zoo.sparse.engines.plan import Chunk, Plan, build_plan, chunk_rows
+from ppkt_zoo.sparse.engines.gemm import Chunk, Plan, build_plan, chunk_rows, multiply, working_dtype
 from ppkt_zoo.sparse.kernel_map import KernelMap
 
 
@@ -56,14 +55,6 @@ class TorchEngine:
                 out: Tensor = _SparseConvolution.apply(feats, weight, bias, kernel_map, transposed)
                 return out
             return _forward(feats, weight, bias, kernel_map, transposed, into)
-
-
-def working_dtype(feats: Tensor, weight: Tensor) -> torch.dtype:
-    """The dtype in which a layer computes."""
-    device = feats.device.type
-    if torch.is_autocast_enabled(device):
-        return torch.get_autocast_dtype(device)
-    return torch.promote_types(feats.dtype, weight.dtype)
 
 
 class _SparseConvolution(torch.autograd.Function):
