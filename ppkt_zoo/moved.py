@@ -112,7 +112,7 @@ _MODULES = {
         "io:cloud_files ply ply_header ply_rows:ply pcd pcd_header lzf:pcd numpy_files tables text_layout number_rows "
         "las las_header:las laz laz_child color_names colors fields picked_fields:colors"
     ),
-    ("points", "points"): "thin:voxelize scale:arrays",
+    ("points", "points"): "thin:voxelize scale:arrays neighbours:sampling",
     ("running", "engine"): (
         "checkpoint checkpoint_claims data_record:checkpoint data_workers interrupt loop machine metrics_log optim "
         "progress recipe_files:recipes run_folder"

@@ -18,8 +18,7 @@ from ppkt_zoo.backbones.shortcuts import uncompiled
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import CloudBatch
 from ppkt_zoo.points.input_spec import InputSpec
-from ppkt_zoo.points.neighbours import ball_neighbours, nearest
-from ppkt_zoo.points.sampling import farthest_points
+from ppkt_zoo.points.sampling import ball_neighbours, farthest_points, nearest
 from ppkt_zoo.points.voxelize import DownsampledBatch, voxel_downsample
 
 _WIDTHS = ((64, 64, 128), (128, 128, 256), (128, 128, 256), (128, 128, 256))

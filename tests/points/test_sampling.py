@@ -6,8 +6,7 @@ from torch import Tensor
 
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
-from ppkt_zoo.points.neighbours import ball_neighbours, nearest
-from ppkt_zoo.points.sampling import farthest_points
+from ppkt_zoo.points.sampling import ball_neighbours, farthest_points, nearest
 from ppkt_zoo.points.voxelize import voxel_downsample
 
 SPEC = InputSpec(voxel_size=0.1)

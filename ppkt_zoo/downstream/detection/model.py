@@ -12,10 +12,7 @@ from ppkt_zoo.backbones.point_layers import SetAbstraction, SharedMLP
 from ppkt_zoo.backbones.pointnet2 import Seeds
 from ppkt_zoo.errors import InputError, TrainingError
 from ppkt_zoo.points.cloud import CloudBatch
-from ppkt_zoo.points.neighbours import ball_neighbours
-from ppkt_zoo.points.sampling import farthest_points
-
-__all__ = ["Proposals", "VoteNet", "VoteNetConfig", "VoteNetShape"]
+from ppkt_zoo.points.sampling import ball_neighbours, farthest_points
 
 #: Standard deviation of the last layers' first weights.
 _FIRST_WEIGHTS = 0.01
