@@ -16,8 +16,8 @@ import torch
 import ppkt_zoo
 from ppkt_zoo import CloudBatch, PointCloud
 from ppkt_zoo.downstream.detection import VoteNet, VoteNetConfig, detect, evaluate_detector
-from ppkt_zoo.downstream.detection.augment import SceneAugmentation
 from ppkt_zoo.downstream.detection.loss import detection_loss
+from ppkt_zoo.downstream.detection.recipe import SceneAugmentation
 from ppkt_zoo.downstream.detection.targets import TrueBoxes, mean_sizes
 from ppkt_zoo.rooms import RoomScenes
 

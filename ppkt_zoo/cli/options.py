@@ -218,21 +218,16 @@ def _words(error: PPKTZooError | OSError) -> str:
     return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
 
 
-def _name_and_path(entry: str) -> tuple[str, Path]:
-    """``NAME=PATH`` of ``--data``; InputError where it is something else."""
-    name, equals, path = entry.partition("=")
-    if not equals or not name or not path:
-        raise InputError(f"--data {entry!r} must be NAME=PATH, e.g. --data icl_livingroom=frames/icl_livingroom")
-    return name, Path(path).expanduser()
-
-
 def names_and_paths(entries: list[str] | None) -> dict[str, Path]:
-    """All of ``--data``; InputError where one is something else, or a name comes twice."""
+    """All of ``--data``, NAME=PATH; InputError where one is something else, or a name comes twice."""
     folders: dict[str, Path] = {}
-    for name, path in map(_name_and_path, entries or []):
+    for entry in entries or []:
+        name, equals, path = entry.partition("=")
+        if not equals or not name or not path:
+            raise InputError(f"--data {entry!r} must be NAME=PATH, e.g. --data icl_livingroom=frames/icl_livingroom")
         if name in folders:
             raise InputError(f"--data gives {name!r} twice, as {folders[name]} and as {path}: leave one out")
-        folders[name] = path
+        folders[name] = Path(path).expanduser()
     return folders
 
 

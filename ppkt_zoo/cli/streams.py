@@ -28,9 +28,14 @@ _PLAIN = {"×": "x", "…": "...", "✓": "+", "–": "-", "−": "-", "·": "*"
 def new_console(stderr: bool = False) -> Console:
     """Where output goes: as wide as the terminal, and as wide as its lines are anywhere else."""
     console = SafeConsole(stderr=stderr)
-    if not getattr(console.file, "isatty", bool)():
+    if not on_terminal(console):
         console.width = _FILE_WIDTH
     return console
+
+
+def on_terminal(console: Console) -> bool:
+    """Whether a person looks on; where colours are forced (FORCE_COLOR), rich takes a pipe for a terminal too."""
+    return bool(getattr(console.file, "isatty", bool)())
 
 
 def talk_console() -> Console:

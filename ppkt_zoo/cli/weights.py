@@ -8,25 +8,13 @@ import typer
 from rich.text import Text
 
 from ppkt_zoo.cli.options import FAILED, DeviceOption, EngineOption, Group, numbers
-from ppkt_zoo.cli.streams import new_console, say, talk_console, tell_written
+from ppkt_zoo.cli.streams import new_console, on_terminal, say, talk_console, tell_written
 from ppkt_zoo.errors import InputError, PPKTZooError, UnknownNameError
 from ppkt_zoo.files.text import unbroken
 
-
-class What(StrEnum):
-    """What `list` lists."""
-
-    weights = "weights"
-    backbones = "backbones"
-
-
-class KindName(StrEnum):
-    """What the local cache holds."""
-
-    hub = "hub"
-    mirror = "mirror"
-    rooms = "rooms"
-    teacher = "teacher"
+# What `list` lists, and what the local cache holds.
+What = StrEnum("What", "weights backbones")
+KindName = StrEnum("KindName", "hub mirror rooms teacher")
 
 
 class DialectName(StrEnum):
@@ -48,7 +36,7 @@ def list_command(
     if what is What.backbones:
         found = tables.backbones_table(pattern)
     else:
-        found = tables.weights_table(pattern) if console.is_terminal else tables.weights_lines(pattern)
+        found = tables.weights_table(pattern) if on_terminal(console) else tables.weights_lines(pattern)
     if found.row_count == 0:
         hint = "" if pattern == "*" else f" that matches {pattern!r}"
         console.print(f"no {what.value.rstrip('s')} is listed{hint}", markup=False)

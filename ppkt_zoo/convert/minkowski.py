@@ -19,8 +19,6 @@ from ppkt_zoo.errors import WeightError
 from ppkt_zoo.files.safetensors import load_foreign
 from ppkt_zoo.files.torch import PICKLE, ZIP, check_plain_tensors, first_bytes, read_torch_file
 
-__all__ = ["DIALECTS", "ConvertedNetwork", "Dialect", "convert_res16unet", "open_checkpoint"]
-
 Dialect = Literal["pointcontrast", "csc", "slidr"]
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 _HYBRID: frozenset[Dialect] = frozenset({"pointcontrast", "csc"})

@@ -12,8 +12,6 @@ from torch import Tensor
 
 from ppkt_zoo.errors import WeightError
 
-__all__ = ["to_spunet"]
-
 _RULES: tuple[tuple[str, str], ...] = (
     (r"stem\.conv\.", r"conv_input.0."),
     (r"stem\.norm\.", r"conv_input.1."),

@@ -15,8 +15,6 @@ from ppkt_zoo.errors import InputError, RecipeError, TrainingError
 from ppkt_zoo.files.locks import FolderLock
 from ppkt_zoo.files.targets import check_folder_target
 
-__all__ = ["Cell", "Grid", "TaskName", "read_grid", "run_cell", "run_grid"]
-
 TaskName = Literal["segmentation", "detection"]
 
 

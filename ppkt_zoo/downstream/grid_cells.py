@@ -12,8 +12,6 @@ from ppkt_zoo.files.reading import read_text
 from ppkt_zoo.files.strict_json import read_json
 from ppkt_zoo.files.writing import write_json, write_whole
 
-__all__ = ["check_one_data", "keep_the_figures", "kept_scores", "tidy"]
-
 _SCORES, _STAMP = "scores.json", "fingerprint.txt"
 _PASSING = ("model", "checkpoints")
 _WHOLE = re.compile(r"[0-9a-f]{64}( \w+)?")

@@ -1,29 +1,26 @@
-"""What every model's folder is written with: a cloud that verifies it, and a record of what its owner states."""
+"""What every model's folder is written with: a cloud that verifies it, and a record of how it came to be."""
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+import yaml
 
-from ppkt_zoo.errors import InputError
+from ppkt_zoo.data.scenes import SceneSource
+from ppkt_zoo.engine.machine import describe_machine
+from ppkt_zoo.errors import InputError, TrainingError
+from ppkt_zoo.files.writing import write_json
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.zoo.folder import WeightFolder, write_weight_folder
 from ppkt_zoo.zoo.head import TaskHead
-from ppkt_zoo.zoo.record import OWN_LOOP, WeightRecord
+from ppkt_zoo.zoo.record import OWN_LOOP, DataUsed, Licences, Metric, Training, WeightRecord
 from ppkt_zoo.zoo.registry import origin_of
 
-__all__ = [
-    "NOT_TOLD",
-    "Cloud",
-    "at_the_origin",
-    "check_model",
-    "golden_cloud_of",
-    "record_of",
-    "wide_enough",
-    "write_model",
-]
+if TYPE_CHECKING:
+    from ppkt_zoo.downstream.recipe import DownstreamRecipe
 
 NOT_TOLD = "not specified"
 Cloud = PointCloud | tuple[Any, Any] | None
@@ -90,11 +87,7 @@ def record_of(
 
 
 def _ready_folder(folder: Any) -> Path:
-    """The path of a folder that is about to be written, with its parents made.
-
-    Raises:
-        InputError: they cannot be made.
-    """
+    """The path of a folder that is about to be written, with its parents made."""
     path = Path(folder).expanduser()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -146,3 +139,80 @@ def golden_cloud_of(given: Cloud, voxel_size: float) -> PointCloud:
     rows = np.linspace(0, len(cloud) - 1, min(len(cloud), _MOST_POINTS)).round().astype(np.int64)
     small = at_the_origin(cloud.xyz.numpy()[rows], None if cloud.rgb is None else cloud.rgb.numpy()[rows])
     return wide_enough(small, voxel_size)
+
+
+def record_fields(
+    recipe: "DownstreamRecipe",
+    method: str,
+    train: SceneSource,
+    classes: tuple[str, ...],
+    seconds: float,
+    device: torch.device,
+    metrics: tuple[Metric, ...],
+) -> dict[str, Any]:
+    """The fields of a fine-tuned model's :class:`~ppkt_zoo.zoo.record.WeightRecord`.
+
+    Args:
+        recipe: what was run, overrides included.
+        method: what was learned, such as "segmentation".
+        train: what it learned from.
+        classes: what it knows.
+        seconds: of training.
+        device: that it was trained on.
+        metrics: measured on scenes that training never saw.
+    """
+    return {
+        "description": recipe.description.strip(),
+        "method": method,
+        "data": (
+            DataUsed(name=train.name, frames=len(train), licence=recipe.data_licence, attribution=recipe.attribution),
+        ),
+        "seed": recipe.seed,
+        "trained": Training(
+            steps=recipe.steps,
+            hours=round(seconds / 3600, 3),
+            machine=describe_machine(device),
+            versions={package: version(package) for package in ("torch", "numpy")},
+        ),
+        "metrics": metrics,
+        "deviations": recipe.deviations,
+        "limits": (
+            f"Began as {'random numbers' if recipe.init == 'random' else recipe.init}; "
+            f"knows {len(classes)} classes and no others.",
+        ),
+        "licences": Licences(data=recipe.data_licence, weights=recipe.model_licence),
+        "citation": recipe.citation,
+    }
+
+
+def recipe_text(recipe: "DownstreamRecipe") -> str:
+    """What was run, overrides included, as the YAML that goes into a model's folder."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+
+
+def write_scores(
+    file: Path, recipe: "DownstreamRecipe", tested_on: str, scenes: int, scores: Mapping[str, Any]
+) -> None:
+    """All figures of a test as JSON, after what was run; NaN is written as null.
+
+    Raises:
+        TrainingError: the file cannot be written.
+    """
+    content = {
+        "model": recipe.model,
+        "init": recipe.init,
+        "fraction": recipe.fraction,
+        "seed": recipe.seed,
+        "test": tested_on,
+        "scenes": scenes,
+        **scores,
+    }
+    write_json(file, _without_nan(content), TrainingError)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nan(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and np.isnan(value) else value

@@ -16,8 +16,6 @@ from ppkt_zoo.evaluation.metrics import IGNORE
 from ppkt_zoo.files.reading import read_text
 from ppkt_zoo.files.text import one_line
 
-__all__ = ["DividedScans", "divide_scans", "look_through"]
-
 # What a part may be called, in folders and lists.
 _PARTS = {
     "train": ("train", "training"),

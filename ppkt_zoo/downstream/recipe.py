@@ -9,18 +9,6 @@ from ppkt_zoo.engine.recipes import fingerprint_of
 from ppkt_zoo.files.validation import MOST_BATCH, MOST_STEPS, StrictModel
 from ppkt_zoo.points.input_spec import InputSpec
 
-__all__ = [
-    "BackboneSection",
-    "DataSection",
-    "DownstreamRecipe",
-    "LabelledFramesData",
-    "OwnData",
-    "RoomsBenchData",
-    "S3DISData",
-    "ScanNetData",
-    "SunRGBDData",
-]
-
 # What the same recipe means; to be raised where a default changes or a step sees other random numbers.
 _MEANING = 1
 

@@ -9,8 +9,6 @@ from ppkt_zoo.data.scenes import LabelledScene, SceneSource
 from ppkt_zoo.engine.checkpoint import DataPart
 from ppkt_zoo.errors import InputError
 
-__all__ = ["SceneSampler", "scene_part", "scenes_fingerprint"]
-
 # Scenes that were read stay in memory up to this; those beyond are read again each time.
 _MOST_BYTES = 2 << 30
 # Purpose of these random numbers; one seed must not serve another one.

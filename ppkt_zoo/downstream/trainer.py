@@ -16,8 +16,7 @@ from torch.utils.data import Dataset
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.backbones.norm import batch_norms, freeze_batch_norm
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
-from ppkt_zoo.downstream.export import recipe_text, record_fields, write_scores
-from ppkt_zoo.downstream.model_folder import at_the_origin, wide_enough
+from ppkt_zoo.downstream.model_folder import at_the_origin, recipe_text, record_fields, wide_enough, write_scores
 from ppkt_zoo.downstream.recipe import DownstreamRecipe
 from ppkt_zoo.downstream.sampler import scene_part
 from ppkt_zoo.engine.data_workers import DataWorkers
@@ -33,8 +32,6 @@ from ppkt_zoo.zoo.folder import WeightFolder
 from ppkt_zoo.zoo.load import load_backbone
 from ppkt_zoo.zoo.record import Metric
 from ppkt_zoo.zoo.registry import create_backbone, origin_of
-
-__all__ = ["FinetuneTrainer", "Finetuned", "Report", "build_backbone", "set_training_mode"]
 
 Report = Callable[[int, int], None]
 """Told (scenes done, of how many)."""

@@ -10,8 +10,6 @@ from ppkt_zoo.errors import InputError
 from ppkt_zoo.evaluation.metrics import IGNORE, Confusion
 from ppkt_zoo.files.optional import need
 
-__all__ = ["ClusterScore", "cluster_score", "matched"]
-
 _STARTS = 4
 
 

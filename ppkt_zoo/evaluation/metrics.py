@@ -7,8 +7,6 @@ from torch import Tensor
 
 from ppkt_zoo.errors import InputError
 
-__all__ = ["IGNORE", "Confusion"]
-
 IGNORE = -1  # The label of points that no score looks at.
 
 

@@ -16,8 +16,6 @@ from ppkt_zoo.errors import InputError
 from ppkt_zoo.evaluation.metrics import IGNORE
 from ppkt_zoo.files.optional import need
 
-__all__ = ["KNNProbe", "LinearProbe", "balanced_sample"]
-
 _SMALLEST_SPREAD = 1e-6  # A channel that never moves is divided by 1, not by its rounding noise.
 
 

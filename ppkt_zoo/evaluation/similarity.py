@@ -7,8 +7,6 @@ from torch import Tensor
 
 from ppkt_zoo.errors import InputError
 
-__all__ = ["nearest_point", "similarity", "top_matches"]
-
 # A place that has no point so near is a slip of the hand.
 _FARTHEST = 0.5
 _LENGTH = 1e-12

@@ -9,8 +9,6 @@ import numpy as np
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.optional import need
 
-__all__ = ["Interval", "mean_interval", "paired_difference"]
-
 
 @dataclass(frozen=True)
 class Interval:

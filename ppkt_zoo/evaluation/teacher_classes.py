@@ -16,8 +16,6 @@ from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.teachers.teacher import Teacher, image_tensor
 from ppkt_zoo.transfer.projection import UPL, PointHead
 
-__all__ = ["TeacherClasses", "find_teacher_classes"]
-
 # A class that fewer sure cells have is not known.
 _FEWEST_CELLS = 30
 # Neighbours asked, as the kNN probe asks them; cells kept; points compared at once.

@@ -8,7 +8,15 @@ from ppkt_zoo.errors import WeightError
 from ppkt_zoo.files.validation import StrictModel
 from ppkt_zoo.points.input_spec import PREPROCESSING_VERSION, InputSpec
 from ppkt_zoo.zoo.head import HEADS, HeadFormat
-from ppkt_zoo.zoo.record import Architecture, Arguments, FileEntry, Line, WeightName
+from ppkt_zoo.zoo.record import (
+    Architecture,
+    Arguments,
+    FileEntry,
+    Line,
+    WeightName,
+    check_complete,
+    named_after_architecture,
+)
 from ppkt_zoo.zoo.tensors import StorageDtype
 
 FORMAT: Final = 1
@@ -58,11 +66,7 @@ class NetworkConfig(StrictModel):
     levels: dict[Line, Annotated[int, Field(ge=1, le=2**16)]] = Field(min_length=1, max_length=64)
     dtype: StorageDtype
 
-    @model_validator(mode="after")
-    def _name_begins_with_architecture(self) -> "NetworkConfig":
-        if self.name.split(".")[0] != self.architecture:
-            raise ValueError(f"name {self.name!r} must be the architecture {self.architecture!r}, a dot and a tag")
-        return self
+    _named = model_validator(mode="after")(named_after_architecture)
 
     def header(self) -> dict[str, object]:
         """What the header of ``model.safetensors`` must say."""
@@ -99,9 +103,7 @@ class WeightConfig(NetworkConfig):
     @field_validator("files")
     @classmethod
     def _files_are_complete(cls, files: dict[str, FileEntry]) -> dict[str, FileEntry]:
-        missing = [name for name in (MODEL, GOLDEN, RECORD) if name not in files]
-        if missing:
-            raise ValueError(f"lists no {', '.join(missing)}: every weight has them")
+        check_complete(files, (MODEL, GOLDEN, RECORD))
         for head in HEADS:
             if (head.tensors in files) != (head.config in files):
                 raise ValueError(f"lists only one of {head.tensors} and {head.config}: a fine-tuned weight has both")

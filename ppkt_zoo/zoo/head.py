@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ppkt_zoo.backbones.base import Backbone
     from ppkt_zoo.zoo.folder import WeightFolder
 
-__all__ = ["HEADS", "HeadConfig", "HeadFormat", "TaskHead", "decode_head", "encode_head", "format_of", "read_head"]
-
 
 @dataclass(frozen=True)
 class HeadFormat:

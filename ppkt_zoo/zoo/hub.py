@@ -101,11 +101,7 @@ def _complete(
 
 
 def _check_claims(folder: WeightFolder) -> None:
-    """Hold config.json, whose own hash nobody may know, against what the tensors' headers say; no tensor is read.
-
-    Raises:
-        WeightError: they disagree on the network, its input or its levels.
-    """
+    """Hold config.json, whose own hash nobody may know, against what the tensors' headers say; no tensor is read."""
     claims = {}
     for name in (MODEL, GOLDEN):
         path, held = folder.path / name, folder.held.get(name)

@@ -180,15 +180,7 @@ def verify(
 
 
 def _check_contents(folder: WeightFolder, parameters: int) -> WeightRecord:
-    """Read record, recipe and projections, and hold what they say against each other; the record.
-
-    Args:
-        folder: whose files are the recorded ones.
-        parameters: of its network.
-
-    Raises:
-        WeightError: one does not fit.
-    """
+    """Read record, recipe and projections, and hold what they say against each other and the network; the record."""
     record = folder.record()
     if record.parameters != parameters:
         raise WeightError(
@@ -207,12 +199,7 @@ def _check_contents(folder: WeightFolder, parameters: int) -> WeightRecord:
 def _check_card(folder: WeightFolder, record: WeightRecord, classes: tuple[str, ...] | None) -> None:
     """Hold README.md of a folder against what its config and record give, for no hash of it stands in config.json.
 
-    Args:
-        folder, record: what it was written from, by this version or by 0.1.
-        classes: of the folder's head, where it has one.
-
-    Raises:
-        WeightError: it is missing, or says something else.
+    This version or 0.1 wrote it; ``classes`` are those of the folder's head, where it has one.
     """
     path = folder.path / CARD
     text = read_bytes(path).decode("utf-8", "replace")

@@ -18,8 +18,6 @@ from ppkt_zoo.zoo.manifest import HubSource, Manifest, WeightSpec
 from ppkt_zoo.zoo.names import did_you_mean
 from ppkt_zoo.zoo.tensors import read_bytes
 
-__all__ = ["Kept", "Kind", "clear", "fetch_weights", "list_kept"]
-
 Kind = Literal["hub", "mirror", "rooms", "teacher"]
 
 # Folders of the package's own cache, by what they hold. Nothing else in it is ever removed.

@@ -23,6 +23,8 @@ from ppkt_zoo.zoo.record import (
     SafePath,
     WeightName,
     WeightRecord,
+    check_complete,
+    named_after_architecture,
 )
 
 FORMAT: Final = 1
@@ -64,17 +66,10 @@ class WeightSpec(StrictModel):
     @field_validator("files")
     @classmethod
     def _files_are_complete(cls, files: dict[str, FileEntry]) -> dict[str, FileEntry]:
-        needed = ("config.json", "model.safetensors", "golden.safetensors", "record.json")
-        missing = [name for name in needed if name not in files]
-        if missing:
-            raise ValueError(f"lists no {', '.join(missing)}: every weight has them")
+        check_complete(files, ("config.json", "model.safetensors", "golden.safetensors", "record.json"))
         return files
 
-    @model_validator(mode="after")
-    def _name_begins_with_architecture(self) -> "WeightSpec":
-        if self.name.split(".")[0] != self.architecture:
-            raise ValueError(f"name {self.name!r} must be the architecture {self.architecture!r}, a dot and a tag")
-        return self
+    _named = model_validator(mode="after")(named_after_architecture)
 
 
 class Manifest(StrictModel):

@@ -21,8 +21,6 @@ from ppkt_zoo.zoo.tensors import check_finite, decode_tensors, plain_torch, read
 if TYPE_CHECKING:
     from ppkt_zoo.backbones.base import Backbone
 
-__all__ = ["build_network", "build_random", "outline_of"]
-
 # Drawing random parameters and putting the caller's random state back is for one thread at a time.
 _DRAWING = threading.Lock()
 # What making a tensor and drawing its numbers may take of calls, with room to spare; and what a builder may do besides.
@@ -159,15 +157,7 @@ def outline_of(config: NetworkConfig, tensors: int, where: str) -> "Backbone | N
 
 
 def _build(config: NetworkConfig, tensors: int, where: str) -> "Backbone":
-    """The network that a config names, with random parameters on the device that is set.
-
-    Args:
-        config, tensors, where: as for :func:`outline_of`.
-
-    Raises:
-        UnknownNameError: the architecture is not registered here.
-        WeightError: its arguments or levels do not fit the builder of today.
-    """
+    """The network that a config names, with random parameters on the set device; errors as :func:`outline_of`."""
     try:
         with _Budget(_CALLS_A_TENSOR * tensors + _OTHER_CALLS):
             backbone = create_backbone(config.architecture, input_spec=config.input_spec, **config.arguments)
@@ -199,11 +189,7 @@ def _build(config: NetworkConfig, tensors: int, where: str) -> "Backbone":
 
 
 def _check_fits(backbone: "Backbone", shapes: Mapping[str, tuple[int, ...]], where: str) -> None:
-    """Hold a network against the tensors that a file claims to have.
-
-    Raises:
-        WeightError: a key is missing or unknown, or of another shape.
-    """
+    """Hold a network against the tensors that a file claims to have: its keys and their shapes."""
     expected = {key: tuple(tensor.shape) for key, tensor in backbone.state_dict().items()}
     missing, extra = sorted(expected.keys() - shapes.keys()), sorted(shapes.keys() - expected.keys())
     parts = [f"lacks {_some(missing)}"] if missing else []

@@ -10,8 +10,6 @@ from ppkt_zoo.errors import WeightError
 from ppkt_zoo.files.writing import write_whole
 from ppkt_zoo.zoo.config import CONFIG
 
-__all__ = ["leftover_note", "pickle_note", "place"]
-
 
 def place(
     folder: Path,

@@ -2,7 +2,8 @@
 
 import datetime
 import re
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -99,6 +100,19 @@ Arguments = Annotated[dict[str, JsonValue], AfterValidator(_bounded)]
 OWN_LOOP = "custom training loop"
 # As 0.1 wrote it.
 _OWN_LOOPS = (OWN_LOOP, "in a loop of its owner's")
+
+
+def named_after_architecture(model: Any) -> Any:
+    """Check of a model with a weight's name and the architecture that the name begins with."""
+    if model.name.split(".")[0] != model.architecture:
+        raise ValueError(f"name {model.name!r} must be the architecture {model.architecture!r}, a dot and a tag")
+    return model
+
+
+def check_complete(files: Iterable[str], needed: Iterable[str]) -> None:
+    """Raise ValueError where a listing of a weight's files lacks one."""
+    if missing := [name for name in needed if name not in files]:
+        raise ValueError(f"lists no {', '.join(missing)}: every weight has them")
 
 
 class FileEntry(StrictModel):

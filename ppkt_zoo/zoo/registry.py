@@ -219,12 +219,7 @@ def _check_no_clash(name: str, builder: Callable[..., Any] | str) -> None:
 
 
 def _load_installed(name: str) -> "Callable[..., Backbone] | None":
-    """The builder that an installed package offers under a name; None where there is none.
-
-    Raises:
-        InputError: two packages offer it, or what is offered cannot be imported or called; the message names the
-            package.
-    """
+    """The builder that an installed package offers under a name, None where there is none; errors name the package."""
     found = list({entry.value: entry for entry in entry_points(group=GROUP, name=name)}.values())
     if not found or not ARCHITECTURE.fullmatch(name):
         return None

@@ -11,8 +11,6 @@ from ppkt_zoo.zoo.hub import client_errors, hub_endpoint
 from ppkt_zoo.zoo.names import REPOSITORY
 from ppkt_zoo.zoo.record import WeightRecord
 
-__all__ = ["Uploaded", "check_target", "upload_weight", "what_forbids_publication"]
-
 # What git takes as a tag everywhere, and a shell without quotes.
 _TAG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,98}(?<!\.)(?<!\.lock)")
 

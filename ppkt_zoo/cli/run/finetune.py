@@ -27,39 +27,28 @@ class _Task(NamedTuple):
     command: str
 
 
-def _segmentation() -> _Task:
-    from ppkt_zoo.downstream import segmentation as task
+def _task(name: str) -> _Task:
+    if name == "segmentation":
+        from ppkt_zoo.downstream import segmentation
 
-    def evaluate(model: Any, test: Any, recipe: Any, **looks: Any) -> Any:
-        return task.evaluate_segmentation(model, test, **looks)
-
-    return _Task(
-        task.load_segmentation_recipe,
-        task.fit_segmentation,
-        task.load_segmentation,
-        evaluate,
-        lambda score, model: segmentation_table(score),
-        "segment",
-    )
-
-
-def _detection() -> _Task:
-    from ppkt_zoo.downstream import detection as task
-
-    def evaluate(model: Any, test: Any, recipe: Any) -> Any:
-        return task.evaluate_detector(model, test, points=recipe.points_at_test)
+        return _Task(
+            segmentation.load_segmentation_recipe,
+            segmentation.fit_segmentation,
+            segmentation.load_segmentation,
+            lambda model, test, recipe, **looks: segmentation.evaluate_segmentation(model, test, **looks),
+            lambda score, model: segmentation_table(score),
+            "segment",
+        )
+    from ppkt_zoo.downstream import detection
 
     return _Task(
-        task.load_detection_recipe,
-        task.fit_detection,
-        task.load_detector,
-        evaluate,
+        detection.load_detection_recipe,
+        detection.fit_detection,
+        detection.load_detector,
+        lambda model, test, recipe: detection.evaluate_detector(model, test, points=recipe.points_at_test),
         lambda score, model: detection_table(score, model.classes),
         "detect",
     )
-
-
-_TASKS = {"segmentation": _segmentation, "detection": _detection}
 
 
 def train_model(name: str, run: "Run", out: Path | None, no_test: bool) -> None:
@@ -68,7 +57,7 @@ def train_model(name: str, run: "Run", out: Path | None, no_test: bool) -> None:
     Raises:
         Stopped: the run was stopped with a checkpoint.
     """
-    task = _TASKS[name]()
+    task = _task(name)
     loaded = run.load(task.load_recipe)
     target = Path("runs") / name / loaded.model if out is None else out
     splits = _splits(loaded, run, name == "detection")
@@ -89,7 +78,7 @@ def train_model(name: str, run: "Run", out: Path | None, no_test: bool) -> None:
 
 def score_model(name: str, model: str, run: "Run", **looks: Any) -> None:
     """Test a model on the test scenes of a recipe, and print its scores."""
-    task = _TASKS[name]()
+    task = _task(name)
     loaded = run.load(task.load_recipe)
     test = _splits(loaded, run, name == "detection").test
     network = task.load_model(folder_or_name(model), device=run.device)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.console import Console
 
-from ppkt_zoo.cli.run.source import read_frames
+from ppkt_zoo.cli.run.source import FAR, FUSED_SPACING, read_frames
 from ppkt_zoo.cli.run.steps import Steps, thousands
 from ppkt_zoo.cli.streams import say
 from ppkt_zoo.data.frames import FrameSource, RGBDFrame
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 _MOST_READ = 400
 _MOST_FUSED = 40
 _SHOWN = 12
-# Depth of a Kinect and its like is of little worth beyond.
-_FAR = 4.5
-_SPACING = 0.02
 _FEW_LINES = 5
 
 
@@ -113,7 +110,7 @@ def _draw_map(frames: FrameSource, found: FrameStatistics, path: Path) -> tuple[
     posed = [index for index in found.readable if index in found.positions]
     if poses_join(subset(frames, posed)) or len(frames) == 1:
         chosen = _spread(posed, _MOST_FUSED)
-        cloud = fuse(frames, chosen, voxel=_SPACING, stride=2, far=_FAR)
+        cloud = fuse(frames, chosen, voxel=FUSED_SPACING, stride=2, far=FAR)
         xyz, rgb, cameras = cloud.xyz, cloud.rgb, [frames[index] for index in chosen]
         places = np.array([found.positions[index] for index in posed])
         left_out = f" ({len(cloud.skipped)} left out)" if cloud.skipped else ""
@@ -129,7 +126,7 @@ def _draw_map(frames: FrameSource, found: FrameStatistics, path: Path) -> tuple[
 
 def _single(frame: RGBDFrame) -> tuple[np.ndarray, np.ndarray]:
     xyz, rgb, pixel = frame.points(stride=2)
-    near = pixel_values(frame.depth, pixel) <= _FAR
+    near = pixel_values(frame.depth, pixel) <= FAR
     return xyz[near], rgb[near]
 
 
@@ -152,12 +149,7 @@ def _share(count: int, found: FrameStatistics) -> str:
 def pack_source(reading: "FrameReading", out: Path, shard_size: int, overwrite: bool, console: Console) -> None:
     """Pack frames, see :func:`ppkt_zoo.data.shards.writer.pack_frames`, and tell which were left out.
 
-    Args:
-        reading: where and how; all frames unless ``every`` says otherwise.
-        out: folder for the shards and their index.
-        shard_size: megabytes (10⁶ bytes) of a shard.
-        overwrite: remove shards that lie there.
-        console: where progress is told.
+    ``shard_size`` is in megabytes (10⁶ bytes); the arguments are those of ``ppkt-zoo data pack``.
 
     Raises:
         InputError, FrameError: no frames there, or ``out`` holds something else.

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ppkt_zoo.downstream.segmentation.evaluation import SegmentationScore
     from ppkt_zoo.pretraining.cost import DryRun, OnceWork, StepCost
 
-__all__ = ["detection_table", "dry_run_table", "duration", "file_size", "segmentation_table"]
-
 _OVERLAPS = (0.25, 0.5)
 # What the table calls a figure, and its name in scores.json.
 _SEGMENTATION = (("IoU", "miou"), ("accuracy", "macc"), ("IoU on voxels", "voxel_miou"))

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 # Enough views for a room, few enough to be read in half a minute.
 _FRAMES = 40
 # Depth of a Kinect and its like is of little worth beyond.
-_FAR = 4.5
-_FUSED_SPACING = 0.02
+FAR = 4.5
+FUSED_SPACING = 0.02
 # Files that hold many frames.
 _FRAME_FILES = (".mat", ".sens")
 
@@ -172,7 +172,7 @@ def _fused(frames: "FrameSource", every: int | None) -> Points:
     chosen = range(0, len(frames), max(1, len(frames) // _FRAMES) if every is None else every)
     if len(frames) > 1 and not poses_join(frames):
         raise FrameError(f"the frames of {frames.name} have no poses that join them: choose one, e.g. --frame 0")
-    fused = fuse(frames, chosen, voxel=_FUSED_SPACING, far=_FAR)
+    fused = fuse(frames, chosen, voxel=FUSED_SPACING, far=FAR)
     told = f"{len(chosen) - len(fused.skipped)} of {len(frames)} frames of {frames.name}, fused"
     if fused.skipped:
         rest = f", and {len(fused.skipped) - 1} more" if len(fused.skipped) > 1 else ""

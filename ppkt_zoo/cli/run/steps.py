@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ppkt_zoo.cli.streams import on_terminal
 from ppkt_zoo.files.text import SafeConsole, unbroken
 
 
@@ -48,7 +49,7 @@ class Steps:
             yield step
         self.seconds[name] = time.perf_counter() - began
         text = unbroken(step.text)
-        if not getattr(self.console.file, "isatty", bool)():
+        if not on_terminal(self.console):
             # One line whatever its length, so that what reads it can search it.
             self.console.print(Text(f"{name:<9}  {text}  {self.seconds[name]:.1f} s"), soft_wrap=True)
             return

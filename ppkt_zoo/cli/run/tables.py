@@ -22,18 +22,6 @@ from ppkt_zoo.zoo.registry import create_backbone, list_backbones
 if TYPE_CHECKING:
     from ppkt_zoo.zoo.local_cache import Kept
 
-__all__ = [
-    "Listing",
-    "add_line",
-    "backbones_table",
-    "cache_table",
-    "headline",
-    "record_table",
-    "show_table",
-    "weights_lines",
-    "weights_table",
-]
-
 # The one score of the short table: measured on real data, and for every weight of ours.
 _SCORE, _SCORED_ON = "linear probe mIoU", "7-Scenes red kitchen"
 

@@ -11,8 +11,6 @@ from types import ModuleType
 
 from ppkt_zoo.errors import InputError
 
-__all__ = ["VARIABLE", "import_user_module", "modules_of_environment"]
-
 #: Paths and names of modules that every command imports, with the system's separator (``:``) between them.
 VARIABLE = "PPKT_ZOO_MODULES"
 

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from ppkt_zoo.downstream.detection.boxes import as_boxes, iou_matrix
 from ppkt_zoo.errors import InputError
 
-__all__ = ["THRESHOLDS", "DetectionScore"]
-
 #: The overlaps that are reported, by the end of their figures' names.
 THRESHOLDS = {"25": 0.25, "50": 0.5}
 

@@ -12,8 +12,6 @@ from torch import Tensor
 
 from ppkt_zoo.errors import InputError
 
-__all__ = ["as_boxes", "footprints", "iou_matrix", "iou_of_pairs", "suppressed", "upright"]
-
 Floats = NDArray[np.float64]
 
 #: Corners of the unit square, counter-clockwise.

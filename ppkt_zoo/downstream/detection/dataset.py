@@ -13,8 +13,6 @@ from ppkt_zoo.downstream.detection.targets import TrueBoxes, scene_boxes
 from ppkt_zoo.downstream.sampler import SceneSampler
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 
-__all__ = ["DetectionBatch", "DetectionDataset", "sample_rows"]
-
 # Purpose of these random numbers; one seed must not serve another one.
 _SAMPLE = 3
 

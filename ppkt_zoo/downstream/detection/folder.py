@@ -24,15 +24,6 @@ from ppkt_zoo.zoo.load import load_backbone, open_weight, verify
 from ppkt_zoo.zoo.record import WeightRecord
 from ppkt_zoo.zoo.tensors import check_finite
 
-__all__ = [
-    "DetectionHead",
-    "DetectionHeadConfig",
-    "load_detector",
-    "read_detection_head",
-    "save_detector",
-    "verify_detector",
-]
-
 _BACKBONE = "backbone."
 _GOLDEN = "golden.votes"
 

@@ -9,8 +9,6 @@ from torch import Tensor
 from ppkt_zoo.downstream.detection.model import Proposals
 from ppkt_zoo.downstream.detection.targets import TrueBoxes, assign, distances, encode_heading, inside
 
-__all__ = ["DetectionLoss", "detection_loss"]
-
 #: Cross entropy's weights of no object and of an object: most clusters are none.
 _OBJECTNESS_WEIGHTS = (0.2, 0.8)
 #: Share of the two choices (bin of the heading, class of the size) in a box's loss.

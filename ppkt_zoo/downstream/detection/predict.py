@@ -23,8 +23,6 @@ from ppkt_zoo.errors import InputError, TrainingError
 from ppkt_zoo.points.arrays import as_tensor
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 
-__all__ = ["Detections", "decode", "detect", "evaluate_detector", "proposed_boxes"]
-
 #: Probability of an object above which a box is kept.
 LEAST_OBJECTNESS = 0.05
 #: Points of the cloud that a box must hold.

@@ -12,17 +12,6 @@ from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.downstream.detection.boxes import upright
 from ppkt_zoo.errors import InputError
 
-__all__ = [
-    "Assignment",
-    "TrueBoxes",
-    "assign",
-    "decode_heading",
-    "encode_heading",
-    "inside",
-    "mean_sizes",
-    "scene_boxes",
-]
-
 #: A cluster so near to a true centre is an object, one farther than the other is none; metres, between counts not.
 NEAR, FAR = 0.3, 0.6
 

@@ -21,8 +21,6 @@ from ppkt_zoo.downstream.trainer import Finetuned, FinetuneTrainer, Report, buil
 from ppkt_zoo.engine.optim import set_learning_rate
 from ppkt_zoo.errors import InputError
 
-__all__ = ["FittedDetection", "build_model", "build_optimizer", "fit_detection"]
-
 # Enough for a network's coarsest level and for the proposals of a room, little enough for a folder.
 _GOLDEN_POINTS = 8000
 
@@ -44,25 +42,13 @@ def fit_detection(
 ) -> FittedDetection:
     """Fine-tune a backbone as VoteNet on scenes with boxes, test it, and write it as a folder.
 
-    The same call goes on from the newest checkpoint in ``out``, to the same numbers on the same machine as a run
-    that was never interrupted.
-
-    Args:
-        recipe: the complete recipe; its ``data`` is not opened here, see ``splits.open_splits``.
-        train: scenes to learn from.
-        validation: looked at every ``recipe.validate_every`` steps, if both are given.
-        out: checkpoints, ``metrics.jsonl`` and, at the end, ``scores.json`` and the folder ``model``.
-        test: scenes to report on.
-        workers: processes that prepare batches; any number gives the same ones.
-        device: cpu, cuda, …
-        stop_after: end after this many steps with a checkpoint, without a model.
+    Arguments, resuming, ``TrainingError`` and ``Stopped`` are those of
+    :func:`ppkt_zoo.downstream.segmentation.fit_segmentation`.
 
     Raises:
         InputError, RecipeError, WeightError: scenes without boxes, other classes, a box of size 0, a weight that does
             not fit.
-        TrainingError: votes or a loss that are no number (the batch is saved for study where it is the loss), a
-            checkpoint of another recipe or other scenes, another process at work in ``out``, a killed data worker.
-        Stopped: SIGTERM, Ctrl-C or ``stop_after``; a checkpoint was written.
+        TrainingError: votes that are no number, too.
     """
     for scenes in (validation, test):
         if scenes is not None and tuple(scenes.box_classes) != tuple(train.box_classes):

@@ -16,8 +16,6 @@ from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.points.voxelize import voxelize
 
-__all__ = ["ClassScore", "SegmentationScore", "evaluate_segmentation"]
-
 
 class ClassScore(NamedTuple):
     """One class; NaN where it stands in neither truth nor prediction (iou), or not in the truth (accuracy).

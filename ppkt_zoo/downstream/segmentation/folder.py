@@ -20,14 +20,6 @@ from ppkt_zoo.zoo.load import load_backbone, open_weight
 from ppkt_zoo.zoo.record import Text, WeightRecord
 from ppkt_zoo.zoo.tensors import check_finite
 
-__all__ = [
-    "SegmentationHead",
-    "SegmentationHeadConfig",
-    "load_segmentation",
-    "read_segmentation_head",
-    "save_segmentation",
-]
-
 _Id = Annotated[int, Field(ge=0, lt=2**31)]
 _Part = Annotated[int, Field(ge=0, le=255)]
 

@@ -11,8 +11,6 @@ from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 
-__all__ = ["Prediction", "SegmentationModel"]
-
 # Rows whose scores are computed at once: the probabilities of a large cloud are held, its scores never are.
 _CHUNK = 1 << 18
 

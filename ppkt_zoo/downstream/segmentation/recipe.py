@@ -17,16 +17,6 @@ from ppkt_zoo.downstream.recipe import (
 from ppkt_zoo.engine.recipes import find_recipe, read_recipe, shipped_recipes
 from ppkt_zoo.files.validation import OptimiserSection, StrictModel
 
-__all__ = [
-    "CropSection",
-    "SegmentationOptimiser",
-    "SegmentationRecipe",
-    "load_segmentation_recipe",
-    "shipped_segmentation_recipes",
-]
-
-_FOLDER = "segmentation"
-
 
 class CropSection(StrictModel):
     """What is cut out of a large scene, so that a step's memory has a bound."""
@@ -73,4 +63,4 @@ def load_segmentation_recipe(path: str | Path, overrides: list[str] | tuple[str,
 
 def shipped_segmentation_recipes() -> dict[str, Path]:
     """The segmentation recipes that travel with the package, by name."""
-    return shipped_recipes(_FOLDER)
+    return shipped_recipes("segmentation")

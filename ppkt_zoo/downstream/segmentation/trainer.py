@@ -20,8 +20,6 @@ from ppkt_zoo.downstream.trainer import Finetuned, FinetuneTrainer, Report, buil
 from ppkt_zoo.engine.optim import learning_rate, set_learning_rate
 from ppkt_zoo.evaluation.metrics import IGNORE
 
-__all__ = ["FittedSegmentation", "build_model", "build_optimizer", "fit_segmentation"]
-
 # Wide enough for several voxels of a network's coarsest level, which are 16 of the finest; few enough for a folder.
 _GOLDEN_VOXELS, _GOLDEN_POINTS = 48, 4000
 

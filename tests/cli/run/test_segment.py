@@ -108,7 +108,7 @@ def test_a_recipe_is_trained_stopped_and_tested(tmp_path: Path, monkeypatch: pyt
             label = (xyz[:, 0] > 1).astype(np.int16)
             return LabelledScene(xyz, rgb, label, None, None, None, self.classes, (), f"scene {index}")
 
-    monkeypatch.setattr(finetune, "splits_of", lambda recipe, data, cache, boxes: Splits(Scenes(), None, Scenes()))
+    monkeypatch.setattr(finetune, "_splits", lambda recipe, run, boxes: Splits(Scenes(), None, Scenes()))
     file = tmp_path / "tiny.yaml"
     shipped = yaml.safe_load((Path(__file__).parents[3] / "recipes" / "segmentation" / "rooms_bench.yaml").read_text())
     file.write_text(yaml.safe_dump({**shipped, "init": "random", "steps": 2, "batch": 1}))

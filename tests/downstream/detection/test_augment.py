@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ppkt_zoo.data.augment.cloud import CloudAugmentation
-from ppkt_zoo.downstream.detection.augment import SceneAugmentation
+from ppkt_zoo.downstream.detection.recipe import SceneAugmentation
 from ppkt_zoo.downstream.detection.targets import inside
 from ppkt_zoo.errors import InputError
 from tests.downstream.detection.detection_scenes import two_scenes

@@ -10,10 +10,9 @@ import torch
 from torch.nn import BatchNorm1d
 
 from ppkt_zoo.downstream.detection import detect, evaluate_detector, fit_detection, load_detector, verify_detector
-from ppkt_zoo.downstream.detection.augment import SceneAugmentation
 from ppkt_zoo.downstream.detection.boxes import upright
 from ppkt_zoo.downstream.detection.predict import Detections
-from ppkt_zoo.downstream.detection.recipe import load_detection_recipe, shipped_detection_recipes
+from ppkt_zoo.downstream.detection.recipe import SceneAugmentation, load_detection_recipe, shipped_detection_recipes
 from ppkt_zoo.downstream.detection.trainer import build_model
 from ppkt_zoo.downstream.trainer import set_training_mode
 from ppkt_zoo.engine.interrupt import Stopped
