@@ -141,7 +141,7 @@ def test_a_recipe_is_trained_stopped_and_tested(tmp_path: Path, monkeypatch: pyt
             name = f"scene {index}"
             return LabelledScene(xyz, rgb, label, None, boxes, np.array([1], np.int16), (), CLASSES, name)
 
-    monkeypatch.setattr(finetune, "splits_of", lambda recipe, data, cache, boxes: Splits(Scenes(), None, Scenes()))
+    monkeypatch.setattr(finetune, "_splits", lambda recipe, run, boxes: Splits(Scenes(), None, Scenes()))
     file = tmp_path / "tiny.yaml"
     shipped = yaml.safe_load((Path(__file__).parents[3] / "recipes" / "detection" / "rooms_bench.yaml").read_text())
     file.write_text(yaml.safe_dump({**shipped, "init": "random", "steps": 2, "batch": 1}))

@@ -14,7 +14,7 @@ from ppkt_zoo.errors import InputError
 from ppkt_zoo.evaluation.similarity import nearest_point, similarity, top_matches
 from ppkt_zoo.points.files.cloud_files import read_cloud, write_cloud
 from ppkt_zoo.points.files.ply import parse_vertices
-from ppkt_zoo.visualization.classes import heat_colors, similarity_picture
+from ppkt_zoo.visualization.similarity import heat_colors, similarity_picture
 
 WEIGHT = "sr_unet14_slim.ppkt_voc"
 
