@@ -50,7 +50,7 @@ _MODULES = {
     (
         "train.teachers",
         "teachers.training",
-    ): "recipe batches:dataset crops:dataset held_out images moco supervised:moco encoder:moco fit:trainer",
+    ): "recipe batches:dataset crops:dataset held_out images moco supervised encoder fit:trainer",
     ("transfer", "teachers"): (
         "teacher_spec:spec teachers:teacher teacher_networks:torchvision deeplab:torchvision timm_teacher:timm "
         "timm_network:timm traced_windows:receptive_field tf_padding:receptive_field alignment:receptive_field "
@@ -59,7 +59,7 @@ _MODULES = {
     ("sparse", "sparse"): "grid:tensor keys:kernel_map",
     ("transfer", "transfer"): (
         "retrieval:losses distillation:losses model:objective batch:objective crd:baselines regression:baselines "
-        "point_contrast:ppkt metrics:losses"
+        "metrics:losses"
     ),
     ("downstream", "evaluation"): "metrics intervals:statistics probes clusters similarity teacher_classes",
     ("downstream", "downstream"): "scene_draw:sampler start:trainer fitting:trainer report:model_folder",
@@ -74,8 +74,8 @@ _MODULES = {
     ("zoo", "files"): "validation",
     ("zoo", "zoo"): "stock:local_cache beside:placing outline:network entry_points:registry",
     ("view", "visualization"): (
-        "picture camera cutaway:camera splat shading:splat density:point_spacing pca classes boxes likeness:classes "
-        "camera_map:frame_sheet frame_sheet plotting:plots curves:plots tsne:plots thinning:point_spacing"
+        "picture camera cutaway:camera splat shading:splat density:point_spacing pca classes boxes likeness:similarity "
+        "camera_map frame_sheet plotting:plots curves:plots tsne:plots thinning:point_spacing"
     ),
     ("data.rooms", "rooms"): (
         "room shapes materials camera walk cloud:scenes scenes source bench:scenes classes:room version:room "
@@ -89,7 +89,7 @@ _MODULES = {
     ),
     ("data.rooms.furniture", "rooms.furniture"): "bath openings seating small storage tables",
     ("data", "data.readers"): (
-        "boxes:box_files open_frames:open open_scene:open seven_scenes:plain plain open3d_folder "
+        "boxes:box_files open_frames:open open_scene:open seven_scenes plain open3d_folder "
         "open3d_files:open3d_folder tum nyuv2 sun_rgbd sun_boxes sun_scenes:sun_rgbd arkit_scenes s3dis images "
         "image_file cameras camera_forms number_text trajectory timed:timestamps registration labelled_folder "
         "class_names label_fields box_files depth_units:images"
@@ -104,7 +104,7 @@ _MODULES = {
     ),
     ("data", "data.augment"): "elastic:cloud augment_image:image",
     ("data", "data"): (
-        "order:subset frame_scenes:scenes checks:frames left_out:statistics listing:subset joined:subset "
+        "frame_scenes:scenes checks:frames left_out:statistics listing:subset joined:subset "
         "alignment:gravity survey:statistics"
     ),
     ("data", "files"): "optional",

@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ppkt_zoo.visualization.camera import views
-from ppkt_zoo.visualization.classes import heat_colors
 from ppkt_zoo.visualization.pca import ColorBasis
 from ppkt_zoo.visualization.picture import render, save_picture
+from ppkt_zoo.visualization.similarity import heat_colors
 
 ROOT = Path(__file__).resolve().parents[1]
 _HEIGHT, _GAP, _TITLE = 440, 24, 44

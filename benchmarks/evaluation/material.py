@@ -15,7 +15,8 @@ import torch
 from benchmarks.evaluation.probing import ProbeTask
 from benchmarks.machine import VOC_TEACHER
 from ppkt_zoo.data.frames import FrameSource, RGBDFrame
-from ppkt_zoo.data.readers.plain import OBJECT_CLASSES, PlainFrames, SevenScenes
+from ppkt_zoo.data.readers.plain import OBJECT_CLASSES, PlainFrames
+from ppkt_zoo.data.readers.seven_scenes import SevenScenes
 from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.points.back_projection import back_project
 from ppkt_zoo.points.cloud import PointCloud

@@ -22,7 +22,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.machine import SHARED, keep, machine, table, versions
-from ppkt_zoo.data.readers.plain import SevenScenes
+from ppkt_zoo.data.readers.seven_scenes import SevenScenes
 from ppkt_zoo.points.back_projection import back_project, pixel_values
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec

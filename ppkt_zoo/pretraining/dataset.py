@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from ppkt_zoo.data.augment.cloud import CloudAugmentation
 from ppkt_zoo.data.augment.image import ImageAugmentation
 from ppkt_zoo.data.frames import FrameSource, RGBDFrame
-from ppkt_zoo.data.subset import FrameOrder
+from ppkt_zoo.data.order import FrameOrder
 from ppkt_zoo.data.view_pairs import match_rows, match_views
 from ppkt_zoo.errors import FrameError, InputError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud

@@ -8,7 +8,8 @@ from ppkt_zoo.pretraining.recipe import Recipe
 from ppkt_zoo.teachers.teacher import Teacher
 from ppkt_zoo.transfer.baselines import ContrastiveDistillation, GlobalDistillation, PixelRegression
 from ppkt_zoo.transfer.objective import Objective, TransferModel
-from ppkt_zoo.transfer.ppkt import PixelToPoint, PointContrast
+from ppkt_zoo.transfer.point_contrast import PointContrast
+from ppkt_zoo.transfer.ppkt import PixelToPoint
 from ppkt_zoo.zoo.registry import create_backbone
 
 __all__ = ["build_model", "build_student"]

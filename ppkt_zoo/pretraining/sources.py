@@ -7,8 +7,9 @@ from ppkt_zoo.data.augment.cloud import CloudAugmentation
 from ppkt_zoo.data.augment.image import ImageAugmentation
 from ppkt_zoo.data.fingerprint import data_fingerprint
 from ppkt_zoo.data.frames import FrameSource
+from ppkt_zoo.data.order import FrameOrder
 from ppkt_zoo.data.readers.open import open_frames
-from ppkt_zoo.data.subset import EveryNth, FrameOrder
+from ppkt_zoo.data.subset import EveryNth
 from ppkt_zoo.engine.checkpoint import DataPart
 from ppkt_zoo.engine.data_workers import DataWorkers
 from ppkt_zoo.engine.interrupt import Stopped, StopRequest

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.gravity import align_up, depth_normals, estimate_up, refine_up, world_to_z_up
 from ppkt_zoo.data.readers.open3d_folder import Open3DFolder
-from ppkt_zoo.data.readers.plain import OBJECT_CLASSES, PlainFrames, SevenScenes
+from ppkt_zoo.data.readers.plain import OBJECT_CLASSES, PlainFrames
+from ppkt_zoo.data.readers.seven_scenes import SevenScenes
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.points.back_projection import back_project
 from tests.data.frame_folders import CAMERA, POSES, degrees_between, looking, render, turned

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ppkt_zoo import load_backbone, load_projection
-from ppkt_zoo.data.readers.plain import SevenScenes
+from ppkt_zoo.data.readers.seven_scenes import SevenScenes
 from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.evaluation.teacher_classes import find_teacher_classes
 from ppkt_zoo.points.back_projection import back_project, pixel_values

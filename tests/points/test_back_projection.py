@@ -76,7 +76,7 @@ def test_a_pose_far_from_the_origin_is_applied_in_float64():
 
 def test_a_real_frame(shared):
     """A kitchen frame, pixel by pixel in plain Python, on a sample of its pixels."""
-    from ppkt_zoo.data.readers.plain import SevenScenes
+    from ppkt_zoo.data.readers.seven_scenes import SevenScenes
 
     frame = SevenScenes(shared / "frames/seven_scenes_redkitchen", up="world-z")[25]
     xyz, pixel = back_project(frame.depth, frame.intrinsics, frame.pose)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ppkt_zoo.data.augment.cloud import CloudAugmentation
 from ppkt_zoo.data.augment.image import ImageAugmentation
 from ppkt_zoo.data.frames import RGBDFrame
-from ppkt_zoo.data.subset import FrameOrder
+from ppkt_zoo.data.order import FrameOrder
 from ppkt_zoo.pretraining.dataset import Preparation, StepDataset, StepSource
 from tests.support.sampling import bilinear
 

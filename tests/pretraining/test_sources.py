@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 
 from ppkt_zoo.data.fingerprint import data_fingerprint
-from ppkt_zoo.data.subset import EveryNth, FrameOrder
+from ppkt_zoo.data.order import FrameOrder
+from ppkt_zoo.data.subset import EveryNth
 from ppkt_zoo.errors import RecipeError
 from ppkt_zoo.rooms import RoomsFrames
 

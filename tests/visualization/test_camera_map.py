@@ -5,7 +5,7 @@ import pytest
 
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.visualization.frame_sheet import camera_map
+from ppkt_zoo.visualization.camera_map import camera_map
 
 FLOOR = np.stack(np.meshgrid(np.linspace(0, 4, 200), np.linspace(0, 2, 100), [0.0]), axis=-1).reshape(-1, 3)
 

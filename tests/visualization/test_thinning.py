@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ppkt_zoo.visualization.classes import similarity_picture
 from ppkt_zoo.visualization.picture import feature_picture
 from ppkt_zoo.visualization.point_spacing import rows_to_draw
+from ppkt_zoo.visualization.similarity import similarity_picture
 from tests.visualization.shapes import box_room
 
 

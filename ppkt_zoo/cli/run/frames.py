@@ -18,7 +18,8 @@ from ppkt_zoo.errors import FrameError, InputError
 from ppkt_zoo.files.reading import usable_path
 from ppkt_zoo.files.targets import check_folder_target
 from ppkt_zoo.points.back_projection import pixel_values
-from ppkt_zoo.visualization.frame_sheet import camera_map, frame_sheet
+from ppkt_zoo.visualization.camera_map import camera_map
+from ppkt_zoo.visualization.frame_sheet import frame_sheet
 from ppkt_zoo.visualization.picture import save_picture
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import numpy as np
 from ppkt_zoo.cli.run.job import View, Weight, WeightJob
 from ppkt_zoo.evaluation.similarity import nearest_point, similarity, top_matches
 from ppkt_zoo.points.files.cloud_files import write_cloud
-from ppkt_zoo.visualization.classes import similarity_colors, similarity_picture
 from ppkt_zoo.visualization.picture import save_picture
+from ppkt_zoo.visualization.similarity import similarity_colors, similarity_picture
 
 # How many matches are named.
 _MATCHES = 4

@@ -14,11 +14,12 @@ from ppkt_zoo.data.readers.labelled_folder import LabelledFolder, is_labelled_fo
 from ppkt_zoo.data.readers.nyuv2 import FILE as NYU_FILE
 from ppkt_zoo.data.readers.nyuv2 import NYUv2
 from ppkt_zoo.data.readers.open3d_folder import Open3DFolder, is_open3d
-from ppkt_zoo.data.readers.plain import PlainFrames, SevenScenes
+from ppkt_zoo.data.readers.plain import PlainFrames
 from ppkt_zoo.data.readers.s3dis import S3DIS
 from ppkt_zoo.data.readers.scannet.frames import ScanNetFrames, is_scannet
 from ppkt_zoo.data.readers.scannet.scan import find_scans
 from ppkt_zoo.data.readers.scannet.scenes import ScanNetScenes
+from ppkt_zoo.data.readers.seven_scenes import SevenScenes
 from ppkt_zoo.data.readers.sun_rgbd import SunRGBD, SunScenes, is_sun_rgbd
 from ppkt_zoo.data.readers.tum import TumRGBD
 from ppkt_zoo.data.scenes import SceneSource

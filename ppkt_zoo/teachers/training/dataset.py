@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import functional as tv
 
-from ppkt_zoo.data.subset import FrameOrder
+from ppkt_zoo.data.order import FrameOrder
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.rooms import CLASSES
 from ppkt_zoo.teachers.training.images import ImageStore

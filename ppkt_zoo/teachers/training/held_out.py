@@ -6,8 +6,9 @@ from torch import Tensor
 
 from ppkt_zoo.teachers.training.dataset import CropDataset, classes_in, random_box, resized, stacked
 from ppkt_zoo.teachers.training.images import ImageStore
-from ppkt_zoo.teachers.training.moco import MoCo, Supervised, contrast_logits
+from ppkt_zoo.teachers.training.moco import MoCo, contrast_logits
 from ppkt_zoo.teachers.training.recipe import TeacherRecipe
+from ppkt_zoo.teachers.training.supervised import Supervised
 
 _CROPS_PER_IMAGE = 4
 _SEED = 20_260

@@ -1,4 +1,4 @@
-"""The ways of learning: MoCo v2 (He et al. 2020, arXiv 1911.05722; Chen et al. 2020, arXiv 2003.04297) and labels."""
+"""MoCo v2 (He et al. 2020, arXiv 1911.05722; Chen et al. 2020, arXiv 2003.04297)."""
 
 import copy
 from collections.abc import Iterable
@@ -6,43 +6,11 @@ from collections.abc import Iterable
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import get_model
 
-from ppkt_zoo.rooms import CLASSES
-from ppkt_zoo.teachers.spec import IMAGENET_NORMALISATION, Architecture
+from ppkt_zoo.teachers.spec import Architecture
 from ppkt_zoo.teachers.training.dataset import CropBatch
+from ppkt_zoo.teachers.training.encoder import by_group, new_resnet, normalised
 from ppkt_zoo.teachers.training.recipe import ContrastSection
-
-_HEAD = "fc."
-
-
-def new_resnet(architecture: Architecture) -> tuple[nn.Module, int]:
-    """A ResNet with random weights that ends in its pooled feature, and the feature's width."""
-    network: nn.Module = get_model(architecture, weights=None)
-    width = int(network.fc.in_features)  # type: ignore[union-attr, arg-type]
-    network.fc = nn.Identity()
-    return network.to(memory_format=torch.channels_last), width
-
-
-def normalised(crops: Tensor) -> Tensor:
-    """uint8 (B, 3, S, S) → float32 as :class:`~ppkt_zoo.teachers.teacher.Teacher` normalises a ResNet's images."""
-    mean, std = (crops.new_tensor(row, dtype=torch.float32).view(1, 3, 1, 1) for row in IMAGENET_NORMALISATION)
-    images = (crops.float() / 255 - mean) / std
-    return images.contiguous(memory_format=torch.channels_last)
-
-
-def by_group(network: nn.Module, images: Tensor, size: int) -> Tensor:
-    """Run ``size`` images at a time: in training each group has batch-norm statistics of its own."""
-    return torch.cat([network(group) for group in images.split(size)])
-
-
-def torchvision_tensors(resnet: nn.Module) -> dict[str, Tensor]:
-    """The network's tensors without a head: what :func:`~ppkt_zoo.teachers.teacher.load_teacher` takes."""
-    return {
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in resnet.state_dict().items()
-        if not name.startswith(_HEAD)
-    }
 
 
 class MoCo(nn.Module):
@@ -128,45 +96,3 @@ def follow(slow: Iterable[Tensor], fast: Iterable[Tensor], momentum: float) -> N
     """slow ← momentum · slow + (1 − momentum) · fast (arXiv 1911.05722, equation 2), in place."""
     for mine, theirs in zip(slow, fast, strict=True):
         mine.mul_(momentum).add_(theirs, alpha=1 - momentum)
-
-
-class Supervised(nn.Module):
-    """A ResNet and a linear layer that says for each class of the rooms whether the crop shows it.
-
-    Labels of whole images, as ImageNet has them, only that several classes may hold; the counterpart of
-    :class:`~ppkt_zoo.teachers.training.moco.MoCo` with the same encoder, crops and batch-norm groups.
-
-    Args:
-        architecture: of the encoder.
-        norm_group: crops that share batch-norm statistics.
-
-    Attributes:
-        resnet: the encoder, which becomes the teacher.
-        head: the linear layer, which is dropped at the end.
-    """
-
-    def __init__(self, architecture: Architecture, norm_group: int) -> None:
-        super().__init__()
-        self.norm_group = norm_group
-        self.resnet, width = new_resnet(architecture)
-        self.head = nn.Linear(width, len(CLASSES))
-
-    def forward(self, batch: CropBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss (binary cross-entropy, summed over classes, mean over crops), and figures for the log.
-
-        They are ``top1`` (how often the class scored highest is in the crop) and ``embedding_std`` (spread of the
-        normalised pooled features over the batch, times the root of their width: 0 where all are the same).
-        """
-        assert batch.target is not None
-        feature = by_group(self.resnet, normalised(batch.query), self.norm_group)
-        scores = self.head(feature).float()
-        loss = F.binary_cross_entropy_with_logits(scores, batch.target, reduction="sum") / len(scores)
-        with torch.no_grad():
-            top1 = batch.target.gather(1, scores.argmax(dim=1, keepdim=True)).mean()
-            unit = F.normalize(feature.float(), dim=1)
-            spread = unit.std(dim=0, correction=0).mean() * unit.shape[1] ** 0.5
-        return loss, {"top1": top1, "embedding_std": spread}
-
-    def scores(self, crops: Tensor) -> Tensor:
-        """uint8 (B, 3, S, S) → float32 (B, classes), in whatever mode the network is."""
-        return self.head(self.resnet(normalised(crops))).float()

@@ -23,10 +23,12 @@ from ppkt_zoo.files.checksums import sha256_of_file
 from ppkt_zoo.files.reading import default_cache
 from ppkt_zoo.files.safetensors import write_tensors
 from ppkt_zoo.teachers.training.dataset import CropBatch, CropDataset
+from ppkt_zoo.teachers.training.encoder import torchvision_tensors
 from ppkt_zoo.teachers.training.held_out import measure
 from ppkt_zoo.teachers.training.images import ImageStore, held_out_sources, training_sources
-from ppkt_zoo.teachers.training.moco import MoCo, Supervised, torchvision_tensors
+from ppkt_zoo.teachers.training.moco import MoCo
 from ppkt_zoo.teachers.training.recipe import TeacherRecipe
+from ppkt_zoo.teachers.training.supervised import Supervised
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from PIL import Image
 from ppkt_zoo.data.readers.images import read_color, read_depth, read_ids
 from ppkt_zoo.data.readers.open import open_frames
 from ppkt_zoo.data.readers.open3d_folder import Open3DFolder
-from ppkt_zoo.data.readers.plain import PUBLISHED_INTRINSICS, PlainFrames, SevenScenes
+from ppkt_zoo.data.readers.plain import PlainFrames
+from ppkt_zoo.data.readers.seven_scenes import PUBLISHED_INTRINSICS, SevenScenes
 from ppkt_zoo.errors import FrameError, LostFrameError
 from tests.data.frame_folders import (
     CAMERA,

@@ -6,7 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ppkt_zoo.teachers.training.moco import MoCo, by_group, contrast_logits, follow
+from ppkt_zoo.teachers.training.encoder import by_group
+from ppkt_zoo.teachers.training.moco import MoCo, contrast_logits, follow
 from ppkt_zoo.teachers.training.recipe import ContrastSection
 from tests.teachers.training.tiny_teacher import random_batch
 

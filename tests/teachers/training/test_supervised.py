@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from ppkt_zoo.teachers.training.held_out import average_precision
-from ppkt_zoo.teachers.training.moco import MoCo, Supervised
+from ppkt_zoo.teachers.training.moco import MoCo
 from ppkt_zoo.teachers.training.recipe import ContrastSection
+from ppkt_zoo.teachers.training.supervised import Supervised
 from tests.teachers.training.tiny_teacher import CLASSES, random_batch
 
 
