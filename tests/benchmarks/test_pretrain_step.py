@@ -1,36 +1,16 @@
 """The script that splits a pretraining step's time: what belongs to which part."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
 
+from benchmarks.speed import pretrain_step as script
 from ppkt_zoo.backbones.base import PointFeatures
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    before = list(sys.path)
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        spec = importlib.util.spec_from_file_location("pretrain_step", BENCHMARKS / "pretrain_step.py")
-        assert spec is not None
-        assert spec.loader is not None
-        loaded = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(loaded)
-    finally:
-        sys.path[:] = before
-        sys.modules.pop("_machine", None)
-    return loaded
-
-
-def test_the_loss_has_come_back_before_the_student_begins(script: ModuleType) -> None:
+def test_the_loss_has_come_back_before_the_student_begins() -> None:
     """Marks in the order in which autograd passes them, with two losses on two levels."""
     order: list[str] = []
     student, head = torch.nn.Linear(3, 4), torch.nn.Linear(4, 2)
@@ -51,7 +31,7 @@ def test_the_loss_has_come_back_before_the_student_begins(script: ModuleType) ->
         points.at("fine")
 
 
-def test_a_step_is_the_sum_of_its_parts(script: ModuleType) -> None:
+def test_a_step_is_the_sum_of_its_parts() -> None:
     steps = [dict.fromkeys(script.PARTS, 1.0), dict.fromkeys(script.PARTS, 1.0) | {"data": 7.0}]
     found = script.summary(steps)
     assert found["data"] == 4.0
@@ -59,7 +39,7 @@ def test_a_step_is_the_sum_of_its_parts(script: ModuleType) -> None:
     assert found["share of data"] == pytest.approx(0.4)
 
 
-def test_the_share_of_a_run_leaves_its_beginning_out(script: ModuleType, tmp_path: Path) -> None:
+def test_the_share_of_a_run_leaves_its_beginning_out(tmp_path: Path) -> None:
     log = tmp_path / "a_run" / "metrics.jsonl"
     log.parent.mkdir()
     lines = [{"step": 1, "data_seconds": 90.0, "step_seconds": 100.0}]
@@ -74,7 +54,7 @@ def test_the_share_of_a_run_leaves_its_beginning_out(script: ModuleType, tmp_pat
         script.share_of_log(log)
 
 
-def test_arguments(script: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+def test_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     asked = script.read_arguments(["recipe.yaml", "steps=3", "--data", "icl=/a/b"])
     assert asked.data == {"icl": Path("/a/b")}
     assert asked.overrides == ["steps=3"]
