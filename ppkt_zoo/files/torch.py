@@ -180,9 +180,11 @@ def _check_pickles(stream: BinaryIO) -> None:
             check_pickle(stream)
         return
     with zipfile.ZipFile(stream) as archive:
-        for name in archive.namelist():
-            if name.rpartition("/")[2] == "data.pkl":
-                with archive.open(name) as content:
+        # torch finds it in any case of letters, and may take either of two parts of one name.
+        for part in archive.infolist():
+            names = (part.filename.lower(), part.orig_filename.lower())
+            if any(name.endswith("data.pkl") for name in names):
+                with archive.open(part) as content:
                     check_pickle(content)
 
 

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -59,3 +60,20 @@ def test_nothing_that_a_pickle_names_is_called(tmp_path: Path) -> None:
     text = f"touch {mark}".encode()
     check_pickle(io.BytesIO(b"cposix\nsystem\n(X" + len(text).to_bytes(4, "little") + text + b"tR."))
     assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "names", [("archive/DATA.PKL",), ("archive/data.pkl", "archive/data.pkl"), ("archive/Data.pkl", "archive/data.pkl")]
+)
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_long_word_is_found_wherever_torch_may_look(tmp_path: Path, names: tuple[str, ...], place: int) -> None:
+    file = tmp_path / "checkpoint.pth"
+    contents = [b"\x80\x02}."] * len(names)
+    contents[place] = NAME
+    with warnings.catch_warnings(), zipfile.ZipFile(file, "w") as archive:
+        warnings.simplefilter("ignore", UserWarning)  # of zipfile, at two parts of one name
+        for name, content in zip(names, contents, strict=True):
+            archive.writestr(name, content)
+        archive.writestr("archive/version", "3\n")
+    with pytest.raises(InputError, match=r"cut or damaged \(UnpicklingError\)"):
+        read_torch_file(file, str(file), InputError)
