@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 import ppkt_zoo
 import ppkt_zoo.zoo.hub
@@ -15,6 +15,7 @@ import ppkt_zoo.zoo.manifest
 from ppkt_zoo.cli.main import app
 from ppkt_zoo.errors import WeightError
 from ppkt_zoo.points.files.cloud_files import write_cloud
+from tests.support.commands import run
 from tests.support.made_up_dry_run import RUN
 from tests.support.small_weight import NAME, make_folder, make_manifest
 
@@ -40,12 +41,6 @@ def cloud(tmp_path: Path) -> Path:
     xyz = rng.uniform(0, 2, (800, 3)).astype(np.float32)
     xyz[:, 2] *= 0.1
     return write_cloud(tmp_path / "cloud.ply", xyz, rng.integers(0, 256, (800, 3)).astype(np.uint8))
-
-
-def run(*arguments: object, code: int = 0) -> Result:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result
 
 
 def error_line(*arguments: object) -> str:

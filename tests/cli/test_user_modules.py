@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from ppkt_zoo.cli.main import app
 from ppkt_zoo.zoo import registry
+from tests.support.commands import run
 
 NET = """
 import ppkt_zoo
@@ -17,12 +16,6 @@ from {helper} import WIDTH
 def build(*, input_spec: ppkt_zoo.InputSpec, width: int = WIDTH):
     return sr_unet14_slim(input_spec=input_spec)
 """
-
-
-def run(*arguments: object, code: int = 0) -> Result:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result
 
 
 def a_module(folder: Path, name: str) -> Path:

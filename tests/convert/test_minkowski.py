@@ -9,15 +9,14 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from typer.testing import CliRunner, Result
 
 from ppkt_zoo import InputSpec, create_backbone, load_backbone, load_projection, verify
 from ppkt_zoo.backbones.base import Backbone
-from ppkt_zoo.cli.main import app
 from ppkt_zoo.convert.minkowski import DIALECTS, convert_res16unet, open_checkpoint
 from ppkt_zoo.errors import WeightError
 from ppkt_zoo.sparse import SparseTensor
 from ppkt_zoo.zoo.folder import open_weight_folder
+from tests.support.commands import run
 
 PLAIN, HYBRID = "minkowski_res16unet_tiny.npz", "minkowski04_hybrid_res16unet_tiny.npz"
 PLANES = (8, 12, 16, 20, 20, 16, 12, 12)
@@ -195,12 +194,6 @@ def test_files_that_do_not_open_are_told(tmp_path: Path) -> None:
     with pytest.raises(WeightError, match="no dialect 'minkowski'"):
         convert_res16unet(theirs(), "minkowski")  # type: ignore[arg-type]
     assert DIALECTS == ("pointcontrast", "csc", "slidr")
-
-
-def run(*words: object, code: int = 0) -> Result:
-    done = CliRunner().invoke(app, [str(word) for word in words])
-    assert done.exit_code == code, done.output
-    return done
 
 
 def test_the_command_writes_a_weight_that_verifies(shared: Path, tmp_path: Path) -> None:

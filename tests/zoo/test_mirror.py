@@ -10,15 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from ppkt_zoo.cli.main import app
 from ppkt_zoo.errors import InputError, PPKTZooError, UnknownNameError, WeightError
 from ppkt_zoo.zoo import mirror as room
 from ppkt_zoo.zoo.folder import open_weight_folder, weight_spec
 from ppkt_zoo.zoo.load import load_backbone, open_weight, verify
 from ppkt_zoo.zoo.local_cache import clear, fetch_weights, list_kept
 from ppkt_zoo.zoo.manifest import HubSource, Manifest, load_manifest
+from tests.support.commands import run
 from tests.support.hub_server import HubServer
 from tests.zoo.tiny_weight import REPO, REVISION, install_manifest
 
@@ -282,12 +281,6 @@ def test_two_processes_at_once_fetch_once_from_the_hub(
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         assert pool.map(_load, [NAME, NAME]) == [True, True]
     assert len(hub.gets(LARGE)) == 1
-
-
-def run(*words: object, code: int = 0) -> Result:
-    done = CliRunner().invoke(app, [str(word) for word in words])
-    assert done.exit_code == code, done.output
-    return done
 
 
 def test_fetch_lays_out_a_mirror_for_machines_without_network(

@@ -8,10 +8,8 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from typer.testing import CliRunner, Result
 
 from ppkt_zoo import InputSpec, create_backbone
-from ppkt_zoo.cli.main import app
 from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.downstream.detection import VoteNet, VoteNetConfig, detect, load_detector, save_detector
 from ppkt_zoo.downstream.splits import Splits
@@ -21,6 +19,7 @@ from ppkt_zoo.points.files.cloud_files import write_cloud
 from ppkt_zoo.visualization.boxes import _wide_enough, box_edges, detection_picture
 from ppkt_zoo.visualization.camera import views
 from ppkt_zoo.zoo.folder import open_weight_folder
+from tests.support.commands import run
 from tests.support.small_weight import NAME, make_folder
 
 CLASSES = ("chair", "table")
@@ -49,12 +48,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def cloud(tmp_path: Path) -> Path:
     return write_cloud(tmp_path / "cloud.ply", *a_cloud())
-
-
-def run(*arguments: object, code: int = 0) -> Result:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result
 
 
 def test_boxes_and_picture(model: Path, cloud: Path, tmp_path: Path) -> None:

@@ -8,10 +8,8 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from typer.testing import CliRunner, Result
 
 from ppkt_zoo import InputSpec, create_backbone
-from ppkt_zoo.cli.main import app
 from ppkt_zoo.downstream.segmentation import SegmentationModel, load_segmentation, save_segmentation
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.files.cloud_files import read_cloud, write_cloud
@@ -19,6 +17,7 @@ from ppkt_zoo.points.files.ply import parse_vertices
 from ppkt_zoo.rooms import CLASSES as ROOM_CLASSES
 from ppkt_zoo.visualization.classes import class_colors
 from ppkt_zoo.zoo.folder import open_weight_folder
+from tests.support.commands import run
 from tests.support.small_weight import NAME, make_folder
 
 
@@ -45,12 +44,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def cloud(tmp_path: Path) -> Path:
     return write_cloud(tmp_path / "cloud.ply", *a_cloud())
-
-
-def run(*arguments: object, code: int = 0) -> Result:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result
 
 
 def test_labels_names_and_picture(model: Path, cloud: Path, tmp_path: Path) -> None:

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from typer.testing import CliRunner, Result
 
 from ppkt_zoo import load_backbone
-from ppkt_zoo.cli.main import app
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.evaluation.similarity import nearest_point, similarity, top_matches
 from ppkt_zoo.points.files.cloud_files import read_cloud, write_cloud
 from ppkt_zoo.points.files.ply import parse_vertices
 from ppkt_zoo.visualization.similarity import heat_colors, similarity_picture
+from tests.support.commands import run
 
 WEIGHT = "sr_unet14_slim.ppkt_voc"
 
@@ -57,12 +56,6 @@ def test_heat_rises_in_brightness() -> None:
     xyz = np.random.default_rng(0).uniform(0, 1, (200, 3))
     with pytest.raises(InputError, match="a similarity each"):
         similarity_picture(xyz, None, np.zeros(3), 0)
-
-
-def run(*arguments: object, code: int = 0) -> Result:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result
 
 
 def test_the_command_writes_likeness_and_picture(tmp_path: Path) -> None:

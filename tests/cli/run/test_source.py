@@ -7,22 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner, Result
 
-from ppkt_zoo.cli.main import app
 from ppkt_zoo.cli.options import Reading
 from ppkt_zoo.cli.run.source import Points, camera, check_out, read_points
 from ppkt_zoo.errors import InputError, InputWarning
 from ppkt_zoo.points.files.cloud_files import write_cloud
 from ppkt_zoo.visualization.pca import ColorBasis
+from tests.support.commands import run
 
 WEIGHT = "sr_unet14_slim.ppkt_voc"
-
-
-def run(*arguments: object, code: int = 0) -> Result:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result
 
 
 def a_cloud(path: Path) -> Path:
