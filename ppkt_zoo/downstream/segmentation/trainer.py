@@ -45,7 +45,8 @@ def fit_segmentation(
     that was never interrupted.
 
     Args:
-        recipe: the complete recipe; its ``data`` is not opened here, see ``scenes.open_splits``.
+        recipe: the complete recipe; its ``data`` is not opened here, see
+            :func:`ppkt_zoo.downstream.splits.open_splits`.
         train: scenes to learn from.
         validation: looked at every ``recipe.validate_every`` steps, if both are given.
         out: checkpoints, ``metrics.jsonl`` and, at the end, ``scores.json`` and the folder ``model``.
