@@ -12,8 +12,6 @@ from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.files.reading import is_hidden_twin, open_regular
 
-__all__ = ["Fingerprinted", "fingerprint_of", "fingerprint_of_files", "fingerprint_of_parts"]
-
 # What readers of frames read; anything else in a folder (a note, a picture of the results) decides no frame.
 _SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".png", ".txt", ".json", ".yaml", ".yml", ".log", ".traj", ".pincam", ".mat", ".sens")

@@ -8,8 +8,6 @@ import numpy as np
 
 from ppkt_zoo.errors import RecipeError
 
-__all__ = ["FrameOrder"]
-
 
 class FrameOrder:
     """Which frames a step sees: a pure function of (seed, step), so that a resumed run sees the same.

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from ppkt_zoo.data.gravity import FIRST_UP, Vector, refine_up
 from ppkt_zoo.errors import InputError
 
-__all__ = ["Upright", "doubt_of_z", "find_up"]
-
 # Rows that are looked at, evenly spread.
 _ROWS = 400_000
 # Cells along the extent at first, and at least; so many points are wanted in most of them.

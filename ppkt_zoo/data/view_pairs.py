@@ -6,8 +6,6 @@ from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.errors import FrameError, InputError
 from ppkt_zoo.points.back_projection import back_project, pixel_values
 
-__all__ = ["match_rows", "match_views"]
-
 
 def match_views(
     a: RGBDFrame, b: RGBDFrame, *, stride: int = 1, tolerance: float = 0.02, relative_tolerance: float = 0.01

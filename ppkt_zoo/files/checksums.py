@@ -11,8 +11,6 @@ from torch import Tensor
 from ppkt_zoo.errors import PPKTZooError
 from ppkt_zoo.files.reading import open_regular
 
-__all__ = ["sha256_of", "sha256_of_file", "sha256_of_tensors"]
-
 _PIECE = 2**20
 
 

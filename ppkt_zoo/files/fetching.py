@@ -22,8 +22,6 @@ from ppkt_zoo.errors import PPKTZooError
 from ppkt_zoo.files.limits import memory_named
 from ppkt_zoo.files.text import one_line, without_secrets
 
-__all__ = ["LeastRate", "fetch", "opened", "output_of"]
-
 # Seconds without a byte, and until an answer begins, redirections included.
 _SILENCE = 60.0
 _ANSWER = 120.0

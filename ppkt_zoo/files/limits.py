@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 from ppkt_zoo.errors import InputError, PPKTZooError
 
-__all__ = ["MAX_BYTES", "MAX_PIXELS", "MAX_TEXT", "Limit", "memory_named"]
-
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SIZE = re.compile(r"(\d{1,18})\s*([KMGT]?)B?", re.IGNORECASE)
 _NO_MEMORY = "there is not enough memory for this: give it a smaller part, or a larger machine"

@@ -14,8 +14,6 @@ from ppkt_zoo.errors import PPKTZooError
 from ppkt_zoo.files.text import without_secrets
 from ppkt_zoo.files.writing import write_json
 
-__all__ = ["FolderLock"]
-
 _LOCK, _HOLDER = ".ppkt-zoo.lock", ".ppkt-zoo.lock.json"
 # Workers of a run that was killed hold its lock until they see that it is gone.
 _GRACE = 10.0

@@ -7,8 +7,6 @@ from typing import Any
 
 from ppkt_zoo.errors import MissingLibraryError, PPKTZooError
 
-__all__ = ["lazy_names", "need"]
-
 # Where a library is installed under another name than it is imported by.
 _INSTALLED_AS = {"sklearn": "scikit-learn"}
 

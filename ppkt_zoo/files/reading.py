@@ -9,8 +9,6 @@ from typing import BinaryIO
 from ppkt_zoo.errors import InputError, PPKTZooError
 from ppkt_zoo.files.limits import MAX_BYTES, MAX_TEXT, Limit, memory_named
 
-__all__ = ["default_cache", "is_hidden_twin", "open_regular", "read_file", "read_text", "usable_path"]
-
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a named pipe"),

@@ -19,8 +19,6 @@ from ppkt_zoo.files.reading import open_regular
 from ppkt_zoo.files.strict_json import parse_json
 from ppkt_zoo.files.writing import write_whole
 
-__all__ = ["HEADER", "TensorShape", "load_foreign", "read_tensors", "write_tensors"]
-
 HEADER = "ppkt_zoo"
 """Where a safetensors file of ours keeps its JSON. One entry: safetensors writes several in no fixed order, and the
 same tensors shall give the same bytes."""

@@ -11,8 +11,6 @@ from ppkt_zoo.files.limits import MAX_TEXT, Limit
 from ppkt_zoo.files.reading import read_file
 from ppkt_zoo.files.text import one_line
 
-__all__ = ["parse_json", "read_json"]
-
 _DIGITS = 400
 _DEPTH = 100
 

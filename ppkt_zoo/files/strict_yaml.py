@@ -6,9 +6,6 @@ import yaml
 
 from ppkt_zoo.files.limits import MAX_TEXT
 
-__all__ = ["parse_yaml"]
-
-
 # The C library reads ten times as fast; where PyYAML was built without it, its own reader gives the same values.
 _Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

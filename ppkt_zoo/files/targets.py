@@ -7,8 +7,6 @@ from pathlib import Path, PureWindowsPath
 from ppkt_zoo.errors import PPKTZooError, printable
 from ppkt_zoo.files.reading import usable_path
 
-__all__ = ["below", "check_file_target", "check_folder_target", "safe_name"]
-
 # Beside letters and digits of any script.
 _PLAIN = frozenset(" ._-+,=@()")
 _LONGEST = 100

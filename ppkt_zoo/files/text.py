@@ -10,8 +10,6 @@ from rich.segment import Segment
 
 from ppkt_zoo.errors import printable
 
-__all__ = ["SafeConsole", "inline", "json_escaped", "one_line", "printable", "unbroken", "without_secrets"]
-
 # What is markup anywhere in a line of Markdown; at its beginning; and an entity, which hides a character.
 _MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<=\])\(|(?<![^\W_])_|_(?![^\W_])")
 _BEGINNING = re.compile(r"^(?:[#+=-]|(\d{1,9})([.)])(?=\s|$))")

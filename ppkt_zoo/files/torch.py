@@ -18,8 +18,6 @@ from ppkt_zoo.errors import PPKTZooError
 from ppkt_zoo.files.limits import MAX_BYTES
 from ppkt_zoo.files.reading import open_regular
 
-__all__ = ["PICKLE", "UNREADABLE", "ZIP", "check_pickle", "check_plain_tensors", "first_bytes", "read_torch_file"]
-
 _LONGEST_NAME = 500
 # How a torch checkpoint begins, since torch 1.6 and before.
 ZIP, PICKLE = b"PK\x03\x04", b"\x80\x02"

@@ -9,19 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ppkt_zoo.errors import PPKTZooError
 from ppkt_zoo.files import strict_json
 
-__all__ = [
-    "MOST_BATCH",
-    "MOST_DIM",
-    "MOST_PAIRS",
-    "MOST_STEPS",
-    "OptimiserSection",
-    "StrictModel",
-    "explain",
-    "field_path",
-    "parse_json",
-    "parse_mapping",
-]
-
 #: Steps of a run: its checkpoints are named by eight digits.
 MOST_STEPS = 99_999_999
 #: Images, scenes or frames of a step; more never fit into a machine.

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-__all__ = ["npz_bytes", "png_bytes", "write_json", "write_whole"]
-
 
 def write_whole(path: Path, content: bytes | str, error: type[PPKTZooError], sync: bool = True) -> None:
     """Write a file that appears under its name only when it is complete and on the disk.

@@ -9,16 +9,6 @@ from torch import Tensor
 
 from ppkt_zoo.errors import InputError, ScaleWarning
 
-__all__ = [
-    "as_tensor",
-    "check_colors",
-    "dtype_name",
-    "extremes",
-    "warn_of_coarse_steps",
-    "warn_of_few_voxels",
-    "warn_of_scale",
-]
-
 Name = Literal["xyz", "rgb"]
 
 _WIDEST = {"f": 8, "i": 8, "u": 8, "b": 1}

@@ -10,8 +10,6 @@ import numpy as np
 
 from ppkt_zoo.errors import InputError
 
-__all__ = ["PairSampling", "choose_pairs"]
-
 PairSampling = Literal["uniform", "inverse_density", "voxel"]
 
 

@@ -11,8 +11,6 @@ from ppkt_zoo.files.checksums import sha256_of
 from ppkt_zoo.files.strict_json import read_json
 from ppkt_zoo.files.writing import write_json
 
-__all__ = ["CacheState", "read_state", "write_state"]
-
 # Since this format maps have checksums; before it nothing could be checked.
 _FORMAT = 2
 _BYTES_A_NUMBER = 2

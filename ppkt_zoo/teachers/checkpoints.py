@@ -29,8 +29,6 @@ from ppkt_zoo.files.checksums import sha256_of_file, sha256_of_tensors
 from ppkt_zoo.files.safetensors import load_foreign
 from ppkt_zoo.files.torch import PICKLE, ZIP, check_plain_tensors, first_bytes, read_torch_file
 
-__all__ = ["MOCO_V3", "backbone_tensors", "load_strictly", "read_teacher_file", "read_torchvision"]
-
 MOCO_V3 = "MoCo v3"
 
 

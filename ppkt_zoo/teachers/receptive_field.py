@@ -29,17 +29,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = [
-    "CellGrid",
-    "SamePaddedConv2d",
-    "Window",
-    "cell_grid",
-    "main_path",
-    "same_padding",
-    "trace_windows",
-    "use_tensorflow_padding",
-]
-
 
 def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
     """Pixels that SAME adds (before, after) along one axis of ``size`` pixels."""

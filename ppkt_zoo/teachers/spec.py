@@ -13,8 +13,6 @@ from pydantic import (
 
 from ppkt_zoo.files.validation import StrictModel
 
-__all__ = ["Architecture", "Convention", "Padding", "TeacherSpec"]
-
 TorchvisionArchitecture = Literal[
     "resnet18",
     "resnet34",

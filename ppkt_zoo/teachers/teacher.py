@@ -27,8 +27,6 @@ from ppkt_zoo.teachers.torchvision import (
     fuse_batch_norm,
 )
 
-__all__ = ["VOC_CLASSES", "Convention", "Teacher", "TeacherSpec", "image_tensor", "load_teacher", "normalisation_of"]
-
 RANGE_SLACK = 1e-3  # resizing and jitter may leave [0, 1] by rounding
 
 

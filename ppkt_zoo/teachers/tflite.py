@@ -21,8 +21,6 @@ from ppkt_zoo.files.safetensors import write_tensors
 from ppkt_zoo.files.targets import check_file_target
 from ppkt_zoo.teachers.torchvision import DeepLabV3MobileNetV2
 
-__all__ = ["ImportedTeacher", "Layer", "import_tflite", "read_layers"]
-
 _IDENTIFIER = b"TFL3"
 # What flatbuffers, which does not verify a file, stumbles over where bytes are missing or wrong.
 _DAMAGE = (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, UnicodeDecodeError)

@@ -21,8 +21,6 @@ from ppkt_zoo.teachers.checkpoints import MOCO_V3, backbone_tensors, load_strict
 from ppkt_zoo.teachers.receptive_field import Window, cell_grid, trace_windows
 from ppkt_zoo.teachers.spec import Rgb, TeacherSpec
 
-__all__ = ["TimmNetwork", "load_timm", "timm_normalisation"]
-
 
 class TimmNetwork(nn.Module):
     """A timm network that answers with the map of one stage; tokens become cells, class tokens and registers go.

@@ -9,8 +9,6 @@ from torchvision.models import get_model, mobilenet_v2
 
 from ppkt_zoo.teachers.spec import LAST_BLOCK
 
-__all__ = ["VOC_CLASSES", "DeepLabV3MobileNetV2", "dilate_resnet", "empty_network", "feature_path", "fuse_batch_norm"]
-
 VOC_CLASSES = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
     "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",

@@ -12,8 +12,6 @@ from ppkt_zoo.visualization.classes import class_colors, with_legend
 from ppkt_zoo.visualization.picture import compare_picture, own_colors
 from ppkt_zoo.visualization.point_spacing import point_spacing, rows_to_draw
 
-__all__ = ["box_edges", "detection_picture"]
-
 # Share of white in the cloud's colours, so that edges stand out.
 _PALE = 0.45
 # Edges are rows of points, this part of the cloud's own spacing apart, and never closer than so many metres.

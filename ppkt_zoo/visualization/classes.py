@@ -11,12 +11,6 @@ from ppkt_zoo.visualization.camera import views
 from ppkt_zoo.visualization.picture import compare_picture, own_colors
 from ppkt_zoo.visualization.point_spacing import rows_to_draw
 
-__all__ = [
-    "class_colors",
-    "segmentation_picture",
-    "with_legend",
-]
-
 _NO_CLASS = (205, 205, 205)
 _INK = (32, 36, 44)
 # In OKLab: neither so light that paper swallows it nor so dark that shading does, and no colour that shouts.

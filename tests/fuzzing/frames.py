@@ -8,11 +8,12 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from ppkt_zoo.data.readers.cameras import read_intrinsics, read_matrix, read_trajectory
+from ppkt_zoo.data.readers.cameras import read_intrinsics, read_matrix
 from ppkt_zoo.data.readers.images import read_color, read_depth
 from ppkt_zoo.data.readers.scannet.annotation import read_objects, read_segments
 from ppkt_zoo.data.readers.scannet.sens import SensFrames
 from ppkt_zoo.data.readers.sun_boxes import boxes_from_json
+from ppkt_zoo.data.readers.trajectory import read_trajectory
 from ppkt_zoo.data.shards.index import parse_index
 from ppkt_zoo.data.shards.samples import decode_sample
 from tests.data import scannet_files

@@ -13,8 +13,6 @@ from ppkt_zoo.errors import FrameError
 from ppkt_zoo.files.strict_json import read_json
 from ppkt_zoo.files.text import one_line
 
-__all__ = ["BOXES_SUFFIX", "Boxes", "NamedBoxes", "gather", "heading_fault", "hold_a_point", "read_boxes"]
-
 BOXES_SUFFIX = ".boxes.json"
 
 _CENTRE = ("centre", "center")

@@ -21,8 +21,6 @@ from ppkt_zoo.errors import FrameError, InputWarning
 from ppkt_zoo.files.strict_json import parse_json
 from ppkt_zoo.files.strict_yaml import parse_yaml
 
-__all__ = ["Camera", "read_camera"]
-
 Matrix = NDArray[np.float64]
 
 # Keys of JSON and YAML, all in small letters.

@@ -9,28 +9,7 @@ from numpy.typing import NDArray
 
 from ppkt_zoo.data.readers.camera_forms import Camera, read_camera
 from ppkt_zoo.data.readers.number_text import SMALL_TEXT, numbers_of, read_text, words_of
-from ppkt_zoo.data.readers.trajectory import read_trajectory
 from ppkt_zoo.errors import FrameError, LostFrameError
-
-__all__ = [
-    "CAMERA_FILES",
-    "Camera",
-    "Intrinsics",
-    "Matrix",
-    "as_intrinsics",
-    "camera_of",
-    "check_intrinsics",
-    "find_camera",
-    "given_camera",
-    "pinhole",
-    "read_checked_camera",
-    "read_intrinsics",
-    "read_matrix",
-    "read_numbers",
-    "read_pose",
-    "read_text",
-    "read_trajectory",
-]
 
 Matrix = NDArray[np.float64]
 Intrinsics = Sequence[float] | Sequence[Sequence[float]] | NDArray[Any]

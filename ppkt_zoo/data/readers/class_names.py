@@ -15,8 +15,6 @@ from ppkt_zoo.files.strict_json import parse_json
 from ppkt_zoo.files.strict_yaml import parse_yaml
 from ppkt_zoo.files.text import one_line
 
-__all__ = ["CLASS_FILES", "ClassNames", "find_class_file", "read_class_names", "written_out"]
-
 #: Where the names may stand; ``.json`` is what ``ppkt-zoo segment`` writes, too.
 CLASS_FILES = ("classes.yaml", "classes.yml", "classes.json")
 #: The label of points that have none, whatever a file says of it.

@@ -19,8 +19,6 @@ from PIL.PngImagePlugin import PngImageFile
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.files.limits import MAX_PIXELS, memory_named
 
-__all__ = ["open_image", "upright"]
-
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 # What other files begin with, to be named where one bears the name of an image.

@@ -9,8 +9,6 @@ from ppkt_zoo.data.readers.class_names import UNLABELLED
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.points.files.fields import PointFields
 
-__all__ = ["instances_of", "labels_of"]
-
 # Of names in any case, without the prefix that CloudCompare writes. One of them must be there, and no second one.
 _LABELS = (
     *("label", "labels", "class", "classes", "classification", "semantic", "semantics", "semantic_label"),

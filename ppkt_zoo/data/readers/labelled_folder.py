@@ -18,8 +18,6 @@ from ppkt_zoo.files.reading import is_hidden_twin
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.files.fields import FIELD_SUFFIXES, PointFields, read_fields
 
-__all__ = ["LabelledFolder", "find_scans", "is_labelled_folder", "scan_name"]
-
 # Tables that lie in a folder of scans and are none.
 _NO_SCANS = frozenset({"train", "val", "valid", "validation", "test", "split", "splits", "classes", "labels"})
 _NO_SCANS |= {"readme", "license", "licence", "notes"}

@@ -11,8 +11,6 @@ from ppkt_zoo.errors import FrameError
 from ppkt_zoo.files import reading
 from ppkt_zoo.files.limits import MAX_TEXT, Limit
 
-__all__ = ["SMALL_TEXT", "numbers_of", "read_text", "words_of"]
-
 #: Of a file that holds a camera or one pose.
 SMALL_TEXT = Limit("PPKT_ZOO_MAX_SMALL_TEXT", 4 * 2**20)
 

@@ -13,8 +13,6 @@ from ppkt_zoo.data.readers.cameras import Camera, read_pose
 from ppkt_zoo.data.readers.images import check_depth_scale, find_color, read_color, read_depth
 from ppkt_zoo.data.subset import existing_folder
 
-__all__ = ["NamedFrames", "Posed", "PosedFolder"]
-
 
 class Posed:
     """A sequence whose poses lead to one world, which is turned so that its z points up.

@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from ppkt_zoo.data.readers.number_text import numbers_of, read_text, words_of
 from ppkt_zoo.errors import FrameError, InputWarning
 
-__all__ = ["LoggedPose", "poses_of_images", "read_pose_log", "read_trajectory"]
-
 Matrix = NDArray[np.float64]
 
 _NUMBER = re.compile(r"\d+", re.ASCII)

@@ -23,8 +23,6 @@ from ppkt_zoo.files.limits import MAX_BYTES
 from ppkt_zoo.files.reading import is_hidden_twin, read_file
 from ppkt_zoo.files.strict_json import parse_json
 
-__all__ = ["Journal", "clear_pack", "in_utf8", "is_finished", "others_in"]
-
 _FORMAT = 1
 _SHARD = re.compile(r"shard-\d{6,}\.(tar|part)")
 _INDEX_PART = re.compile(rf"\.?{re.escape(INDEX_FILE)}(\.[0-9a-f]{{8}})?\.part")

@@ -16,11 +16,10 @@ from ppkt_zoo.files.text import one_line
 from ppkt_zoo.files.writing import npz_bytes, write_whole
 from ppkt_zoo.points.files.colors import as_uint8
 from ppkt_zoo.points.files.las import parse_las
+from ppkt_zoo.points.files.numpy_files import parse_npy, parse_npz
 from ppkt_zoo.points.files.pcd import parse_pcd
 from ppkt_zoo.points.files.ply import parse_ply, ply_bytes
-from ppkt_zoo.points.files.tables import TEXT_ENDINGS, parse_npy, parse_npz, parse_text
-
-__all__ = ["CLOUD_ENDINGS", "CloudArrays", "read_cloud", "write_cloud"]
+from ppkt_zoo.points.files.tables import TEXT_ENDINGS, parse_text
 
 _PARSERS: dict[str, Callable[[bytes, str], tuple[NDArray[Any], NDArray[Any] | None]]] = {
     ".ply": parse_ply,

@@ -8,18 +8,6 @@ from dataclasses import dataclass
 from ppkt_zoo.errors import InputError, InputWarning
 from ppkt_zoo.files.text import one_line
 
-__all__ = [
-    "COLOR_KEYS",
-    "POSITION_KEYS",
-    "Columns",
-    "find_colors",
-    "find_columns",
-    "has_positions",
-    "is_unit",
-    "plain_name",
-    "warn_of_lost_colors",
-]
-
 _XYZ = (
     ("x", "y", "z"),
     ("px", "py", "pz"),

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.files.color_names import Columns
 
-__all__ = ["as_uint8", "bytes_of", "from_harmonics", "pick_fields", "unpacked"]
-
 # Y of degree 0: what a Gaussian splat multiplies its f_dc with.
 _HARMONIC = 0.28209479177387814
 # What rounding in float32, or a mean of many, may add to the end of a range.

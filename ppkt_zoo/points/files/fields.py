@@ -22,8 +22,6 @@ from ppkt_zoo.points.files.ply import parse_vertices
 from ppkt_zoo.points.files.tables import _plain_bytes
 from ppkt_zoo.points.files.text_layout import find_layout
 
-__all__ = ["FIELD_SUFFIXES", "PointFields", "read_fields"]
-
 _Columns = dict[str, NDArray[Any]]
 _NO_FIELD: tuple[type[Exception], ...] = (InputError, *numpy_files._ZIP_DAMAGE)
 # Formats 0 to 5 of LAS keep three flags in the byte of the class.

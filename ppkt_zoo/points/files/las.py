@@ -19,8 +19,6 @@ from ppkt_zoo.files.optional import need
 from ppkt_zoo.points.files.color_names import find_colors, warn_of_lost_colors
 from ppkt_zoo.points.files.laz import laz_records
 
-__all__ = ["LasHeader", "parse_header", "parse_las"]
-
 _SHORTEST = 227
 _VLR_HEADER = 54
 _EVLR_HEADER = 60

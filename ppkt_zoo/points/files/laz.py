@@ -13,8 +13,6 @@ from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.optional import need
 from ppkt_zoo.files.text import one_line
 
-__all__ = ["laz_records"]
-
 _ROWS = 1 << 18
 # Beyond the file itself; lazrs needs a few megabytes.
 _MEMORY = 1 << 30

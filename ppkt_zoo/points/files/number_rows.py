@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.text import one_line
 
-__all__ = ["Layout", "Target", "count_rows", "fill_rows", "first_lines", "to_number"]
-
 _PART = 1 << 21
 # Of a table of points; thousands of columns fit.
 _LONGEST_LINE = 1 << 17

@@ -28,8 +28,6 @@ from ppkt_zoo.points.files.color_names import (
 )
 from ppkt_zoo.points.files.colors import from_harmonics, pick_fields, unpacked
 
-__all__ = ["named_arrays", "parse_npy", "parse_npz"]
-
 _Cloud = tuple[NDArray[Any], NDArray[Any] | None]
 
 # NotImplementedError (an unknown compression) is a RuntimeError.

@@ -10,8 +10,6 @@ import numpy as np
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.text import one_line
 
-__all__ = ["Field", "PcdHeader", "parse_header"]
-
 _CODES = {("F", 4), ("F", 8), *((kind, size) for kind in "IU" for size in (1, 2, 4, 8))}
 _PADDING = "_"
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")

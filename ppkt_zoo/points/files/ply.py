@@ -18,8 +18,6 @@ from ppkt_zoo.points.files.colors import pick_fields
 from ppkt_zoo.points.files.number_rows import Layout, Target, count_rows, fill_rows, first_lines, to_number
 from ppkt_zoo.points.files.ply_header import Element, Header, parse_header
 
-__all__ = ["parse_ply", "parse_vertices", "ply_bytes", "vertex_rows"]
-
 # So many rows of unequal lists are passed over one by one before it is tried again whether all are alike.
 _MIXED = 2000
 _FACES = ("face", "faces", "tristrips", "polygon")

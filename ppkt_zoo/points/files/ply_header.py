@@ -7,8 +7,6 @@ import numpy as np
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.text import one_line
 
-__all__ = ["Element", "Header", "Property", "parse_header"]
-
 _LONGEST_HEADER = 1 << 18
 _MOST_PROPERTIES = 10_000
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"

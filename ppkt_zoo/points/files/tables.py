@@ -1,4 +1,4 @@
-"""Clouds in tables of text; those in numpy's files are read next door, by the same names."""
+"""Clouds in tables of text."""
 
 import codecs
 from pathlib import PurePath
@@ -11,10 +11,7 @@ from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.limits import memory_named
 from ppkt_zoo.points.files.colors import from_harmonics, unpacked
 from ppkt_zoo.points.files.number_rows import Target, fill_rows
-from ppkt_zoo.points.files.numpy_files import parse_npy, parse_npz
 from ppkt_zoo.points.files.text_layout import find_layout
-
-__all__ = ["TEXT_ENDINGS", "parse_npy", "parse_npz", "parse_text"]
 
 #: Endings of tables of text.
 TEXT_ENDINGS = (".txt", ".xyz", ".csv", ".asc", ".pts", ".xyzrgb", ".xyzn", ".xyzi", ".tsv", ".dat")

@@ -9,8 +9,6 @@ from ppkt_zoo.files.text import one_line
 from ppkt_zoo.points.files.color_names import Columns, find_columns, has_positions, is_unit
 from ppkt_zoo.points.files.number_rows import Layout, first_lines, to_number
 
-__all__ = ["TextTable", "find_layout"]
-
 # So many rows are looked at, so many lines may stand before the first.
 _LOOK = 50
 _MOST_REMARKS = 1000

@@ -5,9 +5,8 @@ import warnings
 import numpy as np
 import pytest
 
-from ppkt_zoo.data.readers.cameras import read_trajectory
 from ppkt_zoo.data.readers.open import open_frames
-from ppkt_zoo.data.readers.trajectory import LoggedPose, poses_of_images, read_pose_log
+from ppkt_zoo.data.readers.trajectory import LoggedPose, poses_of_images, read_pose_log, read_trajectory
 from ppkt_zoo.errors import FrameError, InputWarning
 from tests.data.frame_folders import POSES, open3d
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ppkt_zoo.data.readers.cameras import read_text
+from ppkt_zoo.data.readers.number_text import read_text
 from ppkt_zoo.data.readers.scannet.annotation import (
     BOX_CLASSES,
     CLASSES,
