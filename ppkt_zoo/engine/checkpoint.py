@@ -15,8 +15,6 @@ from ppkt_zoo.engine.checkpoint_claims import check_claims
 from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.files.safetensors import TensorShape, read_tensors, write_tensors
 
-__all__ = ["DataPart", "Resumed", "check_same_data", "clear_parts", "resume", "save_checkpoint"]
-
 _NAME = re.compile(r"step-(\d{8})\.safetensors")
 _PART = re.compile(r"step-\d{8}\.part")
 

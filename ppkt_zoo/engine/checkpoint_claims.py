@@ -9,8 +9,6 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from ppkt_zoo.files.safetensors import TensorShape
 
-__all__ = ["check_claims"]
-
 _DTYPES = {
     torch.float64: "F64",
     torch.float32: "F32",

@@ -22,8 +22,6 @@ from torch.utils.data import DataLoader, Dataset
 from ppkt_zoo.engine.interrupt import leave_signals_to_main
 from ppkt_zoo.errors import InputError, PPKTZooError, TrainingError
 
-__all__ = ["MOST_WORKERS", "DataWorkers", "worker_troubles_named"]
-
 _Batch = TypeVar("_Batch")
 
 MOST_WORKERS = 1024

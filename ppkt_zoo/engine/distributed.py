@@ -10,8 +10,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-__all__ = ["JoinedRows", "all_gather_rows", "all_reduce_sum", "rows_of_all", "world_size"]
-
 
 class JoinedRows(NamedTuple):
     """Rows of all processes in the order of their ranks; this process's begin at row ``first``."""

@@ -8,8 +8,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ppkt_zoo.errors import TrainingError
 
-__all__ = ["ParameterAverage"]
-
 
 class ParameterAverage:
     """The average: a ← decay · a + (1 − decay) · parameter after each step; buffers (batch norm's) are the newest.

@@ -18,8 +18,6 @@ from ppkt_zoo.engine.processes import mean_over_ranks
 from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.files.safetensors import write_tensors
 
-__all__ = ["Learner"]
-
 _Batch = TypeVar("_Batch")
 
 

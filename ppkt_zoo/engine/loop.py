@@ -19,8 +19,6 @@ from ppkt_zoo.engine.processes import agree_to_stop
 from ppkt_zoo.engine.progress import TrainingProgress
 from ppkt_zoo.engine.step_seed import seed_step
 
-__all__ = ["Measurement", "TrainingLoop"]
-
 _Batch = TypeVar("_Batch")
 _Item = TypeVar("_Item", covariant=True)
 

@@ -5,8 +5,6 @@ import platform
 
 import torch
 
-__all__ = ["describe_machine"]
-
 
 def describe_machine(device: torch.device, processes: int = 1) -> str:
     """What a run learned on: the GPU's name, or the processor's cores and kind; and how many processes shared it."""

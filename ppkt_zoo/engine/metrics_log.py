@@ -13,8 +13,6 @@ from ppkt_zoo.files.reading import read_file
 from ppkt_zoo.files.strict_json import parse_json
 from ppkt_zoo.files.writing import write_whole
 
-__all__ = ["MetricsLog", "read_metrics"]
-
 # A line of ours has a few hundred letters.
 _LONGEST = 100_000
 

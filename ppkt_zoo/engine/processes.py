@@ -10,8 +10,6 @@ from torch import Tensor
 
 from ppkt_zoo.engine.distributed import all_reduce_sum, world_size
 
-__all__ = ["agree_to_stop", "lines_of_all", "mean_figures", "mean_over_ranks", "sum_counts"]
-
 _Any = TypeVar("_Any")
 
 

@@ -15,8 +15,6 @@ from ppkt_zoo.files.reading import read_text, usable_path
 from ppkt_zoo.files.strict_yaml import parse_yaml
 from ppkt_zoo.files.validation import explain
 
-__all__ = ["find_recipe", "fingerprint_of", "parse_yaml", "read_recipe", "shipped_recipes"]
-
 _Kind = TypeVar("_Kind", bound=BaseModel)
 
 

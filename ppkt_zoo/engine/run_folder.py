@@ -10,8 +10,6 @@ from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.files.locks import FolderLock
 from ppkt_zoo.files.targets import check_folder_target
 
-__all__ = ["run_folder"]
-
 
 @contextmanager
 def run_folder(out: Path, main: bool = True) -> Iterator[None]:

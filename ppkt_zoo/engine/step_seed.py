@@ -4,8 +4,6 @@ import hashlib
 
 import torch
 
-__all__ = ["seed_step"]
-
 
 def seed_step(run: str, step: int, process: int = 0) -> None:
     """Seed torch for a step, so that a dropout draws the same whatever was drawn before.

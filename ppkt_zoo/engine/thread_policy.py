@@ -11,8 +11,6 @@ import warnings
 
 from ppkt_zoo.errors import ThreadWarning
 
-__all__ = ["let_threads_sleep", "usable_cores", "warn_where_busy"]
-
 # GNU's runtime, which torch's Linux wheels carry, knows the first two; LLVM's and Intel's the first and the last.
 _VARIABLES = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 # An own run may fill all cores by itself: only what is beyond that is others' work.

@@ -4,8 +4,6 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Disk", "DryRun", "OnceWork", "SourceShare", "StepCost"]
-
 # From here on the student waits for its data long enough that it matters.
 _MOST_WAITING = 0.1
 _LONGEST_DAYS = 7

@@ -21,8 +21,6 @@ from ppkt_zoo.pretraining.step_timing import TimedSource, time_steps
 from ppkt_zoo.teachers.cache import TeacherCache
 from ppkt_zoo.zoo.tensors import to_storage
 
-__all__ = ["dry_run"]
-
 
 def dry_run(
     recipe: Recipe,

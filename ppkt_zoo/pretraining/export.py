@@ -11,7 +11,8 @@ import yaml
 from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.engine.machine import describe_machine
 from ppkt_zoo.points.cloud import PointCloud
-from ppkt_zoo.pretraining.recipe import FramesData, Recipe
+from ppkt_zoo.pretraining.recipe import Recipe
+from ppkt_zoo.pretraining.recipe_sections import FramesData
 from ppkt_zoo.rooms.room import VERSION as ROOMS_VERSION
 from ppkt_zoo.teachers.teacher import Teacher
 from ppkt_zoo.transfer.objective import TransferModel

@@ -12,8 +12,6 @@ from ppkt_zoo.transfer.point_contrast import PointContrast
 from ppkt_zoo.transfer.ppkt import PixelToPoint
 from ppkt_zoo.zoo.registry import create_backbone
 
-__all__ = ["build_model", "build_student"]
-
 
 def build_student(recipe: Recipe) -> Backbone:
     """The recipe's backbone with random parameters.

@@ -14,8 +14,6 @@ from ppkt_zoo.evaluation.probes import KNNProbe, balanced_sample
 from ppkt_zoo.rooms import RoomScenes
 from ppkt_zoo.visualization.picture import feature_picture, save_picture
 
-__all__ = ["OnlineProbe"]
-
 _BANK_PER_CLASS = 200
 _ASKED_PER_SCENE = 4000
 # Enough points for a picture of this height; a scan has some three times as many.

@@ -11,7 +11,6 @@ from ppkt_zoo.files.validation import MOST_BATCH, MOST_STEPS, OptimiserSection, 
 from ppkt_zoo.pretraining.recipe_sections import (
     BackboneSection,
     DataEntry,
-    FramesData,
     GlobalSection,
     LossSection,
     PointContrastSection,
@@ -20,8 +19,6 @@ from ppkt_zoo.pretraining.recipe_sections import (
     ValidationSection,
     WatchSection,
 )
-
-__all__ = ["DataEntry", "FramesData", "Method", "Recipe", "RoomsData", "load_recipe"]
 
 # What the same recipe file means; to be raised where a default changes or a step sees other random numbers.
 _MEANING = 2

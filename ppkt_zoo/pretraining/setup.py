@@ -27,8 +27,6 @@ from ppkt_zoo.pretraining.sources import TrainingData, open_sources
 from ppkt_zoo.teachers.teacher import Teacher, image_tensor, load_teacher
 from ppkt_zoo.transfer.objective import Outcome, PixelPairs, TransferBatch, TransferModel
 
-__all__ = ["Setup"]
-
 # A teacher may look at a hundred thousand images before the first step, while the other processes wait.
 _LONGEST_WAIT = timedelta(hours=12)
 

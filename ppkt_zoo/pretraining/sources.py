@@ -16,13 +16,12 @@ from ppkt_zoo.engine.interrupt import Stopped, StopRequest
 from ppkt_zoo.engine.progress import TrainingProgress
 from ppkt_zoo.errors import RecipeError
 from ppkt_zoo.pretraining.dataset import Preparation, Step, StepDataset, StepSource
-from ppkt_zoo.pretraining.recipe import DataEntry, FramesData, Recipe, RoomsData
+from ppkt_zoo.pretraining.recipe import Recipe
+from ppkt_zoo.pretraining.recipe_sections import DataEntry, FramesData, RoomsData
 from ppkt_zoo.rooms import RoomsFrames
 from ppkt_zoo.teachers.cache import TeacherCache
 from ppkt_zoo.teachers.teacher import Teacher
 from ppkt_zoo.zoo.names import did_you_mean
-
-__all__ = ["TrainingData", "open_entry", "open_sources", "preparation", "scene_length"]
 
 
 def open_sources(recipe: Recipe, data: Mapping[str, Path], cache: Path) -> list[FrameSource]:

@@ -20,8 +20,6 @@ from ppkt_zoo.pretraining.dataset import Step
 from ppkt_zoo.pretraining.setup import Setup
 from ppkt_zoo.rooms import RoomsFrames
 
-__all__ = ["TimedSource", "time_steps"]
-
 _TIMED_STEPS = 5
 
 

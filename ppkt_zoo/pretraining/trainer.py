@@ -24,8 +24,6 @@ from ppkt_zoo.pretraining.export import RunSummary, export_weight
 from ppkt_zoo.pretraining.recipe import Recipe
 from ppkt_zoo.pretraining.setup import Setup
 
-__all__ = ["Watch", "pretrain"]
-
 # More skipped frames than this part of all frames seen so far: the data is not what the recipe thinks.
 _MOST_SKIPPED = 0.2
 

@@ -24,8 +24,6 @@ from ppkt_zoo.transfer.losses import (
 )
 from ppkt_zoo.transfer.objective import Objective, Outcome, TransferBatch
 
-__all__ = ["ContrastiveDistillation", "GlobalDistillation", "PixelRegression", "crd_loss"]
-
 
 class PixelRegression(Objective):
     """A linear layer on each point's feature gives the teacher's feature, of length 1, at its pixel.

@@ -15,21 +15,6 @@ from torch import Tensor
 from ppkt_zoo.engine.distributed import all_gather_rows, all_reduce_sum, world_size
 from ppkt_zoo.errors import InputError
 
-__all__ = [
-    "Contrast",
-    "DistillationKind",
-    "at_least_float32",
-    "check_pairs",
-    "contrast_pairs",
-    "embedding_rank",
-    "global_distillation",
-    "pixel_to_point_nce",
-    "pixelwise_cosine",
-    "pixelwise_l2",
-    "pool_by_cloud",
-    "retrieval_accuracy",
-]
-
 DistillationKind = Literal["l2", "kl"]
 
 

@@ -14,17 +14,6 @@ from ppkt_zoo.points.cloud import CloudBatch
 from ppkt_zoo.transfer.losses import embedding_rank, retrieval_accuracy
 from ppkt_zoo.transfer.projection import sample_bilinear
 
-__all__ = [
-    "Objective",
-    "Outcome",
-    "PixelPairs",
-    "TransferBatch",
-    "TransferModel",
-    "ViewPairs",
-    "contrast_figures",
-    "nothing_to_learn",
-]
-
 
 @dataclass(frozen=True)
 class PixelPairs:

@@ -8,8 +8,6 @@ from ppkt_zoo.transfer.losses import contrast_pairs
 from ppkt_zoo.transfer.objective import Objective, Outcome, TransferBatch, contrast_figures, nothing_to_learn
 from ppkt_zoo.transfer.projection import PointHead
 
-__all__ = ["PointContrast"]
-
 
 class PointContrast(Objective):
     """PointInfoNCE on matched points of two views: the 3D-only baseline, and a companion of PPKT.

@@ -9,8 +9,6 @@ from ppkt_zoo.transfer.losses import contrast_pairs
 from ppkt_zoo.transfer.objective import Objective, Outcome, TransferBatch, contrast_figures
 from ppkt_zoo.transfer.projection import UPL, PointHead, ProjectionKind, Sampling
 
-__all__ = ["PixelToPoint"]
-
 
 class PixelToPoint(Objective):
     """Contrastive pixel-to-point transfer from a frozen teacher's features to a student's points.

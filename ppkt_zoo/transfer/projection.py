@@ -9,8 +9,6 @@ from torch import Tensor, nn
 
 from ppkt_zoo.errors import InputError, WeightError
 
-__all__ = ["UPL", "Order", "PointHead", "ProjectionKind", "Sampling", "sample_bilinear", "sample_nearest"]
-
 ProjectionKind = Literal["linear", "mlp"]
 Sampling = Literal["bilinear", "nearest"]
 Order = Literal["project_first", "sample_first"]
