@@ -33,7 +33,6 @@ class Fingerprinted(Protocol):
 
     def fingerprint(self) -> str:
         """Digits that change when any of its frames does."""
-        ...
 
 
 def fingerprint_of(source: FrameSource) -> str:

@@ -174,7 +174,6 @@ class FrameSource(Protocol):
     @property
     def name(self) -> str:
         """What reports call this source."""
-        ...
 
     def __len__(self) -> int: ...
 

@@ -82,17 +82,14 @@ class SceneSource(Protocol):
     @property
     def name(self) -> str:
         """What reports call this source."""
-        ...
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The classes of the points, the same for all scenes."""
-        ...
 
     @property
     def box_classes(self) -> tuple[str, ...]:
         """The classes of the boxes, the same for all scenes; empty where there are no boxes."""
-        ...
 
     def __len__(self) -> int: ...
 
@@ -121,11 +118,7 @@ class FrameScenes:
 
     def __init__(self, frames: FrameSource, classes: tuple[str, ...] = OBJECT_CLASSES, pixel_stride: int = 1) -> None:
         self.frames, self.classes, self._stride = frames, classes, pixel_stride
-
-    @property
-    def name(self) -> str:
-        """What reports call this source."""
-        return self.frames.name
+        self.name = frames.name
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -140,26 +133,5 @@ class FrameScenes:
         if frame.label is None:
             raise FrameError(f"frame {frame.name} has no labels: NAME.object.png is missing beside it")
         xyz, rgb, pixel = frame.points(self._stride)
-        return self._scene(frame.name, xyz, rgb, pixel_values(frame.label, pixel))
-
-    def _scene(
-        self,
-        name: str,
-        xyz: np.ndarray,
-        rgb: np.ndarray,
-        label: np.ndarray,
-        boxes: np.ndarray | None = None,
-        box_label: np.ndarray | None = None,
-    ) -> LabelledScene:
-        """A frame's points (M, 3), colours and labels as a scene of this source."""
-        return LabelledScene(
-            xyz=xyz,
-            rgb=rgb,
-            label=label,
-            instance=None,
-            boxes=boxes,
-            box_label=box_label,
-            classes=self.classes,
-            box_classes=self.box_classes,
-            name=name,
-        )
+        label = pixel_values(frame.label, pixel)
+        return LabelledScene(xyz, rgb, label, None, None, None, self.classes, self.box_classes, frame.name)

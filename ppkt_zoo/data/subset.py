@@ -57,7 +57,11 @@ def check_name(path: Path) -> None:
 
 
 class Subset:
-    """Some frames of a source, in the order of the given indices; a source itself."""
+    """Some frames of a source, in the order of the given indices (or a slice of them); a source itself.
+
+    Raises:
+        FrameError: an index is negative or beyond the end.
+    """
 
     def __init__(self, source: FrameSource, indices: Iterable[int] | slice) -> None:
         size = len(source)
@@ -67,12 +71,7 @@ class Subset:
         wrong = next((index for index in self.indices if not 0 <= index < size), None)
         if wrong is not None:
             raise FrameError(f"{source.name} has frames 0 to {size - 1}, there is no frame {wrong}")
-        self._source = source
-
-    @property
-    def name(self) -> str:
-        """The name of the source that the frames are of."""
-        return self._source.name
+        self._source, self.name = source, source.name
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -90,31 +89,15 @@ class Subset:
         return self._source[self.indices[index]]
 
 
-def subset(source: FrameSource, indices: Iterable[int] | slice) -> Subset:
-    """The frames of a source at these indices (numbers, or a slice such as ``slice(0, None, 10)``).
-
-    Raises:
-        FrameError: an index is negative or beyond the end.
-    """
-    return Subset(source, indices)
-
-
 class EveryNth(Subset):
-    """Every n-th frame of a source."""
+    """Every n-th frame of a source, whose name says so; ``identity`` is what decides the frames."""
 
     def __init__(self, source: FrameSource, every: int) -> None:
         super().__init__(source, slice(None, None, every))
         self._every = every
-
-    @property
-    def name(self) -> str:
-        """The source's name, with the step where it isn't one."""
-        return self._source.name if self._every == 1 else f"{self._source.name}-every{self._every}"
-
-    @property
-    def identity(self) -> str:
-        """What decides its frames: those of the source, and the step."""
-        return f"{getattr(self._source, 'identity', self._source.name)}-every{self._every}"
+        self.identity = f"{getattr(source, 'identity', source.name)}-every{every}"
+        if every != 1:
+            self.name = f"{source.name}-every{every}"
 
     def fingerprint(self) -> str:
         """Digits that change when a frame does, see :func:`ppkt_zoo.data.fingerprint.fingerprint_of`."""
@@ -131,13 +114,8 @@ class Joined:
 
     def __init__(self, sources: Sequence[FrameSource], name: str) -> None:
         self._sources = tuple(sources)
-        self._name = name
+        self.name = name
         self._ends = np.cumsum([len(source) for source in self._sources])
-
-    @property
-    def name(self) -> str:
-        """What reports call these sources."""
-        return self._name
 
     def __len__(self) -> int:
         return int(self._ends[-1])

@@ -3,15 +3,12 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 import torch
 from torch import Tensor
 
 from ppkt_zoo.errors import PPKTZooError
 from ppkt_zoo.files.reading import open_regular
-
-_PIECE = 2**20
 
 
 def sha256_of(content: bytes) -> str:
@@ -27,16 +24,9 @@ def sha256_of_file(path: Path, error: type[PPKTZooError], what: str = "file") ->
     """
     with open_regular(path, error, what) as file:
         try:
-            return _digest(file)
+            return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
         except OSError as failure:
             raise error(f"{path}: this {what} cannot be read ({failure.strerror})") from failure
-
-
-def _digest(file: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while piece := file.read(_PIECE):
-        digest.update(piece)
-    return digest.hexdigest()
 
 
 def sha256_of_tensors(tensors: Mapping[str, Tensor], beside: str = "") -> str:

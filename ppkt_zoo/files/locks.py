@@ -6,7 +6,6 @@ import socket
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
 
 from filelock import FileLock, Timeout
 
@@ -64,9 +63,7 @@ class FolderLock:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         (self._folder / _HOLDER).unlink(missing_ok=True)
         self._lock.release()
 

@@ -93,13 +93,8 @@ class RoomScenes:
     def __init__(self, seed: int, rooms: int, cache: Path | str | None = None) -> None:
         if rooms < 1:
             raise InputError(f"rooms must be at least 1, got {rooms}")
-        self.seed, self.rooms = seed, rooms
+        self.seed, self.rooms, self.name = seed, rooms, f"room-scenes-{seed}"
         self.folder = None if cache is None else Path(cache) / f"scenes-v{VERSION}-seed{seed}"
-
-    @property
-    def name(self) -> str:
-        """What reports call this source."""
-        return f"room-scenes-{self.seed}"
 
     def __len__(self) -> int:
         return self.rooms

@@ -83,13 +83,8 @@ class RoomsFrames:
             folder += f"-close{close_ups:g}"
         if walk:
             folder += "-walk"
-        self.identity = folder
+        self.name, self.identity = f"rooms-{seed}-walk" if walk else f"rooms-{seed}", folder
         self.folder = None if cache is None else Path(cache) / folder
-
-    @property
-    def name(self) -> str:
-        """What reports call this source."""
-        return f"rooms-{self.seed}-walk" if self.walk else f"rooms-{self.seed}"
 
     def __len__(self) -> int:
         return self.rooms * self.frames_per_room

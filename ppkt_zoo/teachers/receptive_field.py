@@ -81,10 +81,16 @@ class Window(NamedTuple):
     padding: tuple[int, int] | None
 
     @classmethod
-    def of(cls, layer: nn.Conv2d | nn.MaxPool2d) -> "Window":
-        """The window of a convolution or pooling."""
-        kernel, stride, dilation = _pair(layer.kernel_size), _pair(layer.stride), _pair(layer.dilation)
-        return cls(kernel, stride, dilation, None if isinstance(layer, SamePaddedConv2d) else _pair(layer.padding))
+    def of(cls, layer: nn.Module) -> "Window":
+        """The window of a convolution or pooling, timm's too."""
+        if type(layer).__name__ == "BlurPool2d":
+            kernel = int(layer.filt_size)  # type: ignore[arg-type]
+            stride, padding = int(layer.stride), int(layer.padding[0])  # type: ignore[arg-type,index]
+            return cls((kernel, kernel), (stride, stride), (1, 1), (padding, padding))
+        # timm's layers with TensorFlow's padding are named so (Conv2dSame, MaxPool2dSame, StdConv2dSame)
+        same = isinstance(layer, SamePaddedConv2d) or type(layer).__name__.endswith("Same")
+        dilation = _pair(getattr(layer, "dilation", 1))
+        return cls(_pair(layer.kernel_size), _pair(layer.stride), dilation, None if same else _pair(layer.padding))
 
 
 def main_path(modules: Iterable[nn.Module]) -> list[nn.Conv2d | nn.MaxPool2d]:
@@ -158,21 +164,9 @@ def _watch(steps: dict[Size, list[tuple[Size, Window]]]) -> Callable[[nn.Module,
     def hook(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         before, after = _pair(inputs[0].shape[-2:]), _pair(output.shape[-2:])
         if before != after:
-            steps.setdefault(before, []).append((after, _window(layer)))
+            steps.setdefault(before, []).append((after, Window.of(layer)))
 
     return hook
-
-
-def _window(layer: nn.Module) -> Window:
-    if type(layer).__name__ == "BlurPool2d":
-        kernel = int(layer.filt_size)  # type: ignore[arg-type]
-        stride, padding = int(layer.stride), int(layer.padding[0])  # type: ignore[arg-type,index]
-        return Window((kernel, kernel), (stride, stride), (1, 1), (padding, padding))
-    kernel_size, stride_of = _pair(layer.kernel_size), _pair(layer.stride)
-    dilation = _pair(getattr(layer, "dilation", 1))
-    # timm's layers with TensorFlow's padding are named so (Conv2dSame, MaxPool2dSame, StdConv2dSame)
-    same = type(layer).__name__.endswith("Same")
-    return Window(kernel_size, stride_of, dilation, None if same else _pair(layer.padding))
 
 
 def _way(steps: dict[Size, list[tuple[Size, Window]]], start: Size, end: Size) -> list[Window] | None:

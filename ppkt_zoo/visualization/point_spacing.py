@@ -37,7 +37,7 @@ def point_spacing(xyz: np.ndarray) -> np.ndarray:
     cell = _cells(xyz, edge)
     count = np.zeros((_FINE + 3,) * 3)
     np.add.at(count, tuple(cell.T), 1)
-    around, occupied = _sum_of_27(count), _sum_of_27((count > 0).astype(float))
+    around, occupied = _over_27(np.add, count), _over_27(np.add, (count > 0).astype(float))
     total, held = around[tuple(cell.T)], occupied[tuple(cell.T)]
     dimension = np.clip(np.log(held) / np.log(3), 1, 2)
     spacing = edge / (total / held) ** (1 / dimension)
@@ -60,7 +60,7 @@ def main_body(xyz: np.ndarray, share: float = 0.005) -> np.ndarray:
     # Every cell takes the largest number among its neighbours' until none changes: one number a cluster.
     number = np.where(occupied, np.arange(1, occupied.size + 1).reshape(occupied.shape), 0)
     while True:
-        spread = np.where(occupied, _largest_of_27(number), 0)
+        spread = np.where(occupied, _over_27(np.maximum, number), 0)
         if np.array_equal(spread, number):
             break
         number = spread
@@ -75,15 +75,10 @@ def _cells(xyz: np.ndarray, edge: float) -> np.ndarray:
     return np.floor((xyz - xyz.min(axis=0)) / edge).astype(np.int64) + 1
 
 
-def _sum_of_27(grid: np.ndarray) -> np.ndarray:
+def _over_27(join: np.ufunc, grid: np.ndarray) -> np.ndarray:
+    """Each cell and its 26 neighbours, added up or whatever else joins two."""
     for axis in range(3):
-        grid = grid + np.roll(grid, 1, axis) + np.roll(grid, -1, axis)
-    return grid
-
-
-def _largest_of_27(grid: np.ndarray) -> np.ndarray:
-    for axis in range(3):
-        grid = np.maximum(grid, np.maximum(np.roll(grid, 1, axis), np.roll(grid, -1, axis)))
+        grid = join(join(grid, np.roll(grid, 1, axis)), np.roll(grid, -1, axis))
     return grid
 
 

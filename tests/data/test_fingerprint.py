@@ -13,7 +13,7 @@ from ppkt_zoo.data.fingerprint import fingerprint_of
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.readers.open import open_frames
 from ppkt_zoo.data.shards.writer import pack_frames
-from ppkt_zoo.data.subset import Joined, subset
+from ppkt_zoo.data.subset import Joined, Subset
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.rooms import RoomsFrames
 from tests.data.frame_folders import open3d, plain, seven_scenes
@@ -95,11 +95,11 @@ def test_shards_subsets_joined_sources_and_rooms_have_their_own(tmp_path: Path) 
     folder = plain(tmp_path / "frames")
     frames = open_frames(folder)
     pack_frames(frames, tmp_path / "one")
-    pack_frames(subset(frames, [0, 1]), tmp_path / "two")
+    pack_frames(Subset(frames, [0, 1]), tmp_path / "two")
     sources = [
         frames,
-        subset(frames, [0, 1]),
-        subset(frames, [1, 0]),
+        Subset(frames, [0, 1]),
+        Subset(frames, [1, 0]),
         Joined([frames, frames], "twice"),
         open_frames(tmp_path / "one"),
         open_frames(tmp_path / "two"),

@@ -8,7 +8,7 @@ import pytest
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.fuse import fuse
 from ppkt_zoo.data.readers.open3d_folder import Open3DFolder
-from ppkt_zoo.data.subset import natural_key, subset
+from ppkt_zoo.data.subset import Subset, natural_key
 from ppkt_zoo.errors import FrameError, InputError
 from tests.data.frame_folders import CAMERA, HIGH, LOW, POSES, object_ids, render
 
@@ -102,15 +102,15 @@ def test_natural_order():
 
 
 def test_a_selection_is_a_source():
-    some = subset(ROOM, [7, 2])
+    some = Subset(ROOM, [7, 2])
     assert (some.name, len(some), some[0], some[1]) == ("memory", 2, ROOM[7], ROOM[2])
-    assert [frame.pose[0, 3] for frame in (subset(ROOM, slice(1, None, 4))[i] for i in range(3))] == [
+    assert [frame.pose[0, 3] for frame in (Subset(ROOM, slice(1, None, 4))[i] for i in range(3))] == [
         POSES[i][0, 3] for i in (1, 5, 9)
     ]
-    assert subset(some, np.array([1]))[0] is ROOM[2]
+    assert Subset(some, np.array([1]))[0] is ROOM[2]
     for wrong in (12, -1):
         with pytest.raises(FrameError, match=f"memory has frames 0 to 11, there is no frame {wrong}"):
-            subset(ROOM, [0, wrong])
+            Subset(ROOM, [0, wrong])
 
 
 def test_fused_points_lie_on_the_walls():

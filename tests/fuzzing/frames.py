@@ -13,7 +13,7 @@ from ppkt_zoo.data.readers.images import read_color, read_depth
 from ppkt_zoo.data.readers.scannet.annotation import read_objects, read_segments
 from ppkt_zoo.data.readers.scannet.sens import SensFrames
 from ppkt_zoo.data.readers.sun_boxes import boxes_from_json
-from ppkt_zoo.data.readers.trajectory import read_trajectory
+from ppkt_zoo.data.readers.trajectory import read_pose_log
 from ppkt_zoo.data.shards.index import parse_index
 from ppkt_zoo.data.shards.samples import decode_sample
 from tests.data import scannet_files
@@ -100,7 +100,7 @@ TARGETS: dict[str, Target] = {
         as_file("camera.json", read_intrinsics), JSON_WORDS, json_bombs,
     ),
     "trajectory": Target(
-        lambda: [f"0 0 1\n{_POSE}\n1 1 2\n{_POSE}\n".encode()], as_file("trajectory.log", read_trajectory),
+        lambda: [f"0 0 1\n{_POSE}\n1 1 2\n{_POSE}\n".encode()], as_file("trajectory.log", read_pose_log),
         _NUMBER_WORDS, lambda: [b"9" * 1_000_000, b"1 " * 2_000_000],
     ),
     "sens": Target(

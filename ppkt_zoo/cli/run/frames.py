@@ -13,7 +13,7 @@ from ppkt_zoo.data.frames import FrameSource, RGBDFrame
 from ppkt_zoo.data.fuse import fuse, poses_join
 from ppkt_zoo.data.shards.writer import pack_frames
 from ppkt_zoo.data.statistics import FrameStatistics, frame_statistics
-from ppkt_zoo.data.subset import subset
+from ppkt_zoo.data.subset import Subset
 from ppkt_zoo.errors import FrameError, InputError
 from ppkt_zoo.files.reading import usable_path
 from ppkt_zoo.files.targets import check_folder_target
@@ -109,7 +109,7 @@ def _poses(found: FrameStatistics) -> str:
 
 def _draw_map(frames: FrameSource, found: FrameStatistics, path: Path) -> tuple[Path, str]:
     posed = [index for index in found.readable if index in found.positions]
-    if poses_join(subset(frames, posed)) or len(frames) == 1:
+    if poses_join(Subset(frames, posed)) or len(frames) == 1:
         chosen = _spread(posed, _MOST_FUSED)
         cloud = fuse(frames, chosen, voxel=FUSED_SPACING, stride=2, far=FAR)
         xyz, rgb, cameras = cloud.xyz, cloud.rgb, [frames[index] for index in chosen]
@@ -157,7 +157,7 @@ def pack_source(reading: "FrameReading", out: Path, shard_size: int, overwrite: 
     """
     with Steps(console).step("pack", f"packing {reading.path}") as step:
         index = pack_frames(
-            subset(read_frames(reading), slice(0, None, reading.every or 1)),
+            Subset(read_frames(reading), slice(0, None, reading.every or 1)),
             usable_path(out, InputError, "folder for shards"),
             shard_size * 1_000_000,
             overwrite=overwrite,

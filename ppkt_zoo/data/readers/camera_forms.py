@@ -70,6 +70,11 @@ class Camera:
             )
 
 
+def pinhole(fx: float, fy: float, cx: float, cy: float) -> Matrix:
+    """The (3, 3) matrix of a pinhole camera, pixels, with integers at pixel centres."""
+    return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+
+
 def read_camera(path: Path) -> Camera:
     """The camera of a file in any form of this module; one that has distortion is warned of, and it is left out.
 
@@ -94,11 +99,11 @@ def _of_numbers(numbers: Matrix, where: str) -> Camera:
     if count in (12, 16):
         return Camera(numbers.reshape(-1, 4)[:3, :3], None, where)
     if count == 4:
-        return Camera(_pinhole(numbers), None, where)
+        return Camera(pinhole(*numbers), None, where)
     if count == 6:
         for focal, size in ((numbers[:4], numbers[4:]), (numbers[2:], numbers[:2])):
             if _fits(focal, size):
-                return Camera(_pinhole(focal), (int(size[1]), int(size[0])), where)
+                return Camera(pinhole(*focal), (int(size[1]), int(size[0])), where)
     raise FrameError(
         f"{where}: this intrinsics file should hold a 3×3 matrix (9 numbers), fx fy cx cy, or fx fy cx cy width height "
         f"but holds {count}: it is cut short or something else"
@@ -155,7 +160,7 @@ def _matrix(block: Mapping[str, Any], where: str) -> Matrix:
             f'{where}: this intrinsics file has no "intrinsic_matrix" of 9 numbers, no "K", and not all of '
             "fx, fy, cx, cy"
         )
-    return _pinhole(np.array([*focal, *centre]))
+    return pinhole(*focal, *centre)
 
 
 def _of_list(value: list[Any], where: str) -> Matrix:
@@ -165,7 +170,7 @@ def _of_list(value: list[Any], where: str) -> Matrix:
         raise FrameError(f"{where}: this intrinsics file holds something that is no number")
     numbers = np.array(flat, dtype=np.float64)
     if len(numbers) == 4:
-        return _pinhole(numbers)
+        return pinhole(*numbers)
     if len(numbers) in (12, 16):
         return numbers.reshape(-1, 4)[:3, :3]
     if len(numbers) != 9:
@@ -211,7 +216,7 @@ def _of_colmap(text: str, where: str) -> Camera:
         size = values[:2]
         if not np.isfinite(size).all() or (size < 1).any() or (size > 1e6).any():
             raise FrameError(f"{where}: a camera of {words[2][:20]}×{words[3][:20]} pixels cannot be")
-        found.append(Camera(_pinhole(values[2:][list(places)]), (int(size[1]), int(size[0])), where))
+        found.append(Camera(pinhole(*values[2:][list(places)]), (int(size[1]), int(size[0])), where))
     if any(one.size != found[0].size or not np.array_equal(one.matrix, found[0].matrix) for one in found):
         raise FrameError(f"{where}: {len(found)} different cameras: leave the one in the file that took these images")
     return found[0]
@@ -237,8 +242,3 @@ def _is_number(value: Any) -> bool:
 
 def _has_data(value: Any) -> bool:
     return isinstance(value, Mapping) and isinstance(value.get("data"), list)
-
-
-def _pinhole(numbers: Matrix) -> Matrix:
-    fx, fy, cx, cy = numbers
-    return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])

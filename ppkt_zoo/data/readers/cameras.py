@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppkt_zoo.data.readers.camera_forms import Camera, read_camera
+from ppkt_zoo.data.readers.camera_forms import Camera, Matrix, pinhole, read_camera
 from ppkt_zoo.data.readers.number_text import SMALL_TEXT, numbers_of, read_text, words_of
 from ppkt_zoo.errors import FrameError, LostFrameError
 
-Matrix = NDArray[np.float64]
 Intrinsics = Sequence[float] | Sequence[Sequence[float]] | NDArray[Any]
 """What readers take for intrinsics: a (3, 3) matrix, or (fx, fy, cx, cy)."""
 
@@ -22,11 +21,6 @@ CAMERA_FILES = (
     "camera_intrinsics.json", "camera-intrinsics.json", "camera_info.json", "camera.yaml", "camera.yml",
     "camera_info.yaml", "camera_info.yml", "intrinsics.yaml", "intrinsics.yml",
 )  # fmt: skip
-
-
-def pinhole(fx: float, fy: float, cx: float, cy: float) -> Matrix:
-    """The (3, 3) matrix of a pinhole camera, pixels, with integers at pixel centres."""
-    return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
 
 
 def as_intrinsics(value: Intrinsics) -> Matrix:

@@ -63,6 +63,7 @@ class LabelledFolder:
         color: bool = True,
     ) -> None:
         self.folder = existing_folder(folder)
+        self.name = f"own scans of {self.folder.resolve().name}"
         self.files = tuple(find_scans(self.folder) if files is None else files)
         if not self.files:
             raise FrameError(f"{self.folder}: no scan here ({', '.join(FIELD_SUFFIXES)})")
@@ -81,11 +82,6 @@ class LabelledFolder:
             raise FrameError(self._ask_for_names())
         self.classes: tuple[str, ...] = self.names.names if labels and self.names is not None else ()
         self.box_classes: tuple[str, ...] = self._names_of_boxes() if self._boxes else ()
-
-    @property
-    def name(self) -> str:
-        """What reports call this source."""
-        return f"own scans of {self.folder.resolve().name}"
 
     @property
     def class_ids(self) -> tuple[int, ...]:

@@ -68,16 +68,6 @@ def is_open3d(folder: Path) -> bool:
     )
 
 
-def list_color(folder: Path) -> dict[str, Path]:
-    """Colour images of a folder by the first number in their names (the whole stem where it begins with none)."""
-    return _by_number(folder, _COLOR_SUFFIXES)
-
-
-def list_depth(folder: Path) -> dict[str, Path]:
-    """Depth images of a folder, as ``list_color``."""
-    return _by_number(folder, (".png",))
-
-
 def stamped(files: dict[str, Path]) -> bool:
     """Whether all names are Redwood's, a number and microseconds: ``0000003-000000066741.jpg``."""
     return bool(files) and all(_microseconds(path) is not None for path in files.values())
@@ -105,6 +95,7 @@ def _microseconds(path: Path) -> int | None:
 
 
 def _by_number(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """Images of a folder by the first number in their names (the whole stem where it begins with none)."""
     files: dict[str, Path] = {}
     for path in entries(folder):
         if path.suffix.lower() not in suffixes:
@@ -165,7 +156,8 @@ class Open3DFolder(PosedFolder):
         super().__init__(folder, depth_scale)
         self._color_folder = find_color(self.folder)
         self._depth_folder = existing_folder(find_depth(self.folder))
-        self._color_files, self._depth_files = list_color(self._color_folder), list_depth(self._depth_folder)
+        self._color_files = _by_number(self._color_folder, _COLOR_SUFFIXES)
+        self._depth_files = _by_number(self._depth_folder, (".png",))
         self._pairs = pair(self._color_files, self._depth_files)
         if not self._pairs:
             places = f"{self._color_folder.name}/ nor in {self._depth_folder.name}/"

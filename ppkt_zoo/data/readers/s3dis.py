@@ -21,20 +21,9 @@ from ppkt_zoo.files.limits import MAX_BYTES, memory_named
 from ppkt_zoo.files.reading import open_regular
 
 CLASSES = (
-    "ceiling",
-    "floor",
-    "wall",
-    "beam",
-    "column",
-    "window",
-    "door",
-    "table",
-    "chair",
-    "sofa",
-    "bookcase",
-    "board",
+    "ceiling", "floor", "wall", "beam", "column", "window", "door", "table", "chair", "sofa", "bookcase", "board",
     "clutter",
-)
+)  # fmt: skip
 # Area 5 is of another building than the rest, so nothing of it is seen in training.
 TRAIN_AREAS = (1, 2, 3, 4, 6)
 TEST_AREAS = (5,)

@@ -211,4 +211,5 @@ class SunScenes(FrameScenes):
         frame, boxes = self.frames[index], self.frames.boxes(index)
         xyz, rgb, _ = frame.points()
         label = np.full(len(xyz), -1, dtype=np.int16)
-        return self._scene(frame.name, xyz, rgb, label, boxes.boxes, boxes.label)
+        found = boxes.boxes, boxes.label
+        return LabelledScene(xyz, rgb, label, None, *found, self.classes, self.box_classes, frame.name)

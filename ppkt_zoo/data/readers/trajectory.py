@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ppkt_zoo.data.readers.camera_forms import Matrix
 from ppkt_zoo.data.readers.number_text import numbers_of, read_text, words_of
 from ppkt_zoo.errors import FrameError, InputWarning
-
-Matrix = NDArray[np.float64]
 
 _NUMBER = re.compile(r"\d+", re.ASCII)
 _LINES = 5
@@ -30,11 +28,6 @@ class LoggedPose(NamedTuple):
 
     id: int
     pose: Matrix
-
-
-def read_trajectory(path: Path) -> list[Matrix]:
-    """The camera → world poses of a trajectory in its order; see :func:`read_pose_log`."""
-    return [one.pose for one in read_pose_log(path)]
 
 
 def read_pose_log(path: Path) -> list[LoggedPose]:

@@ -9,7 +9,6 @@ import os
 import re
 import zlib
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from pydantic import ValidationError
@@ -76,9 +75,7 @@ class Journal:
     def __enter__(self) -> "Journal":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stream.close()
 
     def skip(self, line: str) -> None:
@@ -165,11 +162,6 @@ class Journal:
             f"{self._file}: this journal of an unfinished pack is damaged: begin anew (--overwrite), or give another "
             "folder"
         )
-
-
-def is_finished(out: Path) -> bool:
-    """Whether a whole set of shards lies in a folder."""
-    return (out / INDEX_FILE).exists()
 
 
 def others_in(out: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.data.shards.index import INDEX_FILE, SampleEntry, ShardEntry, ShardIndex
-from ppkt_zoo.data.shards.journal import Journal, clear_pack, in_utf8, is_finished, others_in
+from ppkt_zoo.data.shards.journal import Journal, clear_pack, in_utf8, others_in
 from ppkt_zoo.data.shards.samples import encode_sample
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.files.checksums import sha256_of_file
@@ -130,7 +130,7 @@ def _check_room(out: Path, overwrite: bool) -> None:
         raise FrameError(
             f"{out}: shards are packed into a new folder, and this one is not empty ({others[0].name}): give another"
         )
-    if is_finished(out) and not overwrite:
+    if (out / INDEX_FILE).exists() and not overwrite:
         raise FrameError(
             f"{out}: shards are packed into a new folder, and this one is not empty, it holds a whole set: give "
             "another, or overwrite it (--overwrite)"

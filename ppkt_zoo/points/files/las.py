@@ -202,14 +202,8 @@ def _row_type(base: np.dtype[Any], header: LasHeader, where: str) -> np.dtype[An
         if name and name not in fields:
             fields[name] = (np.dtype(code), at)
         at += size
-    return np.dtype(
-        {
-            "names": list(fields),
-            "formats": [kind for kind, _ in fields.values()],
-            "offsets": [offset for _, offset in fields.values()],
-            "itemsize": header.record,
-        }
-    )
+    kinds, offsets = zip(*fields.values(), strict=True)
+    return np.dtype({"names": list(fields), "formats": kinds, "offsets": offsets, "itemsize": header.record})
 
 
 def _records(content: bytes, header: LasHeader, row: np.dtype[Any], where: str) -> Iterator[NDArray[Any]]:

@@ -105,14 +105,8 @@ def _skip_alike(content: bytes, at: int, element: Element, order: str, where: st
             count, end = int(length[0]), after
         _, end = _values(content, end, count, order + one.type, where, element)
     size = end - at
-    kind = np.dtype(
-        {
-            "names": list(fields),
-            "formats": [code for code, _ in fields.values()],
-            "offsets": [offset for _, offset in fields.values()],
-            "itemsize": size,
-        }
-    )
+    codes, offsets = zip(*fields.values(), strict=True)
+    kind = np.dtype({"names": list(fields), "formats": codes, "offsets": offsets, "itemsize": size})
     first = np.frombuffer(content, kind, 1, at)
     most, alike, step = min(element.count - done, (len(content) - at) // size), 1, 64
     while alike < most:

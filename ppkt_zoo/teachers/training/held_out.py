@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ppkt_zoo.teachers.training.dataset import CropDataset, classes_in, random_box, resized, stacked
 from ppkt_zoo.teachers.training.images import ImageStore
@@ -61,17 +60,15 @@ def _contrast(model: MoCo, recipe: TeacherRecipe, images: ImageStore) -> dict[st
     once = recipe.model_copy(update={"batch": count, "steps": 1, "seed": _SEED})
     batch = CropDataset(images, once)[0]
     assert batch.key is not None
-    query, key = (_in_parts(model, crops.to(device)) for crops in (batch.query, batch.key))
+    query, key = (
+        torch.cat([model.embedded(part) for part in crops.to(device).split(64)]) for crops in (batch.query, batch.key)
+    )
     nearest = contrast_logits(query, query, key, 1.0)[:, 1:].argmax(dim=1)
     return {
         "held_out_top1": round(float((nearest == torch.arange(count, device=device)).float().mean()), 4),
         "held_out_embedding_std": round(float(query.std(dim=0, correction=0).mean() * query.shape[1] ** 0.5), 4),
         "held_out_images": float(count),
     }
-
-
-def _in_parts(model: MoCo, crops: Tensor) -> Tensor:
-    return torch.cat([model.embedded(part) for part in crops.split(64)])
 
 
 def average_precision(score: np.ndarray, target: np.ndarray) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.data.readers.open import open_frames
 from ppkt_zoo.data.statistics import check_enough, tell_left_out
-from ppkt_zoo.data.subset import subset
+from ppkt_zoo.data.subset import Subset
 from ppkt_zoo.errors import FrameError, RecipeError
 from ppkt_zoo.rooms import RoomsFrames, rooms_bench
 from ppkt_zoo.teachers.training.recipe import FramesImages, RoomsImages, TeacherRecipe
@@ -92,7 +92,7 @@ def training_sources(recipe: TeacherRecipe, data: Mapping[str, Path], cache: Pat
         problems += [f"--data {name} is not among the recipe's images" for name in unknown]
         raise RecipeError("; ".join(problems))
     return [
-        subset(open_frames(data[entry.name]), slice(0, None, entry.every))
+        Subset(open_frames(data[entry.name]), slice(0, None, entry.every))
         if isinstance(entry, FramesImages)
         else _rooms(entry, cache, 0, entry.rooms)
         for entry in recipe.images
@@ -118,4 +118,4 @@ def _rooms(entry: RoomsImages, cache: Path, first: int, last: int) -> FrameSourc
         )
     per_room = frames.frames_per_room
     rooms = RoomsFrames(frames.seed, last, per_room, cache=cache / "rooms")
-    return subset(rooms, slice(first * per_room, last * per_room))
+    return Subset(rooms, slice(first * per_room, last * per_room))

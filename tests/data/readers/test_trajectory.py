@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ppkt_zoo.data.readers.open import open_frames
-from ppkt_zoo.data.readers.trajectory import LoggedPose, poses_of_images, read_pose_log, read_trajectory
+from ppkt_zoo.data.readers.trajectory import LoggedPose, poses_of_images, read_pose_log
 from ppkt_zoo.errors import FrameError, InputWarning
 from tests.data.frame_folders import POSES, open3d
 
@@ -108,7 +108,7 @@ def test_how_people_write_a_trajectory(tmp_path):
     one, lost = read_pose_log(path)
     assert (one.id, one.pose[:3, 3].tolist(), lost.id) == (7, [2, 3, 4], 8)
     assert np.isnan(lost.pose).all()
-    assert np.array_equal(read_trajectory(path)[0], one.pose)
+    assert np.array_equal(read_pose_log(path)[0].pose, one.pose)
     path.write_text(f"{'9' * 5000} 0 1\n{rows}")
     with pytest.raises(FrameError, match=r"pose 0 .*3 frame indices"):
         read_pose_log(path)
