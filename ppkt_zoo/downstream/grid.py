@@ -129,20 +129,19 @@ def run_grid(
     """
     check_folder_target(out, TrainingError, "--out")
     mine = grid.cells()[rank::ranks]
-    busy: list[tuple[int, Cell]] = []
+    left = list(enumerate(mine))
     settings: dict[str, Any] = {"folders": folders, "cache": cache, "workers": workers, "device": device, "on": on}
-    for number, cell in enumerate(mine):
-        if report is not None:
-            report(cell, number, len(mine))
-        try:
-            run_cell(grid, cell, out, **settings, wait=0)
-        except _BusyError:
-            busy.append((number, cell))
     # What another process works on comes last, when that one is likely done: only then are the scores complete.
-    for number, cell in busy:
-        if report is not None:
-            report(cell, number, len(mine))
-        run_cell(grid, cell, out, **settings)
+    for wait in (0, None):
+        busy: list[tuple[int, Cell]] = []
+        for number, cell in left:
+            if report is not None:
+                report(cell, number, len(mine))
+            try:
+                run_cell(grid, cell, out, **settings, wait=wait)
+            except _BusyError:
+                busy.append((number, cell))
+        left = busy
 
 
 def run_cell(

@@ -1,16 +1,13 @@
 """What the recipes of all fine-tunings share: the backbone and its start, the data and how it is divided."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ppkt_zoo.engine.recipes import fingerprint_of
+from ppkt_zoo.engine.recipes import TrainingRecipe
 from ppkt_zoo.files.validation import MOST_BATCH, MOST_STEPS, StrictModel
-from ppkt_zoo.points.input_spec import InputSpec
-
-# What the same recipe means; to be raised where a default changes or a step sees other random numbers.
-_MEANING = 1
+from ppkt_zoo.zoo.config import BackboneSection
 
 
 class RoomsBenchData(StrictModel):
@@ -98,15 +95,7 @@ DataSection = Annotated[
 ]
 
 
-class BackboneSection(StrictModel):
-    """The architecture, and how the points are prepared for it."""
-
-    name: str
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    input_spec: InputSpec
-
-
-class DownstreamRecipe(StrictModel):
+class DownstreamRecipe(TrainingRecipe):
     """One complete description of a fine-tuning; nothing is inherited from elsewhere."""
 
     model: str = Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$", description="architecture.tag of the model it makes")
@@ -129,11 +118,6 @@ class DownstreamRecipe(StrictModel):
     citation: str
     deviations: tuple[str, ...] = Field(default=(), description="where this recipe differs from the protocol, and why")
 
-    @field_validator("precision", mode="before")
-    @classmethod
-    def _yaml_says_no(cls, given: object) -> object:
-        return "no" if given is False else given  # YAML reads a bare `no` as false
-
     @field_validator("init")
     @classmethod
     def _init_is_named(cls, given: str) -> str:
@@ -148,8 +132,3 @@ class DownstreamRecipe(StrictModel):
         if self.init == "random" and self.batch_norm == "frozen":
             raise ValueError("a random backbone has no statistics to keep: batch_norm frozen needs a weight as init")
         return self
-
-    @property
-    def fingerprint(self) -> str:
-        """sha256 of the recipe's content; a run resumes only under the same one."""
-        return fingerprint_of(self, _MEANING)

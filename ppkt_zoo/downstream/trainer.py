@@ -105,18 +105,13 @@ class FinetuneTrainer(Learner[_Batch], Generic[_Batch, _Recipe, _Model, _Score])
         measurements = []
         if validation is not None and recipe.validate_every is not None:
             measurements.append(Measurement(recipe.validate_every, self._validate))
-        self.loop = TrainingLoop(
-            self,
-            out,
-            fingerprint,
-            recipe.steps,
-            recipe.log_every,
-            recipe.checkpoint_every,
-            progress,
-            stop,
-            scene_part(train),
-            measurements,
-        )
+        data = scene_part(train)
+        self.loop = TrainingLoop(self, out, recipe, progress, stop, data, measurements, fingerprint=fingerprint)
+
+    @staticmethod
+    @abstractmethod
+    def check_classes(train: SceneSource, other: SceneSource) -> None:
+        """Raise InputError where scenes to validate or to test on have other classes than those to learn from."""
 
     @abstractmethod
     def class_names(self) -> tuple[str, ...]:
@@ -161,13 +156,39 @@ class FinetuneTrainer(Learner[_Batch], Generic[_Batch, _Recipe, _Model, _Score])
         recipe: _Recipe,
         train: SceneSource,
         validation: SceneSource | None,
-        test: SceneSource | None,
         out: Path,
-        workers: int,
-        device: str,
-        stop_after: int | None,
-    ) -> tuple[_Model, Path, _Score | None]:
-        """A whole run: train, test, write. Gives the fields of :class:`Finetuned`."""
+        *,
+        test: SceneSource | None = None,
+        workers: int = 0,
+        device: str = "cpu",
+        stop_after: int | None = None,
+    ) -> Finetuned[_Model, _Score]:
+        """Fine-tune a backbone with a head on labelled scenes, test it, and write it as a folder.
+
+        The same call goes on from the newest checkpoint in ``out``, to the same numbers on the same machine as a run
+        that was never interrupted.
+
+        Args:
+            recipe: the complete recipe; its ``data`` is not opened here, see
+                :func:`ppkt_zoo.downstream.splits.open_splits`.
+            train: scenes to learn from, with labels or, for detection, with boxes.
+            validation: looked at every ``recipe.validate_every`` steps, if both are given.
+            out: checkpoints, ``metrics.jsonl`` and, at the end, ``scores.json`` and the folder ``model``.
+            test: scenes to report on, with the recipe's voting.
+            workers: processes that prepare batches; any number gives the same ones.
+            device: cpu, cuda, …
+            stop_after: end after this many steps with a checkpoint, without a model.
+
+        Raises:
+            InputError, RecipeError, WeightError: scenes without labels or boxes, other classes, a box of size 0, a
+                weight that does not fit.
+            TrainingError: a non-finite loss (the batch is saved for study) or vote, a checkpoint of another recipe or
+                other scenes, another process at work in ``out``, a killed data worker.
+            Stopped: SIGTERM, Ctrl-C or ``stop_after``; a checkpoint was written.
+        """
+        for scenes in (validation, test):
+            if scenes is not None:
+                cls.check_classes(train, scenes)
         with flushed_denormals(), run_folder(out), StopRequest() as stop, TrainingProgress() as progress:
             run = cls(recipe, train, validation, out, torch.device(device), progress, stop)
             run.train(recipe.steps if stop_after is None else min(stop_after, recipe.steps), workers)
@@ -183,7 +204,7 @@ class FinetuneTrainer(Learner[_Batch], Generic[_Batch, _Recipe, _Model, _Score])
             prepare=self._prepare,
         )
 
-    def finish(self, test: SceneSource | None) -> tuple[_Model, Path, _Score | None]:
+    def finish(self, test: SceneSource | None) -> Finetuned[_Model, _Score]:
         """Test on scenes that training never saw, write the scores and the folder."""
         self.model.eval()
         score: _Score | None = None
@@ -203,7 +224,7 @@ class FinetuneTrainer(Learner[_Batch], Generic[_Batch, _Recipe, _Model, _Score])
         )
         golden = self._golden_cloud()
         self.save(folder, self.model, recipe.model, record, golden, recipe=recipe_text(recipe), overwrite=True)
-        return self.model, folder, score
+        return Finetuned(self.model, folder, score)
 
     def _prepare(self) -> None:
         self.norms = set_training_mode(self.model, self.recipe)

@@ -11,9 +11,10 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
 
 from ppkt_zoo.engine.checkpoint import Resumed
-from ppkt_zoo.engine.ema import ParameterAverage
+from ppkt_zoo.engine.optim import learning_rate, set_learning_rate
 from ppkt_zoo.engine.processes import mean_over_ranks
 from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.files.safetensors import write_tensors
@@ -25,6 +26,7 @@ class Learner(ABC, Generic[_Batch]):
     """A model, its optimiser, and what they learn from a batch.
 
     Attributes:
+        recipe: of the run.
         model, optimizer: what is trained.
         clip_norm: largest norm of the gradient, or None.
         accelerator: of a run on several processes or in half precision, or None.
@@ -32,16 +34,19 @@ class Learner(ABC, Generic[_Batch]):
         places: decimal places of the loss in the log.
     """
 
+    recipe: Any
     model: nn.Module
     optimizer: Optimizer
     clip_norm: float | None = None
     accelerator: Accelerator | None = None
-    average: ParameterAverage | None = None
+    average: AveragedModel | None = None
     places: ClassVar[int] = 6
 
-    @abstractmethod
     def set_rates(self, step: int) -> float:
-        """Set the learning rates of a step, counted from 0; gives the one for the log."""
+        """Set the learning rates of a step, counted from 0, as the recipe says; gives the one for the log."""
+        lr = learning_rate(self.recipe.optimiser, step, self.recipe.steps)
+        set_learning_rate(self.optimizer, lr)
+        return lr
 
     @abstractmethod
     def loss(self, batch: _Batch, detail: bool) -> tuple[Tensor, dict[str, float]]:
@@ -113,7 +118,7 @@ class Learner(ABC, Generic[_Batch]):
         self._clip()
         self.optimizer.step()
         if self.average is not None:
-            self.average.update(self.plain_model)
+            self.average.update_parameters(self.plain_model)
         means = {name: self._mean([one[name] for one in figures if name in one]) for name in figures[0]}
         return {**means, "lr": round(lr, 8)}
 

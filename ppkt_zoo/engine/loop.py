@@ -17,7 +17,9 @@ from ppkt_zoo.engine.learner import Learner
 from ppkt_zoo.engine.metrics_log import MetricsLog, read_metrics
 from ppkt_zoo.engine.processes import agree_to_stop
 from ppkt_zoo.engine.progress import TrainingProgress
+from ppkt_zoo.engine.recipes import TrainingRecipe
 from ppkt_zoo.engine.step_seed import seed_step
+from ppkt_zoo.errors import TrainingError
 
 _Batch = TypeVar("_Batch")
 _Item = TypeVar("_Item", covariant=True)
@@ -50,14 +52,14 @@ class TrainingLoop(Generic[_Batch]):
     Args:
         learner: brought to where the newest checkpoint left it.
         out: the run's folder; gets ``checkpoints`` and ``metrics.jsonl``.
-        fingerprint: what a checkpoint must have been made with to go on.
-        steps: of the whole run; with 0 nothing is trained and no checkpoint is looked for.
-        log_every, checkpoint_every: steps between two lines of the log, and between two checkpoints.
+        recipe: its steps, with 0 of which nothing is trained and no checkpoint is looked for, and how many lie between
+            two lines of the log and two checkpoints.
         progress, stop: what a person sees, and whether to end.
         data: what is learned from, by name; kept with the checkpoints, and the same when a run goes on.
         measurements: taken after the checkpoint of their step, in this order; one that a stopped run missed is
             taken before the first step of the next.
         board: folder for TensorBoard's files, or None.
+        fingerprint: what a checkpoint must have been made with to go on; the recipe's where not given.
 
     Raises:
         TrainingError: the newest checkpoint is damaged, or of another run, or the data has changed since.
@@ -67,21 +69,19 @@ class TrainingLoop(Generic[_Batch]):
         self,
         learner: Learner[_Batch],
         out: Path,
-        fingerprint: str,
-        steps: int,
-        log_every: int,
-        checkpoint_every: int,
+        recipe: TrainingRecipe,
         progress: TrainingProgress,
         stop: StopRequest,
         data: Mapping[str, DataPart] | None = None,
         measurements: Sequence[Measurement] = (),
         board: Path | None = None,
+        fingerprint: str | None = None,
     ) -> None:
-        self._learner, self._out, self._fingerprint, self._data = learner, out, fingerprint, data
-        self._steps, self._log_every, self._checkpoint_every = steps, log_every, checkpoint_every
+        self._learner, self._out, self._recipe, self._steps, self._data = learner, out, recipe, recipe.steps, data
+        self._fingerprint = recipe.fingerprint if fingerprint is None else fingerprint
         self._progress, self._stop, self._measurements = progress, stop, measurements
         self.first_step, self.seconds = 0, 0.0
-        if steps:
+        if recipe.steps:
             self._resume()
         file = out / "metrics.jsonl"
         self._log = MetricsLog(file, self.first_step, board, progress.say) if learner.writes else None
@@ -94,7 +94,9 @@ class TrainingLoop(Generic[_Batch]):
             return
         self.first_step, self.seconds = resumed.step, resumed.number("seconds")
         if learner.average is not None:
-            learner.average.load(resumed.average)
+            if not resumed.average:
+                raise TrainingError("the checkpoint holds no averaged parameters: it was made without ema")
+            learner.average.module.load_state_dict(resumed.average)
         learner.restore(resumed)
         for line in (f"resuming after step {resumed.step} of {self._steps}", *resumed.remarks):
             self._progress.say(line)
@@ -146,7 +148,7 @@ class TrainingLoop(Generic[_Batch]):
             done, waited_from = step + 1, time.perf_counter()
             taken = list(islice(batches, accumulate))
             waited = time.perf_counter() - waited_from
-            logged = done % self._log_every == 0 or done == last_step
+            logged = done % self._recipe.log_every == 0 or done == last_step
             usable = [batch for batch in taken if learner.usable(batch)]
             seed_step(self._fingerprint, step, learner.process)
             figures = learner.take_step(step, usable, logged, study=self._out)
@@ -159,7 +161,7 @@ class TrainingLoop(Generic[_Batch]):
                     self.write(done, figures)
             stop = agree_to_stop(self._stop(), learner.accelerator)
             # Before the measurements, which may take long: a stop during them loses nothing.
-            if done % self._checkpoint_every == 0 or done == last_step or stop:
+            if done % self._recipe.checkpoint_every == 0 or done == last_step or stop:
                 self._save(done)
             if stop:
                 raise stopped_after(done, self._steps)
@@ -196,6 +198,6 @@ class TrainingLoop(Generic[_Batch]):
             learner.plain_model,
             learner.optimizer,
             {"seconds": self.seconds, **learner.notes()},
-            average=None if learner.average is None else learner.average.state(),
+            average=None if learner.average is None else learner.average.module.state_dict(),
             data=self._data,
         )

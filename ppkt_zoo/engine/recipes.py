@@ -6,20 +6,61 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, field_validator
 
 from ppkt_zoo.errors import RecipeError
 from ppkt_zoo.files.reading import read_text, usable_path
 from ppkt_zoo.files.strict_yaml import parse_yaml
-from ppkt_zoo.files.validation import explain
+from ppkt_zoo.files.validation import StrictModel, explain
 
 _Kind = TypeVar("_Kind", bound=BaseModel)
 
 
+class TrainingRecipe(StrictModel):
+    """What the recipes of all runs share: how they are read, and what tells one run from another."""
+
+    folder: ClassVar[str]
+    """Of the recipes of this kind that ship."""
+    meaning: ClassVar[int] = 1
+    """Of the same file; to be raised where a default changes or a step sees other random numbers."""
+
+    if TYPE_CHECKING:  # each kind has them in a place of its own
+        steps: int
+        log_every: int
+        checkpoint_every: int
+
+    @field_validator("precision", mode="before", check_fields=False)
+    @classmethod
+    def _yaml_says_no(cls, given: object) -> object:
+        return "no" if given is False else given  # YAML reads a bare `no` as false
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of the recipe's content and of its ``meaning``; a run resumes only under the same one.
+
+        Fields at their default are left out, so that runs go on when recipes learn new fields.
+        """
+        content = [self.meaning, self.model_dump(mode="json", exclude_defaults=True)]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Self:
+        """Read a recipe and apply overrides.
+
+        Args:
+            path: a YAML file, or the name of a recipe that ships with the package, such as ``own``.
+            overrides: ``key=value`` with dots for nested keys, e.g. ``optimiser.lr=0.1``; values are YAML.
+
+        Raises:
+            RecipeError: no such file, not YAML, an unknown field, a wrong value; the message names the field.
+        """
+        return read_recipe(cls, find_recipe(path, shipped_recipes(cls.folder)), overrides)
+
+
 def read_recipe(kind: type[_Kind], file: Path, overrides: list[str] | tuple[str, ...]) -> _Kind:
-    """Read a recipe of any kind from a file, strictly, with overrides; errors as in :func:`load_recipe`."""
+    """Read a recipe of any kind from a file, strictly, with overrides; errors as in :meth:`TrainingRecipe.load`."""
     text = read_text(file, RecipeError, "recipe")
     try:
         content = parse_yaml(text)
@@ -37,15 +78,6 @@ def read_recipe(kind: type[_Kind], file: Path, overrides: list[str] | tuple[str,
     # What YAML takes for a word, such as 1e400, a section may have taken for a number.
     _check_values(recipe.model_dump(), file)
     return recipe
-
-
-def fingerprint_of(recipe: BaseModel, meaning: int) -> str:
-    """sha256 of a recipe's content and of what its kind means today; a run resumes only under the same one.
-
-    Fields at their default are left out, so that runs go on when recipes learn new fields.
-    """
-    content = [meaning, recipe.model_dump(mode="json", exclude_defaults=True)]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def shipped_recipes(folder: str = "pretraining") -> dict[str, Path]:

@@ -133,7 +133,7 @@ def _first_look(setup: Setup, sources: Sequence[TimedSource], step: StepCost, ca
 def _checkpoint_bytes(setup: Setup) -> int:
     states = setup.optimizer.state_dict()["state"].values()
     moments = sum(_bytes({name: value for name, value in one.items() if isinstance(value, Tensor)}) for one in states)
-    average = 0 if setup.average is None else _bytes(setup.average.state())
+    average = 0 if setup.average is None else _bytes(setup.average.module.state_dict())
     return _bytes(setup.plain_model.state_dict()) + moments + average
 
 

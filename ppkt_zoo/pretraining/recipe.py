@@ -1,27 +1,23 @@
 """Recipe: everything that makes a weight, in one complete YAML file, read strictly."""
 
-from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from ppkt_zoo.data.augment.cloud import CloudAugmentation
-from ppkt_zoo.engine.recipes import find_recipe, fingerprint_of, read_recipe, shipped_recipes
-from ppkt_zoo.files.validation import MOST_BATCH, MOST_STEPS, OptimiserSection, StrictModel
+from ppkt_zoo.engine.recipes import TrainingRecipe
+from ppkt_zoo.files.validation import MOST_BATCH, MOST_STEPS, OptimiserSection
 from ppkt_zoo.pretraining.recipe_sections import (
-    BackboneSection,
     DataEntry,
     GlobalSection,
     LossSection,
     PointContrastSection,
     RoomsData,
+    StudentSection,
     TeacherSection,
     ValidationSection,
     WatchSection,
 )
-
-# What the same recipe file means; to be raised where a default changes or a step sees other random numbers.
-_MEANING = 2
 
 Method = Literal["ppkt", "point_contrast", "ppkt_point_contrast", "pixel_regression", "global_distillation", "scratch"]
 # What a method is made of: the sections it needs, no others.
@@ -35,8 +31,11 @@ _PARTS: dict[str, frozenset[str]] = {
 }
 
 
-class Recipe(StrictModel):
+class Recipe(TrainingRecipe):
     """One complete description of a pretraining run; nothing is inherited from elsewhere."""
+
+    folder: ClassVar[str] = "pretraining"
+    meaning: ClassVar[int] = 2
 
     weight: str = Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$", description="architecture.tag of the weight it makes")
     description: str
@@ -47,7 +46,7 @@ class Recipe(StrictModel):
     precision: Literal["no", "bf16", "fp16"] = "no"
     ema: float | None = Field(default=None, gt=0, lt=1, description="decay of averaged parameters, which are exported")
     sync_batch_norm: bool = Field(default=True, description="on several processes: statistics of all of them")
-    backbone: BackboneSection
+    backbone: StudentSection
     teacher: TeacherSection | None = None
     data: tuple[DataEntry, ...] = Field(min_length=1)
     augmentation: CloudAugmentation
@@ -62,11 +61,6 @@ class Recipe(StrictModel):
     weight_licence: str
     citation: str = "Liu et al., Learning from 2D: Contrastive Pixel-to-Point Knowledge Transfer, arXiv 2104.04687"
     deviations: tuple[str, ...] = Field(default=(), description="where this recipe differs from the paper, and why")
-
-    @field_validator("precision", mode="before")
-    @classmethod
-    def _yaml_says_no(cls, given: object) -> object:
-        return "no" if given is False else given  # YAML reads a bare `no` as false
 
     @model_validator(mode="after")
     def _parts_fit_method(self) -> "Recipe":
@@ -108,20 +102,5 @@ class Recipe(StrictModel):
         """The student's levels that are taught."""
         return {section.level for section in (self.loss, self.point_contrast, self.global_loss) if section is not None}
 
-    @property
-    def fingerprint(self) -> str:
-        """sha256 of the recipe's content; a run resumes only under the same one."""
-        return fingerprint_of(self, _MEANING)
 
-
-def load_recipe(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Recipe:
-    """Read a recipe and apply overrides.
-
-    Args:
-        path: a YAML file, or the name of a recipe that ships with the package (``rooms_voc``).
-        overrides: ``key=value`` with dots for nested keys, e.g. ``optimiser.lr=0.1``; values are YAML.
-
-    Raises:
-        RecipeError: no such file, not YAML, an unknown field, a wrong value; the message names the field.
-    """
-    return read_recipe(Recipe, find_recipe(path, shipped_recipes()), overrides)
+load_recipe = Recipe.load

@@ -1,17 +1,17 @@
 """The sections of a pretraining recipe, each checked on its own."""
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from ppkt_zoo.data.augment.image import ImageAugmentation
 from ppkt_zoo.files.validation import MOST_BATCH, MOST_DIM, MOST_PAIRS, StrictModel
-from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.points.pair_sampling import PairSampling
 from ppkt_zoo.teachers.spec import TeacherSpec
 from ppkt_zoo.transfer.losses import DistillationKind
 from ppkt_zoo.transfer.projection import ProjectionKind, Sampling
+from ppkt_zoo.zoo.config import BackboneSection
 
 # Far beyond any data set of frames; every frame's number is held in memory.
 _MOST_FRAMES, _MOST_PIXELS, _MOST_VIEWS = 10_000_000, 8192, 64
@@ -67,12 +67,9 @@ class FramesData(StrictModel):
 DataEntry = Annotated[RoomsData | FramesData, Field(discriminator="kind")]
 
 
-class BackboneSection(StrictModel):
+class StudentSection(BackboneSection):
     """Which student, with which arguments and input convention."""
 
-    name: str
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    input_spec: InputSpec
     module: str | None = Field(
         default=None, description="a module of the user's own that registers the backbone, imported first"
     )

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from ppkt_zoo.backbones.blocks import synchronise_batch_norm
 from ppkt_zoo.engine.checkpoint import Resumed
-from ppkt_zoo.engine.ema import ParameterAverage
+from ppkt_zoo.engine.ema import parameter_average
 from ppkt_zoo.engine.interrupt import StopRequest
 from ppkt_zoo.engine.learner import Learner
-from ppkt_zoo.engine.optim import build_optimizer, learning_rate, set_learning_rate
+from ppkt_zoo.engine.optim import build_optimizer
 from ppkt_zoo.engine.processes import mean_figures
 from ppkt_zoo.engine.progress import TrainingProgress
 from ppkt_zoo.errors import RecipeError, TrainingError
@@ -71,7 +71,7 @@ class Setup(Learner[Step]):
         model = build_model(recipe, student, self.teacher)
         if self.accelerator.num_processes > 1 and recipe.sync_batch_norm:
             synchronise_batch_norm(model)
-        self.average = None if recipe.ema is None else ParameterAverage(model.to(self.accelerator.device), recipe.ema)
+        self.average = None if recipe.ema is None else parameter_average(model.to(self.accelerator.device), recipe.ema)
         if recipe.steps:
             self.model, self.optimizer = self.accelerator.prepare(model, build_optimizer(recipe.optimiser, model))
         else:  # from scratch: nothing is trained
@@ -88,8 +88,8 @@ class Setup(Learner[Step]):
         """The model that a weight is made of: the average where there is one."""
         if self.average is None:
             return self.plain_model
-        assert isinstance(self.average.model, TransferModel)
-        return self.average.model
+        assert isinstance(self.average.module, TransferModel)
+        return self.average.module
 
     def batch(self, step: Step) -> TransferBatch:
         """A step's data on the device, with the teacher's features and where pairs lie in them."""
@@ -116,12 +116,6 @@ class Setup(Learner[Step]):
             batch = torch.cat([image_tensor(images[place]) for place in places]).to(self.accelerator.device)
             maps |= dict(zip(places, self.teacher(batch), strict=True))
         return [maps[place] for place in range(len(images))]
-
-    def set_rates(self, step: int) -> float:
-        """The rate of a step, a pure function of it."""
-        lr = learning_rate(self.recipe.optimiser, step, self.recipe.steps)
-        set_learning_rate(self.optimizer, lr)
-        return lr
 
     def loss(self, batch: Step, detail: bool) -> tuple[Tensor, dict[str, float]]:
         """The loss of this process's frames; its figures, where asked for, are those of all processes."""

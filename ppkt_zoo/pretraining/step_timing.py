@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -25,62 +25,58 @@ _TIMED_STEPS = 5
 
 @dataclass
 class Tally:
-    """How often something was done, and the seconds it took."""
+    """How often something was done, and the seconds it took, with the work of ``device``, a GPU, included."""
 
+    device: torch.device | None = None
     count: int = 0
     seconds: float = 0.0
 
-    def add(self, seconds: float) -> None:
-        """Once more."""
-        self.count += 1
-        self.seconds += seconds
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Context of doing it once more."""
+        began = self._now()
+        yield
+        self.count, self.seconds = self.count + 1, self.seconds + self._now() - began
 
     @property
     def mean(self) -> float:
         """Seconds each; 0 where it was never done."""
         return self.seconds / self.count if self.count else 0.0
 
+    def _now(self) -> float:
+        if self.device is not None and self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
 
 class TimedSource:
     """The same frames as ``source`` has.
 
     Attributes:
+        source: the source itself.
         read: of frames that are there already.
         rendered: of rooms' frames that are not; they are in the cache afterwards.
     """
 
     def __init__(self, source: FrameSource) -> None:
-        self._source = source
+        self.source, self.name = source, source.name
         self.read, self.rendered = Tally(), Tally()
 
-    @property
-    def name(self) -> str:
-        """The source's name."""
-        return self._source.name
-
-    @property
-    def source(self) -> FrameSource:
-        """The source itself."""
-        return self._source
-
     def __len__(self) -> int:
-        return len(self._source)
+        return len(self.source)
 
     def __getitem__(self, index: int) -> RGBDFrame:
-        if isinstance(self._source, RoomsFrames) and self._source.cached_file(index) is None:
-            began = time.perf_counter()
-            self._source[index]
-            self.rendered.add(time.perf_counter() - began)
-        began = time.perf_counter()
-        frame = self._source[index]
-        self.read.add(time.perf_counter() - began)
-        return frame
+        if isinstance(self.source, RoomsFrames) and self.source.cached_file(index) is None:
+            with self.rendered.timed():
+                self.source[index]
+        with self.read.timed():
+            return self.source[index]
 
     def rendering(self) -> tuple[int, float, int] | None:
         """Frames that were not rendered yet, seconds and bytes that each will take; None for frames of cameras."""
-        if not isinstance(self._source, RoomsFrames):
+        if not isinstance(self.source, RoomsFrames):
             return None
-        files = [self._source.cached_file(index) for index in range(len(self))]
+        files = [self.source.cached_file(index) for index in range(len(self))]
         if None in files and not self.rendered.count:
             self[files.index(None)]  # how long one takes is not known otherwise
             return self.rendering()
@@ -123,16 +119,16 @@ def time_steps(setup: Setup, sources: Sequence[TimedSource]) -> StepCost:
 
 def _time_step(setup: Setup, sources: Sequence[TimedSource], number: int, batches: Iterator[Step]) -> StepCost:
     """A step as ``pretrain`` takes it, its parts timed; ``memory`` is left out."""
-    clock = _Clock(setup.accelerator.device, dict.fromkeys(("prepare", "teacher", "student"), 0.0))
+    prepare, teacher, student = (Tally(setup.accelerator.device) for _ in range(3))
     rendered = sum(source.rendered.seconds for source in sources)
-    with clock.part("prepare"):
+    with prepare.timed():
         taken = list(islice(batches, setup.recipe.accumulate))
     seen = [step for step in taken if sum_counts([step.clouds is None], setup.accelerator) == [0]]
     clouds = [step.clouds for step in seen if step.clouds is not None]
     voxels = sum(len(voxelize(one, setup.plain_model.student.input_spec).coords) for one in clouds)
-    with clock.part("teacher"):
+    with teacher.timed():
         looked = seen if setup.teacher is None else [replace(one, features=setup.look(one.images)) for one in seen]
-    with clock.part("student"):
+    with student.timed():
         setup.take_step(number, looked, detail=False)
     return StepCost(
         frames=sum(len(step.image_sizes) for step in seen),
@@ -141,31 +137,12 @@ def _time_step(setup: Setup, sources: Sequence[TimedSource], number: int, batche
         pixel_pairs=sum(len(step.point) for step in seen),
         view_pairs=sum(len(step.views.first) for step in seen),
         # Rendering is done once; a step of a run that has settled reads.
-        prepare=clock.seconds["prepare"] - (sum(source.rendered.seconds for source in sources) - rendered),
-        teacher=0.0 if setup.teacher is None else clock.seconds["teacher"],
-        student=clock.seconds["student"],
+        prepare=prepare.seconds - (sum(source.rendered.seconds for source in sources) - rendered),
+        teacher=0.0 if setup.teacher is None else teacher.seconds,
+        student=student.seconds,
         memory=0,
         skipped=tuple(line for step in taken for line in step.skipped),
     )
-
-
-@dataclass
-class _Clock:
-    """Seconds of the parts of a step, the GPU's work included."""
-
-    device: torch.device
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        began = self._now()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + self._now() - began
-
-    def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter()
 
 
 def _peak_memory(device: torch.device) -> int:

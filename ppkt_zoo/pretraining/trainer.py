@@ -98,10 +98,7 @@ class _Run(Setup):
         self.loop = TrainingLoop(
             self,
             out,
-            recipe.fingerprint,
-            recipe.steps,
-            recipe.log_every,
-            recipe.checkpoint_every,
+            recipe,
             self.progress,
             self.stop,
             self.data.parts() if recipe.steps else None,

@@ -1,6 +1,6 @@
 """config.json: what a weight folder holds and what its network is built of."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -49,6 +49,14 @@ def _known_file(name: str) -> str:
 
 
 FileName = Annotated[str, AfterValidator(_known_file)]
+
+
+class BackboneSection(StrictModel):
+    """Of a recipe: the architecture, and how the points are prepared for it."""
+
+    name: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    input_spec: InputSpec
 
 
 class NetworkConfig(StrictModel):

@@ -123,17 +123,22 @@ def encode_head(task: str, config: HeadConfig, tensors: Mapping[str, Tensor]) ->
     return {files.tensors: encode_tensors(tensors, config.content()), files.config: text.encode()}
 
 
+def check_task(folder: "WeightFolder", task: str) -> HeadFormat:
+    """The format of a task's head; WeightError where a weight has no such head."""
+    found = folder.config.head
+    if found is None or found.task != task:
+        carries = "is a backbone without a head" if found is None else f"has a head for {found.task}, not for {task}"
+        raise WeightError(f"{folder.config.name} {carries}: fine-tune one first, ppkt-zoo {task} train RECIPE")
+    return found
+
+
 def decode_head(folder: "WeightFolder", task: str, model: type[_Config]) -> tuple[_Config, dict[str, Tensor], str]:
     """The two files of a task's head, read strictly: config, tensors, and how messages name the tensors' file.
 
     Raises:
         WeightError: this weight has no such head, or the files are damaged or do not fit each other.
     """
-    files = format_of(task)
-    if files.tensors not in folder.config.files:
-        found = folder.config.head
-        carries = "is a backbone without a head" if found is None else f"has a head for {found.task}, not for {task}"
-        raise WeightError(f"{folder.config.name} {carries}: fine-tune one first, ppkt-zoo {task} train RECIPE")
+    files = check_task(folder, task)
     where = str(folder.path / files.tensors)
     config = parse_json(model, folder.read(files.config), str(folder.path / files.config), WeightError)
     tensors, header = decode_tensors(folder.read(files.tensors), where)

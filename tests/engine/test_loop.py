@@ -10,14 +10,27 @@ from torch.optim import SGD
 from torch.utils.data import Dataset
 
 from ppkt_zoo.engine.data_workers import DataWorkers
+from ppkt_zoo.engine.ema import parameter_average
 from ppkt_zoo.engine.interrupt import Stopped, StopRequest
 from ppkt_zoo.engine.learner import Learner
 from ppkt_zoo.engine.loop import Measurement, TrainingLoop
 from ppkt_zoo.engine.metrics_log import read_metrics
 from ppkt_zoo.engine.progress import TrainingProgress
+from ppkt_zoo.engine.recipes import TrainingRecipe
 from ppkt_zoo.errors import TrainingError
 
 STEPS = 4
+
+
+class Plan(TrainingRecipe):
+    """A step is logged, every second one kept."""
+
+    steps: int = STEPS
+    log_every: int = 1
+    checkpoint_every: int = 2
+
+
+RECIPE = Plan()
 
 
 class Numbers(Dataset[float]):
@@ -59,9 +72,7 @@ def train(
     stop: StopRequest | None = None,
     accumulate: int = 1,
 ) -> None:
-    loop = TrainingLoop(
-        learner, out, "a run", STEPS, 1, 2, TrainingProgress(), stop or StopRequest(), measurements=measurements
-    )
+    loop = TrainingLoop(learner, out, RECIPE, TrainingProgress(), stop or StopRequest(), measurements=measurements)
     order = lambda first, last: range(first * accumulate, last * accumulate)  # noqa: E731
     loop.run("test", lambda first, last: DataWorkers(data, order(first, last), 0), STEPS, accumulate)
 
@@ -91,6 +102,14 @@ def test_a_measurement_that_a_stop_cut_off_is_taken_when_the_run_resumes(tmp_pat
     train(Slope(), tmp_path, Numbers(), Measurement(2, measured), Measurement(2, measured))
     assert taken == [2, 2, 4, 4], "a finished run measures nothing again"
     assert [line["step"] for line in read_metrics(tmp_path / "metrics.jsonl")] == [1, 2, 2, 2, 3, 4, 4, 4]
+
+
+def test_a_checkpoint_without_an_average_is_told(tmp_path: Path) -> None:
+    train(Slope(), tmp_path, Numbers())
+    averaged = Slope()
+    averaged.average = parameter_average(averaged.model, 0.9)
+    with pytest.raises(TrainingError, match="made without ema"):
+        train(averaged, tmp_path, Numbers())
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_its_batch(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from ppkt_zoo.errors import WeightError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.zoo.folder import WeightFolder
 from ppkt_zoo.zoo.golden import Golden, relative_error
-from ppkt_zoo.zoo.head import HeadConfig, decode_head, encode_head
+from ppkt_zoo.zoo.head import HeadConfig, check_task, decode_head, encode_head
 from ppkt_zoo.zoo.load import load_backbone, open_weight, verify
 from ppkt_zoo.zoo.record import WeightRecord
 from ppkt_zoo.zoo.tensors import check_finite
@@ -100,7 +100,7 @@ def verify_detector(
         WeightError: it does not hold here, or as :func:`load_detector` does.
     """
     folder = open_weight(name, cache_dir=cache_dir)
-    read_detection_head(folder)
+    check_task(folder, "detection")
     return verify(folder, engine=engine, device=device, tolerance=tolerance).errors["votes"]
 
 

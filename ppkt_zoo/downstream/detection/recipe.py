@@ -1,7 +1,6 @@
 """DetectionRecipe: everything that makes a fine-tuned detector, in one complete YAML file."""
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -9,7 +8,6 @@ from pydantic import Field, field_validator
 from ppkt_zoo.data.augment.cloud import CloudAugmentation
 from ppkt_zoo.downstream.detection.model import VoteNetConfig
 from ppkt_zoo.downstream.recipe import DownstreamRecipe, OwnData, RoomsBenchData, ScanNetData, SunRGBDData
-from ppkt_zoo.engine.recipes import find_recipe, read_recipe, shipped_recipes
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.validation import StrictModel
 
@@ -126,6 +124,7 @@ class SceneAugmentation(StrictModel):
 class DetectionRecipe(DownstreamRecipe):
     """One complete description of a fine-tuning for detection."""
 
+    folder: ClassVar[str] = "detection"
     data: Annotated[OwnData | RoomsBenchData | ScanNetData | SunRGBDData, Field(discriminator="kind")]
     points: int = Field(
         default=20_000, gt=0, description="drawn from each scene without repetition; all it has, if fewer"
@@ -162,20 +161,4 @@ class DetectionRecipe(DownstreamRecipe):
         return self.shape.heading_bins > 1
 
 
-def load_detection_recipe(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> DetectionRecipe:
-    """Read a recipe and apply overrides.
-
-    Args:
-        path: a YAML file, or the name of a recipe that ships with the package (``own``, ``scannet``,
-            ``sun_rgbd``, ``rooms_bench``).
-        overrides: ``key=value`` with dots for nested keys, e.g. ``init=random``; values are YAML.
-
-    Raises:
-        RecipeError: no such file, not YAML, an unknown field, a wrong value; the message names the field.
-    """
-    return read_recipe(DetectionRecipe, find_recipe(path, shipped_detection_recipes()), overrides)
-
-
-def shipped_detection_recipes() -> dict[str, Path]:
-    """The detection recipes that travel with the package, by name."""
-    return shipped_recipes("detection")
+load_detection_recipe = DetectionRecipe.load

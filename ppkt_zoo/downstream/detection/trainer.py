@@ -1,6 +1,5 @@
 """`fit_detection`: from a recipe and scenes with boxes to a detector's folder and its scores."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,46 +24,20 @@ from ppkt_zoo.errors import InputError
 _GOLDEN_POINTS = 8000
 
 
-class FittedDetection(Finetuned[VoteNet, DetectionScore]):
-    """What :func:`fit_detection` gives."""
-
-
-def fit_detection(
-    recipe: DetectionRecipe,
-    train: SceneSource,
-    validation: SceneSource | None,
-    out: Path,
-    *,
-    test: SceneSource | None = None,
-    workers: int = 0,
-    device: str = "cpu",
-    stop_after: int | None = None,
-) -> FittedDetection:
-    """Fine-tune a backbone as VoteNet on scenes with boxes, test it, and write it as a folder.
-
-    Arguments, resuming, ``TrainingError`` and ``Stopped`` are those of
-    :func:`ppkt_zoo.downstream.segmentation.fit_segmentation`.
-
-    Raises:
-        InputError, RecipeError, WeightError: scenes without boxes, other classes, a box of size 0, a weight that does
-            not fit.
-        TrainingError: votes that are no number, too.
-    """
-    for scenes in (validation, test):
-        if scenes is not None and tuple(scenes.box_classes) != tuple(train.box_classes):
-            raise InputError(
-                f"{scenes.name} has boxes of other classes ({', '.join(scenes.box_classes)}) than {train.name} "
-                f"({', '.join(train.box_classes)}): a detector is tested on what it learned"
-            )
-    return FittedDetection(*DetectionTrainer.fit(recipe, train, validation, test, out, workers, device, stop_after))
-
-
 class DetectionTrainer(FinetuneTrainer[DetectionBatch, DetectionRecipe, VoteNet, DetectionScore]):
     """One run of :func:`fit_detection`."""
 
     title = "detector"
     method = "detection"
     save = staticmethod(save_detector)
+
+    @staticmethod
+    def check_classes(train: SceneSource, other: SceneSource) -> None:
+        if tuple(other.box_classes) != tuple(train.box_classes):
+            raise InputError(
+                f"{other.name} has boxes of other classes ({', '.join(other.box_classes)}) than {train.name} "
+                f"({', '.join(train.box_classes)}): a detector is tested on what it learned"
+            )
 
     def class_names(self) -> tuple[str, ...]:
         return tuple(self.scenes.box_classes)
@@ -116,6 +89,10 @@ class DetectionTrainer(FinetuneTrainer[DetectionBatch, DetectionRecipe, VoteNet,
 
     def golden_rows(self, scene: LabelledScene) -> np.ndarray:
         return sample_rows(scene, _GOLDEN_POINTS, np.random.default_rng(0))
+
+
+FittedDetection = Finetuned[VoteNet, DetectionScore]
+fit_detection = DetectionTrainer.fit
 
 
 def build_model(recipe: DetectionRecipe, scenes: SceneSource) -> VoteNet:

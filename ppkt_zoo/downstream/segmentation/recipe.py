@@ -1,7 +1,6 @@
 """SegmentationRecipe: everything that makes a fine-tuned segmentation model, in one complete YAML file."""
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,7 +13,6 @@ from ppkt_zoo.downstream.recipe import (
     S3DISData,
     ScanNetData,
 )
-from ppkt_zoo.engine.recipes import find_recipe, read_recipe, shipped_recipes
 from ppkt_zoo.files.validation import OptimiserSection, StrictModel
 
 
@@ -35,6 +33,7 @@ class SegmentationOptimiser(OptimiserSection):
 class SegmentationRecipe(DownstreamRecipe):
     """One complete description of a fine-tuning for segmentation."""
 
+    folder: ClassVar[str] = "segmentation"
     level: str = "last"
     data: Annotated[
         LabelledFramesData | OwnData | RoomsBenchData | S3DISData | ScanNetData, Field(discriminator="kind")
@@ -47,20 +46,4 @@ class SegmentationRecipe(DownstreamRecipe):
     voting: int = Field(default=1, gt=0, description="turns at the test at the end")
 
 
-def load_segmentation_recipe(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> SegmentationRecipe:
-    """Read a recipe and apply overrides.
-
-    Args:
-        path: a YAML file, or the name of a recipe that ships with the package (``own``, ``s3dis``,
-            ``scannet``, ``rooms_bench``, ``table_tops``).
-        overrides: ``key=value`` with dots for nested keys, e.g. ``init=random``; values are YAML.
-
-    Raises:
-        RecipeError: no such file, not YAML, an unknown field, a wrong value; the message names the field.
-    """
-    return read_recipe(SegmentationRecipe, find_recipe(path, shipped_segmentation_recipes()), overrides)
-
-
-def shipped_segmentation_recipes() -> dict[str, Path]:
-    """The segmentation recipes that travel with the package, by name."""
-    return shipped_recipes("segmentation")
+load_segmentation_recipe = SegmentationRecipe.load

@@ -1,6 +1,5 @@
 """`fit_segmentation`: from a recipe and labelled scenes to a model folder and its scores."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,56 +16,10 @@ from ppkt_zoo.downstream.segmentation.folder import save_segmentation
 from ppkt_zoo.downstream.segmentation.model import SegmentationModel
 from ppkt_zoo.downstream.segmentation.recipe import CropSection, SegmentationOptimiser, SegmentationRecipe
 from ppkt_zoo.downstream.trainer import Finetuned, FinetuneTrainer, Report, build_backbone
-from ppkt_zoo.engine.optim import learning_rate, set_learning_rate
 from ppkt_zoo.evaluation.metrics import IGNORE
 
 # Wide enough for several voxels of a network's coarsest level, which are 16 of the finest; few enough for a folder.
 _GOLDEN_VOXELS, _GOLDEN_POINTS = 48, 4000
-
-
-class FittedSegmentation(Finetuned[SegmentationModel, SegmentationScore]):
-    """What :func:`fit_segmentation` gives."""
-
-
-def fit_segmentation(
-    recipe: SegmentationRecipe,
-    train: SceneSource,
-    validation: SceneSource | None,
-    out: Path,
-    *,
-    test: SceneSource | None = None,
-    workers: int = 0,
-    device: str = "cpu",
-    stop_after: int | None = None,
-) -> FittedSegmentation:
-    """Fine-tune a backbone with a head on labelled scenes, test it, and write it as a folder.
-
-    The same call goes on from the newest checkpoint in ``out``, to the same numbers on the same machine as a run
-    that was never interrupted.
-
-    Args:
-        recipe: the complete recipe; its ``data`` is not opened here, see
-            :func:`ppkt_zoo.downstream.splits.open_splits`.
-        train: scenes to learn from.
-        validation: looked at every ``recipe.validate_every`` steps, if both are given.
-        out: checkpoints, ``metrics.jsonl`` and, at the end, ``scores.json`` and the folder ``model``.
-        test: scenes to report on, with the recipe's voting.
-        workers: processes that prepare batches; any number gives the same ones.
-        device: cpu, cuda, …
-        stop_after: end after this many steps with a checkpoint, without a model.
-
-    Raises:
-        InputError, RecipeError, WeightError: scenes without labels, other classes, a weight that does not fit.
-        TrainingError: a non-finite loss (the batch is saved for study), a checkpoint of another recipe or
-            other scenes, another process at work in ``out``, a killed data worker.
-        Stopped: SIGTERM, Ctrl-C or ``stop_after``; a checkpoint was written.
-    """
-    for scenes in (validation, test):
-        if scenes is not None:
-            check_classes(tuple(train.classes), scenes)
-    return FittedSegmentation(
-        *SegmentationTrainer.fit(recipe, train, validation, test, out, workers, device, stop_after)
-    )
 
 
 class SegmentationTrainer(FinetuneTrainer[SegmentationBatch, SegmentationRecipe, SegmentationModel, SegmentationScore]):
@@ -75,6 +28,10 @@ class SegmentationTrainer(FinetuneTrainer[SegmentationBatch, SegmentationRecipe,
     title = "fine-tune"
     method = "segmentation"
     save = staticmethod(save_segmentation)
+
+    @staticmethod
+    def check_classes(train: SceneSource, other: SceneSource) -> None:
+        check_classes(tuple(train.classes), other)
 
     def class_names(self) -> tuple[str, ...]:
         return tuple(self.scenes.classes)
@@ -92,11 +49,6 @@ class SegmentationTrainer(FinetuneTrainer[SegmentationBatch, SegmentationRecipe,
     def build_optimizer(self) -> Optimizer:
         self.clip_norm = self.recipe.optimiser.clip_norm
         return build_optimizer(self.recipe.optimiser, self.model)
-
-    def set_rates(self, step: int) -> float:
-        lr = learning_rate(self.recipe.optimiser, step, self.recipe.steps)
-        set_learning_rate(self.optimizer, lr)
-        return lr
 
     def loss(self, batch: SegmentationBatch, detail: bool) -> tuple[Tensor, dict[str, float]]:
         there = batch.to(self.device)
@@ -135,6 +87,10 @@ class SegmentationTrainer(FinetuneTrainer[SegmentationBatch, SegmentationRecipe,
         column = CropSection(edge=_GOLDEN_VOXELS * self.recipe.backbone.input_spec.voxel_size)
         rows = crop_rows(scene.xyz, anywhere, column, np.random.default_rng(0))
         return rows[np.linspace(0, len(rows) - 1, min(len(rows), _GOLDEN_POINTS)).round().astype(int)]
+
+
+FittedSegmentation = Finetuned[SegmentationModel, SegmentationScore]
+fit_segmentation = SegmentationTrainer.fit
 
 
 def build_model(recipe: SegmentationRecipe, classes: tuple[str, ...]) -> SegmentationModel:

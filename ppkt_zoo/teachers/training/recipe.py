@@ -1,16 +1,12 @@
 """The recipe of a 2D teacher: everything that makes its file, in one complete YAML file, read strictly."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ppkt_zoo.engine.recipes import find_recipe, fingerprint_of, read_recipe, shipped_recipes
+from ppkt_zoo.engine.recipes import TrainingRecipe, shipped_recipes
 from ppkt_zoo.files.validation import MOST_BATCH, MOST_PAIRS, MOST_STEPS, OptimiserSection, StrictModel
-
-_FOLDER = "teachers"
-# What the same recipe means; to be raised where a default changes or a step sees other random numbers.
-_MEANING = 1
 
 
 class RoomsImages(StrictModel):
@@ -85,8 +81,10 @@ class LabelsSection(StrictModel):
     share: float = Field(default=0.02, gt=0, lt=1, description="a class is there when it covers this part of the crop")
 
 
-class TeacherRecipe(StrictModel):
+class TeacherRecipe(TrainingRecipe):
     """One complete description of how a teacher is trained; nothing is inherited from elsewhere."""
+
+    folder: ClassVar[str] = "teachers"
 
     teacher: str = Field(pattern=r"^[a-z0-9_]+$", description="its name, and that of its file")
     description: str
@@ -126,25 +124,10 @@ class TeacherRecipe(StrictModel):
             raise ValueError("two entries of images have the same name")
         return self
 
-    @property
-    def fingerprint(self) -> str:
-        """sha256 of the recipe's content; a run resumes only under the same one."""
-        return fingerprint_of(self, _MEANING)
 
-
-def load_teacher_recipe(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> TeacherRecipe:
-    """Read a teacher's recipe and apply overrides.
-
-    Args:
-        path: a YAML file, or the name of a recipe that ships with the package (``moco_v2_rooms``).
-        overrides: ``key=value`` with dots for nested keys, e.g. ``optimiser.lr=0.1``; values are YAML.
-
-    Raises:
-        RecipeError: no such file, not YAML, an unknown field, a wrong value; the message names the field.
-    """
-    return read_recipe(TeacherRecipe, find_recipe(path, shipped_teacher_recipes()), overrides)
+load_teacher_recipe = TeacherRecipe.load
 
 
 def shipped_teacher_recipes() -> dict[str, Path]:
     """The recipes of teachers that travel with the package, by name."""
-    return shipped_recipes(_FOLDER)
+    return shipped_recipes(TeacherRecipe.folder)

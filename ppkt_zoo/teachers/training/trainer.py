@@ -15,7 +15,7 @@ from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.engine.interrupt import Stopped, StopRequest, check_whole
 from ppkt_zoo.engine.learner import Learner
 from ppkt_zoo.engine.loop import TrainingLoop
-from ppkt_zoo.engine.optim import build_optimizer, learning_rate, set_learning_rate
+from ppkt_zoo.engine.optim import build_optimizer
 from ppkt_zoo.engine.progress import TrainingProgress
 from ppkt_zoo.engine.run_folder import run_folder
 from ppkt_zoo.errors import TrainingError
@@ -115,17 +115,7 @@ class _Run(Learner[CropBatch]):
             self.model = Supervised(recipe.architecture, recipe.norm_group)
         self.model.to(device)
         self.optimizer, self.clip_norm = build_optimizer(recipe.optimiser, self.model), recipe.optimiser.clip_norm
-        self.loop = TrainingLoop(
-            self,
-            out,
-            recipe.fingerprint,
-            recipe.steps,
-            recipe.log_every,
-            recipe.checkpoint_every,
-            progress,
-            stop,
-            parts,
-        )
+        self.loop = TrainingLoop(self, out, recipe, progress, stop, parts)
 
     def _read(self, title: str, sources: list[FrameSource]) -> ImageStore:
         store = ImageStore(sources)
@@ -166,11 +156,6 @@ class _Run(Learner[CropBatch]):
         }
         write_tensors(file, torchvision_tensors(self.model.resnet), record, error=TrainingError)
         return TrainedTeacher(file, sha256_of_file(file, TrainingError), metrics)
-
-    def set_rates(self, step: int) -> float:
-        lr = learning_rate(self.recipe.optimiser, step, self.recipe.steps)
-        set_learning_rate(self.optimizer, lr)
-        return lr
 
     def loss(self, batch: CropBatch, detail: bool) -> tuple[Tensor, dict[str, float]]:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):

@@ -12,11 +12,12 @@ from torch.nn import BatchNorm1d
 from ppkt_zoo.downstream.detection import detect, evaluate_detector, fit_detection, load_detector, verify_detector
 from ppkt_zoo.downstream.detection.boxes import upright
 from ppkt_zoo.downstream.detection.predict import Detections
-from ppkt_zoo.downstream.detection.recipe import SceneAugmentation, load_detection_recipe, shipped_detection_recipes
+from ppkt_zoo.downstream.detection.recipe import SceneAugmentation, load_detection_recipe
 from ppkt_zoo.downstream.detection.trainer import build_model
 from ppkt_zoo.downstream.trainer import set_training_mode
 from ppkt_zoo.engine.interrupt import Stopped
 from ppkt_zoo.engine.metrics_log import read_metrics
+from ppkt_zoo.engine.recipes import shipped_recipes
 from ppkt_zoo.errors import InputError, RecipeError, TrainingError, WeightError
 from ppkt_zoo.zoo import registry
 from ppkt_zoo.zoo.load import verify
@@ -139,7 +140,7 @@ def test_rates_and_momentum_follow_votenets_epochs() -> None:
     assert falling.momentum_at(49, 50) == 10 / 50
     turned = load_detection_recipe("sun_rgbd")
     assert (turned.steps, turned.shape.heading_bins, turned.turned) == (180 * 83, 12, True)
-    assert set(shipped_detection_recipes()) == {"own", "rooms_bench", "scannet", "sun_rgbd"}
+    assert set(shipped_recipes("detection")) == {"own", "rooms_bench", "scannet", "sun_rgbd"}
 
 
 def test_frozen_batch_norms_keep_their_statistics() -> None:

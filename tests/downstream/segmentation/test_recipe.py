@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ppkt_zoo.downstream.segmentation.recipe import load_segmentation_recipe, shipped_segmentation_recipes
+from ppkt_zoo.downstream.segmentation.recipe import load_segmentation_recipe
 from ppkt_zoo.downstream.splits import open_splits
 from ppkt_zoo.engine.recipes import shipped_recipes
 from ppkt_zoo.errors import RecipeError
@@ -12,7 +12,7 @@ from tests.downstream.segmentation.tiny_scenes import tiny_recipe
 
 
 def test_the_protocols() -> None:
-    assert set(shipped_segmentation_recipes()) == {"own", "rooms_bench", "s3dis", "scannet", "table_tops"}
+    assert set(shipped_recipes("segmentation")) == {"own", "rooms_bench", "s3dis", "scannet", "table_tops"}
     s3dis, scannet = (load_segmentation_recipe(name) for name in ("s3dis", "scannet"))
     for recipe, voxel, lr, tilt in ((s3dis, 0.05, 0.1, 180 / 32), (scannet, 0.02, 0.8, 180 / 64)):
         assert recipe.backbone.input_spec.voxel_size == voxel
@@ -28,7 +28,7 @@ def test_the_protocols() -> None:
 
 
 def test_they_are_not_among_those_for_pretraining() -> None:
-    assert not set(shipped_recipes()) & set(shipped_segmentation_recipes())
+    assert not set(shipped_recipes()) & set(shipped_recipes("segmentation"))
 
 
 def test_overrides_and_their_errors() -> None:
