@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ppkt_zoo.cli.options import FrameReading, Group, with_options
+from ppkt_zoo.cli.options import FrameReading, Group, out_option, with_options
 from ppkt_zoo.cli.streams import new_console, talk_console, tell_written
 
 data_app = typer.Typer(cls=Group, no_args_is_help=True, help="Inspect RGB-D data, and pack it for training.")
@@ -15,9 +15,7 @@ data_app = typer.Typer(cls=Group, no_args_is_help=True, help="Inspect RGB-D data
 @with_options()
 def inspect(
     reading: FrameReading,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for the pictures; SOURCE_inspect by default.")
-    ] = None,
+    out: Annotated[Path | None, out_option("Folder for the pictures; SOURCE_inspect by default.")] = None,
 ) -> None:
     """Report what a folder of frames holds: sizes, depths, holes, poses; draw some frames and a map of the cameras."""
     from ppkt_zoo.cli.run.frames import inspect_frames

@@ -31,6 +31,11 @@ WeightOption = Annotated[
 ]
 
 
+def out_option(help: str) -> Any:
+    """``--out`` of a command, for its annotation."""
+    return typer.Option("--out", "-o", help=help)
+
+
 @dataclass(frozen=True, kw_only=True)
 class FrameReading:
     """Which RGB-D frames are read, and how: each field is an option of the commands that read frames."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ppkt_zoo.cli.options import Reading, WeightOption, numbers, with_options
+from ppkt_zoo.cli.options import Reading, WeightOption, numbers, out_option, with_options
 from ppkt_zoo.cli.streams import talk_console, tell_written
 
 if TYPE_CHECKING:
@@ -29,9 +29,7 @@ def _run(job: "Job[Any, Any]") -> None:
 def encode(
     reading: Reading,
     weight: WeightOption = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="A .npz or .ply; SOURCE_features.npz by default.")
-    ] = None,
+    out: Annotated[Path | None, out_option("A .npz or .ply; SOURCE_features.npz by default.")] = None,
     picture: PictureOption = None,
     levels: Annotated[
         bool, typer.Option("--levels", help="Write the features of every level, not only of the finest.")
@@ -65,9 +63,7 @@ def similar(
         str, typer.Option("--at", metavar="X,Y,Z", help="Coordinates of the point to compare with: metres, z up.")
     ],
     weight: WeightOption = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="A .npz or .ply; SOURCE_similar.ply by default.")
-    ] = None,
+    out: Annotated[Path | None, out_option("A .npz or .ply; SOURCE_similar.ply by default.")] = None,
     picture: PictureOption = None,
     apart: Annotated[
         float,
@@ -84,9 +80,7 @@ def similar(
 def segment(
     reading: Reading,
     model: ModelOption,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="A .npz or .ply; SOURCE_labels.ply by default.")
-    ] = None,
+    out: Annotated[Path | None, out_option("A .npz or .ply; SOURCE_labels.ply by default.")] = None,
     picture: PictureOption = None,
     voting: VotingOption = 1,
     flips: FlipsOption = False,
@@ -104,9 +98,7 @@ def segment(
 def detect(
     reading: Reading,
     model: ModelOption,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="A .json or .npz; SOURCE_boxes.json by default.")
-    ] = None,
+    out: Annotated[Path | None, out_option("A .json or .npz; SOURCE_boxes.json by default.")] = None,
     picture: PictureOption = None,
     score: Annotated[float, typer.Option(help="Leave out boxes with a lower probability.", min=0, max=1)] = 0.3,
     points: Annotated[int, typer.Option(help="Most points to use; a larger cloud is sampled.", min=1)] = 40_000,

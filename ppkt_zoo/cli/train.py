@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from ppkt_zoo.cli.options import DeviceOption, Group, may_stop, names_and_paths, with_options
+from ppkt_zoo.cli.options import DeviceOption, Group, may_stop, names_and_paths, out_option, with_options
 from ppkt_zoo.cli.predict import FlipsOption, VotingOption
 from ppkt_zoo.cli.streams import say, tell_written
 
@@ -83,8 +83,7 @@ def pretrain(
         typer.Option("--teacher", "-t", help="The teacher's file: safetensors, or a checkpoint as published."),
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="Folder for checkpoints, metrics and weight; runs/WEIGHT by default."),
+        Path | None, out_option("Folder for checkpoints, metrics and weight; runs/WEIGHT by default.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Fail if --out holds no checkpoint to resume from.")] = False,
     dry_run: Annotated[
@@ -115,10 +114,7 @@ def _add_training(app: typer.Typer, task: Task, about: str) -> None:
     def train(
         run: Run,
         out: Annotated[
-            Path | None,
-            typer.Option(
-                "--out", "-o", help="Folder for checkpoints, metrics, scores and model; runs/TASK/MODEL by default."
-            ),
+            Path | None, out_option("Folder for checkpoints, metrics, scores and model; runs/TASK/MODEL by default.")
         ] = None,
         no_test: Annotated[bool, typer.Option("--no-test", help="Write the model without testing it.")] = False,
     ) -> None:
@@ -180,7 +176,7 @@ def grid(
     ] = None,
     seeds: Annotated[int, typer.Option(help="Number of seeds: 0, 1, …", min=1)] = 5,
     on: Annotated[Scored, typer.Option(help="The scenes that are scored.")] = Scored.test,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the whole grid.")] = Path("runs") / "grid",
+    out: Annotated[Path, out_option("Folder of the whole grid.")] = Path("runs") / "grid",
 ) -> None:
     """Compare initialisations at fractions of the labels over seeds: grid.md, grid.png and grid.json.
 
@@ -214,10 +210,7 @@ def import_teacher(
 def train_teacher(
     run: Run,
     out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "-o", help="Folder for checkpoints, metrics and the file; runs/teachers/NAME by default."
-        ),
+        Path | None, out_option("Folder for checkpoints, metrics and the file; runs/teachers/NAME by default.")
     ] = None,
 ) -> None:
     """Train a 2D teacher on images, by MoCo v2 or with labels, as a recipe says.

@@ -1,5 +1,6 @@
 """``ppkt-zoo list | show | verify | fetch | cache | publish | convert``: weights and their files."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from ppkt_zoo.cli.options import FAILED, DeviceOption, EngineOption, Group, numbers
+from ppkt_zoo.cli.options import FAILED, DeviceOption, EngineOption, Group, out_option, with_options
 from ppkt_zoo.cli.streams import new_console, on_terminal, say, talk_console, tell_written
 from ppkt_zoo.errors import InputError, PPKTZooError, UnknownNameError
 from ppkt_zoo.files.text import unbroken
@@ -124,35 +125,31 @@ def cache(
         console.print(f"removed {len(remove(kinds))}", markup=False)
 
 
-def publish(
-    folder: Annotated[Path, typer.Argument(help="The weight folder.")],
-    repo: Annotated[str, typer.Option(help="OWNER/NAME; created if it does not exist.")],
-    private: Annotated[bool, typer.Option("--private", help="Only into a private repository.")] = False,
-    tag: Annotated[str | None, typer.Option(help="Tag of the commit; NAME-CREATED by default.")] = None,
-    message: Annotated[str | None, typer.Option(help="Message of the commit.")] = None,
-    no_picture: Annotated[bool, typer.Option("--no-picture", help="Draw no picture for the model card.")] = False,
+@dataclass(frozen=True, kw_only=True)
+class Publishing:
+    """What is published, and how: each field is an option of ``publish``."""
+
+    folder: Annotated[Path, typer.Argument(help="The weight folder.")]
+    repo: Annotated[str, typer.Option(help="OWNER/NAME; created if it does not exist.")]
+    private: Annotated[bool, typer.Option("--private", help="Only into a private repository.")] = False
+    tag: Annotated[str | None, typer.Option(help="Tag of the commit; NAME-CREATED by default.")] = None
+    message: Annotated[str | None, typer.Option(help="Message of the commit.")] = None
+    no_picture: Annotated[bool, typer.Option("--no-picture", help="Draw no picture for the model card.")] = False
     manifest: Annotated[
         Path | None, typer.Option(help="Manifest that gets the weight's entry; by default it is printed.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show everything, upload nothing.")] = False,
-) -> None:
+    ] = None
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show everything, upload nothing.")] = False
+
+
+@with_options()
+def publish(given: Publishing) -> None:
     """Verify a weight folder, upload it to the Hugging Face Hub, download it again, verify that, and list it.
 
     Log in first with `hf auth login`, or set HF_TOKEN.
     """
     from ppkt_zoo.cli.run.publish import publish_weight
 
-    publish_weight(
-        folder,
-        repo,
-        private=private,
-        tag=tag,
-        message=message,
-        picture=not no_picture,
-        manifest=manifest,
-        dry_run=dry_run,
-        console=new_console(),
-    )
+    publish_weight(given, new_console())
 
 
 convert_app = typer.Typer(
@@ -160,50 +157,42 @@ convert_app = typer.Typer(
 )
 
 
-@convert_app.command("minkowski")
-def minkowski(
-    file: Annotated[Path, typer.Argument(help="A .pth or safetensors file of a Res16UNet.")],
-    arch: Annotated[str, typer.Option(help="sr_unet14, sr_unet18, sr_unet34 (Res16UNet34C), or sr_unet for any.")],
-    dialect: Annotated[DialectName, typer.Option(help="Project that saved it; the file does not tell.")],
-    voxel: Annotated[float, typer.Option(help="Voxel size of its pretraining in metres.")],
-    origin: Annotated[str, typer.Option(help="Where the file comes from, for the record.")],
-    licence: Annotated[str, typer.Option(help="Licence of the weights, as their authors state it.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The weight folder.")],
-    tag: Annotated[str | None, typer.Option(help="Second part of the weight's name; the dialect by default.")] = None,
-    channels: Annotated[str, typer.Option(help="Input channels in order: red, green, blue, ones.")] = "red,green,blue",
+@dataclass(frozen=True, kw_only=True)
+class Foreign:
+    """A checkpoint and what it does not tell: each field is an option of ``convert minkowski``."""
+
+    file: Annotated[Path, typer.Argument(help="A .pth or safetensors file of a Res16UNet.")]
+    arch: Annotated[str, typer.Option(help="sr_unet14, sr_unet18, sr_unet34 (Res16UNet34C), or sr_unet for any.")]
+    dialect: Annotated[DialectName, typer.Option(help="Project that saved it; the file does not tell.")]
+    voxel: Annotated[float, typer.Option(help="Voxel size of its pretraining in metres.")]
+    origin: Annotated[str, typer.Option(help="Where the file comes from, for the record.")]
+    licence: Annotated[str, typer.Option(help="Licence of the weights, as their authors state it.")]
+    out: Annotated[Path, out_option("The weight folder.")]
+    tag: Annotated[str | None, typer.Option(help="Second part of the weight's name; the dialect by default.")] = None
+    channels: Annotated[str, typer.Option(help="Input channels in order: red, green, blue, ones.")] = "red,green,blue"
     color_range: Annotated[str, typer.Option(help="Values of black and white in its pretraining: LOW,HIGH.")] = (
         "-0.5,0.5"
-    ),
+    )
     about: Annotated[
         Path | None, typer.Option(help="A YAML file with fields of the record: description, data, citation, …")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing weight folder.")] = False,
-) -> None:
-    """Convert a MinkowskiEngine checkpoint into a weight folder with reference outputs, without MinkowskiEngine."""
-    from ppkt_zoo.cli.run.convert import convert_minkowski, read_fields
+    ] = None
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing weight folder.")] = False
 
-    convert_minkowski(
-        file,
-        out,
-        architecture=arch,
-        dialect=dialect.value,
-        voxel_size=voxel,
-        tag=dialect.value if tag is None else tag,
-        origin=origin,
-        licence=licence,
-        channels=tuple(part.strip() for part in channels.split(",")),
-        color_range=numbers("--color-range", color_range, "-0.5,0.5"),
-        about=read_fields(about),
-        overwrite=overwrite,
-        console=talk_console(),
-    )
-    tell_written(out)
+
+@convert_app.command("minkowski")
+@with_options()
+def minkowski(given: Foreign) -> None:
+    """Convert a MinkowskiEngine checkpoint into a weight folder with reference outputs, without MinkowskiEngine."""
+    from ppkt_zoo.cli.run.convert import convert_minkowski
+
+    convert_minkowski(given, talk_console())
+    tell_written(given.out)
 
 
 @convert_app.command("spunet")
 def spunet(
     weight: Annotated[str, typer.Argument(help="A name that `list` prints, local-dir:PATH or hf-hub:….")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="A .safetensors.")],
+    out: Annotated[Path, out_option("A .safetensors.")],
 ) -> None:
     """Export an SR-UNet's tensors with the names and the layout of Pointcept's SpUNet (spconv)."""
     from ppkt_zoo.cli.run.convert import convert_to_spunet

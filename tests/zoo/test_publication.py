@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ppkt_zoo.cli.run.publish import publish_weight
+from ppkt_zoo.cli.weights import Publishing
 from ppkt_zoo.errors import InputError, ManifestError, WeightError
 from ppkt_zoo.zoo.manifest import load_manifest
 from ppkt_zoo.zoo.record import WeightRecord
@@ -128,17 +129,20 @@ def forbidden(tmp_path: Path) -> Path:
 def test_a_forbidden_weight_goes_into_no_public_repository(writer: HubServer, forbidden: Path) -> None:
     for dry_run in (False, True):
         with pytest.raises(InputError, match=r"a public repository.*licences\.weights says 'not to be pub.*--private"):
-            publish_weight(forbidden, REPO, picture=False, dry_run=dry_run)
+            publish_weight(Publishing(folder=forbidden, repo=REPO, no_picture=True, dry_run=dry_run))
     assert writer.requests == []
 
 
 def test_a_forbidden_weight_goes_into_a_private_one_alone(writer: HubServer, forbidden: Path) -> None:
     writer.add(REPO, "f" * 40, {})
     with pytest.raises(InputError, match="is public already, and --private asks for a private one"):
-        publish_weight(forbidden, REPO, private=True, picture=False)
+        publish_weight(Publishing(folder=forbidden, repo=REPO, no_picture=True, private=True))
     assert not writer.tags
     assert [revision for repo, revision in writer.repositories if repo == REPO] == ["f" * 40]
-    assert publish_weight(forbidden, "writer/other", private=True, picture=False).entry.name == "tiny_net.test"
+    assert (
+        publish_weight(Publishing(folder=forbidden, repo="writer/other", no_picture=True, private=True)).entry.name
+        == "tiny_net.test"
+    )
 
 
 def test_what_a_failed_publication_left_is_told(
@@ -146,9 +150,12 @@ def test_what_a_failed_publication_left_is_told(
 ) -> None:
     writer.fail("golden.safetensors", method="GET", wrong_bytes=True)
     with pytest.raises(WeightError, match=r"files are at .* commit [0-9a-f]{40}, tag .*another --tag"):
-        publish_weight(folder, REPO, picture=False)
+        publish_weight(Publishing(folder=folder, repo=REPO, no_picture=True))
     writer.faults.clear()
-    assert publish_weight(folder, REPO, tag="second", picture=False).entry.name == "tiny_net.test"
+    assert (
+        publish_weight(Publishing(folder=folder, repo=REPO, no_picture=True, tag="second")).entry.name
+        == "tiny_net.test"
+    )
 
 
 @pytest.mark.parametrize(
@@ -164,5 +171,5 @@ def test_what_could_only_fail_later_is_refused_before_anything_is_sent(
     writer: HubServer, folder: Path, options: dict[str, Any], said: str
 ) -> None:
     with pytest.raises((InputError, ManifestError), match=said):
-        publish_weight(folder, REPO, picture=False, **options)
+        publish_weight(Publishing(folder=folder, repo=REPO, no_picture=True, **options))
     assert writer.requests == []

@@ -8,6 +8,7 @@ from typer.testing import CliRunner, Result
 
 from ppkt_zoo.cli.main import app
 from ppkt_zoo.cli.run.publish import publish_weight
+from ppkt_zoo.cli.weights import Publishing
 from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.zoo.load import load_backbone, verify
 from ppkt_zoo.zoo.manifest import HubSource, load_manifest
@@ -68,7 +69,7 @@ def test_a_dry_run_shows_all_and_asks_nobody(writer: HubServer, folder: Path, tm
 def test_a_private_repository_stays_private(
     writer: HubServer, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = publish_weight(folder, REPO, private=True, picture=False)
+    done = publish_weight(Publishing(folder=folder, repo=REPO, no_picture=True, private=True))
     assert isinstance(done.entry.source, HubSource)
     name = f"hf-hub:{REPO}@{done.entry.source.revision}"
     assert load_backbone(name, cache_dir=tmp_path / "one").level_channels
@@ -84,21 +85,21 @@ def test_who_may_not_write_is_told_without_the_token(
     monkeypatch.setenv("HF_TOKEN", token)
     monkeypatch.setenv("HF_ENDPOINT", writer.endpoint.replace("http://", "http://user:addresssecret@"))
     with pytest.raises(WeightError, match="the repository cannot be made: you may not write there") as caught:
-        publish_weight(folder, REPO, picture=False)
+        publish_weight(Publishing(folder=folder, repo=REPO, no_picture=True))
     assert "secret" not in "".join(traceback.format_exception(caught.value)) + caplog.text
 
 
 def test_the_repository_of_another_is_refused(writer: HubServer, folder: Path) -> None:
     with pytest.raises(WeightError, match=r"HTTP 403.*check the owner's name"):
-        publish_weight(folder, "other/tiny", picture=False)
+        publish_weight(Publishing(folder=folder, repo="other/tiny", no_picture=True))
     with pytest.raises(InputError, match="must be owner/name"):
-        publish_weight(folder, "tiny", picture=False)
+        publish_weight(Publishing(folder=folder, repo="tiny", no_picture=True))
 
 
 @pytest.mark.parametrize("tag", ["", "two words", "a..b", "v1.", ".v1", "a~1", "x" * 101, "v1.lock", "ä"])
 def test_what_can_be_no_tag_is_refused_before_anything_is_sent(writer: HubServer, folder: Path, tag: str) -> None:
     with pytest.raises(InputError, match="--tag must be"):
-        publish_weight(folder, REPO, tag=tag, picture=False)
+        publish_weight(Publishing(folder=folder, repo=REPO, no_picture=True, tag=tag))
     assert writer.requests == []
 
 
@@ -107,19 +108,19 @@ def test_the_proof_comes_from_the_hub_alone(
 ) -> None:
     monkeypatch.setenv("PPKT_ZOO_MIRROR", str(tmp_path))
     with pytest.raises(InputError, match="PPKT_ZOO_MIRROR is set"):
-        publish_weight(folder, REPO, picture=False)
+        publish_weight(Publishing(folder=folder, repo=REPO, no_picture=True))
     assert writer.requests == []
 
 
 def test_troubles_on_the_way_are_told(writer: HubServer, folder: Path) -> None:
     writer.fail("main", method="POST", times=1, status=418)
     with pytest.raises(WeightError, match="the files cannot be uploaded: the Hub answered HTTP 418"):
-        publish_weight(folder, REPO, picture=False)
+        publish_weight(Publishing(folder=folder, repo=REPO, no_picture=True))
     assert not writer.tags
     (folder / "record.json").write_text("{}")
     before = len(writer.requests)
     with pytest.raises(WeightError, match=r"record\.json"):
-        publish_weight(folder, REPO, picture=False)
+        publish_weight(Publishing(folder=folder, repo=REPO, no_picture=True))
     assert len(writer.requests) == before, "a damaged folder is not sent"
 
 
@@ -127,5 +128,5 @@ def test_bytes_that_come_back_changed_are_found(writer: HubServer, folder: Path,
     manifest = tmp_path / "manifest.json"
     writer.fail("model.safetensors", method="GET", wrong_bytes=True)
     with pytest.raises(WeightError, match="is not the recorded file"):
-        publish_weight(folder, REPO, picture=False, manifest=manifest)
+        publish_weight(Publishing(folder=folder, repo=REPO, no_picture=True, manifest=manifest))
     assert not manifest.exists(), "what cannot be fetched is not listed"

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from rich.console import Console
 
+from ppkt_zoo.cli.options import numbers
 from ppkt_zoo.cli.run.steps import Steps
-from ppkt_zoo.convert.minkowski import ConvertedNetwork, Dialect, convert_res16unet, open_checkpoint
+from ppkt_zoo.convert.minkowski import ConvertedNetwork, convert_res16unet, open_checkpoint
 from ppkt_zoo.convert.spunet import to_spunet
 from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.files.checksums import sha256_of_file
@@ -25,6 +26,9 @@ from ppkt_zoo.rooms import make_room, room_cloud
 from ppkt_zoo.zoo.folder import WeightFolder, write_weight_folder
 from ppkt_zoo.zoo.load import load_backbone
 from ppkt_zoo.zoo.registry import create_backbone
+
+if TYPE_CHECKING:
+    from ppkt_zoo.cli.weights import Foreign
 
 #: Names by which the projects call the members of the family.
 ARCHITECTURES = {"res16unet14a": "sr_unet14", "res16unet18a": "sr_unet18", "res16unet34c": "sr_unet34"}
@@ -50,39 +54,28 @@ _ABOUT: Mapping[str, Mapping[str, Any]] = {
 _GOLDEN_VOXELS, _GOLDEN_POINTS = 64, 8000
 
 
-def convert_minkowski(
-    file: Path,
-    out: Path,
-    *,
-    architecture: str,
-    dialect: Dialect,
-    voxel_size: float,
-    tag: str,
-    origin: str,
-    licence: str,
-    channels: tuple[str, ...] = ("red", "green", "blue"),
-    color_range: tuple[float, ...] = (-0.5, 0.5),
-    about: Mapping[str, Any] | None = None,
-    overwrite: bool = False,
-    console: Console | None = None,
-) -> WeightFolder:
+def convert_minkowski(given: "Foreign", console: Console | None = None) -> WeightFolder:
     """Write a Res16UNet that MinkowskiEngine saved as a weight folder, in single precision, with reference outputs.
 
-    The arguments are those of ``ppkt-zoo convert minkowski``. ``architecture`` may also be what the projects call it
-    (``Res16UNet34C``); all but ``sr_unet``, which takes whatever widths there are, are checked against the file. The
-    fields of ``about`` stand in place of what is known of the dialect.
+    ``arch`` may also be what the projects call it (``Res16UNet34C``); all but ``sr_unet``, which takes whatever widths
+    there are, are checked against the file. The fields of ``about`` stand in place of what is known of the dialect.
 
     Raises:
         WeightError: the file does not open, holds no such network, or the folder exists.
         InputError, UnknownNameError, ManifestError: an architecture, channel or field that does not exist.
     """
+    told = {
+        "voxel_size": given.voxel,
+        "channels": tuple(part.strip() for part in given.channels.split(",")),
+        "color_range": numbers("--color-range", given.color_range, "-0.5,0.5"),
+    }
+    about = read_fields(given.about)
     steps = Steps(SafeConsole() if console is None else console)
-    name = ARCHITECTURES.get(architecture.lower(), architecture)
-    with steps.step("file", f"reading {file}") as step:
-        network = convert_res16unet(open_checkpoint(file), dialect)
-        step.text = _told(network, file)
+    name = ARCHITECTURES.get(given.arch.lower(), given.arch)
+    with steps.step("file", f"reading {given.file}") as step:
+        network = convert_res16unet(open_checkpoint(given.file), given.dialect.value)
+        step.text = _told(network, given.file)
     with steps.step("network", "building it") as step:
-        told = {"voxel_size": voxel_size, "channels": channels, "color_range": color_range}
         spec = parse_mapping(InputSpec, told, "what the network takes", InputError)
         if len(spec.channels) != network.in_channels:
             raise InputError(
@@ -90,21 +83,21 @@ def convert_minkowski(
                 "say what it was trained with"
             )
         backbone = create_backbone(name, input_spec=spec, **_arguments(name, network))
-        _load(backbone, network, name, architecture)
+        _load(backbone, network, given.arch)
         count = sum(one.numel() for one in backbone.parameters())
         step.text = f"{name}, {count:,} parameters, blocks {'-'.join(map(str, network.blocks))}"
     with steps.step("weight", "computing its reference outputs on a room") as step:
         folder = write_weight_folder(
-            out,
+            given.out,
             backbone.eval(),
-            f"{name}.{tag}",
-            _record(dialect, name, origin, licence, file, network, about or {}),
-            _golden_cloud(voxel_size),
+            f"{name}.{given.dialect.value if given.tag is None else given.tag}",
+            {**_record(given, name, network), **about},
+            _golden_cloud(given.voxel),
             dtype="float32",
             projection={f"final.{key}": value for key, value in network.final.items()} or None,
-            overwrite=overwrite,
+            overwrite=given.overwrite,
         )
-        step.text = f"{out}: load_backbone('local-dir:{out}')"
+        step.text = f"{given.out}: load_backbone('local-dir:{given.out}')"
     return folder
 
 
@@ -129,7 +122,7 @@ def _arguments(name: str, network: ConvertedNetwork) -> dict[str, Any]:
     return found
 
 
-def _load(backbone: torch.nn.Module, network: ConvertedNetwork, name: str, asked: str) -> None:
+def _load(backbone: torch.nn.Module, network: ConvertedNetwork, asked: str) -> None:
     ours = {key: tuple(value.shape) for key, value in backbone.state_dict().items()}
     theirs = {key: tuple(value.shape) for key, value in network.state.items()}
     if ours != theirs:
@@ -140,28 +133,20 @@ def _load(backbone: torch.nn.Module, network: ConvertedNetwork, name: str, asked
     backbone.load_state_dict(network.state, strict=True)
 
 
-def _record(
-    dialect: Dialect,
-    name: str,
-    origin: str,
-    licence: str,
-    file: Path,
-    network: ConvertedNetwork,
-    about: Mapping[str, Any],
-) -> dict[str, Any]:
-    digest = sha256_of_file(file, WeightError, "checkpoint")
+def _record(given: "Foreign", name: str, network: ConvertedNetwork) -> dict[str, Any]:
+    dialect = given.dialect.value
+    digest = sha256_of_file(given.file, WeightError, "checkpoint")
     known = _ABOUT[dialect]
     limits = ["Trained by others; what it is worth on other data was not measured here."]
     if network.left_out:
         limits.append(f"Not part of the backbone and left out: {', '.join(network.left_out[:8])}")
-    fields = {
-        "description": f"{name} of {origin}, converted from MinkowskiEngine ({dialect}).",
+    return {
+        "description": f"{name} of {given.origin}, converted from MinkowskiEngine ({dialect}).",
         **known,
-        "conversion": {"origin": origin, "dialect": dialect, "sha256": digest},
+        "conversion": {"origin": given.origin, "dialect": dialect, "sha256": digest},
         "limits": limits,
-        "licences": {"data": ", ".join(one["licence"] for one in known["data"]), "weights": licence},
+        "licences": {"data": ", ".join(one["licence"] for one in known["data"]), "weights": given.licence},
     }
-    return {**fields, **about}
 
 
 def _golden_cloud(voxel_size: float) -> PointCloud:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -23,6 +24,9 @@ from ppkt_zoo.zoo.mirror import MIRROR, mirror_address
 from ppkt_zoo.zoo.tensors import read_bytes
 from ppkt_zoo.zoo.upload import check_target, upload_weight, what_forbids_publication
 
+if TYPE_CHECKING:
+    from ppkt_zoo.cli.weights import Publishing
+
 # Stands in a dry run's entry where the commit will stand.
 _NO_REVISION = "0" * 40
 
@@ -40,21 +44,10 @@ class Publication:
     entry: WeightSpec
 
 
-def publish_weight(
-    folder: Path,
-    repo: str,
-    *,
-    private: bool = False,
-    tag: str | None = None,
-    message: str | None = None,
-    picture: bool = True,
-    manifest: Path | None = None,
-    dry_run: bool = False,
-    console: Console | None = None,
-) -> Publication:
+def publish_weight(given: "Publishing", console: Console | None = None) -> Publication:
     """Verify a weight folder, upload it, download it again by its new commit, verify that, and list it.
 
-    The arguments are those of ``ppkt-zoo publish``; ``picture`` is drawn of the reference cloud's features.
+    The card's picture is drawn of the reference cloud's features.
 
     Raises:
         WeightError: the folder is damaged or its reference outputs differ, here or after the upload; or the Hub
@@ -62,37 +55,38 @@ def publish_weight(
         InputError, ManifestError: the repository's name, the tag or the manifest does not fit, a mirror is set, or
             the weight's record forbids a public repository.
     """
+    folder, repo, manifest = given.folder, given.repo, given.manifest
     console = SafeConsole() if console is None else console
     steps = Steps()  # the entry and the card are the results, and go to the console
     opened = open_weight_folder(folder)
     record = opened.record()
-    named = f"{opened.config.name}-{record.created.isoformat()}" if tag is None else tag
-    told = f"{opened.config.name}: {record.description}" if message is None else message
+    named = f"{opened.config.name}-{record.created.isoformat()}" if given.tag is None else given.tag
+    told = f"{opened.config.name}: {record.description}" if given.message is None else given.message
     check_target(repo, named, told)
     forbidden = what_forbids_publication(record)
-    if forbidden is not None and not private:
+    if forbidden is not None and not given.private:
         raise InputError(
             f"{opened.config.name} must not go into a public repository: its {RECORD} forbids it ({forbidden}); "
             "--private publishes it in a private one"
         )
-    if mirror_address() is not None and not dry_run:
+    if mirror_address() is not None and not given.dry_run:
         raise InputError(f"{MIRROR} is set, but a published weight is verified from the Hub itself: unset it")
     if manifest is not None:
         _check_manifest(manifest)
     with steps.step("weight", f"verifying {folder}") as step:
         step.text = str(verify(opened))
     with steps.step("card", "writing the card") as step:
-        files = _files(opened, repo, picture)
+        files = _files(opened, repo, not given.no_picture)
         size = sum(map(len, files.values())) / 1e6
         step.text = f"{len(files)} files, {size:.1f} MB: {', '.join(files)}"
-    if dry_run:
+    if given.dry_run:
         entry = weight_spec(opened, HubSource(repo=repo, revision=_NO_REVISION), files)
         console.print(files[CARD].decode(), markup=False, highlight=False)
         console.print(to_json(entry), markup=False, highlight=False)
         console.print(f"dry run: nothing was uploaded; the target is {repo}, tag {named}", markup=False)
         return Publication(files, entry)
     with steps.step("upload", f"pushing to {repo}") as step:
-        uploaded = upload_weight(files, repo, tag=named, message=told, private=private)
+        uploaded = upload_weight(files, repo, tag=named, message=told, private=given.private)
         step.text = f"{uploaded.url}, commit {uploaded.revision}, tag {uploaded.tag}"
     entry = weight_spec(opened, HubSource(repo=repo, revision=uploaded.revision), files)
     there = f"the files are at {uploaded.url}, commit {uploaded.revision}, tag {uploaded.tag}"
