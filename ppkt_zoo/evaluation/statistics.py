@@ -27,11 +27,6 @@ class Interval:
     n: int
     level: float = 0.95
 
-    @property
-    def above_zero(self) -> bool:
-        """True where the whole interval is positive."""
-        return self.low > 0.0
-
     def __format__(self, spec: str) -> str:
         """``mean [low, high]``, each number by ``spec``; signed by such as ``+.3f``, which suits differences."""
         spec = spec or ".3f"

@@ -10,13 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ppkt_zoo.backbones.base import PointFeatures
-from ppkt_zoo.engine.distributed import all_gather_rows, world_size
+from ppkt_zoo.engine.distributed import world_size
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.transfer.losses import (
     DistillationKind,
-    at_least_float32,
     check_pairs,
     global_distillation,
+    joined_pairs,
     pixelwise_cosine,
     pixelwise_l2,
     pool_by_cloud,
@@ -107,14 +107,8 @@ def crd_loss(student: Tensor, teacher: Tensor, temperature: float, *, gather: bo
     if not temperature > 0:
         raise InputError(f"temperature must be positive, got {temperature}")
     with torch.autocast(student.device.type, enabled=False):
-        own, paired = at_least_float32(student), at_least_float32(teacher)
-        # Both sides travel together, as in `losses.contrast_pairs`.
-        both = torch.cat((own, paired), dim=1)
-        every, first = all_gather_rows(both) if ranks > 1 else (both, 0)
-        every_own, every_paired = every.split(own.shape[1], dim=1)
-        count = len(every)
-        if count < 2:
-            raise InputError(f"a contrast needs at least two clouds, all processes together have {count}")
+        own, _, every_own, every_paired, first = joined_pairs(student, teacher, ranks, "clouds")
+        count = len(every_own)
         with torch.no_grad():
             level = torch.logsumexp((every_own @ every_paired.T).flatten() / temperature, dim=0) - 2 * math.log(count)
         # log h / (1 - h): the critic as a logistic regression.

@@ -6,7 +6,7 @@ of gradients, is the value and the gradient that one process with the joined bat
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
@@ -77,20 +77,6 @@ class Contrast(NamedTuple):
     masked: Tensor
 
 
-def pixel_to_point_nce(
-    point_embeddings: Tensor, pixel_embeddings: Tensor, temperature: float, **settings: Any
-) -> Tensor:
-    """PPKT's loss (arXiv 2104.04687, section 3): each point must find its own pixel among all N.
-
-    L = -1/N sum_i log( exp(p_i·q_i / t) / sum_j exp(p_i·q_j / t) ), one direction, no memory bank. Embeddings
-    that say nothing give ln N. The arguments, other settings too, and errors are those of `contrast_pairs`.
-
-    Returns:
-        The loss, a scalar, computed in float32 (float64 where both are) whatever autocast says.
-    """
-    return contrast_pairs(point_embeddings, pixel_embeddings, temperature, **settings).loss
-
-
 def contrast_pairs(
     anchors: Tensor,
     candidates: Tensor,
@@ -103,8 +89,10 @@ def contrast_pairs(
 ) -> Contrast:
     """The NCE of pairs: each anchor must find its own candidate among those of all pairs.
 
-    With points and their pixels it is PPKT's loss; with the points of two views of a scene, matched, it is
-    PointContrast's PointInfoNCE (Xie et al. 2020, arXiv 2007.10985).
+    L = -1/N sum_i log( exp(a_i·c_i / t) / sum_j exp(a_i·c_j / t) ), in float32 (float64 where both are) whatever
+    autocast says; embeddings that say nothing give ln N. With points and their pixels it is PPKT's loss (arXiv
+    2104.04687, section 3); with the points of two views of a scene, matched, it is PointContrast's PointInfoNCE (Xie et
+    al. 2020, arXiv 2007.10985).
 
     Args:
         anchors: (N, D) of length 1; row i and row i of the candidates are a pair.
@@ -125,13 +113,7 @@ def contrast_pairs(
     check_pairs(anchors, candidates, fewest=2 if ranks == 1 else 0)
     _check_settings(len(anchors), temperature, teacher, false_negative_similarity)
     with torch.autocast(anchors.device.type, enabled=False):
-        own, paired = at_least_float32(anchors), at_least_float32(candidates)
-        # Both sides travel together: one collective, and no order of two backward passes to agree on.
-        both = torch.cat((own, paired), dim=1)
-        every, first = all_gather_rows(both) if ranks > 1 else (both, 0)
-        every_own, every_paired = every.split(own.shape[1], dim=1)
-        if len(every) < 2:
-            raise InputError(f"a contrast needs at least two pairs, all processes together have {len(every)}")
+        own, paired, every_own, every_paired, first = joined_pairs(anchors, candidates, ranks)
         same: Tensor | None = None
         if teacher is not None and false_negative_similarity is not None:
             same = _false_negatives(teacher, false_negative_similarity, first, ranks)
@@ -140,7 +122,25 @@ def contrast_pairs(
             loss = (loss + _nce(paired, every_own, temperature, same, first, ranks)) / 2
     if same is None:
         return Contrast(loss, loss.new_zeros(()))
-    return Contrast(loss, same.sum() / max(len(own) * (len(every) - 1), 1))
+    return Contrast(loss, same.sum() / max(len(own) * (len(every_own) - 1), 1))
+
+
+def joined_pairs(
+    anchors: Tensor, candidates: Tensor, ranks: int, what: str = "pairs"
+) -> tuple[Tensor, Tensor, Tensor, Tensor, int]:
+    """Both sides of a contrast in float32 or wider, both sides of all processes, and where this one's rows begin there.
+
+    Raises:
+        InputError: all processes together have fewer than two.
+    """
+    own, paired = at_least_float32(anchors), at_least_float32(candidates)
+    # Both sides travel together: one collective, and no order of two backward passes to agree on.
+    both = torch.cat((own, paired), dim=1)
+    every, first = all_gather_rows(both) if ranks > 1 else (both, 0)
+    if len(every) < 2:
+        raise InputError(f"a contrast needs at least two {what}, all processes together have {len(every)}")
+    every_own, every_paired = every.split(own.shape[1], dim=1)
+    return own, paired, every_own, every_paired, first
 
 
 def _nce(

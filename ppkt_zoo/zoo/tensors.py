@@ -18,6 +18,7 @@ from ppkt_zoo.files.limits import MAX_BYTES, MAX_TEXT, Limit, memory_named
 from ppkt_zoo.files.reading import open_regular, read_file
 from ppkt_zoo.files.safetensors import HEADER
 from ppkt_zoo.files.strict_json import parse_json
+from ppkt_zoo.files.torch import UNREADABLE
 from ppkt_zoo.zoo.record import FileEntry
 
 StorageDtype = Literal["float16", "float32"]
@@ -128,17 +129,7 @@ def decode_tensors(data: bytes, where: str) -> tuple[dict[str, Tensor], object]:
     try:
         with memory_named(where, WeightError), plain_torch():
             tensors = load(data)
-    except (
-        SafetensorError,
-        ArithmeticError,
-        AssertionError,
-        AttributeError,
-        LookupError,
-        RecursionError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except (SafetensorError, *UNREADABLE) as error:
         if isinstance(error, WeightError):
             raise
         raise WeightError(f"{where} {_NO_SAFETENSORS} ({_reason(error)}): {_MEND}") from None

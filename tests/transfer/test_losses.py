@@ -1,6 +1,7 @@
 """The loss against a float64 computation by hand; retrieval and rank on cases with a known answer."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -8,11 +9,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.transfer.losses import contrast_pairs, embedding_rank, pixel_to_point_nce, retrieval_accuracy
+from ppkt_zoo.transfer.losses import contrast_pairs, embedding_rank, retrieval_accuracy
 
 
 def _unit(n: int, d: int, seed: int) -> Tensor:
     return F.normalize(torch.randn(n, d, generator=torch.Generator().manual_seed(seed)), dim=1)
+
+
+def nce(points: Tensor, pixels: Tensor, temperature: float, **settings: Any) -> Tensor:
+    return contrast_pairs(points, pixels, temperature, **settings).loss
 
 
 def _by_hand(points: Tensor, pixels: Tensor, temperature: float) -> float:
@@ -27,25 +32,23 @@ def _by_hand(points: Tensor, pixels: Tensor, temperature: float) -> float:
 def test_loss_by_hand(temperature: float) -> None:
     points, pixels = _unit(24, 16, 1), _unit(24, 16, 2)
     want = _by_hand(points, pixels, temperature)
-    assert float(pixel_to_point_nce(points, pixels, temperature)) == pytest.approx(want, rel=1e-5)
-    exact = pixel_to_point_nce(points.double(), pixels.double(), temperature)
+    assert float(nce(points, pixels, temperature)) == pytest.approx(want, rel=1e-5)
+    exact = nce(points.double(), pixels.double(), temperature)
     assert exact.dtype == torch.float64
     assert float(exact) == pytest.approx(want, rel=1e-12)
 
 
 def test_one_direction() -> None:
     points, pixels = _unit(24, 16, 1), _unit(24, 16, 2)
-    there, back = pixel_to_point_nce(points, pixels, 0.07), pixel_to_point_nce(pixels, points, 0.07)
+    there, back = nce(points, pixels, 0.07), nce(pixels, points, 0.07)
     assert abs(float(there - back)) > 1e-3
 
 
 def test_symmetric_is_the_mean_of_both_directions() -> None:
     points, pixels = _unit(24, 16, 1), _unit(24, 16, 2)
     want = (_by_hand(points, pixels, 0.07) + _by_hand(pixels, points, 0.07)) / 2
-    assert float(pixel_to_point_nce(points.double(), pixels.double(), 0.07, symmetric=True)) == pytest.approx(
-        want, rel=1e-12
-    )
-    assert float(pixel_to_point_nce(pixels, points, 0.07, symmetric=True)) == pytest.approx(want, rel=1e-5)
+    assert float(nce(points.double(), pixels.double(), 0.07, symmetric=True)) == pytest.approx(want, rel=1e-12)
+    assert float(nce(pixels, points, 0.07, symmetric=True)) == pytest.approx(want, rel=1e-5)
 
 
 def _masked_by_hand(points: Tensor, pixels: Tensor, teacher: Tensor, threshold: float, t: float) -> tuple[float, float]:
@@ -74,7 +77,7 @@ def test_negatives_that_look_the_same_to_the_teacher_are_left_out(threshold: flo
     assert 0 < share < 1
     assert loss < _by_hand(points, pixels, 0.1)
     back = _masked_by_hand(pixels, points, teacher, threshold, 0.1)[0]
-    both = pixel_to_point_nce(points, pixels, 0.1, symmetric=True, teacher=teacher, false_negative_similarity=threshold)
+    both = nce(points, pixels, 0.1, symmetric=True, teacher=teacher, false_negative_similarity=threshold)
     assert float(both) == pytest.approx((loss + back) / 2, rel=1e-12)
 
 
@@ -87,7 +90,7 @@ def test_the_own_pixel_is_never_masked() -> None:
     found.loss.backward()
     assert torch.equal(points.grad, torch.zeros(16, 8))
     none = contrast_pairs(points, pixels, 0.1, teacher=alike, false_negative_similarity=1.0)
-    assert torch.equal(none.loss, pixel_to_point_nce(points, pixels, 0.1))
+    assert torch.equal(none.loss, nce(points, pixels, 0.1))
     assert contrast_pairs(points, pixels, 0.1).masked == 0
 
 
@@ -102,29 +105,29 @@ def test_no_gradient_reaches_the_masked_or_the_teacher() -> None:
 
 def test_gather_in_one_process_changes_nothing() -> None:
     points, pixels = _unit(24, 16, 1), _unit(24, 16, 2)
-    alone = pixel_to_point_nce(points, pixels, 0.07, symmetric=True)
-    assert torch.equal(pixel_to_point_nce(points, pixels, 0.07, symmetric=True, gather=True), alone)
+    alone = nce(points, pixels, 0.07, symmetric=True)
+    assert torch.equal(nce(points, pixels, 0.07, symmetric=True, gather=True), alone)
 
 
 def test_chance_and_perfect() -> None:
     points, pixels = _unit(4096, 128, 1), _unit(4096, 128, 2)
-    assert float(pixel_to_point_nce(points, pixels, 1.0)) == pytest.approx(math.log(4096), abs=0.02)
+    assert float(nce(points, pixels, 1.0)) == pytest.approx(math.log(4096), abs=0.02)
     same = torch.ones(512, 8) / math.sqrt(8)
-    assert float(pixel_to_point_nce(same, same, 0.04)) == pytest.approx(math.log(512), rel=1e-5)
-    assert float(pixel_to_point_nce(pixels, pixels, 0.04)) < 1e-3
+    assert float(nce(same, same, 0.04)) == pytest.approx(math.log(512), rel=1e-5)
+    assert float(nce(pixels, pixels, 0.04)) < 1e-3
 
 
 def test_float32_under_autocast() -> None:
     points, pixels = _unit(256, 32, 1), _unit(256, 32, 2)
-    want = pixel_to_point_nce(points, pixels, 0.04)
+    want = nce(points, pixels, 0.04)
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(pixel_to_point_nce(points, pixels, 0.04), want)
-        assert pixel_to_point_nce(points.bfloat16(), pixels.bfloat16(), 0.04).dtype == torch.float32
+        assert torch.equal(nce(points, pixels, 0.04), want)
+        assert nce(points.bfloat16(), pixels.bfloat16(), 0.04).dtype == torch.float32
 
 
 def test_gradient() -> None:
     points, pixels = (z.double().requires_grad_() for z in (_unit(6, 4, 1), _unit(6, 4, 2)))
-    assert torch.autograd.gradcheck(lambda p, q: pixel_to_point_nce(p, q, 0.2), (points, pixels))
+    assert torch.autograd.gradcheck(lambda p, q: nce(p, q, 0.2), (points, pixels))
 
 
 def test_retrieval_of_known_ranks() -> None:
@@ -165,7 +168,7 @@ def test_embedding_rank() -> None:
     [(torch.zeros(4, 8), torch.zeros(5, 8)), (torch.zeros(4, 8), torch.zeros(4, 7)), (torch.zeros(4), torch.zeros(4))],
 )
 def test_shapes_must_fit(points: Tensor, pixels: Tensor) -> None:
-    for function in (lambda: pixel_to_point_nce(points, pixels, 0.04), lambda: retrieval_accuracy(points, pixels)):
+    for function in (lambda: nce(points, pixels, 0.04), lambda: retrieval_accuracy(points, pixels)):
         with pytest.raises(InputError, match=r"\(N, D\)"):
             function()
 
@@ -181,14 +184,14 @@ def test_shapes_must_fit(points: Tensor, pixels: Tensor) -> None:
 )
 def test_masking_needs_both_its_settings(settings: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        pixel_to_point_nce(torch.ones(4, 8), torch.ones(4, 8), 0.1, **settings)
+        nce(torch.ones(4, 8), torch.ones(4, 8), 0.1, **settings)
 
 
 def test_too_few_pairs_and_bad_temperature() -> None:
     with pytest.raises(InputError, match="two pairs"):
-        pixel_to_point_nce(torch.zeros(1, 8), torch.zeros(1, 8), 0.04)
+        nce(torch.zeros(1, 8), torch.zeros(1, 8), 0.04)
     for temperature in (0.0, -1.0, float("nan")):
         with pytest.raises(InputError, match="temperature"):
-            pixel_to_point_nce(torch.zeros(4, 8), torch.zeros(4, 8), temperature)
+            nce(torch.zeros(4, 8), torch.zeros(4, 8), temperature)
     with pytest.raises(InputError, match="at least one row"):
         embedding_rank(torch.zeros(0, 8))
