@@ -20,7 +20,6 @@ def check_array(
     Args:
         where: what the error calls the frame or scene.
         field: what the error calls the value.
-        value: the value.
         dtype: the dtype that it must have, exactly.
         shape: the size of each axis, None for any.
         empty: whether an axis may have size 0.

@@ -51,7 +51,6 @@ def fuse(
     A frame that is damaged or lost is left out, and ``skipped`` of the result says why.
 
     Args:
-        source: the frames.
         indices: which of them, by default all.
         voxel: edge in metres.
         stride: take every stride-th pixel of each row and column.

@@ -144,11 +144,7 @@ def _block_points(depth: NDArray[np.float32], intrinsics: Vector) -> Vector:
 
 
 def check_up(up: Up, choices: tuple[str, ...]) -> str | Vector:
-    """Check an ``up`` argument: one of the choices, or three numbers.
-
-    Raises:
-        FrameError: it is neither.
-    """
+    """An ``up`` argument as it is used; raises FrameError unless it is one of the choices, or three numbers."""
     if isinstance(up, str):
         if up in choices:
             return up

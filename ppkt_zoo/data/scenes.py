@@ -124,11 +124,7 @@ class FrameScenes:
         return len(self.frames)
 
     def __getitem__(self, index: int) -> LabelledScene:
-        """A frame's cloud.
-
-        Raises:
-            FrameError: the frame has no labels, or is damaged.
-        """
+        """A frame's cloud; raises FrameError where the frame has no labels, or is damaged."""
         frame = self.frames[index]
         if frame.label is None:
             raise FrameError(f"frame {frame.name} has no labels: NAME.object.png is missing beside it")

@@ -1,7 +1,7 @@
 """What is in a source of frames, in numbers: sizes, depths, holes, poses, and what could not be read."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,14 +14,12 @@ _FARTHEST = 200.0
 _BINS_A_METRE = 100
 
 
-def tell_left_out(reasons: Sequence[str], looked_at: int, most: int = 1) -> str:
+def tell_left_out(reasons: Sequence[str], looked_at: int) -> str:
     """Such as "2 of 8 frames left out: frame f3: pose has NaN (tracking was lost); and 1 more"; "" where none was."""
     if not reasons:
         return ""
-    shown = "; ".join(reasons[:most])
-    rest = len(reasons) - most
-    more = f"; and {rest} more" if rest > 0 else ""
-    return f"{len(reasons)} of {looked_at} {'frame' if looked_at == 1 else 'frames'} left out: {shown}{more}"
+    more = f"; and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+    return f"{len(reasons)} of {looked_at} {'frame' if looked_at == 1 else 'frames'} left out: {reasons[0]}{more}"
 
 
 def check_enough(reasons: Sequence[str], looked_at: int, name: str) -> None:
@@ -99,16 +97,8 @@ class FrameStatistics:
             self.unlabelled += int((frame.label < 0).sum())
 
 
-def frame_statistics(
-    source: FrameSource, indices: Iterable[int] | None = None, progress: Callable[[int], None] = lambda done: None
-) -> FrameStatistics:
-    """Look at frames of a source one by one.
-
-    Args:
-        source: the frames.
-        indices: which of them, by default all.
-        progress: called with the number of frames so far.
-    """
+def frame_statistics(source: FrameSource, indices: Iterable[int] | None = None) -> FrameStatistics:
+    """Look at frames of a source one by one, by default at all."""
     found = FrameStatistics()
     for index in range(len(source)) if indices is None else indices:
         found.looked_at += 1
@@ -116,5 +106,4 @@ def frame_statistics(
             found.add(index, source[index])
         except FrameError as error:
             found.damaged.append(str(error))
-        progress(found.looked_at)
     return found

@@ -45,11 +45,7 @@ def entries(folder: Path) -> list[Path]:
 
 
 def check_name(path: Path) -> None:
-    """Check that a name can be written down, as records and shards do with it.
-
-    Raises:
-        FrameError: it is not in UTF-8; the message shows it with the odd bytes written out.
-    """
+    """Raise FrameError unless a name is in UTF-8, as records and shards write it down."""
     try:
         path.name.encode("utf-8")
     except UnicodeEncodeError:

@@ -17,11 +17,7 @@ def sha256_of(content: bytes) -> str:
 
 
 def sha256_of_file(path: Path, error: type[PPKTZooError], what: str = "file") -> str:
-    """sha256 of a regular file, read in pieces.
-
-    Raises:
-        error: it cannot be read.
-    """
+    """sha256 of a regular file, read in pieces; raises ``error`` where it cannot be read."""
     with open_regular(path, error, what) as file:
         try:
             return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]

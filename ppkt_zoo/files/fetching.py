@@ -47,11 +47,7 @@ class LeastRate:
         self._since, self._bytes = time.monotonic(), 0
 
     def add(self, count: int) -> None:
-        """Count bytes that came.
-
-        Raises:
-            TimeoutError: they come too slowly.
-        """
+        """Count bytes that came; raises TimeoutError where they come too slowly."""
         self._bytes += count
         seconds = time.monotonic() - self._since
         if seconds < self._patience:
@@ -112,7 +108,6 @@ def fetch(address: str, error: type[PPKTZooError], most: int, slowest: Callable[
 
     Args:
         address: may hold a user name and a password; no message shows them.
-        error: what is raised.
         most: bytes that it may have; one more is taken, so that the caller sees that there is more.
         slowest: the least rate.
 
@@ -177,7 +172,6 @@ def output_of(arguments: list[str], error: type[PPKTZooError], most: int, where:
 
     Args:
         arguments: the program and its arguments; no shell reads them.
-        error: what is raised.
         most: bytes that it may write; one more is taken, so that the caller sees that there is more.
         where: what is fetched, for messages; without passwords.
         silence: seconds without a byte after which the program is ended.

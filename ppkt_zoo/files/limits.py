@@ -40,11 +40,7 @@ class Limit:
     unit: str = "bytes"
 
     def value(self) -> int:
-        """The limit in force.
-
-        Raises:
-            InputError: the environment variable is no size.
-        """
+        """The limit in force; raises InputError where the environment variable is no size."""
         text = os.environ.get(self.variable, "").strip()
         if not text:
             return self.default
@@ -54,11 +50,7 @@ class Limit:
         return int(match[1]) * _UNITS[match[2].upper()]
 
     def check(self, claimed: int, where: str, error: type[PPKTZooError]) -> None:
-        """Refuse what is claimed where it is beyond the limit; ``where`` begins the message and ends in no mark.
-
-        Raises:
-            error: it is.
-        """
+        """Raise ``error`` where more is claimed than the limit; ``where`` begins the message and ends in no mark."""
         limit = self.value()
         if claimed > limit:
             raise error(
@@ -81,11 +73,7 @@ def _number(count: int) -> str:
 
 @contextmanager
 def memory_named(where: str, error: type[PPKTZooError]) -> Iterator[None]:
-    """Context in which running out of memory or of threads is an error of ours that names what was worked on.
-
-    Raises:
-        error: memory ran out, or no thread could be started.
-    """
+    """Context in which running out of memory or of threads is an ``error`` that names what was worked on."""
     try:
         yield
     except MemoryError:

@@ -23,7 +23,6 @@ def open_regular(path: Path | str, error: type[PPKTZooError], what: str = "file"
     """Open a regular file for reading; a pipe, a device, a socket or a folder is refused without waiting for it.
 
     Args:
-        path: the file.
         error: what is raised where it cannot be opened.
         what: how the message calls the file.
         missing: what the message says where it is not there.
@@ -50,28 +49,19 @@ def open_regular(path: Path | str, error: type[PPKTZooError], what: str = "file"
 
 
 def read_file(
-    path: Path | str,
-    error: type[PPKTZooError],
-    what: str = "file",
-    missing: str = _MISSING,
-    limit: Limit = MAX_BYTES,
-    size: int | None = None,
+    path: Path | str, error: type[PPKTZooError], what: str = "file", missing: str = _MISSING, limit: Limit = MAX_BYTES
 ) -> bytes:
     """The bytes of a regular file, its size held against the limit before anything is read.
 
     Args:
         path, error, what, missing: as for :func:`open_regular`.
         limit: the most that may be read.
-        size: how many bytes the file must have, where that is recorded.
 
     Raises:
-        error: as :func:`open_regular`; or it is too large, has another size, or memory ran out.
+        error: as :func:`open_regular`; or it is too large, or memory ran out.
     """
     with open_regular(path, error, what, missing) as file:
         found = os.fstat(file.fileno()).st_size
-        if size is not None and found != size:
-            state = "cut short" if found < size else "longer than it should be"
-            raise error(f"{path}: this {what} has {found} bytes where {size} are recorded: it is {state}, get it again")
         limit.check(found, f"{path}: this {what}", error)
         try:
             with memory_named(str(path), error):
@@ -83,15 +73,13 @@ def read_file(
     return content
 
 
-def read_text(
-    path: Path | str, error: type[PPKTZooError], what: str = "file", missing: str = _MISSING, limit: Limit = MAX_TEXT
-) -> str:
+def read_text(path: Path | str, error: type[PPKTZooError], what: str = "file", limit: Limit = MAX_TEXT) -> str:
     """The text of a regular file in UTF-8, with or without a byte-order mark.
 
     Raises:
         error: as :func:`read_file`; or it is no text in UTF-8.
     """
-    content = read_file(path, error, what, missing, limit)
+    content = read_file(path, error, what, limit=limit)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as failure:

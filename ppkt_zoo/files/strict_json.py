@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ppkt_zoo.errors import PPKTZooError
-from ppkt_zoo.files.limits import MAX_TEXT, Limit
+from ppkt_zoo.files.limits import MAX_TEXT
 from ppkt_zoo.files.reading import read_file
 from ppkt_zoo.files.text import one_line
 
@@ -20,37 +20,29 @@ def parse_json(
     where: str,
     error: type[PPKTZooError],
     finite: bool = True,
-    limit: Limit = MAX_TEXT,
     most_names: int | None = None,
 ) -> Any:
     """The value of a JSON text in UTF-8.
 
     Args:
-        content: the text.
         where: what is read, as the message should begin.
-        error: what is raised.
         finite: refuse NaN, Infinity and numbers beyond the range of a float, such as 1e400.
-        limit: the longest text that is parsed.
         most_names: in one object; whoever tells each name that it does not know would tell millions. None for any.
 
     Raises:
         error: it is no JSON, is cut short, or is beyond what any honest file holds (nesting over 100, numbers of
             over 400 digits), or a name stands twice in one object.
     """
-    limit.check(len(content), f"{where}: this JSON", error)
+    MAX_TEXT.check(len(content), f"{where}: this JSON", error)
 
     def whole(digits: str) -> int | float:
-        if len(digits) > _DIGITS:
-            raise ValueError(f"a number of {len(digits)} digits")
-        number = int(digits)
+        number = int(_short(digits))
         if finite and abs(number) >= 2**1023:
             raise ValueError("a number beyond every range")
         return number
 
     def real(digits: str) -> float:
-        if len(digits) > _DIGITS:
-            raise ValueError(f"a number of {len(digits)} digits")
-        number = float(digits)
+        number = float(_short(digits))
         if finite and not math.isfinite(number):
             raise ValueError(f"the number {digits} is beyond the range of a float")
         return number
@@ -80,13 +72,15 @@ def parse_json(
     return value
 
 
-def read_json(path: Path, error: type[PPKTZooError], what: str = "file", finite: bool = True) -> Any:
-    """The value of a JSON file, read as :func:`ppkt_zoo.files.reading.read_file` reads.
+def read_json(path: Path, error: type[PPKTZooError], what: str = "file") -> Any:
+    """The value of a JSON file; raises ``error`` as :func:`parse_json` and ``files.reading.read_file`` do."""
+    return parse_json(read_file(path, error, what, limit=MAX_TEXT), f"{path}: this {what}", error)
 
-    Raises:
-        error: as :func:`parse_json` and ``read_file``.
-    """
-    return parse_json(read_file(path, error, what, limit=MAX_TEXT), f"{path}: this {what}", error, finite)
+
+def _short(digits: str) -> str:
+    if len(digits) > _DIGITS:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return digits
 
 
 def _depth_beyond(value: Any) -> bool:

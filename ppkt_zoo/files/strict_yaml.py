@@ -28,6 +28,8 @@ def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 _DEPTH = 50
+# What PyYAML raises beside its own errors at what is damaged or hostile.
+_DAMAGE = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError)
 
 
 def parse_yaml(text: str) -> Any:
@@ -49,13 +51,5 @@ def parse_yaml(text: str) -> Any:
             if depth > _DEPTH:
                 raise ValueError(f"it is nested deeper than {_DEPTH}")
         return yaml.load(text, Loader=_Loader)  # a safe loader
-    except (
-        yaml.YAMLError,
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        MemoryError,
-        RecursionError,
-        TypeError,
-    ) as error:
+    except (yaml.YAMLError, *_DAMAGE) as error:
         raise ValueError(str(error) or type(error).__name__) from error

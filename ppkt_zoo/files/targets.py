@@ -37,7 +37,6 @@ def below(folder: Path, name: str, error: type[PPKTZooError], where: str) -> Pat
     Args:
         folder: where the file must lie.
         name: as the list has it, with ``/``.
-        error: what is raised.
         where: what names it, as the message should begin.
 
     Raises:
@@ -55,7 +54,6 @@ def check_file_target(path: Path, error: type[PPKTZooError], what: str = "file")
 
     Args:
         path: of the file; it and its folders may be missing.
-        error: what is raised.
         what: how the message calls it, such as ``--out``.
 
     Raises:

@@ -23,18 +23,9 @@ _LONGEST_NAME = 500
 ZIP, PICKLE = b"PK\x03\x04", b"\x80\x02"
 # What torch.load raises at files that are cut, damaged or of another kind.
 UNREADABLE = (
-    pickle.UnpicklingError,
-    struct.error,
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
+    pickle.UnpicklingError, struct.error, ArithmeticError, AssertionError, AttributeError, EOFError, LookupError,
+    MemoryError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
 _PIECE = 2**20
 _REFUSED = re.compile(r"[Uu]nsupported (?:global: GLOBAL|class) ([\w.]+)")
 # torch's list of what may stand in a pickle belongs to the whole process.
@@ -105,7 +96,6 @@ def read_torch_file(file: Path, what: str, error_type: type[PPKTZooError]) -> An
     Numbers of numpy beside the tensors (a best score) are left out: something inert stands where they stood.
 
     Args:
-        file: the checkpoint.
         what: how the messages call it.
         error_type: raised where it is cut or damaged, larger than the limit, or holds objects that torch does not open
             safely.

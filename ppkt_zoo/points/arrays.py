@@ -181,13 +181,12 @@ def extremes(xyz: Tensor) -> tuple[Tensor, Tensor]:
     return low.amin(dim=0), high.amax(dim=0)
 
 
-def warn_of_scale(points: int, low: Tensor, high: Tensor, stacklevel: int = 3) -> None:
+def warn_of_scale(points: int, low: Tensor, high: Tensor) -> None:
     """Warn of an extent that speaks of other units than metres, or of a whole city.
 
     Args:
         points: how many.
         low, high: the smallest and largest x, y, z (3,), as given.
-        stacklevel: as of warnings.warn.
     """
     wide, deep, tall = ((high.double() - low.double()).abs()).tolist()
     widest, across = max(wide, deep, tall), max(wide, deep)
@@ -207,10 +206,10 @@ def warn_of_scale(points: int, low: Tensor, high: Tensor, stacklevel: int = 3) -
             "y degrees of longitude and latitude? project them to metres, such as UTM"
         )
     if text:
-        warnings.warn(text, ScaleWarning, stacklevel=stacklevel)
+        warnings.warn(text, ScaleWarning, stacklevel=3)
 
 
-def warn_of_few_voxels(xyz: Tensor, voxel_size: float, stacklevel: int = 3) -> None:
+def warn_of_few_voxels(xyz: Tensor, voxel_size: float) -> None:
     """Warn where all points lie in a few voxels of a weight, and :func:`warn_of_scale` had nothing to say."""
     if len(xyz) < _FEWEST_POINTS:
         return
@@ -221,11 +220,11 @@ def warn_of_few_voxels(xyz: Tensor, voxel_size: float, stacklevel: int = 3) -> N
             f"all {len(xyz)} points lie within {widest:.2g} m, and this weight's voxels are {voxel_size:g} m: it sees "
             "almost nothing. Are they kilometres, degrees or parts of another unit? coordinates must be metres",
             ScaleWarning,
-            stacklevel=stacklevel,
+            stacklevel=3,
         )
 
 
-def warn_of_coarse_steps(far: float, stacklevel: int = 3) -> None:
+def warn_of_coarse_steps(far: float) -> None:
     """Warn where float32 numbers so far from the origin stand too far apart."""
     step = float(np.spacing(np.float32(far)))
     if step > _COARSEST_STEP:
@@ -233,5 +232,5 @@ def warn_of_coarse_steps(far: float, stacklevel: int = 3) -> None:
             f"xyz is float32 and lies {far:.0f} m from the origin, where its numbers stand {step:.2g} m apart: "
             "give map coordinates as float64, they are centred before they become float32",
             ScaleWarning,
-            stacklevel=stacklevel,
+            stacklevel=3,
         )

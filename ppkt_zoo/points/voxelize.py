@@ -158,11 +158,7 @@ class DownsampledBatch:
 
 
 def voxel_downsample(batch: CloudBatch, spec: InputSpec) -> DownsampledBatch:
-    """Join the points of each voxel of a weight's grid to one; works on the device of the batch.
-
-    Raises:
-        InputError: as :func:`ppkt_zoo.points.voxelize.voxelize` does.
-    """
+    """Join the points of each voxel of a weight's grid to one; device and errors are those of :func:`voxelize`."""
     voxels = voxelize(batch, spec)
     coords, count = voxels.coords.long(), voxels.coords.shape[0]
     clouds = batch.xyz.split(list(batch.sizes))

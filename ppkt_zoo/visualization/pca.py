@@ -52,7 +52,6 @@ class ColorBasis:
         more than a million rows evenly spaced ones stand for all.
 
         Args:
-            clouds: the features.
             cosine: compare features by direction alone, as PPKT's loss does; their lengths vary much, with how
                 densely a place was scanned among other things, and would outshine what they mean.
 
@@ -79,11 +78,7 @@ class ColorBasis:
         return self._paint(_project(matrix, _scale(matrix, self.cosine), self.mean, self.axes))
 
     def save(self, path: Path) -> Path:
-        """Write the basis as a small safetensors file, for pictures of other clouds; the path.
-
-        Raises:
-            InputError: it cannot be written.
-        """
+        """Write the basis as a small safetensors file for other clouds; the path. InputError where that fails."""
         tensors = {name: getattr(self, name).contiguous() for name in _TENSORS}
         tensors["cosine"] = torch.tensor(int(self.cosine), dtype=torch.int64)
         write_whole(path, save(tensors), InputError, sync=False)

@@ -162,14 +162,13 @@ class Panel:
     xy: np.ndarray
 
 
-def tsne_embedding(features: Features, seed: int = 0, perplexity: float = 30.0, cosine: bool = True) -> np.ndarray:
-    """Features (N, C) to places in the plane, float32 (N, 2); equal seeds give equal places on one machine.
+def tsne_embedding(features: Features, seed: int = 0, perplexity: float = 30.0) -> np.ndarray:
+    """Directions of features (N, C) to places in the plane, float32 (N, 2); equal seeds and machines give equal ones.
 
     Args:
         features: a few thousand rows at most: the time grows faster than the rows.
         seed: of the optimisation.
         perplexity: about how many neighbours count; less than N.
-        cosine: compare features by direction alone, as PPKT's loss does.
 
     Raises:
         InputError: shape, NaN or infinity, or fewer rows than the perplexity asks for.
@@ -182,8 +181,7 @@ def tsne_embedding(features: Features, seed: int = 0, perplexity: float = 30.0, 
         raise InputError("features have NaN or infinity: no t-SNE can be made of them")
     if len(rows) <= perplexity:
         raise InputError(f"t-SNE with perplexity {perplexity:g} needs more than {perplexity:g} rows, got {len(rows)}")
-    if cosine:
-        rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     if rows.shape[1] > _MOST_CHANNELS:
         pca = need("sklearn.decomposition", "eval", "t-SNE").PCA(min(_MOST_CHANNELS, len(rows)), random_state=seed)
         rows = pca.fit_transform(rows)
@@ -196,7 +194,6 @@ def tsne_picture(panels: Sequence[Panel], labels: np.ndarray, classes: Sequence[
     """Embeddings of the same points beside each other, coloured by class, with one legend below.
 
     Args:
-        panels: the embeddings.
         labels: integers (N,), positions in `classes`.
         classes: names for the legend.
         columns: panels in a row.

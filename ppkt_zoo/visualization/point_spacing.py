@@ -11,6 +11,9 @@ _COARSE = 32
 # So few points in a cube and its neighbours are no surface.
 _FEW = 12
 
+# A cluster with at least this part of all points belongs to the body.
+_BODY = 0.005
+
 #: A cloud of more points is thinned to about as many.
 MOST = 1_000_000
 # Part of them that is aimed at, since a surface's area is only guessed.
@@ -44,13 +47,8 @@ def point_spacing(xyz: np.ndarray) -> np.ndarray:
     return np.where(total < _FEW, np.median(spacing), spacing)
 
 
-def main_body(xyz: np.ndarray, share: float = 0.005) -> np.ndarray:
-    """bool (N,): False for small clusters that lie apart from everything else, such as a scan's stray points.
-
-    Args:
-        xyz: float (N, 3), N ≥ 1.
-        share: a cluster with at least this part of all points belongs to the body.
-    """
+def main_body(xyz: np.ndarray) -> np.ndarray:
+    """bool (N,): False for small clusters that lie apart from the rest of xyz (N, 3), such as a scan's stray points."""
     extent = float(np.ptp(xyz, axis=0).max())
     if len(xyz) < 100 or extent == 0:
         return np.ones(len(xyz), dtype=bool)
@@ -66,7 +64,7 @@ def main_body(xyz: np.ndarray, share: float = 0.005) -> np.ndarray:
         number = spread
     cluster = number[where]
     size = np.bincount(cluster)
-    large = size >= min(share * len(xyz), size.max())
+    large = size >= min(_BODY * len(xyz), size.max())
     return large[cluster]
 
 

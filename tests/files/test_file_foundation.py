@@ -51,13 +51,6 @@ def test_a_file_beyond_the_limit_is_refused_before_it_is_read(tmp_path: Path, mo
         read_file(tmp_path / "y", InputError)
 
 
-def test_a_recorded_size_must_hold(tmp_path: Path) -> None:
-    (tmp_path / "y").write_bytes(b"abc")
-    assert read_file(tmp_path / "y", InputError, size=3) == b"abc"
-    with pytest.raises(InputError, match="3 bytes where 4 are recorded"):
-        read_file(tmp_path / "y", InputError, size=4)
-
-
 def test_a_file_that_says_nothing_of_its_size_is_read() -> None:
     if not Path("/proc/self/status").exists():
         pytest.skip("this system has no /proc")

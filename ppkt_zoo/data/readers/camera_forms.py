@@ -58,11 +58,7 @@ class Camera:
     where: str
 
     def check_size(self, shape: tuple[int, ...], name: str) -> None:
-        """Check that an image (H, W, …) has the size that the file states.
-
-        Raises:
-            FrameError: it has another one.
-        """
+        """Raise FrameError unless an image (H, W, …) has the size that the file states."""
         if self.size is not None and tuple(shape[:2]) != self.size:
             raise FrameError(
                 f"frame {name}: the image is {shape[1]}×{shape[0]}, but {self.where} has the intrinsics of images of "

@@ -120,11 +120,7 @@ def _square(numbers: Matrix, path: Path, size: int, what: str) -> Matrix:
 
 
 def check_intrinsics(matrix: Matrix, where: str) -> Matrix:
-    """The matrix, if it is one of a pinhole camera; ``where`` is what the error calls it.
-
-    Raises:
-        FrameError: it is not.
-    """
+    """The matrix; raises FrameError, which calls it ``where``, unless it is one of a pinhole camera."""
     if matrix.shape != (3, 3):
         raise FrameError(f"{where} must be a (3, 3) matrix or (fx, fy, cx, cy), got shape {matrix.shape}")
     finite = np.isfinite(matrix).all()

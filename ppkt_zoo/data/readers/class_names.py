@@ -70,11 +70,7 @@ class ClassNames:
 
 
 def find_class_file(folder: Path) -> Path | None:
-    """The file of class names in a folder; None where there is none.
-
-    Raises:
-        FrameError: there are several.
-    """
+    """The file of class names in a folder, None where there is none; raises FrameError where there are several."""
     there = [folder / name for name in CLASS_FILES if (folder / name).exists()]
     if len(there) > 1:
         raise FrameError(f"{there[0]} and {there[1].name} are both there: keep one of them")

@@ -64,7 +64,6 @@ def open_image(
     """The decoded image of a PNG or JPEG file, as stored, and the EXIF orientation that is to be applied to it.
 
     Args:
-        content: the bytes of the file.
         where: what is read, as messages begin.
         what: how messages call the image.
         size: (H, W) that it must have as stored, where that is known before.

@@ -17,15 +17,13 @@ _HOLE = 65535
 # No depth camera's image has its median nearer than this, nor one indoors farther: it is in other units then.
 _NEAREST, _FARTHEST = 0.05, 100.0
 # Every so many pixels are looked at for that.
-_PROBE = 4
+_EVERY = 4
 #: How a message asks for the unit of depth.
 SAY_SCALE = "give the depth_scale it has (depth_scale= in Python, --depth-scale in commands)"
 _COLOR_SUFFIXES = (".jpg", ".jpeg", ".png")
 _LOOKED_AT = 5
 # Metres that the median of depth lies between, of rooms and tables in front of depth cameras.
 _NEAR_MIDDLE, _FAR_MIDDLE = 0.25, 6.0
-# Every so many pixels are looked at.
-_EVERY = 4
 
 
 def read_color(path: Path) -> NDArray[np.uint8]:
@@ -108,11 +106,7 @@ def to_metres(stored: NDArray[Any], depth_scale: float) -> NDArray[np.float32]:
 
 
 def check_depth_scale(depth_scale: float) -> None:
-    """Check a ``depth_scale`` argument.
-
-    Raises:
-        FrameError: it is not a positive number.
-    """
+    """Raise FrameError unless a ``depth_scale`` argument is a positive number."""
     number = isinstance(depth_scale, int | float | np.number) and not isinstance(depth_scale, bool | np.complexfloating)
     if not number or not 0 < depth_scale < np.finfo(np.float32).max:
         raise FrameError(f"depth_scale must be a positive number (stored units in a metre), got {depth_scale!r}")
@@ -146,7 +140,7 @@ def find_color(folder: Path, stem: str) -> Path:
 
 
 def _check_units(depth: NDArray[np.float32], depth_scale: float, path: Path) -> None:
-    measured = depth[::_PROBE, ::_PROBE]
+    measured = depth[::_EVERY, ::_EVERY]
     measured = measured[measured > 0]
     if not len(measured):
         return

@@ -1,6 +1,6 @@
 """Which field of a scan holds its labels, and its labels as whole numbers."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,24 +44,19 @@ def instances_of(fields: PointFields) -> NDArray[np.int32] | None:
     return np.maximum(ids, 0).astype(np.int32)
 
 
-class _Column(NamedTuple):
-    name: str
-    values: NDArray[Any]
-
-
-def _pick(fields: PointFields, known: tuple[str, ...], what: str, named: str | None = None) -> _Column:
-    """The column of a scan that a name, or one of the usual names, belongs to."""
+def _pick(fields: PointFields, known: tuple[str, ...], what: str, named: str | None = None) -> tuple[str, NDArray[Any]]:
+    """Name and values of the column of a scan that a name, or one of the usual names, belongs to."""
     there = ", ".join(fields.columns) or "nothing but positions and colours"
     if named is not None:
-        wanted = [_Column(name, values) for name, values in fields.columns.items() if name.lower() == named.lower()]
+        wanted = [column for column in fields.columns.items() if column[0].lower() == named.lower()]
         if not wanted:
             raise FrameError(f"{fields.where}: no field {named!r}; it has {there}")
         return wanted[0]
-    found = [_Column(name, values) for name, values in fields.columns.items() if _plain(name) in known]
+    found = [column for column in fields.columns.items() if _plain(column[0]) in known]
     if len(found) > 1:
         raise FrameError(
-            f"{fields.where}: {' and '.join(one.name for one in found)} could both be the {what}: say which, "
-            f"data.label={found[-1].name}"
+            f"{fields.where}: {' and '.join(name for name, _ in found)} could both be the {what}: say which, "
+            f"data.label={found[-1][0]}"
         )
     if not found:
         raise FrameError(
@@ -71,9 +66,9 @@ def _pick(fields: PointFields, known: tuple[str, ...], what: str, named: str | N
     return found[0]
 
 
-def _whole(fields: PointFields, column: _Column) -> NDArray[np.int64]:
+def _whole(fields: PointFields, column: tuple[str, NDArray[Any]]) -> NDArray[np.int64]:
     """A column of ids as int64 (N,); NaN is −1."""
-    values, where = column.values, f"{fields.where}: field {column.name}"
+    values, where = column[1], f"{fields.where}: field {column[0]}"
     if values.ndim != 1 or values.dtype.kind not in "fiub":
         raise FrameError(f"{where} must hold one whole number a point, got {values.dtype} of shape {values.shape}")
     if values.dtype.kind == "f":

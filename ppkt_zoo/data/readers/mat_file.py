@@ -83,11 +83,7 @@ class MatArray:
             yield [_array(row[place], self.order) for place in places]
 
     def numbers(self) -> NDArray[np.float64]:
-        """Its numbers one after another, column by column.
-
-        Raises:
-            MatDamage: it holds none, or is cut short.
-        """
+        """Its numbers one after another, column by column; raises MatDamage where it holds none, or is cut short."""
         kind, data, _ = _take(_elements(self.data, self.order))
         if kind not in _NUMBERS or self.kind in (_CELL, _STRUCT, _OBJECT, _CHAR):
             raise MatDamage("numbers are something else")
@@ -98,11 +94,7 @@ class MatArray:
         return np.frombuffer(data, dtype).astype(np.float64)
 
     def text(self) -> str:
-        """Its letters; also of a cell that holds one text.
-
-        Raises:
-            MatDamage: it is no text, or cut short.
-        """
+        """Its letters, also of a cell that holds one text; raises MatDamage where it is none, or cut short."""
         if self.kind == _CELL and math.prod(self.shape) == 1:
             inner = _array(_take(_elements(self.data, self.order)), self.order)
             return inner.text() if inner.kind == _CHAR else _no_text()
@@ -124,8 +116,6 @@ def find_variable(content: bytes, name: str, where: str) -> MatArray:
     """A variable of a file.
 
     Args:
-        content: the file.
-        name: the variable's.
         where: what the message of the limit says to unpack to too much.
 
     Raises:

@@ -1,5 +1,7 @@
 """NYU Depth v2 (Silberman et al., ECCV 2012): the 1449 labelled Kinect frames of one file."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -88,14 +90,10 @@ class NYUv2:
         index %= len(self)
         name = f"{self.name}/{index:04d}"
         fields = ("images", self._depth, "labels", "instances")
-        try:
-            with self._open() as file, memory_named(str(self.path), FrameError):
-                # MATLAB counts the axes of an array the other way round: these are (3, W, H) and (W, H).
-                color, stored, label, instance = (np.asarray(file[field][index]).T for field in fields)
-        except FrameError:
-            raise
-        except _DAMAGE as error:
-            raise FrameError(f"{self.path}: frame {index} cannot be read ({error}): copy the file again") from error
+        damage = self._damage_named(f"frame {index} cannot be read", ": copy the file again")
+        with damage, self._open() as file, memory_named(str(self.path), FrameError):
+            # MATLAB counts the axes of an array the other way round: these are (3, W, H) and (W, H).
+            color, stored, label, instance = (np.asarray(file[field][index]).T for field in fields)
         depth = _within(np.nan_to_num(stored / np.float32(self._depth_scale), posinf=0, neginf=0).astype(np.float32))
         wide = _within(label.astype(np.int32))
         return RGBDFrame(
@@ -122,22 +120,23 @@ class NYUv2:
         h5py = need("h5py", "datasets", f"{self.path}: this file", FrameError)
         # HDF5 opens it by its name, and would wait for a pipe.
         open_regular(self.path, FrameError, missing=f"this file is missing: download {FILE}").close()
-        try:
+        mend = f": copy {FILE} (MATLAB 7.3, about 2.8 GB) again"
+        with self._damage_named("this HDF5 file is incomplete or damaged", mend):
             return h5py.File(self.path, "r")
-        except _DAMAGE as error:
-            raise FrameError(
-                f"{self.path}: this HDF5 file is incomplete or damaged ({error}): copy {FILE} "
-                "(MATLAB 7.3, about 2.8 GB) again"
-            ) from error
 
-    def _check(self, file: Any) -> int:
-        wanted = {"images": 4, self._depth: 3, "labels": 3, "instances": 3, "names": 2}
+    @contextmanager
+    def _damage_named(self, what: str, mend: str = "") -> Iterator[None]:
         try:
-            missing = [field for field in wanted if not self._is_array(file, field)]
+            yield
         except FrameError:
             raise
         except _DAMAGE as error:
-            raise FrameError(f"{self.path}: this file is damaged ({error}): copy it again") from error
+            raise FrameError(f"{self.path}: {what} ({error}){mend}") from error
+
+    def _check(self, file: Any) -> int:
+        wanted = {"images": 4, self._depth: 3, "labels": 3, "instances": 3, "names": 2}
+        with self._damage_named("this file is damaged", ": copy it again"):
+            missing = [field for field in wanted if not self._is_array(file, field)]
         if missing:
             raise FrameError(f"{self.path}: {', '.join(missing)} missing: this is not {FILE}, or it is damaged")
         frames, _, width, height = shape = file["images"].shape if file["images"].ndim == 4 else (0, 0, 0, 0)
@@ -154,12 +153,10 @@ class NYUv2:
 
     def _read_names(self, file: Any) -> tuple[str, ...]:
         """A cell array is a table of references, each to the UTF-16 codes of one text."""
-        try:
+        with self._damage_named("names is no list of class names"):
             if file["names"].size > _MOST_NAMES:
                 raise ValueError(f"{file['names'].size} of them")
             return tuple(self._read_name(file[cell]) for cell in np.ravel(file["names"]))
-        except _DAMAGE as error:
-            raise FrameError(f"{self.path}: names is no list of class names ({error})") from error
 
     def _read_name(self, cell: Any) -> str:
         if cell.size > _LONGEST_NAME or cell.dtype.kind not in "iu":

@@ -26,11 +26,7 @@ _CAMERA_FILES = ("camera.json", "camera_primesense.json", "intrinsic.json", "cam
 
 
 def find_color(folder: Path) -> Path:
-    """The folder of colour images.
-
-    Raises:
-        FrameError: there is none, or several of Redwood's.
-    """
+    """The folder of colour images; raises FrameError where there is none, or several of Redwood's."""
     named = next((folder / name for name in _COLOR_FOLDERS if (folder / name).is_dir()), None)
     found = [named] if named else _ending(folder, (_COLOR_END,))
     if not found:
@@ -47,11 +43,7 @@ def find_depth(folder: Path) -> Path:
 
 
 def find_trajectory(folder: Path) -> Path:
-    """``trajectory.log``, else the one ``NAME.log`` or ``NAME-traj.txt``; where there is none, the first name.
-
-    Raises:
-        FrameError: there are several.
-    """
+    """``trajectory.log``, else the one ``NAME.log`` or ``NAME-traj.txt`` (FrameError: several), else the first name."""
     usual = folder / "trajectory.log"
     if usual.exists():
         return usual

@@ -33,7 +33,6 @@ class PlainFrames(NamedFrames):
     −1 for id 0, 0 for the table (id 1), 1 for an object (id 2 and more): ``OBJECT_CLASSES``.
 
     Args:
-        folder: the folder.
         intrinsics: (3, 3) or (fx, fy, cx, cy); by default the intrinsics file of the folder.
         up: for frames with poses as in SevenScenes. For frames without: ``"gravity"`` gives each frame
             a pose of its own that turns its camera frame upright (by depth normals), ``"camera-y"`` one that

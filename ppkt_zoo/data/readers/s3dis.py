@@ -120,11 +120,7 @@ def _class_of(path: Path) -> int:
 
 
 def _read_object(path: Path) -> tuple[NDArray[np.float32], NDArray[np.uint8], int]:
-    """Points float32 (N, 3), colours uint8 (N, 3), and how many lines were damaged.
-
-    Raises:
-        FrameError: the file cannot be read, has no point, or too many damaged lines.
-    """
+    """Points float32 (N, 3), colours uint8 (N, 3), and how many lines were damaged, a few at most."""
     xyz: list[NDArray[np.float32]] = []
     rgb: list[NDArray[np.uint8]] = []
     lines, damaged, first = 0, 0, b""
@@ -151,11 +147,7 @@ def _read_object(path: Path) -> tuple[NDArray[np.float32], NDArray[np.uint8], in
 
 
 def _pieces(path: Path) -> Iterator[list[bytes]]:
-    """The lines of a file that hold anything, some megabytes at a time.
-
-    Raises:
-        FrameError: it cannot be read, is too large, or has a line without an end.
-    """
+    """The lines of a file that hold anything, some megabytes at a time."""
     with open_regular(path, FrameError, "file of points") as file, memory_named(str(path), FrameError):
         MAX_BYTES.check(os.fstat(file.fileno()).st_size, f"{path}: this file of points", FrameError)
         rest = b""

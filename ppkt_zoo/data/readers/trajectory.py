@@ -64,7 +64,6 @@ def poses_of_images(
     that are no id at all.
 
     Args:
-        poses: the trajectory.
         names: images in their natural order.
         path: the trajectory's file, for errors.
         from_one: whether the images are known to be numbered from 1 on.

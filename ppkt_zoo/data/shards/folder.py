@@ -80,11 +80,7 @@ class ShardFrames:
         return fingerprint_of_parts("shards", *((shard.sha256, len(shard.samples)) for shard in self.shards))
 
     def verify(self) -> None:
-        """Read every shard whole and compare its sha256 with the index.
-
-        Raises:
-            FrameError: one differs; the message names it.
-        """
+        """Read every shard whole; raises FrameError where one's sha256 is not that of the index."""
         for shard in self.shards:
             path = self.folder / shard.file
             check_sha256(sha256_of_file(path, FrameError, "shard"), shard, str(path))
@@ -100,11 +96,7 @@ class NoSuchFrame(FrameError, IndexError):  # noqa: N818
 
 
 def read_parts(path: Path, sample: SampleEntry) -> dict[str, bytes]:
-    """The files of one frame, checked.
-
-    Raises:
-        FrameError: the shard is missing, cut short or damaged.
-    """
+    """The files of one frame; raises FrameError where the shard is missing, cut short or damaged."""
     parts = {}
     with open_regular(path, FrameError, "shard") as file, memory_named(str(path), FrameError):
         for part, entry in sample.parts.items():

@@ -125,22 +125,14 @@ def parse_index(content: bytes | str, where: str) -> ShardIndex:
 
 
 def read_index(folder: Path) -> ShardIndex:
-    """The index of a folder of shards.
-
-    Raises:
-        FrameError: it is missing or damaged.
-    """
+    """The index of a folder of shards; raises FrameError where it is missing or damaged."""
     path = folder / INDEX_FILE
     missing = _UNFINISHED if (folder / JOURNAL).exists() else _MISSING
     return parse_index(read_file(path, FrameError, "index of shards", missing, MAX_TEXT), str(path))
 
 
 def check_part(content: bytes, entry: tuple[int, int, int], where: str) -> bytes:
-    """The bytes of one file of a frame, if they are those that were packed.
-
-    Raises:
-        FrameError: there are fewer, or other ones.
-    """
+    """The bytes of one file of a frame; raises FrameError unless they are those that were packed."""
     _, size, checksum = entry
     if len(content) != size:
         raise FrameError(f"{where}: this shard is cut short ({len(content)} of {size} bytes): copy it again")
@@ -210,11 +202,7 @@ def _place(location: str, file: str) -> str:
 
 
 def _command(location: str, file: str) -> list[str]:
-    """The program and its arguments, ``{}`` replaced in each; a command without it gets ``/NAME`` at its end.
-
-    Raises:
-        FrameError: quotes that do not end, nothing to run, or what only a shell understands.
-    """
+    """The program and its arguments, ``{}`` replaced in each; a command without it gets ``/NAME`` at its end."""
     command = location.removeprefix(_PIPE)
     signs = _shell_signs(command)
     if signs:

@@ -181,11 +181,7 @@ def clear_pack(out: Path) -> None:
 
 
 def in_utf8(name: str, what: str) -> str:
-    """The name, if an index can hold it.
-
-    Raises:
-        FrameError: it is no UTF-8.
-    """
+    """The name; raises FrameError unless it is UTF-8, as an index holds it."""
     try:
         name.encode()
     except UnicodeEncodeError:

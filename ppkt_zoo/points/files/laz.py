@@ -24,7 +24,6 @@ def laz_records(content: bytes, vlr: bytes, offset: int, record: int, points: in
     """The records of all points, some hundred thousand at a time.
 
     Args:
-        content: the file.
         vlr: the LASzip record of its header.
         offset: where the compressed points begin.
         record: bytes of a point's record.

@@ -90,9 +90,9 @@ def first_lines(content: bytes, where: str, start: int = 0) -> Iterator[tuple[by
         at = end + 1
 
 
-def count_rows(content: bytes, where: str, start: int = 0, remarks: bool = False) -> int:
-    """How many lines from ``start`` on hold something, and are no remark where there may be any."""
-    return sum(len(part.rows) for part in _parts(content, where, start, Layout(1, (), remarks=remarks), 1))
+def count_rows(content: bytes, where: str, start: int = 0) -> int:
+    """How many lines from ``start`` on hold something."""
+    return sum(len(part.rows) for part in _parts(content, where, start, Layout(1, ()), 1))
 
 
 def fill_rows(
@@ -107,7 +107,6 @@ def fill_rows(
     """Parse rows into arrays; gives how many there were, at most as many as the arrays have places for.
 
     Args:
-        content: the file.
         where: begins messages.
         start: where the rows begin.
         layout: how they are written.

@@ -31,19 +31,15 @@ from ppkt_zoo.points.files.colors import from_harmonics, pick_fields, unpacked
 _Cloud = tuple[NDArray[Any], NDArray[Any] | None]
 
 # NotImplementedError (an unknown compression) is a RuntimeError.
-_ZIP_DAMAGE: tuple[type[Exception], ...] = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error)
-_ZIP_DAMAGE += (EOFError, OSError, LookupError, ValueError, RuntimeError, OverflowError)
+_ZIP_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, LookupError, ValueError,
+    RuntimeError, OverflowError,
+)  # fmt: skip
 # numpy evaluates a header as Python; deep nesting ends in one of these, and so do types that are none.
-_HEADER_DAMAGE: tuple[type[Exception], ...] = (
-    ValueError,
-    EOFError,
-    SyntaxError,
-    TypeError,
-    tokenize.TokenError,
-    RecursionError,
-    MemoryError,
-)
-_HEADER_DAMAGE += (OverflowError, LookupError, AttributeError, RuntimeError, ArithmeticError)
+_HEADER_DAMAGE = (
+    ValueError, EOFError, SyntaxError, TypeError, tokenize.TokenError, RecursionError, MemoryError, OverflowError,
+    LookupError, AttributeError, RuntimeError, ArithmeticError,
+)  # fmt: skip
 _LONGEST_DIRECTORY = 1 << 20
 _LONGEST_HEADER = 12_000
 _PART = 1 << 24
@@ -220,11 +216,7 @@ def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str, kinds: 
 def _read_header(
     stream: Any, size: int, where: str, known: str = _NUMBERS
 ) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, order and type; the shape is held against the bytes that are there.
-
-    Raises:
-        InputError: the header is damaged, contradicts the size, or speaks of something else than numbers.
-    """
+    """Shape, order and type of numbers; the shape is held against the bytes that are there."""
     try:
         start = stream.read(8)
         version = npy_format.read_magic(io.BytesIO(start))
@@ -257,11 +249,7 @@ def _read_header(
 
 
 def _check_directory(content: bytes, where: str) -> None:
-    """Refuse an archive with more members than any cloud has: Python's zipfile makes an object of each.
-
-    Raises:
-        InputError: it has.
-    """
+    """Refuse an archive with more members than any cloud has: Python's zipfile makes an object of each."""
     end = content.rfind(b"PK\5\6", max(0, len(content) - (1 << 16) - 22))
     if end < 0 or len(content) < end + 22:
         raise InputError(f"{where}: this .npz file is cut short or damaged (it has no end of a zip archive)")

@@ -68,11 +68,7 @@ class PcdHeader:
 
 
 def parse_header(content: bytes, where: str) -> PcdHeader:
-    """Read the header.
-
-    Raises:
-        InputError: it is incomplete or contradicts itself.
-    """
+    """Read the header; raises InputError where it is incomplete or contradicts itself."""
     entries, body, lines = _entries(content, where)
     for word in ("FIELDS", "SIZE", "TYPE"):
         if not entries.get(word):

@@ -27,8 +27,6 @@ def vertex_rows(content: bytes, header: Header, where: str, wanted: Sequence[str
     """Properties of ``vertex``: a structured array (N,) with a field for each; a list is an array in its field.
 
     Args:
-        content: the file.
-        header: its header.
         where: begins messages.
         wanted: names of properties; all where None.
         rest: whether what stands behind the vertices must be whole, too.

@@ -75,11 +75,7 @@ def read_segments(path: Path, points: int) -> NDArray[np.int64]:
 
 
 def read_objects(path: Path) -> list[AnnotatedObject]:
-    """The objects of ``….aggregation.json``, in its order.
-
-    Raises:
-        FrameError: the file is missing or damaged.
-    """
+    """The objects of ``….aggregation.json``, in its order; raises FrameError where it is missing or damaged."""
     objects = []
     for group in _member(_read_json(path, "aggregation"), "segGroups", path):
         given = group if isinstance(group, dict) else {}

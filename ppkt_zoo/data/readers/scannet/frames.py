@@ -25,7 +25,6 @@ class ExportedFrames(Scan):
     intrinsic/extrinsic_color.txt, extrinsic_depth.txt           4×4, taken for the identity where there is none
 
     Args:
-        folder: the folder.
         up: as in :class:`Scan`.
         depth_scale: stored units in a metre.
 

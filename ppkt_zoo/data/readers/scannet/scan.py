@@ -109,7 +109,6 @@ class Scan(Posed):
 
     Args:
         name: what reports call this recording.
-        cameras: its two cameras.
         numbers: numbers of the frames with a pose, in order.
         skipped: numbers of those without.
         up: how the world is turned to z up: ``"world-z"`` (poses as stored: ScanNet's world has z up),

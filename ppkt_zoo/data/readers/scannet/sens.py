@@ -25,7 +25,6 @@ class SensFrames(Scan):
     """The frames of one stream (``scene0000_00.sens``); opening it reads the frames' heads, no image.
 
     Args:
-        path: the file.
         up: as in :class:`Scan`.
         depth_scale: stored units in a metre; by default what the stream says.
 

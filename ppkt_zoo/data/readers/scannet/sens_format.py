@@ -66,11 +66,7 @@ class SensFile:
         self.left = size
 
     def bytes(self, count: int, what: str) -> bytes:
-        """The next bytes.
-
-        Raises:
-            FrameError: fewer are left.
-        """
+        """The next bytes; raises FrameError where fewer are left."""
         content = self._file.read(count) if count <= self.left else b""
         if len(content) < count:
             raise self.cut_short(f"{what} takes {count} bytes and {self.left} are left")
@@ -83,11 +79,7 @@ class SensFile:
         return struct.unpack(layout, self.bytes(struct.calcsize(layout), what))
 
     def skip(self, count: int, what: str) -> int:
-        """Leave out the next bytes and give the place where they begin.
-
-        Raises:
-            FrameError: fewer are left.
-        """
+        """Leave out the next bytes and give the place where they begin; raises FrameError where fewer are left."""
         if count > self.left:
             raise self.cut_short(f"{what} takes {count} bytes and {self.left} are left")
         start = self._file.tell()
