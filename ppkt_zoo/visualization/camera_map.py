@@ -84,15 +84,7 @@ def _cone(frame: RGBDFrame) -> np.ndarray:
     assert frame.pose is not None
     height, width = frame.depth.shape
     corners = np.array([(0, 0, 0), (0, 0, 1), (width, 0, 1), (width, height, 1), (0, height, 1)], dtype=np.float64)
-    k = frame.intrinsics
-    rays = np.stack(
-        [
-            (corners[:, 0] - k[0, 2] * corners[:, 2]) / k[0, 0],
-            (corners[:, 1] - k[1, 2] * corners[:, 2]) / k[1, 1],
-            corners[:, 2],
-        ],
-        axis=1,
-    )
+    rays = corners @ np.linalg.inv(frame.intrinsics).T
     return _CONE * rays @ frame.pose[:3, :3].T + frame.pose[:3, 3]
 
 

@@ -144,9 +144,14 @@ def pick_fields(
     if not columns.colors:
         return xyz, None
     colors = np.stack([rows[names[place]] for place in columns.colors], axis=1)
-    if columns.form == "packed":
+    return xyz, by_form(colors, columns.form, xyz, where, text)
+
+
+def by_form(colors: NDArray[Any], form: str, xyz: NDArray[Any], where: str, text: bool = False) -> NDArray[Any]:
+    """Colours (N, 3) of the columns that hold them, (N, 1) or (N, 3), in the form of ``Columns``; errors as above."""
+    if form == "packed":
         if colors.dtype.kind == "f" and (text or colors.dtype.itemsize > 4):
             # A hole may have no colour.
             colors[~np.isfinite(xyz).all(axis=1)] = 0
-        return xyz, unpacked(colors[:, 0], where, text)
-    return xyz, from_harmonics(colors) if columns.form == "harmonics" else colors
+        return unpacked(colors[:, 0], where, text)
+    return from_harmonics(colors) if form == "harmonics" else colors

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.limits import memory_named
-from ppkt_zoo.points.files.colors import from_harmonics, unpacked
+from ppkt_zoo.points.files.colors import by_form
 from ppkt_zoo.points.files.number_rows import Target, fill_rows
 from ppkt_zoo.points.files.text_layout import find_layout
 
@@ -53,12 +53,7 @@ def parse_text(content: bytes, where: str) -> tuple[NDArray[Any], NDArray[Any] |
         xyz = xyz[:rows]
         if not channels:
             return xyz, None
-        colors = colors[:rows]
-        if table.form == "packed":
-            # A hole may have no colour.
-            colors[~np.isfinite(xyz).all(axis=1)] = 0
-            return xyz, unpacked(colors[:, 0], where)
-        return xyz, from_harmonics(colors) if table.form == "harmonics" else colors
+        return xyz, by_form(colors[:rows], table.form, xyz, where)
 
 
 def _plain_bytes(content: bytes, where: str) -> bytes:
