@@ -60,22 +60,22 @@ class ConvNorm(nn.Module):
         self.norm = VoxelBatchNorm(conv.out_channels)
         self.relu = relu
 
-    def forward(self, x: SparseTensor, into: Tensor | None = None) -> SparseTensor:
+    def forward(self, x: SparseTensor, into: Tensor | None = None, relu: bool = False) -> SparseTensor:
         """Shapes: (M, C_in) → (M', C_out).
 
         Args:
             x: the input.
             into: (M', C_out) that the result is added to, in place, before the ReLU; only where it :meth:`folds`.
+            relu: a ReLU behind the sum with ``into``.
         """
         if self.folds():
-            x = self.conv(x, *folded(self.norm), into)
-            feats = x.feats
-        else:
-            assert into is None
-            x = self.conv(x)
-            feats = self.norm(x.feats)
-            if self.relu and is_hooked(self.norm):
-                return x.replace(feats.relu())
+            folded_out: SparseTensor = self.conv(x, *folded(self.norm), into, self.relu or relu)
+            return folded_out
+        assert into is None
+        x = self.conv(x)
+        feats = self.norm(x.feats)
+        if self.relu and is_hooked(self.norm):
+            return x.replace(feats.relu())
         return x.replace(feats.relu_() if self.relu else feats)
 
     def folds(self) -> bool:
@@ -124,7 +124,7 @@ class BasicBlock(nn.Module):
         if is_inference(self) and beside.dtype == inner.feats.dtype and self.second.folds():
             if outputs_are_kept():
                 beside = beside.clone()
-            return x.replace(self.second(inner, beside).feats.relu_())
+            return x.replace(self.second(inner, beside, relu=True).feats)
         return x.replace(self.second(inner).feats.add_(beside).relu_())
 
 

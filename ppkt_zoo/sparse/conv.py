@@ -49,7 +49,12 @@ class _SparseConv3d(nn.Module):
         )
 
     def forward(
-        self, x: SparseTensor, scale: Tensor | None = None, bias: Tensor | None = None, into: Tensor | None = None
+        self,
+        x: SparseTensor,
+        scale: Tensor | None = None,
+        bias: Tensor | None = None,
+        into: Tensor | None = None,
+        relu: bool = False,
     ) -> SparseTensor:
         """Convolve.
 
@@ -58,6 +63,7 @@ class _SparseConv3d(nn.Module):
             scale: (C_out,) that multiplies the result before the bias: a batch norm folded in.
             bias: (C_out,) in place of the layer's own.
             into: (M_out, C_out) that the result is added to, in place; only without gradients.
+            relu: whether negative numbers become 0 in the end; only without gradients.
 
         Returns:
             (M_out, C_out) at the output's level.
@@ -65,10 +71,10 @@ class _SparseConv3d(nn.Module):
         if x.feats.shape[1] != self.in_channels:
             raise InputError(f"the layer takes {self.in_channels} channels, the tensor has {x.feats.shape[1]}")
         kernel_map, stride = self._find_map(x)
-        weight = self.weight if scale is None else self.weight * scale.view(-1, 1, 1, 1, 1)
         engine = get_engine(x.engine, x.feats.device)
         bias = self.bias if bias is None else bias
-        return x.replace(engine.convolve(x.feats, weight, bias, kernel_map, self.transposed, into), stride)
+        feats = engine.convolve(x.feats, self.weight, bias, kernel_map, self.transposed, into, scale=scale, relu=relu)
+        return x.replace(feats, stride)
 
     def _find_map(self, x: SparseTensor) -> tuple[KernelMap, int]:
         """The kernel map and the stride of the output."""

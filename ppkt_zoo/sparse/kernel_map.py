@@ -5,8 +5,8 @@ Sorted keys make neighbours a matter of binary search. Offsets are numbered as t
 reaches from ``-(k // 2)`` to ``k // 2``, an even one from 0 to ``k - 1``.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -77,40 +77,110 @@ class KernelMap:
     """Where each row finds its partners; it depends on coordinates alone and is shared by all layers.
 
     Attributes:
-        table: int32 (K, M_out), ``table[k, i]`` = input row that output row i meets at offset k, or -1.
+        source: what the map is made of; each engine makes of it what it reads.
         inputs, outputs: number of rows on either side.
-        symmetric: input and output rows are the same (submanifold): the way back is the same table
-            read with offset ``K - 1 - k``.
+        edge: edge of the kernel.
+        offsets: number of offsets of the kernel, K.
         plans: what an engine derived from this map, under the engine's own keys.
     """
 
-    def __init__(
-        self, table: Tensor, inputs: int, *, symmetric: bool = False, back: Callable[[], Tensor] | None = None
-    ) -> None:
-        self.table = table
+    def __init__(self, source: "Search | Children", inputs: int, outputs: int, edge: int) -> None:
+        self.source = source
         self.inputs = inputs
-        self.outputs = table.shape[1]
-        self.symmetric = symmetric
+        self.outputs = outputs
+        self.edge = edge
+        self.offsets = edge**3
         self.plans: dict[Any, Any] = {}
-        self._back = back
 
     @property
-    def offsets(self) -> int:
-        """Number of offsets of the kernel, K."""
-        return self.table.shape[0]
+    def symmetric(self) -> bool:
+        """Whether input and output rows are the same (submanifold): the way back is the same map with offset
+        ``K - 1 - k``."""
+        return isinstance(self.source, Search) and self.source.symmetric
 
-    @property
-    def edge(self) -> int:
-        """Edge of the kernel."""
-        return round(self.table.shape[0] ** (1 / 3))
+    @cached_property
+    def table(self) -> Tensor:
+        """int32 (K, M_out): ``table[k, i]`` = input row that output row i meets at offset k, or -1."""
+        with torch.no_grad():
+            return self.source.table()
 
     def back_table(self) -> Tensor:
         """int32 (K, M_in): the output row that input row j reaches at offset k, or -1."""
         if self.symmetric:
             return self.table.flip(0)
-        if self._back is not None:
-            return self._back()
-        return invert(self.table, self.inputs)
+        return self.source.back_table() if isinstance(self.source, Children) else invert(self.table, self.inputs)
+
+
+@dataclass(frozen=True)
+class Search:
+    """A kernel whose partners are found by their keys, column by column along z.
+
+    Attributes:
+        keys: int64 (M_in,), of the input voxels, rising.
+        origin: int64 (M_out,), the key at which each output voxel's kernel starts, rising.
+        steps: what leads from there to the start of each column.
+        lines: cells of a column.
+        symmetric: the kernel reaches as far in every direction from voxels that are inputs and outputs.
+    """
+
+    keys: Tensor
+    origin: Tensor
+    steps: tuple[int, ...]
+    lines: int
+    symmetric: bool = False
+
+    def table(self) -> Tensor:
+        """The table of a :class:`KernelMap`.
+
+        One binary search serves a whole column of the kernel: keys along z follow each other, so a pointer
+        walks on from hit to hit. The later half of a symmetric kernel is the first half mirrored.
+        """
+        rows, offsets = self.origin.shape[0], len(self.steps) * self.lines
+        table = torch.empty((offsets, rows), dtype=torch.int32, device=self.keys.device)
+        ends = torch.cat([self.keys, self.keys.new_full((1,), -1)])
+        searched = (len(self.steps) + 1) // 2 if self.symmetric else len(self.steps)
+        for column, step in enumerate(self.steps[:searched]):
+            out = table[column * self.lines : (column + 1) * self.lines]
+            _walk_queries(self.keys, ends, self.origin + step, out)
+        if self.symmetric:
+            identity = torch.arange(rows, dtype=torch.int32, device=self.keys.device)
+            for offset in range(offsets // 2):
+                mirrored = identity.new_full((rows + 1,), -1)
+                found = table[offset]
+                mirrored.scatter_(0, torch.where(found >= 0, found, rows).long(), identity)
+                table[offsets - 1 - offset] = mirrored[:rows]
+        return table
+
+
+@dataclass(frozen=True)
+class Children:
+    """Voxels of a level and the coarser voxels that they lie in: a kernel as wide as its stride.
+
+    Attributes:
+        parent: int64 (M,), the coarse row of each fine row.
+        place: uint8 (M,), the offset at which it stands there.
+        offsets: number of offsets, K.
+        coarse: number of coarse rows.
+    """
+
+    parent: Tensor
+    place: Tensor
+    offsets: int
+    coarse: int
+
+    def table(self) -> Tensor:
+        """int32 (K, M_coarse): the fine row at each offset, or -1."""
+        rows = torch.arange(self.parent.shape[0], dtype=torch.int32, device=self.parent.device)
+        table = rows.new_full((self.offsets, self.coarse), -1)
+        table[self.place.long(), self.parent] = rows
+        return table
+
+    def back_table(self) -> Tensor:
+        """int32 (K, M): the coarse row where a fine row stands at that offset, else -1."""
+        rows = torch.arange(self.parent.shape[0], device=self.parent.device)
+        table = torch.full((self.offsets, rows.shape[0]), -1, dtype=torch.int32, device=rows.device)
+        table[self.place.long(), rows] = self.parent.int()
+        return table
 
 
 def invert(table: Tensor, inputs: int) -> Tensor:
@@ -121,11 +191,8 @@ def invert(table: Tensor, inputs: int) -> Tensor:
     return back[:, :inputs].contiguous()
 
 
-def submanifold_table(keys: Tensor, space: KeySpace, kernel: int) -> Tensor:
-    """Neighbours of every voxel inside an odd kernel, int32 (K, M).
-
-    One binary search serves a whole column of the kernel: keys along z follow each other, so a pointer
-    walks on from hit to hit. The other half of the offsets is the first half mirrored.
+def submanifold_map(keys: Tensor, space: KeySpace, kernel: int) -> KernelMap:
+    """Neighbours of every voxel inside an odd kernel.
 
     Args:
         keys: int64 (M,), sorted.
@@ -135,37 +202,24 @@ def submanifold_table(keys: Tensor, space: KeySpace, kernel: int) -> Tensor:
     reach = _reach(kernel)
     if kernel % 2 == 0:
         raise EngineError(f"a submanifold convolution needs an odd kernel, got {kernel}")
-    rows = keys.shape[0]
-    table = torch.empty((kernel**3, rows), dtype=torch.int32, device=keys.device)
-    identity = torch.arange(rows, dtype=torch.int32, device=keys.device)
-    ends = torch.cat([keys, keys.new_full((1,), -1)])
-    for column in range((kernel * kernel + 1) // 2):
-        dx, dy = column // kernel - reach, column % kernel - reach
-        _walk_queries(keys, ends, keys + space.step(dx, dy, -reach), table[column * kernel : (column + 1) * kernel])
-    for offset in range(kernel**3 // 2):
-        mirrored = identity.new_full((rows + 1,), -1)
-        found = table[offset]
-        mirrored.scatter_(0, torch.where(found >= 0, found, rows).long(), identity)
-        table[kernel**3 - 1 - offset] = mirrored[:rows]
-    return table
+    search = Search(keys, keys, _columns(space, kernel, -reach), kernel, symmetric=True)
+    return KernelMap(search, keys.shape[0], keys.shape[0], kernel)
 
 
-def strided_table(fine_keys: Tensor, fine: KeySpace, coarse_coords: Tensor, kernel: int, factor: int) -> Tensor:
-    """Fine voxels below every coarse voxel, int32 (K, M_coarse): fine = factor * coarse + offset."""
+def strided_map(fine_keys: Tensor, fine: KeySpace, coarse_coords: Tensor, kernel: int, factor: int) -> KernelMap:
+    """Fine voxels around every coarse voxel: fine = factor * coarse + offset."""
     start = -_reach(kernel) if kernel % 2 else 0
     if max(factor - 1 - start, start + kernel - 1) > MARGIN:
         raise EngineError(f"a kernel of {kernel} with stride {factor} reaches further than {MARGIN} cells")
     corner = coarse_coords.clone()
     corner[:, 1:] *= factor
     # A corner may lie one coarse cell outside the fine grid: pack() is linear, and MARGIN covers the reach.
-    origin = fine.pack(corner)
-    ends = torch.cat([fine_keys, fine_keys.new_full((1,), -1)])
-    table = torch.empty((kernel**3, origin.shape[0]), dtype=torch.int32, device=fine_keys.device)
-    for column in range(kernel * kernel):
-        dx, dy = column // kernel + start, column % kernel + start
-        queries = origin + fine.step(dx, dy, start)
-        _walk_queries(fine_keys, ends, queries, table[column * kernel : (column + 1) * kernel])
-    return table
+    search = Search(fine_keys, fine.pack(corner), _columns(fine, kernel, start), kernel)
+    return KernelMap(search, fine_keys.shape[0], coarse_coords.shape[0], kernel)
+
+
+def _columns(space: KeySpace, kernel: int, start: int) -> tuple[int, ...]:
+    return tuple(space.step(dx + start, dy + start, start) for dx in range(kernel) for dy in range(kernel))
 
 
 def _walk_queries(keys: Tensor, ends: Tensor, queries: Tensor, out: Tensor) -> None:

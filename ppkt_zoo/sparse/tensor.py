@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.sparse.kernel_map import KernelMap, KeySpace, strided_table, submanifold_table
+from ppkt_zoo.native import coarsen, library
+from ppkt_zoo.sparse.kernel_map import Children, KernelMap, KeySpace, strided_map, submanifold_map
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Grid:
             raise InputError("coords must be sorted by (cloud, x, y, z) without duplicates: use SparseTensor.create")
         self._levels = {1: Level(coords, keys, space)}
         self._parents: dict[tuple[int, int], Tensor] = {}
+        self._places: dict[tuple[int, int], Tensor] = {}
         self._maps: dict[tuple[str, int, int, int], KernelMap] = {}
 
     @property
@@ -71,7 +73,7 @@ class Grid:
 
         def build() -> KernelMap:
             level = self._levels[stride]
-            return KernelMap(submanifold_table(level.keys, level.space, kernel), self.rows(stride), symmetric=True)
+            return submanifold_map(level.keys, level.space, kernel)
 
         return self._map(("submanifold", stride, kernel, 1), build)
 
@@ -83,22 +85,11 @@ class Grid:
 
         def build() -> KernelMap:
             fine, coarse = self._levels[stride], self.coarsen(stride, factor)
-            parent = self._parents[stride, factor]
             if kernel != factor:
-                table = strided_table(fine.keys, fine.space, coarse.coords, kernel, factor)
-                return KernelMap(table, self.rows(stride))
-            rows = torch.arange(parent.shape[0], dtype=torch.int32, device=parent.device)
-            place = fine.coords[:, 1:] - coarse.coords[parent, 1:] * factor
-            offset = ((place[:, 0] * kernel + place[:, 1]) * kernel + place[:, 2]).long()
-            table = rows.new_full((kernel**3, coarse.keys.shape[0]), -1)
-            table[offset, parent] = rows
-
-            def back() -> Tensor:
-                other = rows.new_full((kernel**3, rows.shape[0]), -1)
-                other[offset, rows.long()] = parent.int()
-                return other
-
-            return KernelMap(table, self.rows(stride), back=back)
+                return strided_map(fine.keys, fine.space, coarse.coords, kernel, factor)
+            rows = coarse.keys.shape[0]
+            children = Children(self._parents[stride, factor], self._places[stride, factor], kernel**3, rows)
+            return KernelMap(children, self.rows(stride), rows, kernel)
 
         return self._map(("strided", stride, kernel, factor), build)
 
@@ -106,12 +97,14 @@ class Grid:
         """The level at ``stride * factor``, made of the cells of the level at ``stride``."""
         if (stride, factor) not in self._parents:
             fine = self._levels[stride]
-            coords = fine.coords.clone()
-            coords[:, 1:] = coords[:, 1:].div(factor, rounding_mode="floor")
             space = fine.space.coarser(factor)
-            keys, parent = torch.unique(space.pack(coords), sorted=True, return_inverse=True)
-            self._parents[stride, factor] = parent
-            self._levels.setdefault(stride * factor, Level(space.unpack(keys), keys, space))
+            native = library() if fine.coords.device.type == "cpu" else None
+            if native is None:
+                coords, parent, place = _coarsen(fine, space, factor)
+            else:
+                coords, parent, place = coarsen(native, fine.coords, factor)
+            self._parents[stride, factor], self._places[stride, factor] = parent, place
+            self._levels.setdefault(stride * factor, Level(coords, space.pack(coords), space))
         return self._levels[stride * factor]
 
     def ancestor(self, stride: int) -> Tensor:
@@ -129,6 +122,16 @@ class Grid:
             with torch.no_grad():
                 self._maps[name] = build()
         return self._maps[name]
+
+
+def _coarsen(fine: Level, space: KeySpace, factor: int) -> tuple[Tensor, Tensor, Tensor]:
+    """As :func:`ppkt_zoo.native.coarsen`, on any device."""
+    coords = fine.coords.clone()
+    coords[:, 1:] = coords[:, 1:].div(factor, rounding_mode="floor")
+    keys, parent = torch.unique(space.pack(coords), sorted=True, return_inverse=True)
+    inside = fine.coords[:, 1:] - coords[:, 1:] * factor
+    place = (inside[:, 0] * factor + inside[:, 1]) * factor + inside[:, 2]
+    return space.unpack(keys), parent, place.byte()
 
 
 @dataclass(frozen=True)

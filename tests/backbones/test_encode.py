@@ -11,6 +11,7 @@ from torch import Tensor
 from ppkt_zoo.backbones import Backbone, SRUNet
 from ppkt_zoo.errors import EngineError, InputError, UnknownNameError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
+from ppkt_zoo.sparse import get_engine
 
 MakeCloud = Callable[..., PointCloud]
 MakeNetwork = Callable[..., SRUNet]
@@ -129,7 +130,9 @@ def test_bad_input_names_the_argument(make_cloud: MakeCloud, make_network: MakeN
 def test_engines_are_chosen_by_name(make_cloud: MakeCloud, make_network: MakeNetwork) -> None:
     network, cloud = make_network(stem_kernel=5), make_cloud()
     expected = network.encode(cloud.xyz, cloud.rgb)
-    assert torch.equal(network.set_engine("torch").encode(cloud.xyz, cloud.rgb), expected)
+    auto = get_engine("auto").name
+    assert torch.equal(network.set_engine(auto).encode(cloud.xyz, cloud.rgb), expected)
+    torch.testing.assert_close(network.set_engine("torch").encode(cloud.xyz, cloud.rgb), expected, rtol=1e-4, atol=1e-4)
     with pytest.raises(UnknownNameError, match="did you mean 'torch'"):
         network.set_engine("troch")
     try:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ppkt_zoo.errors import EngineError, UnknownNameError
+from ppkt_zoo.native import library
 from ppkt_zoo.sparse import SparseTensor, StridedConv3d, SubmanifoldConv3d, TransposedConv3d, get_engine
 from ppkt_zoo.sparse.engines import gemm
 from ppkt_zoo.sparse.engines.spconv import masked_tables, native_pairs
@@ -25,9 +26,10 @@ def need(package: str) -> None:
         pytest.skip(str(error))
 
 
-def test_auto_is_torch_on_the_cpu() -> None:
-    assert get_engine("auto", "cpu").name == "torch"
-    assert get_engine().name == "torch"
+def test_auto_is_native_on_the_cpu_where_it_is_built() -> None:
+    expected = "torch" if library() is None else "native"
+    assert get_engine("auto", "cpu").name == expected
+    assert get_engine().name == expected
 
 
 def test_an_unknown_name_answers_with_the_nearest() -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ppkt_zoo import PointCloud
+from ppkt_zoo.native import library
 from ppkt_zoo.points.cloud import CloudBatch
 from ppkt_zoo.points.input_spec import PREPROCESSING_VERSION, InputSpec
 from ppkt_zoo.points.voxelize import voxelize
@@ -73,8 +74,8 @@ def test_something_was_released() -> None:
 
 def cpu_engines() -> list[str]:
     """Engines that are installed and compute on the CPU."""
-    installed = [name for name in ("torch", "spconv") if name == "torch" or importlib.util.find_spec(name) is not None]
-    return [name for name in installed if get_engine(name, "cpu")]
+    there = {"torch": True, "native": library() is not None, "spconv": importlib.util.find_spec("spconv") is not None}
+    return [name for name, usable in there.items() if usable and get_engine(name, "cpu")]
 
 
 @pytest.mark.parametrize("name", [one.name for one in load_manifest().weights if isinstance(one.source, BundledSource)])

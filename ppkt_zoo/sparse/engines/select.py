@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from ppkt_zoo.errors import EngineError, UnknownNameError
+from ppkt_zoo.native import library
+from ppkt_zoo.sparse.engines.native import NativeEngine
 from ppkt_zoo.sparse.engines.spconv import SpconvEngine
 from ppkt_zoo.sparse.engines.torch import TorchEngine
 from ppkt_zoo.sparse.kernel_map import KernelMap
 
 #: Names that :func:`get_engine` knows.
-ENGINES = ("auto", "torch", "spconv", "spconv_triton")
+ENGINES = ("auto", "native", "torch", "spconv", "spconv_triton")
 
 
 class Engine(Protocol):
@@ -29,6 +31,9 @@ class Engine(Protocol):
         kernel_map: KernelMap,
         transposed: bool = False,
         into: Tensor | None = None,
+        *,
+        scale: Tensor | None = None,
+        relu: bool = False,
     ) -> Tensor:
         """See :meth:`ppkt_zoo.sparse.engines.torch.TorchEngine.convolve`."""
         ...
@@ -38,8 +43,8 @@ def get_engine(name: str = "auto", device: torch.device | str = "cpu") -> Engine
     """The engine of that name.
 
     Args:
-        name: "torch", "spconv", "spconv_triton", or "auto": torch on the CPU; on CUDA the first of spconv
-            and spconv_triton that imports, else torch.
+        name: "native", "torch", "spconv", "spconv_triton", or "auto": on the CPU native where the native library
+            was built, else torch; on CUDA the first of spconv and spconv_triton that imports, else torch.
         device: where the tensors are; only "auto" looks at it.
 
     Raises:
@@ -51,7 +56,8 @@ def get_engine(name: str = "auto", device: torch.device | str = "cpu") -> Engine
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise UnknownNameError(f"no engine {name!r}: {hint}known: {', '.join(ENGINES)}")
     if name == "auto":
-        name = "torch" if torch.device(device).type == "cpu" else _fastest()
+        on_cuda = torch.device(device).type == "cuda"
+        name = _fastest() if on_cuda else "torch" if library() is None else "native"
     return _load(name)
 
 
@@ -71,4 +77,6 @@ def _fastest() -> str:
 def _load(name: str) -> Engine:
     if name == "torch":
         return TorchEngine()
+    if name == "native":
+        return NativeEngine()
     return SpconvEngine(name)

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ppkt_zoo.errors import EngineError
 from ppkt_zoo.sparse.engines.gemm import working_dtype
+from ppkt_zoo.sparse.engines.torch import scaled
 from ppkt_zoo.sparse.kernel_map import KernelMap
 
 Rules = TypeVar("Rules")
@@ -104,6 +105,9 @@ class SpconvEngine:
         kernel_map: KernelMap,
         transposed: bool = False,
         into: Tensor | None = None,
+        *,
+        scale: Tensor | None = None,
+        relu: bool = False,
     ) -> Tensor:
         """See :meth:`ppkt_zoo.sparse.engines.torch.TorchEngine.convolve`.
 
@@ -116,6 +120,7 @@ class SpconvEngine:
         dtype = working_dtype(feats, weight)
         inner = torch.float32 if dtype == torch.bfloat16 and self.name == "spconv" else dtype
         with torch.autocast(feats.device.type, enabled=False):
+            weight = weight if scale is None else scaled(weight, scale)
             feats, weight = feats.to(inner).contiguous(), weight.to(inner).contiguous()
             if feats.is_cuda and kernel_map.offsets <= _MASKED_OFFSETS:
                 out = self._masked(feats, weight, kernel_map, transposed)
@@ -124,7 +129,8 @@ class SpconvEngine:
             out = out.to(dtype)
             if bias is not None:
                 out = out + bias.to(dtype)
-            return out if into is None else into.add_(out)
+            out = out if into is None else into.add_(out)
+            return out.relu_() if relu else out
 
     def _check(self, feats: Tensor, weight: Tensor) -> None:
         if feats.is_cuda:

@@ -32,6 +32,9 @@ class TorchEngine:
         kernel_map: KernelMap,
         transposed: bool = False,
         into: Tensor | None = None,
+        *,
+        scale: Tensor | None = None,
+        relu: bool = False,
     ) -> Tensor:
         """One convolution.
 
@@ -43,6 +46,8 @@ class TorchEngine:
             transposed: see above.
             into: (M_out, C_out) of the result's dtype that the result is added to and returned; only
                 where no gradients are asked for.
+            scale: (C_out,) that multiplies the result before the bias: a batch norm folded in.
+            relu: whether negative numbers become 0 in the end; only where no gradients are asked for.
 
         Returns:
             (M_out, C_out) in the autocast dtype where autocast is on, else in the wider of the dtypes of
@@ -51,10 +56,17 @@ class TorchEngine:
         dtype = working_dtype(feats, weight)
         with torch.autocast(feats.device.type, enabled=False):
             feats = feats.to(dtype)
+            weight = weight if scale is None else scaled(weight, scale)
             if torch.is_grad_enabled() and into is None:
                 out: Tensor = _SparseConvolution.apply(feats, weight, bias, kernel_map, transposed)
-                return out
-            return _forward(feats, weight, bias, kernel_map, transposed, into)
+            else:
+                out = _forward(feats, weight, bias, kernel_map, transposed, into)
+            return out.relu_() if relu else out
+
+
+def scaled(weight: Tensor, scale: Tensor) -> Tensor:
+    """A weight (C_out, …) whose every output channel is multiplied."""
+    return weight * scale.view(-1, *(1,) * (weight.ndim - 1))
 
 
 class _SparseConvolution(torch.autograd.Function):

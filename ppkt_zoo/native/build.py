@@ -1,0 +1,108 @@
+"""Compiles the native library with whatever C++ compiler is at hand: GCC or Clang.
+
+Needs nothing but Python's standard library: the build hook of the package runs it before anything is installed.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SOURCE = HERE / "src"
+#: The library and, beside it, the record of what was built.
+LIBRARY = HERE / "lib" / ("ppkt_zoo_native.dll" if sys.platform == "win32" else "libppkt_zoo_native.so")
+RECORD = LIBRARY.with_suffix(".json")
+
+# No -ffast-math: with GCC before 13 it switches denormals off for the whole process.
+_FLAGS = ("-O3", "-std=c++17", "-fvisibility=hidden", "-ffp-contract=fast", "-Wall", "-Wextra")
+_BASE = ("parallel.cpp", "maps.cpp", "levels.cpp")
+_X86_LEVELS = {
+    "x86_v1": ("-march=x86-64",),
+    "x86_v3": ("-march=x86-64-v3",),
+    "x86_v4": ("-march=x86-64-v4", "-mprefer-vector-width=512"),
+    "x86_v4_bf16": ("-march=x86-64-v4", "-mavx512bf16", "-mprefer-vector-width=512"),
+}
+
+
+class BuildError(Exception):
+    """The library could not be compiled; the message says why in one line."""
+
+
+def build(target: Path = LIBRARY, extra: tuple[str, ...] = ()) -> Path:
+    """Compile the library and write its record.
+
+    Args:
+        target: where it goes.
+        extra: further options of the compiler, such as those of a sanitizer.
+
+    Raises:
+        BuildError: no compiler, or it fails.
+    """
+    compiler = _find_compiler()
+    with tempfile.TemporaryDirectory() as folder:
+        jobs = list(_objects(Path(folder)))
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            flags = [*_FLAGS, *([] if sys.platform == "win32" else ["-fPIC"]), *extra]
+            list(pool.map(lambda job: _run([compiler, *flags, *job[1], "-o", str(job[0])]), jobs))
+        made = Path(folder) / target.name
+        _run([compiler, *extra, *_link_options(), *(str(one) for one, _ in jobs), "-o", str(made)])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the target first, then in its place: a process that has the old one open keeps it whole.
+        fresh = target.with_name(f"{target.name}.{os.getpid()}")
+        shutil.copyfile(made, fresh)
+        os.replace(fresh, target)
+    record = {"sha256": hashlib.sha256(target.read_bytes()).hexdigest(), "source": source_hash()}
+    target.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
+    return target
+
+
+def source_hash() -> str:
+    """SHA-256 over all sources: tells whether a library is older than they are."""
+    digest = hashlib.sha256()
+    for path in sorted(SOURCE.iterdir()):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _find_compiler() -> str:
+    asked = os.environ.get("CXX")
+    for name in (asked,) if asked else ("g++", "clang++", "c++"):
+        found = shutil.which(name)
+        if found:
+            return found
+    raise BuildError(f"no C++ compiler: {'CXX is ' + asked if asked else 'neither g++ nor clang++ is on the PATH'}")
+
+
+def _objects(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Each object file with the arguments that compile it."""
+    for name in _BASE:
+        yield folder / f"{name}.o", ["-c", str(SOURCE / name)]
+    levels = _X86_LEVELS if platform.machine().lower() in ("x86_64", "amd64") else {"plain": ()}
+    for level, options in levels.items():
+        yield folder / f"{level}.o", [f"-DISA={level}", *options, "-c", str(SOURCE / "convolve.cpp")]
+
+
+def _link_options() -> list[str]:
+    if sys.platform == "darwin":
+        return ["-dynamiclib"]
+    # The C++ library goes in, hidden: no version of it need be installed, and none that is loaded gets in the way.
+    static = ["-shared", "-static-libstdc++", "-static-libgcc", "-Wl,-s"]
+    return [*static, "-static"] if sys.platform == "win32" else [*static, "-pthread", "-Wl,--exclude-libs,ALL"]
+
+
+def _run(command: list[str]) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    except OSError as error:
+        raise BuildError(f"{command[0]} does not run: {error}") from error
+    if done.returncode:
+        said = next((line for line in done.stderr.splitlines() if "error" in line), "no message")
+        raise BuildError(f"{command[0]} fails: {said.strip()}")

@@ -1,0 +1,162 @@
+"""Finds the native library, makes sure that it is the one that belongs here, and declares its functions."""
+
+import ctypes
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from ctypes import c_char_p, c_int, c_int64, c_void_p
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ppkt_zoo.errors import EngineError
+from ppkt_zoo.native.build import LIBRARY
+
+#: Set to ``torch``, this turns the native library off.
+SWITCH = "PPKT_ZOO_ENGINE"
+
+_VERSION = 1
+_REBUILD = "build it anew with `python -m ppkt_zoo.native build`, or set PPKT_ZOO_ENGINE=torch to do without"
+_ANY_LEVEL = {
+    "map_search": [c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_int64, c_int64, c_int, c_void_p, c_void_p],
+    "map_table": [c_void_p, c_int64, c_int64, c_int64, c_int, c_void_p, c_void_p],
+    "map_parents": [c_void_p, c_void_p, c_int64, c_int64, c_int64, c_int, c_void_p, c_void_p],
+    "map_children": [c_void_p, c_void_p, c_int64, c_int64, c_int64, c_int, c_void_p, c_void_p],
+    "coarsen": [c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_void_p, c_void_p],
+}
+_EACH_LEVEL = {
+    "pack": [c_void_p, c_void_p, c_int64, c_int64, c_int64, c_int, c_int, c_void_p, c_int],
+    "forward": [c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_int, c_void_p, c_int64,
+                c_void_p, c_int, c_int, c_int, c_int],
+    "weight": [c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_int64, c_int,
+               c_void_p, c_int64, c_int, c_int],
+}  # fmt: skip
+_FAULTS = {
+    1: "out of memory",
+    2: "a kernel map names a row that is not there",
+    3: "the voxels of a kernel map are not sorted",
+    4: "more than 2^31 voxels",
+}
+
+
+@dataclass(frozen=True)
+class Library:
+    """The functions of the native library for one instruction set.
+
+    Attributes:
+        path: the file.
+        level: the instruction set: ``x86_v1`` (any 64-bit x86), ``x86_v3`` (AVX2), ``x86_v4`` (AVX-512),
+            ``x86_v4_bf16`` (with its bfloat16 products), or ``plain`` (other processors, such as NEON).
+    """
+
+    path: Path
+    level: str
+    _functions: dict[str, Callable[..., int]]
+    _handle: ctypes.CDLL
+    packed_size: Callable[..., int]
+
+    @property
+    def has_bfloat16(self) -> bool:
+        """Whether the processor multiplies bfloat16 itself."""
+        return self.level.endswith("bf16")
+
+    def call(self, name: str, *arguments: Any) -> None:
+        """Run one function.
+
+        Raises:
+            EngineError: it says that it cannot.
+        """
+        fault = self._functions[name](*arguments)
+        if fault:
+            raise EngineError(f"native {name}: {_FAULTS.get(fault, f'fault {fault}')}")
+
+    def take_map(self, made: c_void_p, start: int, partner: int, local: int) -> None:
+        """Copy a map that was built to where it is kept, and free it."""
+        self._handle.ppkt_map_take(made, c_void_p(start), c_void_p(partner), c_void_p(local))
+
+
+def open_library(path: Path = LIBRARY, level: str | None = None) -> Library:
+    """Open a library.
+
+    Args:
+        path: the file; its record stands beside it.
+        level: the instruction set; the best that this processor has where None.
+
+    Raises:
+        EngineError: it is not there, damaged, of another version or another machine; the message has the mend.
+    """
+    _check_file(path)
+    try:
+        handle = ctypes.CDLL(str(path))
+        version, best = handle.ppkt_version, handle.ppkt_level
+    except (OSError, AttributeError) as error:
+        raise EngineError(f"the native library {path} cannot be loaded ({error}): {_REBUILD}") from error
+    best.restype = c_char_p
+    if version() != _VERSION:
+        raise EngineError(f"the native library {path} is of version {version()}, not {_VERSION}: {_REBUILD}")
+    level = level or best().decode()
+    functions = {name: _declare(handle, f"ppkt_{name}", types) for name, types in _ANY_LEVEL.items()}
+    functions |= {name: _declare(handle, f"ppkt_{name}_{level}", types) for name, types in _EACH_LEVEL.items()}
+    size = _declare(handle, f"ppkt_packed_size_{level}", [c_int64, c_int64, c_int64, c_int, c_int], c_int64)
+    handle.ppkt_map_take.restype = None
+    _share_threads(handle)
+    return Library(path, level, functions, handle, size)
+
+
+@functools.cache
+def find_library() -> Library | str:
+    """The library of this installation, or why there is none, in one line."""
+    if os.environ.get(SWITCH) == "torch":
+        return f"{SWITCH}=torch turns it off"
+    try:
+        return open_library()
+    except EngineError as error:
+        return str(error)
+
+
+def library() -> Library | None:
+    """The library of this installation where it can be used."""
+    found = find_library()
+    return None if isinstance(found, str) else found
+
+
+def _check_file(path: Path) -> None:
+    """Loading a file that was cut short can end the process, so its bytes are looked at before."""
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        expected = json.loads(path.with_suffix(".json").read_text())["sha256"]
+    except FileNotFoundError as error:
+        raise EngineError(
+            "the native library was not built, since no C++ compiler (g++ or clang++) was at hand when ppkt-zoo was "
+            "installed: install one, then run `python -m ppkt_zoo.native build`"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EngineError(f"the native library {path} cannot be read ({error}): {_REBUILD}") from error
+    if digest != expected:
+        raise EngineError(f"the native library {path} is not the one that was built here: {_REBUILD}")
+
+
+def _declare(handle: ctypes.CDLL, name: str, types: list[Any], result: Any = c_int) -> Callable[..., int]:
+    try:
+        function = getattr(handle, name)
+    except AttributeError as error:
+        raise EngineError(f"the native library has no {name}: {_REBUILD}") from error
+    function.argtypes = types
+    function.restype = result
+    chosen: Callable[..., int] = function
+    return chosen
+
+
+def _share_threads(handle: ctypes.CDLL) -> None:
+    """Let the library work on the threads of PyTorch's own OpenMP, where that is GNU's."""
+    import torch
+
+    for path in sorted((Path(torch.__file__).parent / "lib").glob("libgomp*")):
+        try:
+            parallel = ctypes.CDLL(str(path)).GOMP_parallel
+        except (OSError, AttributeError):
+            continue  # then the library starts threads of its own
+        handle.ppkt_use_openmp(ctypes.cast(parallel, c_void_p))
+        return

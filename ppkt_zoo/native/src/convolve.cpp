@@ -1,0 +1,444 @@
+// Sparse convolution: forward, and the gradient of the weight. Compiled once per instruction set (ISA names it).
+//
+// The rows of the output are cut into tiles of 256. For each tile and each offset of the kernel the map lists the pairs
+// of rows that meet; a register tile of some pairs times some vectors of output channels is loaded from the output,
+// multiplied through all input channels and stored again. Nothing is gathered into memory and nothing is padded. The
+// way back is the same over the reversed map. The gradient of the weight is an outer product summed over pairs.
+//
+// Several objects of this source are linked together, so nothing here may be shared between them: everything is in an
+// anonymous namespace, and no template of the standard library is used (the linker would keep one copy of it, perhaps
+// the one with instructions that the processor lacks).
+#include <cstdint>
+#include <cstring>
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
+
+#include "parallel.h"
+
+#ifndef ISA
+#define ISA plain
+#endif
+#define JOIN_(a, b) a##_##b
+#define JOIN(a, b) JOIN_(a, b)
+#define NAME(x) JOIN(ppkt_##x, ISA)
+
+namespace {
+
+// Numbers of a vector, vectors of a panel, pairs of a register tile of a whole panel.
+#if defined(__AVX512F__) || defined(PPKT_WIDE)  // PPKT_WIDE: to test these sizes on a processor without AVX-512
+enum { LANES = 16, VECS = 4, ROWS = 6 };
+#define FOUR_VECS 1
+#elif defined(__AVX__)
+enum { LANES = 8, VECS = 2, ROWS = 6 };
+#elif defined(__aarch64__)
+enum { LANES = 4, VECS = 4, ROWS = 6 };  // 32 registers
+#define FOUR_VECS 1
+#else
+enum { LANES = 4, VECS = 2, ROWS = 6 };
+#endif
+enum { TILE = 256, PANEL = LANES * VECS };
+
+typedef float vec __attribute__((vector_size(LANES * 4)));
+typedef float loose __attribute__((vector_size(LANES * 4), aligned(4)));
+typedef uint32_t bits __attribute__((vector_size(LANES * 4)));
+typedef uint32_t loose_bits __attribute__((vector_size(LANES * 4), aligned(4)));
+typedef uint16_t bf16;
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+INLINE int64_t padded(int64_t channels) { return (channels + LANES - 1) / LANES * LANES; }
+INLINE vec load(const float* from) { return (vec)(*(const loose*)from); }
+INLINE void store(float* to, vec value) { *(loose*)to = (loose)value; }
+
+INLINE float wide(float value) { return value; }
+INLINE float wide(bf16 value) {
+    const uint32_t word = (uint32_t)value << 16;
+    float out;
+    memcpy(&out, &word, 4);
+    return out;
+}
+INLINE void narrow(float value, float* to) { *to = value; }
+INLINE void narrow(float value, bf16* to) {  // round to nearest even, as PyTorch does
+    uint32_t word;
+    memcpy(&word, &value, 4);
+    *to = value != value ? (bf16)0x7fc0 : (bf16)((word + 0x7fff + ((word >> 16) & 1)) >> 16);
+}
+
+// Panels: the output channels in runs of at most VECS vectors, as even as can be. The last vector may be padded.
+struct Panels {
+    int64_t count, vectors;
+    INLINE Panels of(int64_t channels) {
+        const int64_t vectors = padded(channels) / LANES;
+        return Panels{(vectors + VECS - 1) / VECS, vectors};
+    }
+    int64_t start(int64_t panel) const { return panel * vectors / count; }
+    int vecs(int64_t panel) const { return (int)(start(panel + 1) - start(panel)); }
+};
+
+// ---------------------------------------------------------------------------------------------- products of pairs
+
+// out[local[r]] += in[partner[r]][0 .. depth) * w[depth][V vectors], for R pairs.
+template <int R, int V>
+INLINE void product(const float* in, int64_t depth, const int32_t* partner, const float* w, float* out, int64_t ldo,
+                    const uint8_t* local) {
+    vec acc[R][V];
+    const float* a[R];
+    for (int r = 0; r < R; r++) {
+        a[r] = in + partner[r] * depth;
+        for (int v = 0; v < V; v++) acc[r][v] = load(out + local[r] * ldo + v * LANES);
+    }
+    for (int64_t c = 0; c < depth; c++) {
+        vec b[V];
+        for (int v = 0; v < V; v++) b[v] = load(w + c * (V * LANES) + v * LANES);
+        for (int r = 0; r < R; r++) {
+            const float s = a[r][c];
+            for (int v = 0; v < V; v++) acc[r][v] += s * b[v];
+        }
+    }
+    for (int r = 0; r < R; r++)
+        for (int v = 0; v < V; v++) store(out + local[r] * ldo + v * LANES, acc[r][v]);
+}
+
+// The same for bfloat16: two input channels at a time, whose weights lie side by side in one 32-bit lane.
+INLINE vec low_half(bits w) { return (vec)(w << 16); }
+INLINE vec high_half(bits w) { return (vec)(w & 0xffff0000u); }
+
+template <int R, int V>
+INLINE void product(const bf16* in, int64_t depth, const int32_t* partner, const bf16* w, float* out, int64_t ldo,
+                    const uint8_t* local) {
+    vec acc[R][V];
+    const bf16* a[R];
+    for (int r = 0; r < R; r++) {
+        a[r] = in + partner[r] * depth;
+        for (int v = 0; v < V; v++) acc[r][v] = load(out + local[r] * ldo + v * LANES);
+    }
+    for (int64_t c = 0; c < depth; c += 2) {
+        bits b[V];
+        for (int v = 0; v < V; v++) b[v] = (bits)(*(const loose_bits*)(w + (c * V + v * 2) * LANES));
+        for (int r = 0; r < R; r++) {
+            uint32_t pair;
+            if (c + 1 < depth)
+                memcpy(&pair, a[r] + c, 4);
+            else
+                pair = a[r][c];
+#if defined(__AVX512BF16__)
+            const __m512bh s = (__m512bh)_mm512_set1_epi32((int)pair);
+            for (int v = 0; v < V; v++) acc[r][v] = (vec)_mm512_dpbf16_ps((__m512)acc[r][v], (__m512bh)b[v], s);
+#else
+            const float even = wide((bf16)pair), odd = wide((bf16)(pair >> 16));
+            for (int v = 0; v < V; v++) {
+                acc[r][v] += even * low_half(b[v]);
+                acc[r][v] += odd * high_half(b[v]);
+            }
+#endif
+        }
+    }
+    for (int r = 0; r < R; r++)
+        for (int v = 0; v < V; v++) store(out + local[r] * ldo + v * LANES, acc[r][v]);
+}
+
+template <int V, class T>
+void products(const T* in, int64_t depth, const int32_t* partner, const T* w, float* out, int64_t ldo,
+              const uint8_t* local, int64_t n) {
+    enum { R = ROWS * VECS / V > 12 ? 12 : ROWS * VECS / V };
+    int64_t p = 0;
+    for (; p + R <= n; p += R) product<R, V>(in, depth, partner + p, w, out, ldo, local + p);
+    if (R > 6 && p + 6 <= n) {
+        product<6, V>(in, depth, partner + p, w, out, ldo, local + p);
+        p += 6;
+    }
+    while (p + 3 <= n) {
+        product<3, V>(in, depth, partner + p, w, out, ldo, local + p);
+        p += 3;
+    }
+    for (; p < n; p++) product<1, V>(in, depth, partner + p, w, out, ldo, local + p);
+}
+
+// -------------------------------------------------------------------------------------------------- packed weights
+
+// Weights (N, K, C) → for each offset and panel a block (depth, panel), with zeros behind the last channel.
+// `back`: the way of the gradient, depth = N and columns = C; else depth = C, columns = N, times scale (N).
+struct Pack {
+    const float* weight;
+    void* packed;
+    int64_t n, k, c;
+    int back, half;
+    const float* scale;
+};
+
+INLINE int64_t packed_depth(int64_t depth, int half) { return half ? (depth + 1) / 2 * 2 : depth; }
+
+template <class T> INLINE T* block(T* packed, int64_t offset, int64_t cols, int64_t depth, int64_t start) {
+    return packed + (offset * padded(cols) + start * LANES) * depth;
+}
+
+void pack_block(const Pack& p, int64_t offset, int64_t panel) {
+    const int64_t cols = p.back ? p.c : p.n, depth = p.back ? p.n : p.c;
+    const Panels panels = Panels::of(cols);
+    const int64_t first = panels.start(panel) * LANES, width = panels.vecs(panel) * (int64_t)LANES;
+    const int64_t real = least(width, cols - first);
+    const int64_t by_n = p.k * p.c;
+    if (!p.half && p.back) {
+        float* to = block((float*)p.packed, offset, cols, depth, panels.start(panel));
+        for (int64_t d = 0; d < depth; d++, to += width) {
+            memcpy(to, p.weight + d * by_n + offset * p.c + first, (size_t)real * 4);
+            for (int64_t j = real; j < width; j++) to[j] = 0.0f;
+        }
+        return;
+    }
+    if (!p.half) {
+        float* to = block((float*)p.packed, offset, cols, depth, panels.start(panel));
+        const float* from[PANEL];
+        float factor[PANEL];
+        for (int64_t j = 0; j < width; j++) {
+            from[j] = p.weight + (first + (j < real ? j : 0)) * by_n + offset * p.c;
+            factor[j] = j >= real ? 0.0f : p.scale ? p.scale[first + j] : 1.0f;
+        }
+        for (int64_t d0 = 0; d0 < depth; d0 += 16) {  // a stripe of 16 channels of every row stays in the cache
+            const int64_t d1 = least(depth, d0 + 16);
+            for (int64_t j = 0; j < width; j++)
+                for (int64_t d = d0; d < d1; d++) to[d * width + j] = from[j][d] * factor[j];
+        }
+        return;
+    }
+    const int64_t pairs = packed_depth(depth, 1);
+    bf16* to = block((bf16*)p.packed, offset, cols, pairs, panels.start(panel));
+    for (int64_t d = 0; d < pairs; d++)
+        for (int64_t j = 0; j < width; j++) {
+            float value = 0.0f;
+            if (d < depth && j < real) {
+                const int64_t row = p.back ? d : first + j, column = p.back ? first + j : d;
+                value = p.weight[row * by_n + offset * p.c + column] * (p.scale ? p.scale[row] : 1.0f);
+            }
+            narrow(value, to + (d / 2 * width + j) * 2 + d % 2);
+        }
+}
+
+void pack_task(const void* state, int64_t task, void*) {
+    const Pack& p = *(const Pack*)state;
+    const int64_t count = Panels::of(p.back ? p.c : p.n).count;
+    pack_block(p, task / count, task % count);
+}
+
+// --------------------------------------------------------------------------------------------------------- forward
+
+struct Forward {
+    const void* in;
+    int64_t depth;
+    const void* packed;
+    const int64_t* start;
+    const int32_t* partner;
+    const uint8_t* local;
+    int64_t offsets, rows;
+    int flip;
+    void* out;
+    int64_t cols;
+    const float* bias;
+    int add, relu;
+    int64_t parts;  // into how many runs of panels a tile is cut
+};
+
+template <class T> void forward_task(const void* state, int64_t task, void* room) {
+    const Forward& f = *(const Forward*)state;
+    const bool half = sizeof(T) == 2;
+    const Panels panels = Panels::of(f.cols);
+    const int64_t tile = task / f.parts, part = task % f.parts;
+    const int64_t p0 = panels.count * part / f.parts, p1 = panels.count * (part + 1) / f.parts;
+    const int64_t r0 = tile * TILE, rows = least(TILE, f.rows - r0);
+    const int64_t c0 = panels.start(p0) * LANES, width = panels.start(p1) * LANES - c0;
+    const int64_t real = least(width, f.cols - c0);
+    T* out = (T*)f.out + r0 * f.cols + c0;
+    // Sums stand in the output itself where it is of whole float vectors, else in this thread's memory.
+    const bool direct = !half && f.cols % LANES == 0;
+    float* sums = direct ? (float*)out : (float*)room;
+    const int64_t ld = direct ? f.cols : width;
+    if (!direct || !f.add || f.bias)
+        for (int64_t r = 0; r < rows; r++) {
+            for (int64_t c = 0; c < real; c++)
+                sums[r * ld + c] = (f.add ? wide(out[r * f.cols + c]) : 0.0f) + (f.bias ? f.bias[c0 + c] : 0.0f);
+            for (int64_t c = real; c < width; c++) sums[r * ld + c] = 0.0f;
+        }
+    const int64_t depth = packed_depth(f.depth, half);
+    for (int64_t o = 0; o < f.offsets; o++) {
+        const int64_t at = f.start[tile * f.offsets + o], n = f.start[tile * f.offsets + o + 1] - at;
+        if (!n) continue;
+        const int64_t offset = f.flip ? f.offsets - 1 - o : o;
+        for (int64_t p = p0; p < p1; p++) {
+            const T* w = block((const T*)f.packed, offset, f.cols, depth, panels.start(p));
+            float* to = sums + panels.start(p) * LANES - c0;
+            switch (panels.vecs(p)) {
+#define CASE(V) \
+    case V: products<V>((const T*)f.in, f.depth, f.partner + at, w, to, ld, f.local + at, n); break;
+                CASE(1)
+                CASE(2)
+#if FOUR_VECS
+                CASE(3)
+                CASE(4)
+#endif
+#undef CASE
+            }
+        }
+    }
+    if (direct && !f.relu) return;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < real; c++) {
+            const float value = sums[r * ld + c];
+            narrow(f.relu && !(value > 0) && value == value ? 0.0f : value, out + r * f.cols + c);
+        }
+}
+
+// ------------------------------------------------------------------------------------------- gradient of the weight
+
+struct Weight {
+    const void* in;
+    int64_t c;
+    const void* grad;
+    int64_t n;
+    const int64_t* start;
+    const int32_t* partner;
+    const uint8_t* local;
+    int64_t offsets, rows, inputs;
+    int flip;
+    float* total;
+    int64_t stripes, groups;  // the runs of tiles and of offsets that are tasks of their own
+};
+
+INLINE vec load_wide(const float* from) { return load(from); }
+INLINE vec load_wide(const bf16* from) {
+    typedef uint16_t halves __attribute__((vector_size(LANES * 2), aligned(2)));
+    return (vec)(__builtin_convertvector(*(const halves*)from, bits) << 16);
+}
+
+// total[R rows][V vectors] += sum over pairs of g[.][R] * x[.][V vectors]
+template <int R, int V, class T>
+INLINE void outer(const T* const* g, const T* const* x, int64_t n, int64_t row, int64_t column, float* total,
+                  int64_t ldt) {
+    vec acc[R][V];
+    for (int r = 0; r < R; r++)
+        for (int v = 0; v < V; v++) acc[r][v] = load(total + r * ldt + v * LANES);
+    for (int64_t p = 0; p < n; p++) {
+        const T *gp = g[p] + row, *xp = x[p] + column;
+        vec b[V];
+        for (int v = 0; v < V; v++) b[v] = load_wide(xp + v * LANES);
+        for (int r = 0; r < R; r++) {
+            const float s = wide(gp[r]);
+            for (int v = 0; v < V; v++) acc[r][v] += s * b[v];
+        }
+    }
+    for (int r = 0; r < R; r++)
+        for (int v = 0; v < V; v++) store(total + r * ldt + v * LANES, acc[r][v]);
+}
+
+template <int V, class T>
+void outers(const T* const* g, const T* const* x, int64_t n, int64_t rows, int64_t column, float* total, int64_t ldt) {
+    enum { R = ROWS * VECS / V > 8 ? 8 : ROWS * VECS / V };
+    int64_t r = 0;
+    for (; r + R <= rows; r += R) outer<R, V>(g, x, n, r, column, total + r * ldt, ldt);
+    for (; r + 2 <= rows; r += 2) outer<2, V>(g, x, n, r, column, total + r * ldt, ldt);
+    for (; r < rows; r++) outer<1, V>(g, x, n, r, column, total + r * ldt, ldt);
+}
+
+enum { GROUP_BYTES = 1 << 18, RUN = 96 };  // RUN: pairs at a time, whose rows stay in the cache while every register tile walks them
+
+// Some offsets over one stripe of tiles. Tiles come first: their rows stay in the cache while all offsets read them.
+template <class T> void weight_task(const void* state, int64_t task, void* room) {
+    const Weight& f = *(const Weight*)state;
+    const int64_t group = task / f.stripes, stripe = task % f.stripes;
+    const int64_t o0 = f.offsets * group / f.groups, o1 = f.offsets * (group + 1) / f.groups;
+    const int64_t tiles = (f.rows + TILE - 1) / TILE, wide_c = padded(f.c), size = f.n * wide_c;
+    const Panels panels = Panels::of(f.c);
+    float* sums = (float*)room;
+    memset(sums, 0, (size_t)((o1 - o0) * size) * 4);
+    // A padded vector at the end of a row reads into the next one; behind the last row stands nothing, so it is copied.
+    T* last = (T*)(sums + (o1 - o0) * size);
+    const bool ragged = wide_c != f.c;
+    if (ragged) {
+        memset(last, 0, (size_t)wide_c * sizeof(T));
+        memcpy(last, (const T*)f.in + (f.inputs - 1) * f.c, (size_t)f.c * sizeof(T));
+    }
+    for (int64_t tile = tiles * stripe / f.stripes; tile < tiles * (stripe + 1) / f.stripes; tile++) {
+        const T* grad = (const T*)f.grad + tile * TILE * f.n;
+        for (int64_t o = o0; o < o1; o++) {
+            const int64_t begin = f.start[tile * f.offsets + o], end = f.start[tile * f.offsets + o + 1];
+            for (int64_t q = begin; q < end; q += RUN) {
+                const int64_t some = least(RUN, end - q);
+                const T *g[RUN], *x[RUN];
+                for (int64_t i = 0; i < some; i++) {
+                    g[i] = grad + f.local[q + i] * f.n;
+                    x[i] = ragged && f.partner[q + i] + 1 == f.inputs ? last : (const T*)f.in + f.partner[q + i] * f.c;
+                }
+                for (int64_t p = 0; p < panels.count; p++) {
+                    const int64_t column = panels.start(p) * LANES;
+                    float* to = sums + (o - o0) * size + column;
+                    switch (panels.vecs(p)) {
+#define CASE(V) \
+    case V: outers<V>(g, x, some, f.n, column, to, wide_c); break;
+                        CASE(1)
+                        CASE(2)
+#if FOUR_VECS
+                        CASE(3)
+                        CASE(4)
+#endif
+#undef CASE
+                    }
+                }
+            }
+        }
+    }
+    for (int64_t o = o0; o < o1; o++) {
+        const int64_t place = f.flip ? f.offsets - 1 - o : o;
+        float* to = f.total + (stripe * f.n * f.offsets + place) * f.c;
+        for (int64_t n = 0; n < f.n; n++)
+            memcpy(to + n * f.offsets * f.c, sums + (o - o0) * size + n * wide_c, (size_t)f.c * 4);
+    }
+}
+
+void weight_sum(const void* state, int64_t n, void*) {
+    const Weight& f = *(const Weight*)state;
+    const int64_t row = f.offsets * f.c;
+    float* to = f.total + n * row;
+    for (int64_t s = 1; s < f.stripes; s++)
+        for (int64_t i = 0; i < row; i++) to[i] += to[s * f.n * row + i];
+}
+
+}  // namespace
+
+// Numbers that a packed weight has room for.
+PPKT_EXPORT int64_t NAME(packed_size)(int64_t n, int64_t k, int64_t c, int back, int half) {
+    return k * padded(back ? c : n) * packed_depth(back ? n : c, half);
+}
+
+PPKT_EXPORT int NAME(pack)(const float* weight, void* packed, int64_t n, int64_t k, int64_t c, int back, int half,
+                           const float* scale, int threads) {
+    const Pack p{weight, packed, n, k, c, back, half, scale};
+    return ppkt_run(threads, k * Panels::of(back ? c : n).count, 0, pack_task, &p);
+}
+
+// out (rows, cols) = [bias] + [out] + the sum over offsets; then ReLU. `flip`: offset o of the map takes weight K-1-o.
+PPKT_EXPORT int NAME(forward)(const void* in, int64_t depth, const void* packed, const int64_t* start,
+                              const int32_t* partner, const uint8_t* local, int64_t offsets, int64_t rows, int flip,
+                              void* out, int64_t cols, const float* bias, int add, int relu, int half, int threads) {
+    Forward f{in, depth, packed, start, partner, local, offsets, rows, flip, out, cols, bias, add, relu, 1};
+    const int64_t tiles = (rows + TILE - 1) / TILE, panels = Panels::of(cols).count;
+    // Few tiles: runs of panels are tasks of their own. The numbers do not depend on how it is cut.
+    if (threads > 1 && tiles < 4 * threads) f.parts = least(panels, (4 * threads + tiles - 1) / tiles);
+    const int64_t room = half || cols % LANES ? TILE * padded(cols) * 4 : 0;
+    return ppkt_run(threads, tiles * f.parts, room, half ? forward_task<bf16> : forward_task<float>, &f);
+}
+
+// total (stripes, N, K, C), whose first part is the gradient of the canonical weight in the end. The sums depend on the
+// number of stripes, never on the number of threads.
+PPKT_EXPORT int NAME(weight)(const void* in, int64_t c, const void* grad, int64_t n, const int64_t* start,
+                             const int32_t* partner, const uint8_t* local, int64_t offsets, int64_t rows,
+                             int64_t inputs, int flip, float* total, int64_t stripes, int half, int threads) {
+    // Sums of a group stay in the second-level cache; with one stripe the offsets are all there is to share out.
+    const int64_t bytes = n * padded(c) * 4, fit = bytes < GROUP_BYTES ? GROUP_BYTES / bytes : 1;
+    const int64_t groups = stripes == 1 ? offsets : least(offsets, (offsets + fit - 1) / fit + 2);
+    const Weight f{in, c, grad, n, start, partner, local, offsets, rows, inputs, flip, total, stripes, groups};
+    const int64_t room = ((offsets + groups - 1) / groups * n * padded(c) + padded(c) + LANES) * 4;
+    const int error = ppkt_run(threads, groups * stripes, room, half ? weight_task<bf16> : weight_task<float>, &f);
+    if (error || stripes == 1) return error;
+    return ppkt_run(threads, n, 0, weight_sum, &f);
+}
