@@ -76,3 +76,12 @@ class SafeConsole(Console):
         for segment in super().render(renderable, options):
             text = segment.text if segment.control else printable(segment.text)
             yield segment if text == segment.text else Segment(text, segment.style)
+
+
+def most_frequent(
+    names: Sequence[str], count: Sequence[int], told: Callable[[str, int], str], rest: str = "more", most: int = 5
+) -> str:
+    """The most frequent of some things as ``told`` words them with their counts, and how many there are beside."""
+    order = sorted((number for number in range(len(names)) if count[number]), key=lambda number: -count[number])
+    shown = ", ".join(told(names[number], count[number]) for number in order[:most])
+    return shown + (f" and {len(order) - most} {rest}" if len(order) > most else "")

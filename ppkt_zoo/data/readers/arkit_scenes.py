@@ -1,5 +1,6 @@
 """ARKitScenes (Baruch et al., NeurIPS 2021): iPad scans with LiDAR depth, poses and oriented boxes."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +8,13 @@ import numpy as np
 
 from ppkt_zoo.data.frames import RGBDFrame, turned_hint
 from ppkt_zoo.data.gravity import Matrix, Up, check_up
-from ppkt_zoo.data.readers.box_files import Boxes, gather
+from ppkt_zoo.data.readers.box_files import Boxes, NamedBox, boxes_in, gather
 from ppkt_zoo.data.readers.cameras import Intrinsics, as_intrinsics, check_intrinsics, pinhole, read_numbers
 from ppkt_zoo.data.readers.images import check_depth_scale, read_color, read_depth
 from ppkt_zoo.data.readers.number_text import numbers_of, read_text
 from ppkt_zoo.data.readers.timestamps import TimedPoses, pair_images, rotation_of, timed_poses
 from ppkt_zoo.data.subset import check_name, entries, existing_folder
 from ppkt_zoo.errors import FrameError
-from ppkt_zoo.files.strict_json import parse_json
 
 # The classes of the data set's detection task, in the order of its toolbox.
 BOX_CLASSES = (
@@ -213,26 +213,16 @@ def _annotation(folder: Path, frames: Path) -> Path:
 
 
 def _read_boxes(path: Path) -> Boxes:
-    try:
-        where = f"{path}: this file of boxes is cut short or damaged"
-        stored = parse_json(read_text(path, "file of boxes"), where, FrameError, finite=False)
-        found = [(_class_name(thing["label"]), _box(thing["segments"]["obbAligned"])) for thing in stored["data"]]
-    except FrameError:
-        raise
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
-        raise FrameError(f"{path}: this file of boxes is cut short or damaged ({error!r})") from error
+    found = boxes_in(path, "data", _box)
     longest = max((max(box[3:6]) for _, box in found), default=0.0)
     if longest > _LONGEST_EDGE:
         raise FrameError(f"{path}: a box is {longest:g} m long: this file is in other units than metres")
     return gather(found, _INDEX)
 
 
-def _class_name(label: str) -> str:
-    return label.replace(" ", "_").replace("-", "_").replace("/", "_")
-
-
-def _box(stored: dict[str, Any]) -> list[float]:
-    """Centre, full size, heading; the rows of ``normalizedAxes`` are the box's axes, one of them vertical."""
+def _box(thing: dict[str, Any]) -> NamedBox:
+    """Class; centre, full size, heading; the rows of ``normalizedAxes`` are the box's axes, one of them vertical."""
+    name, stored = re.sub("[ /-]", "_", thing["label"]), thing["segments"]["obbAligned"]
     axes = np.asarray(stored["normalizedAxes"], dtype=np.float64).reshape(3, 3)
     size = np.asarray(stored["axesLengths"], dtype=np.float64).reshape(3)
     centre = np.asarray(stored["centroid"], dtype=np.float64).reshape(3)
@@ -242,4 +232,4 @@ def _box(stored: dict[str, Any]) -> list[float]:
     box = [*centre, size[along], size[across], size[vertical], heading]
     if not np.isfinite(box).all():
         raise ValueError("a box is not finite")
-    return [float(number) for number in box]
+    return name, [float(number) for number in box]

@@ -1,7 +1,8 @@
 """``NAME.boxes.json``: the objects of an own scan as boxes."""
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,11 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ppkt_zoo.data.readers.number_text import read_text
 from ppkt_zoo.errors import FrameError
-from ppkt_zoo.files.strict_json import read_json
+from ppkt_zoo.files.strict_json import parse_json, read_json
 from ppkt_zoo.files.text import one_line
 
 BOXES_SUFFIX = ".boxes.json"
+NamedBox = tuple[str, list[float]]
+"""A box's class, and its seven numbers as in :class:`Boxes`."""
 
 _CENTRE = ("centre", "center")
 # `ppkt-zoo detect` writes a score; labelling tools count their boxes.
@@ -38,18 +42,30 @@ class Boxes:
     others: dict[str, int] = field(default_factory=dict)
 
 
-def gather(found: list[tuple[str, list[float]]], index: dict[str, int]) -> Boxes:
-    """Boxes of (class name, seven numbers); those whose class has no index are only counted."""
-    others: dict[str, int] = {}
-    for name, _ in found:
-        if name not in index:
-            others[name] = others.get(name, 0) + 1
+def gather(found: list[NamedBox], index: dict[str, int]) -> Boxes:
+    """Boxes of a reader's classes; those whose class has no index are only counted."""
     kept = [(index[name], box) for name, box in found if name in index]
     return Boxes(
         boxes=np.array([box for _, box in kept], dtype=np.float64).reshape(-1, 7),
         label=np.array([label for label, _ in kept], dtype=np.int16),
-        others=others,
+        others=dict(Counter(name for name, _ in found if name not in index)),
     )
+
+
+def boxes_in(path: Path, key: str, box: Callable[[Any], NamedBox | None]) -> list[NamedBox]:
+    """What ``box`` makes of the things that a data set's JSON file lists under ``key``; None is left out.
+
+    Raises:
+        FrameError: the file is missing, or damaged by what ``box`` stumbles over.
+    """
+    where = f"{path}: this file of boxes is cut short or damaged"
+    try:
+        stored = parse_json(read_text(path, "file of boxes"), where, FrameError, finite=False)
+        return [found for thing in stored[key] if (found := box(thing)) is not None]
+    except FrameError:
+        raise
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+        raise FrameError(f"{where} ({error!r})") from error
 
 
 class NamedBoxes(NamedTuple):

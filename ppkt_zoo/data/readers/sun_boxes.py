@@ -5,13 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from ppkt_zoo.data.readers.box_files import Boxes, gather
+from ppkt_zoo.data.readers.box_files import Boxes, NamedBox, boxes_in, gather
 from ppkt_zoo.data.readers.mat_file import MatArray, find_variable
-from ppkt_zoo.data.readers.number_text import read_text
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.files.limits import MAX_BYTES, memory_named
 from ppkt_zoo.files.reading import read_file
-from ppkt_zoo.files.strict_json import parse_json
 
 META = "SUNRGBDMeta3DBB_v2.mat"
 _BOX_FIELDS = ("classname", "centroid", "coeffs", "orientation")
@@ -60,18 +58,10 @@ def boxes_from_json(path: Path) -> Boxes:
     Raises:
         FrameError: the file is missing or damaged.
     """
-    try:
-        where = f"{path}: this file of boxes is cut short or damaged"
-        stored = parse_json(read_text(path, "file of boxes"), where, FrameError, finite=False)
-        objects = [thing for thing in stored["objects"] if thing and thing.get("polygon")]
-        return gather([_json_box(thing) for thing in objects], _INDEX)
-    except FrameError:
-        raise
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
-        raise FrameError(f"{path}: this file of boxes is cut short or damaged ({error!r})") from error
+    return gather(boxes_in(path, "objects", _json_box), _INDEX)
 
 
-def _meta_box(name: MatArray, centroid: MatArray, coeffs: MatArray, orientation: MatArray) -> tuple[str, list[float]]:
+def _meta_box(name: MatArray, centroid: MatArray, coeffs: MatArray, orientation: MatArray) -> NamedBox:
     """``coeffs`` are half sizes; the second lies along ``orientation``, the first across (as VoteNet takes them)."""
     across, along, high = (2 * abs(float(value)) for value in coeffs.numbers())
     front = [float(value) for value in orientation.numbers()]
@@ -83,11 +73,13 @@ def _meta_box(name: MatArray, centroid: MatArray, coeffs: MatArray, orientation:
     return name.text(), numbers
 
 
-def _json_box(thing: dict[str, Any]) -> tuple[str, list[float]]:
+def _json_box(thing: dict[str, Any] | None) -> NamedBox | None:
     """The four corners on the ground in order, (X, Z), and the heights Ymin and Ymax with y down.
 
     The thing faces the middle of its first edge.
     """
+    if not thing or not thing.get("polygon"):
+        return None
     polygon = thing["polygon"][0]
     ground = np.stack([polygon["X"], polygon["Z"]], axis=1).astype(np.float64)[:4]
     low, high = -float(polygon["Ymin"]), -float(polygon["Ymax"])
