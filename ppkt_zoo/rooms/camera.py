@@ -45,7 +45,6 @@ def sample_camera(room: Room, seed: int | np.random.Generator, view: float = 60.
     """A pose in the room's free space that sees at least two objects and has no wall before its nose.
 
     Args:
-        room: where.
         seed: a seed or a generator; the same one gives the same pose.
         view: horizontal field of view of the camera in degrees.
         tries: how many poses are tried; the best is taken when none is good.
@@ -53,7 +52,7 @@ def sample_camera(room: Room, seed: int | np.random.Generator, view: float = 60.
     Returns:
         float64 (4, 4), camera → world.
     """
-    rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
 
     def propose() -> np.ndarray:
         position = _free_position(room, rng)
@@ -73,7 +72,7 @@ def sample_close_up(room: Room, seed: int | np.random.Generator, view: float = 6
     Returns:
         float64 (4, 4), camera → world.
     """
-    rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     on_tops = [item for item in room.objects if _lies_on_top(item)]
     if not on_tops:
         return sample_camera(room, rng, view, tries)
@@ -139,7 +138,6 @@ def probe(room: Room, pose: np.ndarray, view: float) -> tuple[torch.Tensor, torc
     """A small frame that judges a pose: depth float32 and instance of each pixel, (H · W,) of ``PROBE``, on the CPU.
 
     Args:
-        room: where.
         pose: (4, 4), camera → world.
         view: horizontal field of view in degrees.
     """

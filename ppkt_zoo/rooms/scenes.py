@@ -10,13 +10,13 @@ import numpy as np
 
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.data.scenes import LabelledScene
-from ppkt_zoo.errors import FrameError, InputError, UnknownNameError
+from ppkt_zoo.errors import InputError, UnknownNameError
 from ppkt_zoo.points.back_projection import pixel_values
 from ppkt_zoo.rooms.camera import make_intrinsics, sample_camera
 from ppkt_zoo.rooms.layout.plans import make_room
 from ppkt_zoo.rooms.rendering.frame import render
 from ppkt_zoo.rooms.room import CLASSES, VERSION, Room
-from ppkt_zoo.rooms.source import RoomsFrames, read_arrays, room_seed, say_made_again, write_arrays
+from ppkt_zoo.rooms.source import RoomsFrames, cached, room_seed
 
 BOX_CLASSES: tuple[str, ...] = (
     "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture", "counter", "desk",
@@ -37,7 +37,6 @@ def room_cloud(
     """Fuse several views of a room on a grid.
 
     Args:
-        room: the room.
         spacing: edge of the grid's cells in metres; one point a cell.
         seed: which cameras.
         views: how many.
@@ -103,17 +102,17 @@ class RoomScenes:
         if not -len(self) <= index < len(self):
             raise IndexError(f"scene {index} of {len(self)}")
         index %= len(self)
-        name = f"{self.name}/{room_seed(self.seed, index)}"
         path = None if self.folder is None else self.folder / f"scene-{index:05d}.npz"
-        if path is not None and path.exists():
-            try:
-                return _as_scene(read_arrays(path, _FIELDS, "scene"), name)
-            except FrameError as error:
-                say_made_again(path, error)
-        found = _scan(make_room(room_seed(self.seed, index)))
-        if path is not None:
-            write_arrays(path, found, compressed=True)
-        return _as_scene(found, name)
+        seed = room_seed(self.seed, index)
+        name = f"{self.name}/{seed}"
+        return cached(
+            path,
+            _FIELDS,
+            "scene",
+            lambda: _scan(make_room(seed)),
+            lambda found: _as_scene(found, name),
+            compressed=True,
+        )
 
 
 def _scan(room: Room) -> dict[str, np.ndarray]:

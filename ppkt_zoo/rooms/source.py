@@ -2,11 +2,12 @@
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -24,6 +25,7 @@ from ppkt_zoo.rooms.rendering.frame import render
 from ppkt_zoo.rooms.room import VERSION, Room
 from ppkt_zoo.rooms.walk import sample_walk
 
+Cached = TypeVar("Cached")
 _JPEG_QUALITY = 93
 _FIELDS = ("color", "depth", "label", "instance", "intrinsics", "pose")
 
@@ -93,19 +95,8 @@ class RoomsFrames:
         if not -len(self) <= index < len(self):
             raise IndexError(f"frame {index} of {len(self)}")
         index %= len(self)
-        if self.folder is None:
-            return _decode(self._encoded(index), self._frame_name(index))
-        path = self._path(self.folder, index)
-        if path.exists():
-            try:
-                return self._checked(_decode(read_arrays(path, _FIELDS, "frame"), self._frame_name(index)))
-            except LostFrameError:
-                raise  # the file is as it was rendered
-            except FrameError as error:
-                say_made_again(path, error)
-        parts = self._encoded(index)
-        write_arrays(path, parts)
-        return _decode(parts, self._frame_name(index))
+        path = None if self.folder is None else self._path(self.folder, index)
+        return cached(path, _FIELDS, "frame", lambda: self._encoded(index), lambda parts: self._decoded(parts, index))
 
     def __getstate__(self) -> dict[str, object]:
         # What travels to another process holds no room.
@@ -162,7 +153,8 @@ class RoomsFrames:
                 "frames that are rendered stay"
             ) from error
 
-    def _checked(self, frame: RGBDFrame) -> RGBDFrame:
+    def _decoded(self, parts: dict[str, np.ndarray], index: int) -> RGBDFrame:
+        frame = _decode(parts, self._frame_name(index))
         if frame.depth.shape != (self.height, self.width):
             raise FrameError(f"frame {frame.name}: its size is not {self.width}×{self.height}")
         return frame
@@ -266,6 +258,23 @@ def read_arrays(path: Path, fields: Sequence[str], what: str) -> dict[str, np.nd
         raise FrameError(f"{where} is damaged ({error}): delete it, it will be made again") from error
 
 
-def say_made_again(path: Path, error: FrameError) -> None:
-    """A word that a cached file is damaged and is made again."""
-    warnings.warn(f"{path} is damaged, it is made again ({error})", RuntimeWarning, stacklevel=3)
+def cached(
+    path: Path | None,
+    fields: Sequence[str],
+    what: str,
+    make: Callable[[], dict[str, np.ndarray]],
+    decode: Callable[[dict[str, np.ndarray]], Cached],
+    compressed: bool = False,
+) -> Cached:
+    """What a cached file holds; where there is none, or a damaged one (which is told), it is made and written."""
+    if path is not None and path.exists():
+        try:
+            return decode(read_arrays(path, fields, what))
+        except LostFrameError:
+            raise  # the file is as it was rendered
+        except FrameError as error:
+            warnings.warn(f"{path} is damaged, it is made again ({error})", RuntimeWarning, stacklevel=3)
+    arrays = make()
+    if path is not None:
+        write_arrays(path, arrays, compressed)
+    return decode(arrays)

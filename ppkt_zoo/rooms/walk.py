@@ -21,7 +21,6 @@ def sample_walk(
     """Poses along a walk over the free floor, looking around; each sees at least ``overlap`` of what the last saw.
 
     Args:
-        room: where.
         seed: a seed or a generator; the same one gives the same walk.
         views: number of poses.
         view: horizontal field of view of the camera in degrees.
@@ -35,7 +34,7 @@ def sample_walk(
     """
     if views < 1 or not 0 <= overlap <= 0.9:
         raise InputError(f"a walk needs at least 1 view and an overlap from 0 to 0.9, got {views} and {overlap:g}")
-    rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     way = _way(room, rng)
     high = rng.uniform(1.25, 1.7)
     gaze = _gaze(room, way, high, rng)
@@ -63,7 +62,6 @@ def overlap_of_views(room: Room, first: np.ndarray, second: np.ndarray, view: fl
     """The share of the first view's pixels whose surface point the second camera sees, 0 to 1.
 
     Args:
-        room: where.
         first, second: poses (4, 4), camera → world.
         view: horizontal field of view of both in degrees.
     """

@@ -46,7 +46,6 @@ class TeacherCache:
 
     Args:
         folder: where the files are kept.
-        teacher: the frozen teacher.
         source: the frames; all their images must have one size.
     """
 

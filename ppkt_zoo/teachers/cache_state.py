@@ -72,11 +72,7 @@ def read_state(path: Path, frames: int) -> CacheState | None:
 
 
 def write_state(path: Path, state: CacheState) -> None:
-    """Write a state whole.
-
-    Raises:
-        TrainingError: it cannot be written.
-    """
+    """Write a state whole; raises TrainingError where it cannot be written."""
     facts = asdict(state) | {"shape": None if state.shape is None else list(state.shape)}
     write_json(path, {"format": _FORMAT, "sha256": _digest(facts), **facts}, TrainingError, indent=None, sync=False)
 

@@ -59,7 +59,6 @@ class Floor:
         front: float = 0.5,
         gap: float = 0.02,
         walls: tuple[int, ...] = (0, 1, 2, 3),
-        tries: int = 40,
         corner: bool = False,
     ) -> Spot | None:
         """Stand a piece with its back to a wall, ``front`` metres free before it; None where there is no room."""
@@ -67,7 +66,7 @@ class Floor:
         # A low piece may stand under a window and hide a little of it.
         tall = float(piece.bounds()[1][2])
         tall = tall - 0.25 if tall < 1.25 else tall
-        for _ in range(tries):
+        for _ in range(40):
             wall = int(self.rng.choice(walls))
             room = self.wall_length(wall) / 2 - width / 2 - 0.04
             if room <= 0:
@@ -94,16 +93,16 @@ class Floor:
             return None
         return Spot(position, heading, self.take(position, heading, width, depth))
 
-    def anywhere(self, piece: Piece, margin: float = 0.3, tries: int = 30, heading: float | None = None) -> Spot | None:
+    def anywhere(self, piece: Piece, margin: float = 0.3) -> Spot | None:
         """Stand a piece freely in the room."""
         width, depth = piece.footprint()
-        for _ in range(tries):
-            turn = self.rng.choice(_HEADINGS) + self.rng.normal(0, 0.1) if heading is None else heading
+        for _ in range(30):
+            turn = float(self.rng.choice(_HEADINGS) + self.rng.normal(0, 0.1))
             x = self.rng.uniform(-0.5, 0.5) * max(self.width - width - 0.6, 0.1)
             y = self.rng.uniform(-0.5, 0.5) * max(self.depth - depth - 0.6, 0.1)
             position = np.array([x, y, 0.0])
             if self.free(position, turn, width + 2 * margin, depth + 2 * margin):
-                return Spot(position, float(turn), self.take(position, float(turn), width, depth))
+                return Spot(position, turn, self.take(position, turn, width, depth))
         return None
 
     def free(
@@ -159,19 +158,27 @@ class Planner:
         self.assembly = Assembly(extent, palette)
         self.windows: list[tuple[np.ndarray, np.ndarray, float]] = []
 
-    def put(self, piece: Piece, spot: Spot | None, things: float = 0.0, lift: float = 0.0) -> bool:
+    def put(self, piece: Piece, spot: Spot | None, things: float = 0.0) -> bool:
         """Add a piece where a spot was found; ``things`` is how many small things a square metre of it carries."""
         if spot is None:
             return False
-        position = spot.position + np.array([0.0, 0.0, lift])
-        self.assembly.add(piece, position, spot.heading)
+        self.assembly.add(piece, spot.position, spot.heading)
         if things > 0:
-            self.dress(piece, position, spot.heading, things)
+            self.dress(piece, spot.position, spot.heading, things)
         return True
 
     def put_at_wall(self, piece: Piece, front: float) -> bool:
         """Put a piece against some wall with ``front`` metres free before it, if there is room."""
         return self.put(piece, self.floor.against(piece, front))
+
+    def hang(self, piece: Piece, wall: int, along: float, high: float, width: float, low: float, up: float) -> bool:
+        """Hang a piece at a height on a wall and take so wide a stretch from ``low`` to ``up``, where that is free."""
+        if not self.floor.wall_free(wall, along, width, low, up):
+            return False
+        position, heading = self.floor.on_wall(wall, along)
+        self.assembly.add(piece, position + np.array([0, 0, high]), heading)
+        self.floor.take_wall(wall, along, width, low, up)
+        return True
 
     def dress(
         self, piece: Piece, position: np.ndarray, heading: float, density: float, taken: Sequence[Circle] = ()
@@ -267,11 +274,7 @@ def add_pictures(planner: Planner) -> None:
         room = floor.wall_length(wall) / 2 - width / 2 - 0.1
         if room <= 0:
             continue
-        along = rng.uniform(-room, room)
-        if floor.wall_free(wall, along, width + 0.06, z - tall / 2, z + tall / 2):
-            position, heading = floor.on_wall(wall, along)
-            planner.assembly.add(piece, position + np.array([0, 0, z]), heading)
-            floor.take_wall(wall, along, width + 0.06, z - tall / 2, z + tall / 2)
+        planner.hang(piece, wall, rng.uniform(-room, room), z, width + 0.06, z - tall / 2, z + tall / 2)
 
 
 def add_skirting(planner: Planner) -> None:

@@ -6,13 +6,7 @@ import numpy as np
 import torch
 
 from ppkt_zoo.rooms.furniture import bath, seating, small, storage
-from ppkt_zoo.rooms.layout.groups import (
-    SINGLES,
-    place_dining_group,
-    place_sofa,
-    place_television,
-    place_workplace,
-)
+from ppkt_zoo.rooms.layout.groups import SINGLES, place_dining_group, place_sofa, place_television, place_workplace
 from ppkt_zoo.rooms.layout.planner import Planner, add_door, add_pictures, add_skirting, add_windows
 from ppkt_zoo.rooms.materials import Material, Palette
 from ppkt_zoo.rooms.room import Light, Room
@@ -213,28 +207,17 @@ def _place_wash_place(planner: Planner, white: Material) -> None:
         basin = bath.basin(rng, palette, white, width * rng.uniform(0.75, 1.0), depth * rng.uniform(0.85, 1.0))
         planner.on_top(basin, spot.position, spot.heading, (0, 0, high))
     if rng.random() < 0.75:
-        back = floor.on_wall(spot.wall, 0.0)[0]
-        along = spot.position.copy()
-        axis = 0 if spot.wall < 2 else 1
-        along[axis] = back[axis]
         glass = bath.mirror(rng, palette)
         reach = glass.footprint()[0] / 2
-        limit = floor.wall_length(spot.wall) / 2 - reach
-        place, middle = float(along[1 - axis]), min(planner.extent[2] - 0.6, high + 0.85)
-        if abs(place) < limit and floor.wall_free(spot.wall, place, 2 * reach, middle - 0.45, middle + 0.45):
-            planner.assembly.add(glass, along + np.array([0, 0, middle]), spot.heading)
-            floor.take_wall(spot.wall, place, 2 * reach, middle - 0.45, middle + 0.45)
+        place, middle = float(spot.position[1 if spot.wall < 2 else 0]), min(planner.extent[2] - 0.6, high + 0.85)
+        if abs(place) < floor.wall_length(spot.wall) / 2 - reach:
+            planner.hang(glass, spot.wall, place, middle, 2 * reach, middle - 0.45, middle + 0.45)
 
 
 def _hang(planner: Planner, piece: Piece, high: float) -> None:
-    floor = planner.floor
     width = piece.footprint()[0]
     for _ in range(12):
         wall = int(planner.rng.integers(4))
-        room = floor.wall_length(wall) / 2 - width / 2 - 0.1
-        along = planner.rng.uniform(-room, room)
-        if floor.wall_free(wall, along, width + 0.06, high - 0.7, high + 0.1):
-            position, heading = floor.on_wall(wall, along)
-            planner.assembly.add(piece, position + np.array([0, 0, high]), heading)
-            floor.take_wall(wall, along, width + 0.06, high - 0.7, high + 0.1)
+        room = planner.floor.wall_length(wall) / 2 - width / 2 - 0.1
+        if planner.hang(piece, wall, planner.rng.uniform(-room, room), high, width + 0.06, high - 0.7, high + 0.1):
             return

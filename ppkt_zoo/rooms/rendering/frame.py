@@ -23,7 +23,6 @@ def render(
     """Render one frame.
 
     Args:
-        room: what is seen.
         intrinsics: float (3, 3), pixels; pixel centres at integer coordinates.
         pose: float (4, 4), camera → world.
         height, width: size in pixels.
@@ -125,7 +124,6 @@ def smooth(room: Room, light: Tensor, solid: Tensor, intrinsics: Tensor, pose: T
     A corner is not lit anew: it takes the mean light of those of its four pixels that see the same solid.
 
     Args:
-        room: what is seen.
         light: float32 (3, H, W).
         solid: int64 (H, W), what each pixel's middle sees.
         intrinsics, pose: of the camera.

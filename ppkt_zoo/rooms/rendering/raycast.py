@@ -54,7 +54,6 @@ def cast(
     """Find the first solid on the ray of each pixel.
 
     Args:
-        solids: the room.
         intrinsics: float (3, 3), pixel centres at integer coordinates.
         pose: float (4, 4), camera → world.
         height, width: size of the image.

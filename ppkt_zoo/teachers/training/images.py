@@ -22,13 +22,12 @@ class ImageStore:
 
     Args:
         sources: where the frames come from; they are counted through.
-        memory: bytes that may be kept.
     """
 
-    def __init__(self, sources: Sequence[FrameSource], memory: int = _MEMORY) -> None:
+    def __init__(self, sources: Sequence[FrameSource]) -> None:
         self._places = [(source, index) for source in sources for index in range(len(source))]
         self._kept: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
-        self._room = memory
+        self._room = _MEMORY
 
     def __len__(self) -> int:
         return len(self._places)
@@ -77,7 +76,6 @@ def training_sources(recipe: TeacherRecipe, data: Mapping[str, Path], cache: Pat
     """Open every entry of a recipe's images, in its order.
 
     Args:
-        recipe: the recipe.
         data: folder of each ``kind: frames`` entry, by the entry's name.
         cache: folder for rendered rooms.
 
