@@ -1,7 +1,7 @@
 """Text from strangers made harmless for terminals, cards and messages; and a console on which text is text."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
