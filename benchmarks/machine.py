@@ -2,12 +2,11 @@
 
 import os
 import platform
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ppkt_zoo.engine.machine import versions
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.writing import write_json
 
@@ -33,17 +32,6 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "versions": {"python": platform.python_version()} | versions(_PACKAGES),
     }
-
-
-def versions(packages: Sequence[str]) -> dict[str, str]:
-    """The versions of those packages that are installed."""
-    found = {}
-    for package in packages:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def processor() -> str:

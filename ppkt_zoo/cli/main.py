@@ -92,17 +92,13 @@ for name, group in (
 @app.command()
 def version() -> None:
     """Print the versions of ppkt-zoo and of the libraries that it builds on."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed
-
     import ppkt_zoo
+    from ppkt_zoo.engine.machine import versions
 
     typer.echo(f"ppkt-zoo {ppkt_zoo.__version__}")
-    for package in ("torch", "torchvision", "spconv-cu120", "spconv-cu126", "spconv-triton"):
-        try:
-            typer.echo(f"{package} {installed(package)}")
-        except PackageNotFoundError:
-            continue
+    libraries = ("torch", "torchvision", "spconv-cu120", "spconv-cu126", "spconv-triton")
+    for package, number in versions(libraries).items():
+        typer.echo(f"{package} {number}")
 
 
 def main() -> None:

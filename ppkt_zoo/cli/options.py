@@ -223,17 +223,17 @@ def _words(error: PPKTZooError | OSError) -> str:
     return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
 
 
-def names_and_paths(entries: list[str] | None) -> dict[str, Path]:
-    """All of ``--data``, NAME=PATH; InputError where one is something else, or a name comes twice."""
-    folders: dict[str, Path] = {}
+def named_values(option: str, what: str, example: str, entries: list[str] | None) -> dict[str, str]:
+    """All of an option such as ``--data``, NAME=PATH; InputError where one is something else, or a name comes twice."""
+    found: dict[str, str] = {}
     for entry in entries or []:
-        name, equals, path = entry.partition("=")
-        if not equals or not name or not path:
-            raise InputError(f"--data {entry!r} must be NAME=PATH, e.g. --data icl_livingroom=frames/icl_livingroom")
-        if name in folders:
-            raise InputError(f"--data gives {name!r} twice, as {folders[name]} and as {path}: leave one out")
-        folders[name] = Path(path).expanduser()
-    return folders
+        name, equals, value = entry.partition("=")
+        if not equals or not name or not value:
+            raise InputError(f"{option} {entry!r} must be NAME={what}, e.g. {option} {example}")
+        if name in found:
+            raise InputError(f"{option} gives {name!r} twice, as {found[name]} and as {value}: leave one out")
+        found[name] = value
+    return found
 
 
 def numbers(option: str, text: str, example: str = "525,525,319.5,239.5") -> tuple[float, ...]:

@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from ppkt_zoo.cli.options import DeviceOption, Group, may_stop, names_and_paths, out_option, with_options
+from ppkt_zoo.cli.options import DeviceOption, Group, may_stop, named_values, out_option, with_options
 from ppkt_zoo.cli.predict import FlipsOption, VotingOption
 from ppkt_zoo.cli.streams import say, tell_written
 
@@ -42,7 +42,8 @@ class Run:
     @property
     def folders(self) -> dict[str, Path]:
         """All of ``--data``; InputError where one is something else than NAME=PATH, or a name comes twice."""
-        return names_and_paths(self.data)
+        given = named_values("--data", "PATH", "icl_livingroom=frames/icl_livingroom", self.data)
+        return {name: Path(path).expanduser() for name, path in given.items()}
 
     @property
     def kept(self) -> Path:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ppkt_zoo.errors import WeightError
 from ppkt_zoo.files.safetensors import load_foreign
+from ppkt_zoo.files.text import first_few
 from ppkt_zoo.files.torch import PICKLE, ZIP, check_plain_tensors, first_bytes, read_torch_file
 
 Dialect = Literal["pointcontrast", "csc", "slidr"]
@@ -192,10 +193,8 @@ class _Layers:
         """Nothing of the network may be left behind."""
         unread = sorted(set(self.tensors) - self.foreign - self._read)
         if unread:
-            more = f" and {len(unread) - 5} more" if len(unread) > 5 else ""
-            raise WeightError(
-                f"{', '.join(unread[:5])}{more} have no place in a Res16UNet of basic blocks: this is another network"
-            )
+            named = first_few(unread, 5, counted=True)
+            raise WeightError(f"{named} have no place in a Res16UNet of basic blocks: this is another network")
 
     @staticmethod
     def _counters(theirs: str) -> tuple[str, str]:

@@ -20,13 +20,7 @@ TaskName = Literal["segmentation", "detection"]
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a grid.
-
-    Attributes:
-        start: what the table calls its beginning.
-        fraction: of the training scenes.
-        seed: of the run.
-    """
+    """One run of a grid: what the table calls its start, the part of the training scenes, and the seed."""
 
     start: str
     fraction: float
@@ -81,11 +75,7 @@ class Grid:
         ]
 
     def load(self, cell: Cell) -> DownstreamRecipe:
-        """The recipe of one run.
-
-        Raises:
-            RecipeError: as reading it does.
-        """
+        """The recipe of one run; RecipeError as reading it does."""
         load = _task(self.task)[0]
         of_cell = (f"init={self.starts[cell.start]}", f"fraction={cell.fraction:g}", f"seed={cell.seed}")
         return load(self.recipe, (*self.overrides, *self.own.get(cell.start, ()), *of_cell))

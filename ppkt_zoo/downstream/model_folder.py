@@ -1,16 +1,14 @@
 """What every model's folder is written with: a cloud that verifies it, and a record of how it came to be."""
 
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import yaml
 
 from ppkt_zoo.data.scenes import SceneSource
-from ppkt_zoo.engine.machine import describe_machine
+from ppkt_zoo.engine.machine import describe_machine, versions
 from ppkt_zoo.errors import InputError, TrainingError
 from ppkt_zoo.files.writing import write_json
 from ppkt_zoo.points.cloud import PointCloud
@@ -31,17 +29,37 @@ _LEAST_VOXELS, _APART = 32, 37.3
 
 
 def write_model(
+    task: str,
+    head: TaskHead,
     folder: Any,
     model: Any,
     name: str | None,
-    head: TaskHead,
-    record: WeightRecord | Mapping[str, Any],
+    record: WeightRecord | Mapping[str, Any] | None,
     golden_cloud: Cloud,
     recipe: str | None,
     overwrite: bool,
+    told: tuple[str, str, str, str | None],
     tag: str = "own",
 ) -> WeightFolder:
-    """Write a model of any task, see :func:`ppkt_zoo.save_segmentation`; ``tag`` is that of a name not given."""
+    """Write a model of any task, see :func:`ppkt_zoo.save_segmentation`.
+
+    Args:
+        told: description, data, data_licence and licence; they stand in the record where ``record`` lacks their fields.
+        tag: of a name not given.
+    """
+    if not isinstance(record, WeightRecord):
+        description, data, data_licence, licence = told
+        untold = {
+            "description": description if description != NOT_TOLD else f"A model for {task}, without a description.",
+            "method": f"{task}, {OWN_LOOP}",
+            "data": ({"name": data, "frames": None, "licence": data_licence, "attribution": NOT_TOLD},),
+            "limits": (
+                f"Knows {len(head.classes)} classes and no others; its training and its accuracy are {NOT_TOLD}.",
+            ),
+            "licences": {"data": data_licence, "weights": licence or f"{NOT_TOLD}, so not to be published"},
+            "citation": NOT_TOLD,
+        }
+        record = {**untold, **(record or {})}
     return write_weight_folder(
         _ready_folder(folder),
         model.backbone,
@@ -61,29 +79,6 @@ def check_model(model: object, kind: type, made: str) -> None:
             f"model must be a {made}, got {type(model).__name__}; of a wrapper such as DistributedDataParallel give "
             ".module"
         )
-
-
-def record_of(
-    task: str,
-    classes: tuple[str, ...],
-    given: WeightRecord | Mapping[str, Any] | None,
-    description: str,
-    data: str,
-    data_licence: str,
-    licence: str | None,
-) -> WeightRecord | Mapping[str, Any]:
-    """The fields of a record: those given, and for the others that they are not specified."""
-    if isinstance(given, WeightRecord):
-        return given
-    untold = {
-        "description": description if description != NOT_TOLD else f"A model for {task}, without a description.",
-        "method": f"{task}, {OWN_LOOP}",
-        "data": ({"name": data, "frames": None, "licence": data_licence, "attribution": NOT_TOLD},),
-        "limits": (f"Knows {len(classes)} classes and no others; its training and its accuracy are {NOT_TOLD}.",),
-        "licences": {"data": data_licence, "weights": licence or f"{NOT_TOLD}, so not to be published"},
-        "citation": NOT_TOLD,
-    }
-    return {**untold, **(given or {})}
 
 
 def _ready_folder(folder: Any) -> Path:
@@ -172,7 +167,7 @@ def record_fields(
             steps=recipe.steps,
             hours=round(seconds / 3600, 3),
             machine=describe_machine(device),
-            versions={package: version(package) for package in ("torch", "numpy")},
+            versions=versions(("torch", "numpy")),
         ),
         "metrics": metrics,
         "deviations": recipe.deviations,
@@ -183,11 +178,6 @@ def record_fields(
         "licences": Licences(data=recipe.data_licence, weights=recipe.model_licence),
         "citation": recipe.citation,
     }
-
-
-def recipe_text(recipe: "DownstreamRecipe") -> str:
-    """What was run, overrides included, as the YAML that goes into a model's folder."""
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
 
 
 def write_scores(

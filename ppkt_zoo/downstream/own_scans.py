@@ -1,7 +1,7 @@
 """A folder of own scans divided into those to learn from, to choose by and to report on; and a look at them all."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from ppkt_zoo.data.subset import existing_folder
 from ppkt_zoo.errors import FrameError, RecipeError
 from ppkt_zoo.evaluation.metrics import IGNORE
 from ppkt_zoo.files.reading import read_text
-from ppkt_zoo.files.text import one_line
+from ppkt_zoo.files.text import first_few, most_frequent, one_line
 
 # What a part may be called, in folders and lists.
 _PARTS = {
@@ -74,10 +74,9 @@ def divide_scans(folder: Path, test_part: float = 0.2, validation_part: float = 
         found["test"], found["validation"] = found["validation"], []
     _check(folder, found)
     names = [scan_name(folder, file) for file in found["test"]]
-    shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     told = (
         f"{len(found['train'])} scans of {folder} to learn from, {len(found['validation'])} to validate, "
-        f"{len(names)} to test on ({shown}); divided {how}"
+        f"{len(names)} to test on ({first_few(names, _SHOWN)}); divided {how}"
     )
     return DividedScans(tuple(found["train"]), tuple(found["validation"]), tuple(found["test"]), told)
 
@@ -131,10 +130,12 @@ def look_through(train: SceneSource, others: Iterable[SceneSource], labels: bool
                     objects[: len(train.box_classes)] += np.bincount(scene.box_label, minlength=len(train.box_classes))
     if labels:
         total = int(points.sum())
-        shares = _listing(train.classes, points, lambda name, count: f"{name} {count / max(1, total):.1%}", "more")
+        shares = most_frequent(
+            train.classes, points.tolist(), lambda name, count: f"{name} {count / max(1, total):.1%}"
+        )
         told = f"{total} labelled points, {unlabelled} without a label; {shares}"
         return told + _never(train.classes, points, "point")
-    counts = _listing(train.box_classes, objects, lambda name, count: f"{count} × {name}", "classes more")
+    counts = most_frequent(train.box_classes, objects.tolist(), lambda name, count: f"{count} × {name}", "classes more")
     told = f"{int(objects.sum())} boxes to learn from: {counts}"
     told += f"; {empty} boxes hold no point" if empty else ""
     return told + _never(train.box_classes, objects, "box")
@@ -197,13 +198,6 @@ def _check(folder: Path, found: dict[str, list[Path]]) -> None:
                     "tested on what it never saw"
                 )
             seen[file] = part
-
-
-def _listing(names: tuple[str, ...], count: np.ndarray, told: Callable[[str, int], str], rest: str) -> str:
-    """The most frequent classes as ``told`` words them, and how many there are beside."""
-    order = [number for number in np.argsort(-count, kind="stable") if number < len(names) and count[number]]
-    shown = ", ".join(told(names[number], count[number]) for number in order[:_SHOWN])
-    return shown + (f" and {len(order) - _SHOWN} {rest}" if len(order) > _SHOWN else "")
 
 
 def _never(names: tuple[str, ...], count: np.ndarray, what: str) -> str:

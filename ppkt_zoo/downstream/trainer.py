@@ -16,12 +16,12 @@ from torch.utils.data import Dataset
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.backbones.norm import batch_norms, freeze_batch_norm
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
-from ppkt_zoo.downstream.model_folder import at_the_origin, recipe_text, record_fields, wide_enough, write_scores
+from ppkt_zoo.downstream.model_folder import at_the_origin, record_fields, wide_enough, write_scores
 from ppkt_zoo.downstream.recipe import DownstreamRecipe
 from ppkt_zoo.downstream.sampler import scene_part
 from ppkt_zoo.engine.data_workers import DataWorkers
 from ppkt_zoo.engine.denormals import flushed_denormals
-from ppkt_zoo.engine.interrupt import Stopped, StopRequest, check_whole
+from ppkt_zoo.engine.interrupt import Stopped, StopRequest
 from ppkt_zoo.engine.learner import Learner
 from ppkt_zoo.engine.loop import Measurement, TrainingLoop
 from ppkt_zoo.engine.progress import TrainingProgress
@@ -191,16 +191,15 @@ class FinetuneTrainer(Learner[_Batch], Generic[_Batch, _Recipe, _Model, _Score])
                 cls.check_classes(train, scenes)
         with flushed_denormals(), run_folder(out), StopRequest() as stop, TrainingProgress() as progress:
             run = cls(recipe, train, validation, out, torch.device(device), progress, stop)
-            run.train(recipe.steps if stop_after is None else min(stop_after, recipe.steps), workers)
-            check_whole(stop_after, recipe.steps)
+            run.train(stop_after, workers)
             return run.finish(test)
 
-    def train(self, last_step: int, workers: int) -> None:
-        """Train to ``last_step``, from wherever an earlier run stopped."""
+    def train(self, stop_after: int | None, workers: int) -> None:
+        """Take the steps that are left; the next call goes on after ``stop_after``."""
         self.loop.run(
             self.title,
             lambda first, last: DataWorkers(self._dataset, range(first, last), workers),
-            last_step,
+            stop_after,
             prepare=self._prepare,
         )
 
@@ -223,7 +222,7 @@ class FinetuneTrainer(Learner[_Batch], Generic[_Batch, _Recipe, _Model, _Score])
             recipe, self.method, self.scenes, self.class_names(), self.loop.seconds, self.device, tuple(metrics)
         )
         golden = self._golden_cloud()
-        self.save(folder, self.model, recipe.model, record, golden, recipe=recipe_text(recipe), overwrite=True)
+        self.save(folder, self.model, recipe.model, record, golden, recipe=recipe.text(), overwrite=True)
         return Finetuned(self.model, folder, score)
 
     def _prepare(self) -> None:

@@ -53,11 +53,7 @@ class Resumed:
     remarks: tuple[str, ...] = field(default=())
 
     def number(self, name: str) -> float:
-        """A number among the notes, 0 or more.
-
-        Raises:
-            TrainingError: it is not there, or is something else.
-        """
+        """A number among the notes, 0 or more; TrainingError where it is not there, or is something else."""
         value = self.notes.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
             raise TrainingError(
@@ -99,7 +95,7 @@ def save_checkpoint(
     tensors["random.torch"] = torch.get_rng_state()
     header = {"step": step, "fingerprint": fingerprint, "scalars": scalars, "notes": notes}
     if data is not None:
-        header["data"] = _stored(data)
+        header["data"] = {name: asdict(part) for name, part in data.items()}
     file = folder / f"step-{step:08d}.safetensors"
     try:
         write_tensors(file, tensors, header, checksum=True)
@@ -211,17 +207,8 @@ def _checkpoints(folder: Path) -> list[Path]:
         ) from error
 
 
-def _stored(parts: Mapping[str, DataPart]) -> dict[str, dict[str, Any]]:
-    """The parts as a JSON value."""
-    return {name: asdict(part) for name, part in parts.items()}
-
-
 def _data_parts_in(value: object) -> dict[str, DataPart]:
-    """The parts of a JSON value that a checkpoint was written with.
-
-    Raises:
-        ValueError: it is another value.
-    """
+    """The parts of a JSON value that a checkpoint was written with; ValueError where it is another value."""
     if not isinstance(value, dict):
         raise ValueError("what it says of the data is no mapping")
     found = {}

@@ -1,28 +1,13 @@
 """SIGTERM and Ctrl-C end a run after the step in hand, with a checkpoint."""
 
 import signal
-from types import FrameType, TracebackType
+from types import FrameType
 
 from ppkt_zoo.errors import TrainingError
 
 
 class Stopped(TrainingError):  # noqa: N818 — it is a request that was honoured, not a fault
     """The run was asked to stop and has written its checkpoint; the same command goes on from there."""
-
-
-def stopped_after(step: int, steps: int) -> Stopped:
-    """What a run raises that was asked to stop and has written a checkpoint after ``step`` of its ``steps``."""
-    return Stopped(f"stopped after step {step} of {steps} with a checkpoint; the same command resumes")
-
-
-def check_whole(stop_after: int | None, steps: int) -> None:
-    """Go on to a run's last work only where ``stop_after`` did not end it early.
-
-    Raises:
-        Stopped: it did.
-    """
-    if stop_after is not None and stop_after < steps:
-        raise Stopped(f"stopped after {stop_after} of {steps} steps, as asked; the same command resumes")
 
 
 class StopRequest:
@@ -44,9 +29,7 @@ class StopRequest:
                 break
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 

@@ -26,9 +26,8 @@ class Learner(ABC, Generic[_Batch]):
     """A model, its optimiser, and what they learn from a batch.
 
     Attributes:
-        recipe: of the run.
+        recipe: of the run; its ``optimiser`` says the learning rates and the largest norm of the gradient.
         model, optimizer: what is trained.
-        clip_norm: largest norm of the gradient, or None.
         accelerator: of a run on several processes or in half precision, or None.
         average: averaged parameters that follow the model's, or None.
         places: decimal places of the loss in the log.
@@ -37,7 +36,6 @@ class Learner(ABC, Generic[_Batch]):
     recipe: Any
     model: nn.Module
     optimizer: Optimizer
-    clip_norm: float | None = None
     accelerator: Accelerator | None = None
     average: AveragedModel | None = None
     places: ClassVar[int] = 6
@@ -132,12 +130,10 @@ class Learner(ABC, Generic[_Batch]):
             self.accelerator.backward(loss)
 
     def _clip(self) -> None:
-        if self.clip_norm is None:
-            return
-        if self.accelerator is None:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
-        else:
-            self.accelerator.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+        most = self.recipe.optimiser.clip_norm
+        clip = torch.nn.utils.clip_grad_norm_ if self.accelerator is None else self.accelerator.clip_grad_norm_
+        if most is not None:
+            clip(self.model.parameters(), most)
 
     def _mean(self, values: list[float]) -> float:
         return round(sum(values) / len(values), self.places)

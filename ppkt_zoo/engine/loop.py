@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from ppkt_zoo.engine.checkpoint import DataPart, resume, save_checkpoint
-from ppkt_zoo.engine.interrupt import StopRequest, stopped_after
+from ppkt_zoo.engine.interrupt import Stopped, StopRequest
 from ppkt_zoo.engine.learner import Learner
 from ppkt_zoo.engine.metrics_log import MetricsLog, read_metrics
 from ppkt_zoo.engine.processes import agree_to_stop
@@ -114,32 +114,34 @@ class TrainingLoop(Generic[_Batch]):
         self,
         title: str,
         open_batches: Callable[[int, int], Batches[_Batch]],
-        last_step: int,
+        stop_after: int | None = None,
         accumulate: int = 1,
         prepare: Callable[[], object] | None = None,
     ) -> None:
-        """Take the steps up to ``last_step``.
+        """Take the steps that are left.
 
         Args:
             title: of the progress bar.
             open_batches: from the first step and the one after the last to their batches; called where steps are left.
-            last_step: steps done at the end.
+            stop_after: end once so many steps are done; at the whole run's last where None.
             accumulate: batches a step.
             prepare: brings the model into training mode, before the first step.
 
         Raises:
-            Stopped: a stop was asked for; a checkpoint was written.
+            Stopped: a stop was asked for, or ``stop_after`` is not the end; a checkpoint was written.
         """
+        last_step = self._steps if stop_after is None else min(stop_after, self._steps)
         self._take_missed()
-        if self.first_step >= last_step:
-            return
-        batches = open_batches(self.first_step, last_step)
-        self._progress.start(self.first_step, self._steps, title)
-        if prepare is not None:
-            prepare()
-        # Closed even where an exception's traceback still holds it: else its workers would outlive the run.
-        with closing(iter(batches)) as each:
-            self._take_steps(each, last_step, accumulate)
+        if self.first_step < last_step:
+            batches = open_batches(self.first_step, last_step)
+            self._progress.start(self.first_step, self._steps, title)
+            if prepare is not None:
+                prepare()
+            # Closed even where an exception's traceback still holds it: else its workers would outlive the run.
+            with closing(iter(batches)) as each:
+                self._take_steps(each, last_step, accumulate)
+        if last_step < self._steps:
+            raise Stopped(f"stopped after {stop_after} of {self._steps} steps, as asked; the same command resumes")
 
     def _take_steps(self, batches: Iterator[_Batch], last_step: int, accumulate: int) -> None:
         learner = self._learner
@@ -164,7 +166,7 @@ class TrainingLoop(Generic[_Batch]):
             if done % self._recipe.checkpoint_every == 0 or done == last_step or stop:
                 self._save(done)
             if stop:
-                raise stopped_after(done, self._steps)
+                raise Stopped(f"stopped after step {done} of {self._steps} with a checkpoint; the same command resumes")
             for measurement in self._due(done):
                 self._take(measurement, done)
 

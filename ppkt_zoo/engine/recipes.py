@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
+import yaml
 from pydantic import BaseModel, ValidationError, field_validator
 
 from ppkt_zoo.errors import RecipeError
@@ -44,6 +45,10 @@ class TrainingRecipe(StrictModel):
         """
         content = [self.meaning, self.model_dump(mode="json", exclude_defaults=True)]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def text(self) -> str:
+        """What was run, overrides included, as the YAML that goes along with what it made."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
 
     @classmethod
     def load(cls, path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Self:

@@ -21,11 +21,7 @@ class Confusion:
     """
 
     def __init__(self, classes: int) -> None:
-        """An empty matrix.
-
-        Raises:
-            InputError: fewer than two classes.
-        """
+        """An empty matrix; InputError where there are fewer than two classes."""
         if classes < 2:
             raise InputError(f"a confusion matrix needs at least 2 classes, got {classes}")
         self.matrix = np.zeros((classes, classes), dtype=np.int64)

@@ -78,6 +78,12 @@ class SafeConsole(Console):
             yield segment if text == segment.text else Segment(text, segment.style)
 
 
+def first_few(names: Sequence[str], most: int = 3, counted: bool = False) -> str:
+    """Some names, and whether or, ``counted``, how many more there are."""
+    left = len(names) - most
+    return ", ".join(names[:most]) + ("" if left <= 0 else f" and {left} more" if counted else ", …")
+
+
 def most_frequent(
     names: Sequence[str], count: Sequence[int], told: Callable[[str, int], str], rest: str = "more", most: int = 5
 ) -> str:

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from ppkt_zoo.pretraining.recipe import Recipe
+
 # From here on the student waits for its data long enough that it matters.
 _MOST_WAITING = 0.1
 _LONGEST_DAYS = 7
@@ -75,13 +77,11 @@ class DryRun:
     """What a recipe would cost on this machine.
 
     Attributes:
-        weight, method, steps, accumulate: the recipe's.
-        wanted_pixel_pairs, wanted_view_pairs: pairs a step that the recipe asks for.
+        recipe: what it would run.
         device: where it would learn.
         processes, workers: that learn together; that prepare data for each.
         cores, threads: of the CPU, those there are for each process, and those that torch computes with.
         student_parameters, head_parameters, teacher_parameters: how many; None without a teacher.
-        teacher_online: whether the teacher looks at the images of every step.
         sources: where the frames come from.
         step: what one step costs; None where there is nothing to train.
         rendering: of procedural rooms; None without them.
@@ -91,12 +91,7 @@ class DryRun:
         disks: those that are written to.
     """
 
-    weight: str
-    method: str
-    steps: int
-    accumulate: int
-    wanted_pixel_pairs: int
-    wanted_view_pairs: int
+    recipe: Recipe
     device: str
     processes: int
     workers: int
@@ -105,7 +100,6 @@ class DryRun:
     student_parameters: int
     head_parameters: int
     teacher_parameters: int | None
-    teacher_online: bool
     sources: tuple[SourceShare, ...]
     step: StepCost | None
     rendering: OnceWork | None
@@ -113,6 +107,11 @@ class DryRun:
     checkpoint_bytes: int
     weight_bytes: int
     disks: tuple[Disk, ...]
+
+    @property
+    def teacher_online(self) -> bool:
+        """Whether the teacher looks at the images of every step."""
+        return self.recipe.teacher is not None and self.recipe.teacher.features == "online"
 
     @property
     def compute_seconds(self) -> float:
@@ -141,7 +140,7 @@ class DryRun:
     def seconds(self) -> float:
         """Seconds of the whole run, without validation, watch and checkpoints."""
         once = sum(work.seconds for work in (self.rendering, self.first_look) if work is not None)
-        return once + self.steps * self.step_seconds
+        return once + self.recipe.steps * self.step_seconds
 
     @property
     def run_bytes(self) -> int:
@@ -172,13 +171,13 @@ class DryRun:
         if self.step is None:
             return ""
         asked = (
-            ("pixel", self.step.pixel_pairs, self.wanted_pixel_pairs),
-            ("view", self.step.view_pairs, self.wanted_view_pairs),
+            ("pixel", self.step.pixel_pairs, self.recipe.loss),
+            ("view", self.step.view_pairs, self.recipe.point_contrast),
         )
         lines = [
-            f"a step has {found:.0f} {kind} pairs where the recipe asks for {wanted}"
-            for kind, found, wanted in asked
-            if self.processes * found < _FEWEST_PAIRS * wanted * self.accumulate
+            f"a step has {found:.0f} {kind} pairs where the recipe asks for {section.pairs}"
+            for kind, found, section in asked
+            if section is not None and self.processes * found < _FEWEST_PAIRS * section.pairs * self.recipe.accumulate
         ]
         return "; ".join(lines)
 

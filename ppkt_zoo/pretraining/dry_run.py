@@ -76,12 +76,7 @@ def _gather(
     first_look = _first_look(setup, sources, step, cache) if cached and step is not None else None
     checkpoint = _checkpoint_bytes(setup) if recipe.steps else 0
     found = DryRun(
-        weight=recipe.weight,
-        method=recipe.method,
-        steps=recipe.steps,
-        accumulate=recipe.accumulate,
-        wanted_pixel_pairs=0 if recipe.loss is None else recipe.loss.pairs,
-        wanted_view_pairs=0 if recipe.point_contrast is None else recipe.point_contrast.pairs,
+        recipe=recipe,
         device=str(setup.accelerator.device),
         processes=setup.accelerator.num_processes,
         workers=workers,
@@ -90,7 +85,6 @@ def _gather(
         student_parameters=_parameters(model.student),
         head_parameters=_parameters(model.objectives),
         teacher_parameters=None if setup.teacher is None else _parameters(setup.teacher),
-        teacher_online=recipe.teacher is not None and recipe.teacher.features == "online",
         sources=tuple(
             SourceShare(source.name, len(source), entry.per_step)
             for source, entry in zip(sources, recipe.data, strict=True)

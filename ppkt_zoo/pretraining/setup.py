@@ -67,7 +67,6 @@ class Setup(Learner[Step]):
         self.teacher = _teacher(recipe, teacher, self.accelerator.device)
         self.data = TrainingData(recipe, sources, self.teacher, cache, progress, stop)
         self.data.check_shares(self.accelerator.num_processes)
-        self.clip_norm = recipe.optimiser.clip_norm
         model = build_model(recipe, student, self.teacher)
         if self.accelerator.num_processes > 1 and recipe.sync_batch_norm:
             synchronise_batch_norm(model)
@@ -142,11 +141,7 @@ class Setup(Learner[Step]):
         return {} if self.accelerator.scaler is None else {"scaler": self.accelerator.scaler.state_dict()}
 
     def restore(self, resumed: Resumed) -> None:
-        """Take up the scaler's state.
-
-        Raises:
-            TrainingError: it does not fit.
-        """
+        """Take up the scaler's state; TrainingError where it does not fit."""
         if self.accelerator.scaler is not None and "scaler" in resumed.notes:
             try:
                 self.accelerator.scaler.load_state_dict(resumed.notes["scaler"])

@@ -125,11 +125,7 @@ class TrainingData:
             )
 
     def parts(self) -> dict[str, DataPart]:
-        """What is learned from, for the checkpoints.
-
-        Raises:
-            FrameError: a file cannot be read.
-        """
+        """What is learned from, for the checkpoints; FrameError where a file cannot be read."""
         digits = data_fingerprint(self.sources)
         return {
             name: DataPart(len(source), "frames", one)

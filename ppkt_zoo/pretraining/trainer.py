@@ -11,7 +11,7 @@ from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.engine.checkpoint import Resumed
 from ppkt_zoo.engine.data_workers import DataWorkers
 from ppkt_zoo.engine.denormals import flushed_denormals
-from ppkt_zoo.engine.interrupt import StopRequest, check_whole
+from ppkt_zoo.engine.interrupt import StopRequest
 from ppkt_zoo.engine.loop import Measurement, TrainingLoop
 from ppkt_zoo.engine.processes import lines_of_all, sum_counts
 from ppkt_zoo.engine.progress import TrainingProgress
@@ -20,7 +20,7 @@ from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.files.reading import default_cache
 from ppkt_zoo.files.targets import check_folder_target
 from ppkt_zoo.pretraining.dataset import Step
-from ppkt_zoo.pretraining.export import RunSummary, export_weight
+from ppkt_zoo.pretraining.export import export_weight
 from ppkt_zoo.pretraining.recipe import Recipe
 from ppkt_zoo.pretraining.setup import Setup
 
@@ -78,8 +78,7 @@ def pretrain(
             # Nobody looks for a checkpoint before the one that writes there holds the folder.
             run.accelerator.wait_for_everyone()
             run.begin(out, workers, watch, tensorboard)
-            run.train(recipe.steps if stop_after is None else min(stop_after, recipe.steps))
-            check_whole(stop_after, recipe.steps)
+            run.loop.run("pretrain", run.open, stop_after, recipe.accumulate, run.model.train)
             return run.export()
 
 
@@ -106,11 +105,8 @@ class _Run(Setup):
             board=out / "tensorboard" if tensorboard else None,
         )
 
-    def train(self, last_step: int) -> None:
-        """Train to ``last_step``, from wherever an earlier run stopped."""
-        self.loop.run("pretrain", self._open, last_step, self.recipe.accumulate, self.model.train)
-
-    def _open(self, first_step: int, last_step: int) -> DataWorkers[Step]:
+    def open(self, first_step: int, last_step: int) -> DataWorkers[Step]:
+        """Batches of some steps; the validation is looked at before the first."""
         ranks = self.accelerator.process_index, self.accelerator.num_processes
         # On each machine one process fills the cache of the teacher's features, the others find it filled.
         with self.accelerator.local_main_process_first():
@@ -146,15 +142,7 @@ class _Run(Setup):
         """Write the weight folder; every process waits for it."""
         folder = self.out / "weight"
         if self.writes:
-            summary = RunSummary(
-                seconds=self.loop.seconds,
-                seen_frames=self.seen_frames,
-                skipped_frames=self.skipped_frames,
-                source_sizes=tuple(len(source) for source in self.data.sources),
-                device=self.accelerator.device,
-                processes=self.accelerator.num_processes,
-            )
-            export_weight(folder, self.recipe, self.exported_model().cpu(), self.teacher, summary, self.data.sources[0])
+            export_weight(folder, self, self.loop.seconds, self.seen_frames, self.skipped_frames)
         self.accelerator.wait_for_everyone()
         return folder
 

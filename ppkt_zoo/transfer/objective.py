@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ppkt_zoo.backbones.base import Backbone, PointFeatures
+from ppkt_zoo.engine.moving import OnDevice
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import CloudBatch
 from ppkt_zoo.transfer.losses import embedding_rank, retrieval_accuracy
@@ -16,7 +17,7 @@ from ppkt_zoo.transfer.projection import sample_bilinear
 
 
 @dataclass(frozen=True)
-class PixelPairs:
+class PixelPairs(OnDevice):
     """Points and the pixels that they were seen in.
 
     Attributes:
@@ -29,13 +30,9 @@ class PixelPairs:
     frame: Tensor
     feature_xy: Tensor
 
-    def to(self, device: torch.device | str) -> "PixelPairs":
-        """The same pairs on another device."""
-        return PixelPairs(self.point.to(device), self.frame.to(device), self.feature_xy.to(device))
-
 
 @dataclass(frozen=True)
-class ViewPairs:
+class ViewPairs(OnDevice):
     """Points of overlapping views that are the same place of a scene.
 
     Attributes:
@@ -45,13 +42,9 @@ class ViewPairs:
     first: Tensor
     second: Tensor
 
-    def to(self, device: torch.device | str) -> "ViewPairs":
-        """The same pairs on another device."""
-        return ViewPairs(self.first.to(device), self.second.to(device))
-
 
 @dataclass(frozen=True)
-class TransferBatch:
+class TransferBatch(OnDevice):
     """One step's data.
 
     Attributes:
@@ -65,11 +58,6 @@ class TransferBatch:
     features: list[Tensor] | None
     pixels: PixelPairs
     views: ViewPairs
-
-    def to(self, device: torch.device | str) -> "TransferBatch":
-        """The same batch on another device."""
-        features = None if self.features is None else [one.to(device) for one in self.features]
-        return TransferBatch(self.clouds.to(device), features, self.pixels.to(device), self.views.to(device))
 
     def teacher_maps(self) -> list[Tensor]:
         """The teacher's maps, for objectives that cannot do without."""

@@ -58,11 +58,7 @@ class PixelToPoint(Objective):
         return of_points, of_pixels
 
     def forward(self, points: PointFeatures, batch: TransferBatch, detail: bool = False) -> Outcome:
-        """Loss of one step.
-
-        Raises:
-            InputError: fewer than two pairs.
-        """
+        """Loss of one step; InputError where it has fewer than two pairs."""
         of_points, of_pixels = self.embed(points, batch)
         threshold = self.false_negative_similarity
         contrast = contrast_pairs(

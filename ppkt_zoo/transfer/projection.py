@@ -1,6 +1,7 @@
 """The two trained projections of PPKT into one embedding space (arXiv 2104.04687, section 3)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Literal
 
 import torch
@@ -45,7 +46,18 @@ def _cells(maps: Tensor) -> Tensor:
     return maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
 
 
-class UPL(nn.Module):
+class _Projection(nn.Module):
+    """One layer, or two with a ReLU between, from ``channels`` to ``dim`` numbers."""
+
+    def __init__(self, layer: Callable[[int, int], nn.Module], channels: int, dim: int, kind: ProjectionKind) -> None:
+        super().__init__()
+        self.channels, self.dim = channels, dim
+        hidden = [layer(channels, channels), nn.ReLU()] if kind == "mlp" else []
+        last = layer(channels, dim)
+        self.projection = nn.Sequential(*hidden, last) if hidden else last
+
+
+class UPL(_Projection):
     """Upsampling feature projection layer: 1x1 convolution, then bilinear upsampling, at sampled pixels only.
 
     Equal to upsampling the projected map to the image's size and picking pixels, without ever holding a map of
@@ -70,12 +82,8 @@ class UPL(nn.Module):
         sampling: Sampling = "bilinear",
         order: Order = "project_first",
     ) -> None:
-        super().__init__()
-        self.channels, self.dim = channels, dim
+        super().__init__(partial(nn.Conv2d, kernel_size=1), channels, dim, kind)
         self.sampling, self.order = sampling, order
-        hidden = [nn.Conv2d(channels, channels, 1), nn.ReLU()] if kind == "mlp" else []
-        last = nn.Conv2d(channels, dim, 1)
-        self.projection: nn.Module = nn.Sequential(*hidden, last) if hidden else last
 
     @classmethod
     def from_tensors(
@@ -121,18 +129,14 @@ class UPL(nn.Module):
         return embeddings
 
 
-class PointHead(nn.Module):
+class PointHead(_Projection):
     """The student's point features (N, channels) → embeddings of length 1.
 
     ``linear`` is a single layer, ``mlp`` two with a ReLU between, both without batch norm.
     """
 
     def __init__(self, channels: int, dim: int = 128, kind: ProjectionKind = "linear") -> None:
-        super().__init__()
-        self.channels, self.dim = channels, dim
-        hidden = [nn.Linear(channels, channels), nn.ReLU()] if kind == "mlp" else []
-        last = nn.Linear(channels, dim)
-        self.projection: nn.Module = nn.Sequential(*hidden, last) if hidden else last
+        super().__init__(nn.Linear, channels, dim, kind)
 
     @classmethod
     def from_tensors(cls, projection: Mapping[str, Tensor], prefix: str = "head.") -> "PointHead":

@@ -33,6 +33,7 @@ from ppkt_zoo.zoo.config import (
 from ppkt_zoo.zoo.golden import Golden, make_golden
 from ppkt_zoo.zoo.head import TaskHead, read_head
 from ppkt_zoo.zoo.manifest import BundledSource, HubSource, WeightSpec, to_json
+from ppkt_zoo.zoo.names import StrPath
 from ppkt_zoo.zoo.network import build_network, build_random
 from ppkt_zoo.zoo.placing import leftover_note, pickle_note, place
 from ppkt_zoo.zoo.record import WeightRecord
@@ -133,7 +134,7 @@ class WeightFolder:
         return write_card(self.config, self.record(), repo, picture, None if head is None else head.classes)
 
 
-def open_weight_folder(path: str | os.PathLike[str], held: Held | None = None) -> WeightFolder:
+def open_weight_folder(path: StrPath, held: Held | None = None) -> WeightFolder:
     """Open a weight folder and check its config.json.
 
     Args:
@@ -159,7 +160,7 @@ def open_weight_folder(path: str | os.PathLike[str], held: Held | None = None) -
 
 
 def write_weight_folder(
-    folder: str | os.PathLike[str],
+    folder: StrPath,
     backbone: "Backbone",
     name: str,
     record: WeightRecord | Mapping[str, Any],
@@ -215,7 +216,7 @@ def write_weight_folder(
     return _write(Path(folder), network, record, files, head, overwrite)
 
 
-def update_record(folder: str | os.PathLike[str], record: WeightRecord | Mapping[str, Any]) -> WeightFolder:
+def update_record(folder: StrPath, record: WeightRecord | Mapping[str, Any]) -> WeightFolder:
     """Put another record into a weight folder (metrics are measured after it is written); all else in it stays.
 
     Raises:

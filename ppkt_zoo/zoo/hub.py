@@ -10,7 +10,7 @@ from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
 from ppkt_zoo.zoo.golden import check_levels
 from ppkt_zoo.zoo.manifest import HubSource, WeightSpec
 from ppkt_zoo.zoo.mirror import make_way, mirror_address, mirrored_file
-from ppkt_zoo.zoo.names import HubName, LocalName
+from ppkt_zoo.zoo.names import HubName, LocalName, StrPath
 from ppkt_zoo.zoo.record import FileEntry
 from ppkt_zoo.zoo.tensors import Held, check_bytes, check_file, claims_of_file, file_entry, read_bytes, read_claims
 
@@ -22,9 +22,7 @@ _LARGEST_CONFIG = 1 << 20
 _TRUE = ("1", "ON", "YES", "TRUE")
 
 
-def fetch_listed(
-    weight: WeightSpec, cache_dir: str | os.PathLike[str] | None = None, hold: bool = False
-) -> WeightFolder:
+def fetch_listed(weight: WeightSpec, cache_dir: StrPath | None = None, hold: bool = False) -> WeightFolder:
     """The folder of a listed weight, every file of it checked against the manifest's sha256.
 
     Args:
@@ -53,9 +51,7 @@ def fetch_listed(
     return folder
 
 
-def fetch_named(
-    name: HubName | LocalName, cache_dir: str | os.PathLike[str] | None = None, hold: bool = False
-) -> WeightFolder:
+def fetch_named(name: HubName | LocalName, cache_dir: StrPath | None = None, hold: bool = False) -> WeightFolder:
     """The folder that ``local-dir:`` or ``hf-hub:`` names; its files are checked against its config.json.
 
     Args:
@@ -89,9 +85,7 @@ def fetch_named(
     return _complete(name, config, now, cache_dir, hold)
 
 
-def _complete(
-    name: HubName, config: Path, content: bytes, cache_dir: str | os.PathLike[str] | None, hold: bool
-) -> WeightFolder:
+def _complete(name: HubName, config: Path, content: bytes, cache_dir: StrPath | None, hold: bool) -> WeightFolder:
     """The folder of a fetched config.json, with every file that it lists."""
     folder = open_weight_folder(config.parent, {CONFIG: (file_entry(content), content)})
     for file, entry in folder.config.files.items():
@@ -116,9 +110,7 @@ def _check_bundled(path: Path, entry: FileEntry, held: Held | None) -> None:
     check_file(path, entry, held)
 
 
-def _fetch_checked(
-    name: HubName, file: str, entry: FileEntry, cache_dir: str | os.PathLike[str] | None, held: Held | None
-) -> Path:
+def _fetch_checked(name: HubName, file: str, entry: FileEntry, cache_dir: StrPath | None, held: Held | None) -> Path:
     path = _download(name, file, cache_dir, entry.size)
     try:
         check_file(path, entry, held)
@@ -131,9 +123,7 @@ def _fetch_checked(
     return path
 
 
-def _download(
-    name: HubName, file: str, cache_dir: str | os.PathLike[str] | None, most: int, wrong: Path | None = None
-) -> Path:
+def _download(name: HubName, file: str, cache_dir: StrPath | None, most: int, wrong: Path | None = None) -> Path:
     """One file from the mirror, where one is set, else through the Hub's client and its cache.
 
     PPKT_ZOO_MIRROR, HF_ENDPOINT and HF_HUB_OFFLINE hold as they are now. ``wrong`` is the copy in the cache that is not
@@ -151,7 +141,7 @@ def _download(
     return path
 
 
-def _ask_client(name: HubName, file: str, cache_dir: str | os.PathLike[str] | None, force: bool) -> Path:
+def _ask_client(name: HubName, file: str, cache_dir: StrPath | None, force: bool) -> Path:
     from huggingface_hub import hf_hub_download
 
     cache = hub_cache(cache_dir)
@@ -183,7 +173,7 @@ def _state(path: Path) -> tuple[int, int, int] | None:
     return state.st_dev, state.st_ino, state.st_mtime_ns
 
 
-def hub_cache(given: str | os.PathLike[str] | None = None) -> Path:
+def hub_cache(given: StrPath | None = None) -> Path:
     """The folder of the Hub's cache; its client's own choice (HF_HOME, HF_HUB_CACHE) where none is given.
 
     Raises:

@@ -17,7 +17,7 @@ from ppkt_zoo.zoo.folder import WeightFolder
 from ppkt_zoo.zoo.golden import VerifyReport, golden_errors
 from ppkt_zoo.zoo.hub import fetch_listed, fetch_named
 from ppkt_zoo.zoo.manifest import BundledSource, load_manifest
-from ppkt_zoo.zoo.names import REPOSITORY, HubName, ListedName, LocalName, nearest, parse_name
+from ppkt_zoo.zoo.names import REPOSITORY, HubName, ListedName, LocalName, StrPath, nearest, parse_name
 from ppkt_zoo.zoo.record import WeightRecord
 from ppkt_zoo.zoo.registry import check_architecture, create_backbone
 from ppkt_zoo.zoo.tensors import file_entry, plain_torch, read_bytes
@@ -25,8 +25,6 @@ from ppkt_zoo.zoo.tensors import file_entry, plain_torch, read_bytes
 if TYPE_CHECKING:
     from ppkt_zoo.backbones.base import Backbone
     from ppkt_zoo.points.input_spec import InputSpec
-
-StrPath = str | os.PathLike[str]
 
 _LONGEST_TRAINED = "sr_unet14_small.ppkt_voc_rooms"
 # Where a published card names its own repository.
@@ -136,7 +134,7 @@ def load_projection(name: str, *, cache_dir: StrPath | None = None) -> dict[str,
 
 
 def verify(
-    name_or_folder: "str | os.PathLike[str] | WeightFolder",
+    name_or_folder: StrPath | WeightFolder,
     *,
     engine: str = "auto",
     device: torch.device | str | None = None,

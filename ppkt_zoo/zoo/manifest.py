@@ -13,7 +13,7 @@ from ppkt_zoo.files.text import json_escaped
 from ppkt_zoo.files.validation import StrictModel, parse_json
 from ppkt_zoo.files.writing import write_whole
 from ppkt_zoo.points.input_spec import InputSpec
-from ppkt_zoo.zoo.names import ListedName, did_you_mean, nearest
+from ppkt_zoo.zoo.names import ListedName, StrPath, did_you_mean, nearest
 from ppkt_zoo.zoo.record import (
     Architecture,
     Arguments,
@@ -107,7 +107,7 @@ class Manifest(StrictModel):
         raise UnknownNameError(f"no weight is called {str(name)!r}: {hint}")
 
 
-def load_manifest(path: str | os.PathLike[str] | None = None) -> Manifest:
+def load_manifest(path: StrPath | None = None) -> Manifest:
     """Read a manifest; without ``path``, the one of this installation.
 
     Raises:
@@ -121,7 +121,7 @@ def load_manifest(path: str | os.PathLike[str] | None = None) -> Manifest:
     return parse_json(Manifest, data, file.name, ManifestError)
 
 
-def write_manifest(manifest: Manifest, path: str | os.PathLike[str]) -> None:
+def write_manifest(manifest: Manifest, path: StrPath) -> None:
     """Write a manifest, weights in the order of their names; the old file stays until the new one is whole."""
     ordered = Manifest(weights=tuple(sorted(manifest.weights, key=lambda weight: weight.name)))
     write_whole(Path(path), to_json(ordered), ManifestError)

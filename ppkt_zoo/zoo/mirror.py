@@ -21,7 +21,7 @@ from ppkt_zoo.errors import InputError, PPKTZooError, WeightError
 from ppkt_zoo.files.fetching import LeastRate, opened
 from ppkt_zoo.files.reading import default_cache, usable_path
 from ppkt_zoo.files.text import SafeConsole
-from ppkt_zoo.zoo.names import HubName
+from ppkt_zoo.zoo.names import HubName, StrPath
 
 MIRROR = "PPKT_ZOO_MIRROR"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -60,7 +60,7 @@ def mirrored_file(
     name: HubName,
     file: str,
     most: int,
-    cache_dir: str | os.PathLike[str] | None,
+    cache_dir: StrPath | None,
     offline: bool,
     force: bool,
 ) -> Path:

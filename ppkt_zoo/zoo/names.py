@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ppkt_zoo.errors import UnknownNameError
 from ppkt_zoo.files.text import one_line
 
+StrPath = str | os.PathLike[str]
 HUB_PREFIX = "hf-hub:"
 LOCAL_PREFIX = "local-dir:"
 

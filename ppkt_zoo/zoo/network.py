@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from ppkt_zoo.errors import PPKTZooError, UnknownNameError, WeightError
 from ppkt_zoo.files.limits import memory_named
+from ppkt_zoo.files.text import first_few
 from ppkt_zoo.zoo.config import NetworkConfig
 from ppkt_zoo.zoo.registry import address_of, create_backbone, get_builder
 from ppkt_zoo.zoo.tensors import check_finite, decode_tensors, plain_torch, read_claims, storage_dtype
@@ -192,8 +193,8 @@ def _check_fits(backbone: "Backbone", shapes: Mapping[str, tuple[int, ...]], whe
     """Hold a network against the tensors that a file claims to have: its keys and their shapes."""
     expected = {key: tuple(tensor.shape) for key, tensor in backbone.state_dict().items()}
     missing, extra = sorted(expected.keys() - shapes.keys()), sorted(shapes.keys() - expected.keys())
-    parts = [f"lacks {_some(missing)}"] if missing else []
-    parts += [f"has unknown {_some(extra)}"] if extra else []
+    parts = [f"lacks {first_few(missing, counted=True)}"] if missing else []
+    parts += [f"has unknown {first_few(extra, counted=True)}"] if extra else []
     if parts:
         raise WeightError(f"{where} {' and '.join(parts)}: it is of another architecture; nothing was loaded")
     for key, shape in shapes.items():
@@ -234,7 +235,3 @@ def _is_for_want_of_numbers(error: Exception, architecture: str) -> bool:
         and not isinstance(error, PPKTZooError)
         and not address_of(get_builder(architecture)).startswith(_OUR_BUILDERS)
     )
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

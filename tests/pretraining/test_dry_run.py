@@ -25,10 +25,17 @@ def recipe(tmp_path: Path, content: dict[str, Any]) -> Recipe:
     return load_recipe(file)
 
 
+TEACHER = tiny_recipe()["teacher"]
+
+
+def changed(**sections: Any) -> Recipe:
+    return Recipe.model_validate(tiny_recipe(**{"steps": 1000, **sections}))
+
+
 def test_a_step_waits_for_what_is_slowest() -> None:
     assert RUN.step_seconds == 1.0
     assert replace(RUN, workers=0).step_seconds == 1.5
-    assert replace(RUN, teacher_online=True).step_seconds == pytest.approx(1.3)
+    assert replace(RUN, recipe=changed(teacher={**TEACHER, "features": "online"})).step_seconds == pytest.approx(1.3)
     slow = replace(STEP, prepare=3.0)
     assert replace(RUN, step=slow).data_seconds == pytest.approx(2.0)
     assert replace(RUN, step=slow, workers=2).step_seconds == pytest.approx(1.5)
@@ -45,9 +52,12 @@ def test_a_step_waits_for_what_is_slowest() -> None:
             {"cores": 1},
             "33 % of a step is waiting for data, and no CPU core is free to prepare it",
         ),
-        ({"steps": 700_000}, "the run would take 8.1 days"),
+        ({"recipe": changed(steps=700_000)}, "the run would take 8.1 days"),
         ({"disks": (Disk(Path("here"), 10**9, 3 * 10**9),)}, "needs 3.0 GB on the disk of here, where 1.0 GB are free"),
-        ({"wanted_pixel_pairs": 128}, "a step has 64 pixel pairs where the recipe asks for 128"),
+        (
+            {"recipe": changed(loss={"dim": 16, "pairs": 128})},
+            "a step has 64 pixel pairs where the recipe asks for 128",
+        ),
         ({"step": replace(STEP, skipped=("icl[3]: no depth",))}, "1 frames of the timed steps cannot be used"),
     ],
 )

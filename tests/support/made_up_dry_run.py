@@ -3,15 +3,12 @@
 from pathlib import Path
 
 from ppkt_zoo.pretraining.cost import Disk, DryRun, OnceWork, StepCost
+from ppkt_zoo.pretraining.recipe import Recipe
+from tests.pretraining.tiny_recipe import tiny_recipe
 
 STEP = StepCost(4, 1000, 500, 64, 0, prepare=0.5, teacher=0.3, student=1.0, memory=10**9, skipped=())
 RUN = DryRun(
-    weight="net.tag",
-    method="ppkt",
-    steps=1000,
-    accumulate=1,
-    wanted_pixel_pairs=64,
-    wanted_view_pairs=0,
+    recipe=Recipe.model_validate(tiny_recipe(steps=1000)),
     device="cpu",
     processes=1,
     workers=1,
@@ -20,7 +17,6 @@ RUN = DryRun(
     student_parameters=10,
     head_parameters=10,
     teacher_parameters=10,
-    teacher_online=False,
     sources=(),
     step=STEP,
     rendering=None,

@@ -18,7 +18,7 @@ from ppkt_zoo.files.limits import MAX_TEXT
 from ppkt_zoo.files.reading import read_file
 from ppkt_zoo.files.safetensors import write_tensors
 from ppkt_zoo.files.strict_yaml import parse_yaml
-from ppkt_zoo.files.text import SafeConsole
+from ppkt_zoo.files.text import SafeConsole, first_few
 from ppkt_zoo.files.validation import parse_mapping
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
@@ -165,8 +165,7 @@ def _told(network: ConvertedNetwork, file: Path) -> str:
     if network.final:
         parts.append(f"a final layer of {len(network.final['bias'])} channels, kept as projection")
     if network.left_out:
-        some = ", ".join(network.left_out[:3]) + (", …" if len(network.left_out) > 3 else "")
-        parts.append(f"left out {len(network.left_out)} that belong to no Res16UNet ({some})")
+        parts.append(f"left out {len(network.left_out)} that belong to no Res16UNet ({first_few(network.left_out)})")
     return "; ".join(parts)
 
 

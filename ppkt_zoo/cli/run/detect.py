@@ -1,6 +1,5 @@
 """A point file or a folder of RGB-D frames → a file with the objects in it as boxes, and a picture."""
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ from ppkt_zoo.downstream.detection.folder import load_detector
 from ppkt_zoo.downstream.detection.model import VoteNet
 from ppkt_zoo.downstream.detection.predict import Detections, detect
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.files.text import most_frequent
 from ppkt_zoo.files.writing import npz_bytes, write_json, write_whole
 from ppkt_zoo.visualization.boxes import detection_picture
 from ppkt_zoo.visualization.picture import save_picture
@@ -96,6 +96,5 @@ def _rows(found: Detections) -> list[dict[str, object]]:
 def _told(found: Detections, score: float) -> str:
     if not len(found):
         return f"no object with a score of {score:g} or more: a lower --score shows less certain ones"
-    counted = Counter(found.classes[label] for label in found.label).most_common()
-    named = ", ".join(f"{count} × {name}" for name, count in counted[:_NAMED])
-    return named + (f" and {len(counted) - _NAMED} more classes" if len(counted) > _NAMED else "")
+    count = np.bincount(found.label, minlength=len(found.classes)).tolist()
+    return most_frequent(found.classes, count, lambda name, boxes: f"{boxes} × {name}", "more classes", _NAMED)

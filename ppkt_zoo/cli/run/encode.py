@@ -54,11 +54,7 @@ class Encode(WeightJob[dict[str, np.ndarray]]):
             check_file_target(self.save_basis, InputError, "--save-basis")
 
     def compute(self, network: Weight, view: View) -> tuple[dict[str, np.ndarray], str]:
-        """The arrays of the file.
-
-        Raises:
-            InputError: a feature is beyond 16-bit floats.
-        """
+        """The arrays of the file; InputError where a feature is beyond 16-bit floats."""
         levels: Literal["all"] | list[str] = "all" if self.levels else ["last"]
         encoded = network.backbone.encode(view.xyz, view.rgb, levels=levels, tile=self.reading.tile)
         found = {f"features.{level}": self._stored(value) for level, value in encoded.items()}
@@ -99,33 +95,21 @@ class Encode(WeightJob[dict[str, np.ndarray]]):
         return features.astype(np.float16)
 
 
-def weight_basis(folder: WeightFolder, level: str | None = None) -> ColorBasis:
-    """The basis that a weight's golden output gives: the same on every machine and for every cloud.
-
-    Args:
-        folder: of the weight; nothing in it is changed.
-        level: whose features are coloured; the finest where not given.
-
-    Raises:
-        WeightError: the folder's files are damaged.
-    """
-    features = folder.golden().features
-    return ColorBasis.fit(features[list(folder.config.levels)[-1] if level is None else level])
-
-
 def color_basis(choice: str | None, folder: WeightFolder, features: Features) -> ColorBasis:
     """The basis that ``--basis`` asks for.
 
     Args:
-        choice: None for the weight's, ``"own"`` for one of these features alone, or the path of a saved one.
+        choice: None for that of the weight's golden output, the same for every cloud; ``"own"`` for one of these
+            features alone; or the path of a saved one.
         folder: of the weight.
         features: (N, C), those of the cloud.
 
     Raises:
         InputError: no such file, or it holds a basis of other features.
+        WeightError: the folder's files are damaged.
     """
     if choice is None:
-        return weight_basis(folder)
+        return ColorBasis.fit(folder.golden().features[list(folder.config.levels)[-1]])
     if choice == OWN:
         return ColorBasis.fit(features)
     basis = ColorBasis.load(Path(choice).expanduser())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from accelerate import PartialState
 from PIL import Image
 
+from ppkt_zoo.cli.options import named_values
 from ppkt_zoo.cli.streams import new_console, say, tell_written
 from ppkt_zoo.downstream.grid import Cell, Grid, read_grid, run_grid
 from ppkt_zoo.errors import InputError
@@ -49,9 +50,10 @@ def compare(
         Stopped: a run was stopped with a checkpoint.
         InputError, RecipeError: something about the options or the recipe does not fit.
     """
-    asked = Grid(
-        task, run.recipe, tuple(run.overrides or ()), _starts(init), tuple(fractions or (1.0,)), seeds, _own(own)
-    )
+    starts = named_values("--init", "WEIGHT", "scratch=random", init)
+    if not starts:
+        raise InputError("a grid compares initialisations: give --init NAME=WEIGHT, e.g. --init scratch=random")
+    asked = Grid(task, run.recipe, tuple(run.overrides or ()), starts, tuple(fractions or (1.0,)), seeds, _own(own))
     if seeds > 1:
         check_libraries()
     state = PartialState(cpu=run.device == "cpu")
@@ -74,18 +76,6 @@ def compare(
     state.wait_for_everyone()
     if state.is_main_process:
         _write(asked, out, on)
-
-
-def _starts(entries: list[str]) -> dict[str, str]:
-    starts: dict[str, str] = {}
-    for entry in entries:
-        name, equals, weight = entry.partition("=")
-        if not equals or not name or not weight or name in starts:
-            raise InputError(f"--init {entry!r} must be NAME=WEIGHT, each name once, e.g. --init scratch=random")
-        starts[name] = weight
-    if not starts:
-        raise InputError("a grid compares initialisations: give --init NAME=WEIGHT, e.g. --init scratch=random")
-    return starts
 
 
 def _own(entries: list[str]) -> dict[str, tuple[str, ...]]:

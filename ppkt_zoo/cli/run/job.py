@@ -76,11 +76,7 @@ class Job(ABC, Generic[Network, Found]):
         return Path(f"{self.reading.path.resolve().stem}{self.suffix}") if self.out is None else self.out
 
     def check(self) -> None:
-        """Refuse what cannot work before any work.
-
-        Raises:
-            InputError: a path or an option does not fit.
-        """
+        """Raise InputError, before any work, where a path or an option does not fit."""
         check_out(self.what, self.target, self.endings, self.reading.path)
         check_picture(self.picture)
 

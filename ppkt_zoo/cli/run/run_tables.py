@@ -29,7 +29,9 @@ def dry_run_table(run: "DryRun") -> Table:
     table.add_column(overflow="fold")
     line = partial(add_line, table)
     together = f", {run.processes} processes" if run.processes > 1 else ""
-    line("dry run", f"{run.weight}, method {run.method}, {thousands(run.steps)} steps on {run.device}{together}")
+    recipe = run.recipe
+    steps = f"{thousands(recipe.steps)} steps on {run.device}{together}"
+    line("dry run", f"{recipe.weight}, method {recipe.method}, {steps}")
     line("student", _parameters(run.student_parameters))
     line("heads", _parameters(run.head_parameters))
     if run.teacher_parameters is not None:

@@ -9,13 +9,11 @@ from ppkt_zoo.cli.run.job import Job, View, folder_or_name
 from ppkt_zoo.downstream.segmentation.folder import load_segmentation
 from ppkt_zoo.downstream.segmentation.model import Prediction, SegmentationModel
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.files.text import most_frequent
 from ppkt_zoo.files.writing import write_json
 from ppkt_zoo.points.files.cloud_files import write_cloud
 from ppkt_zoo.visualization.classes import class_colors, segmentation_picture
 from ppkt_zoo.visualization.picture import save_picture
-
-# Most classes that the line about the classes names.
-_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,10 @@ class Segment(Job[SegmentationModel, Prediction]):
 
     def compute(self, network: SegmentationModel, view: View) -> tuple[Prediction, str]:
         found = network.predict(view.xyz, view.rgb, voting=self.voting, flips=self.flips, tile=self.reading.tile)
-        return found, _told(found.labels, network.classes)
+        count = np.bincount(found.labels, minlength=len(network.classes)).tolist()
+        return found, most_frequent(
+            network.classes, count, lambda name, points: f"{name} {points / len(found.labels):.0%}"
+        )
 
     def write(self, network: SegmentationModel, view: View, found: Prediction) -> str:
         arrays = {"label": _as_ids(found.labels, network.ids), "confidence": found.probabilities.max(axis=1)}
@@ -92,10 +93,3 @@ def _as_ids(labels: np.ndarray, ids: tuple[int, ...]) -> np.ndarray:
 
 def _own_colors(network: SegmentationModel) -> tuple[tuple[int, int, int] | None, ...]:
     return tuple(network.colors.get(name) for name in network.classes)
-
-
-def _told(labels: np.ndarray, classes: tuple[str, ...]) -> str:
-    count = np.bincount(labels, minlength=len(classes))
-    order = [number for number in np.argsort(-count, kind="stable") if count[number]]
-    named = ", ".join(f"{classes[number]} {count[number] / len(labels):.0%}" for number in order[:_NAMED])
-    return named + (f" and {len(order) - _NAMED} more" if len(order) > _NAMED else "")

@@ -41,11 +41,7 @@ class Similar(WeightJob[Similarity]):
     apart: float = 0.5
 
     def compute(self, network: Weight, view: View) -> tuple[Similarity, str]:
-        """As in :class:`Job`.
-
-        Raises:
-            InputError: no point is near ``at``.
-        """
+        """As in :class:`Job`; InputError where no point is near ``at``."""
         xyz = view.points.xyz
         picked = nearest_point(xyz, self.at)
         values = similarity(network.backbone.encode(view.xyz, view.rgb, tile=self.reading.tile), picked)

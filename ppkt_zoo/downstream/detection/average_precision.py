@@ -22,11 +22,7 @@ class DetectionScore:
     """
 
     def __init__(self, classes: int) -> None:
-        """Nothing counted yet.
-
-        Raises:
-            InputError: no class at all.
-        """
+        """Nothing counted yet; InputError where there is no class at all."""
         if classes < 1:
             raise InputError(f"a detection score needs at least 1 class, got {classes}")
         self.classes = classes
@@ -86,19 +82,11 @@ class DetectionScore:
         return self._mean(self.average_precision(threshold))
 
     def mean_recall(self, threshold: float = 0.25) -> float:
-        """The mean of `recall` over the classes that have true boxes.
-
-        Raises:
-            InputError: no scene had a true box.
-        """
+        """The mean of `recall` over the classes that have true boxes; errors as of `mean_average_precision`."""
         return self._mean(self.recall(threshold))
 
     def figures(self) -> dict[str, float]:
-        """map25, map50, recall25, recall50: means over the classes that have true boxes.
-
-        Raises:
-            InputError: no scene had a true box.
-        """
+        """map25, map50, recall25, recall50: the means above; errors as of `mean_average_precision`."""
         precision = {f"map{name}": self.mean_average_precision(at) for name, at in THRESHOLDS.items()}
         return precision | {f"recall{name}": self.mean_recall(at) for name, at in THRESHOLDS.items()}
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch.utils.data import Dataset
 
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
@@ -11,6 +10,7 @@ from ppkt_zoo.downstream.detection.boxes import upright
 from ppkt_zoo.downstream.detection.recipe import DetectionRecipe
 from ppkt_zoo.downstream.detection.targets import TrueBoxes, scene_boxes
 from ppkt_zoo.downstream.sampler import SceneSampler
+from ppkt_zoo.engine.moving import OnDevice
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 
 # Purpose of these random numbers; one seed must not serve another one.
@@ -18,7 +18,7 @@ _SAMPLE = 3
 
 
 @dataclass(frozen=True)
-class DetectionBatch:
+class DetectionBatch(OnDevice):
     """One step's data.
 
     Attributes:
@@ -30,10 +30,6 @@ class DetectionBatch:
     step: int
     clouds: CloudBatch
     truth: TrueBoxes
-
-    def to(self, device: torch.device) -> "DetectionBatch":
-        """The same batch on another device."""
-        return DetectionBatch(self.step, self.clouds.to(device), self.truth.to(device))
 
 
 class DetectionDataset(Dataset[DetectionBatch]):

@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.downstream.detection.model import VoteNet, VoteNetConfig
-from ppkt_zoo.downstream.model_folder import NOT_TOLD, Cloud, check_model, record_of, write_model
+from ppkt_zoo.downstream.model_folder import NOT_TOLD, Cloud, check_model, write_model
 from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.errors import WeightError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
@@ -21,6 +20,7 @@ from ppkt_zoo.zoo.folder import WeightFolder
 from ppkt_zoo.zoo.golden import Golden, relative_error
 from ppkt_zoo.zoo.head import HeadConfig, check_task, decode_head, encode_head
 from ppkt_zoo.zoo.load import load_backbone, open_weight, verify
+from ppkt_zoo.zoo.names import StrPath
 from ppkt_zoo.zoo.record import WeightRecord
 from ppkt_zoo.zoo.tensors import check_finite
 
@@ -29,7 +29,7 @@ _GOLDEN = "golden.votes"
 
 
 def save_detector(
-    folder: str | os.PathLike[str],
+    folder: StrPath,
     model: VoteNet,
     name: str | None = None,
     record: WeightRecord | Mapping[str, Any] | None = None,
@@ -59,40 +59,32 @@ def save_detector(
         WeightError, ManifestError: as :func:`ppkt_zoo.zoo.folder.write_weight_folder` does.
     """
     check_model(model, VoteNet, "VoteNet(backbone, classes, …)")
-    told = record_of("detection", model.classes, record, description, data, data_licence, licence)
-    head = DetectionHead.of(model)
-    return write_model(folder, model, name, head, told, golden_cloud, recipe, overwrite, tag="own_votenet")
+    head, told = DetectionHead.of(model), (description, data, data_licence, licence)
+    return write_model(
+        "detection", head, folder, model, name, record, golden_cloud, recipe, overwrite, told, tag="own_votenet"
+    )
 
 
 def load_detector(
-    name: str | os.PathLike[str],
+    name: StrPath,
     *,
     engine: str = "auto",
     device: torch.device | str | None = None,
-    cache_dir: str | os.PathLike[str] | None = None,
+    cache_dir: StrPath | None = None,
 ) -> VoteNet:
-    """A fine-tuned detector, strictly, in eval mode.
-
-    Args:
-        name: a ``Path`` of its folder, or a name as for :func:`ppkt_zoo.load_backbone`.
-        engine, device, cache_dir: as for :func:`ppkt_zoo.load_backbone`.
-
-    Raises:
-        WeightError: the weight is no detector, or its files are missing, damaged or do not fit.
-        UnknownNameError, InputError: as ``load_backbone`` does.
-    """
+    """A fine-tuned detector, strictly, in eval mode; arguments and errors as of :func:`ppkt_zoo.load_segmentation`."""
     folder = open_weight(name, cache_dir=cache_dir, hold=True)
     head = read_detection_head(folder)
     return head.model(load_backbone(folder, engine=engine, device=device))
 
 
 def verify_detector(
-    name: str | os.PathLike[str],
+    name: StrPath,
     *,
     engine: str = "auto",
     device: torch.device | str | None = None,
     tolerance: float = 1e-3,
-    cache_dir: str | os.PathLike[str] | None = None,
+    cache_dir: StrPath | None = None,
 ) -> float:
     """Verify a detector's folder, see :func:`ppkt_zoo.verify`: the largest error of its votes, over the largest vote.
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ppkt_zoo.downstream.detection.model import Proposals
-from ppkt_zoo.downstream.detection.targets import TrueBoxes, assign, distances, encode_heading, inside
+from ppkt_zoo.downstream.detection.targets import TrueBoxes, assign, distances, encode_heading, inside, of_each_cloud
 
 #: Cross entropy's weights of no object and of an object: most clusters are none.
 _OBJECTNESS_WEIGHTS = (0.2, 0.8)
@@ -84,12 +84,8 @@ def _vote_loss(found: Proposals, truth: TrueBoxes, margin: float) -> Tensor:
     A seed in several boxes may vote for any of them (VoteNet keeps three, we all): its nearest centre counts.
     """
     errors, seeds_in_boxes = found.votes.new_zeros(()), 0
-    begin = start = 0
-    for count, boxes in zip(found.seed_sizes, truth.sizes, strict=True):
-        part, mine = slice(begin, begin + count), truth.boxes[start : start + boxes]
-        begin, start = begin + count, start + boxes
-        if not boxes:
-            continue
+    for part, true in of_each_cloud(found.seed_sizes, truth.sizes):
+        mine = truth.boxes[true]
         holds = inside(found.seeds[part], mine, margin)
         error = (found.votes[part, None] - mine[None, :, :3]).abs().sum(dim=2)
         held = holds.any(dim=1)
@@ -101,14 +97,10 @@ def _vote_loss(found: Proposals, truth: TrueBoxes, margin: float) -> Tensor:
 def _center_loss(found: Proposals, truth: TrueBoxes, near: Tensor) -> Tensor:
     """Chamfer distance (squared): objects to their nearest true centre, and true centres to their nearest proposal."""
     there, back = found.center.new_zeros(()), found.center.new_zeros(())
-    begin = start = 0
-    for count, boxes in zip(found.sizes, truth.sizes, strict=True):
-        if boxes and count:
-            part = slice(begin, begin + count)
-            table = distances(found.center[part], truth.boxes[start : start + boxes, :3])
-            there = there + (table.amin(dim=1) * near[part]).sum()
-            back = back + table.amin(dim=0).sum()
-        begin, start = begin + count, start + boxes
+    for part, true in of_each_cloud(found.sizes, truth.sizes):
+        table = distances(found.center[part], truth.boxes[true, :3])
+        there = there + (table.amin(dim=1) * near[part]).sum()
+        back = back + table.amin(dim=0).sum()
     return there / near.sum().clamp(min=1) + back / max(1, len(truth.boxes)) + 0 * found.center.sum()
 
 

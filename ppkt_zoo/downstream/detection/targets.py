@@ -1,7 +1,7 @@
 """What VoteNet's seeds and proposals should have said (Qi et al. 2019, arXiv 1904.09664, sections 4.1 and 4.2)."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.downstream.detection.boxes import upright
+from ppkt_zoo.engine.moving import OnDevice
 from ppkt_zoo.errors import InputError
 
 #: A cluster so near to a true centre is an object, one farther than the other is none; metres, between counts not.
@@ -17,7 +18,7 @@ NEAR, FAR = 0.3, 0.6
 
 
 @dataclass(frozen=True)
-class TrueBoxes:
+class TrueBoxes(OnDevice):
     """The true boxes of a batch, all clouds end to end.
 
     Attributes:
@@ -38,10 +39,6 @@ class TrueBoxes:
         boxes = np.concatenate([np.empty((0, 7)), *(boxes for boxes, _ in scenes)])
         label = np.concatenate([np.empty(0, np.int64), *(label.astype(np.int64) for _, label in scenes)])
         return cls(torch.from_numpy(boxes).float(), torch.from_numpy(label), tuple(len(boxes) for boxes, _ in scenes))
-
-    def to(self, device: torch.device | str) -> "TrueBoxes":
-        """The same boxes on another device."""
-        return TrueBoxes(self.boxes.to(device), self.label.to(device), self.sizes)
 
 
 @dataclass(frozen=True)
@@ -85,14 +82,19 @@ def assign(clusters: Tensor, sizes: Sequence[int], truth: TrueBoxes) -> Assignme
     """
     box = torch.full((len(clusters),), -1, dtype=torch.int64, device=clusters.device)
     distance = torch.full((len(clusters),), torch.inf, device=clusters.device)
-    begin = start = 0
-    for count, boxes in zip(sizes, truth.sizes, strict=True):
-        if boxes and count:
-            table = distances(clusters[begin : begin + count], truth.boxes[start : start + boxes, :3]).sqrt()
-            distance[begin : begin + count], nearest = table.min(dim=1)
-            box[begin : begin + count] = nearest + start
-        begin, start = begin + count, start + boxes
+    for part, true in of_each_cloud(sizes, truth.sizes):
+        distance[part], nearest = distances(clusters[part], truth.boxes[true, :3]).sqrt().min(dim=1)
+        box[part] = nearest + true.start
     return Assignment(near=distance < NEAR, far=distance > FAR, box=box)
+
+
+def of_each_cloud(sizes: Sequence[int], others: Sequence[int]) -> Iterator[tuple[slice, slice]]:
+    """Where the rows of each cloud lie among all rows of two kinds, for clouds that have both."""
+    begin = start = 0
+    for count, other in zip(sizes, others, strict=True):
+        if count and other:
+            yield slice(begin, begin + count), slice(start, start + other)
+        begin, start = begin + count, start + other
 
 
 def distances(first: Tensor, second: Tensor) -> Tensor:

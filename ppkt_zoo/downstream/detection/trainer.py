@@ -49,7 +49,6 @@ class DetectionTrainer(FinetuneTrainer[DetectionBatch, DetectionRecipe, VoteNet,
         return build_model(self.recipe, self.scenes)
 
     def build_optimizer(self) -> Optimizer:
-        self.clip_norm = self.recipe.optimiser.clip_norm
         return build_optimizer(self.recipe.optimiser, self.model)
 
     def set_rates(self, step: int) -> float:

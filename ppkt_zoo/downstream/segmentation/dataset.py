@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
 from ppkt_zoo.downstream.sampler import SceneSampler
 from ppkt_zoo.downstream.segmentation.recipe import CropSection, SegmentationRecipe
+from ppkt_zoo.engine.moving import OnDevice
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.evaluation.metrics import IGNORE
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
@@ -21,7 +22,7 @@ _CROP = 2
 
 
 @dataclass(frozen=True)
-class SegmentationBatch:
+class SegmentationBatch(OnDevice):
     """One step's data.
 
     Attributes:
@@ -35,10 +36,6 @@ class SegmentationBatch:
     clouds: CloudBatch
     rows: Tensor
     label: Tensor
-
-    def to(self, device: torch.device) -> "SegmentationBatch":
-        """The same batch on another device."""
-        return SegmentationBatch(self.step, self.clouds.to(device), self.rows.to(device), self.label.to(device))
 
 
 class SegmentationDataset(Dataset[SegmentationBatch]):

@@ -12,6 +12,7 @@ from ppkt_zoo.data.scenes import LabelledScene, SceneSource
 from ppkt_zoo.downstream.segmentation.model import Prediction, SegmentationModel
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.evaluation.metrics import IGNORE, Confusion
+from ppkt_zoo.files.text import first_few
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.points.voxelize import voxelize
@@ -105,8 +106,8 @@ def check_classes(classes: tuple[str, ...], scenes: SceneSource) -> None:
     """Raise InputError where scenes have other classes than a model."""
     if tuple(scenes.classes) != classes:
         raise InputError(
-            f"the model was made for {len(classes)} classes ({_some(classes)}), {scenes.name} has "
-            f"{len(scenes.classes)} ({_some(scenes.classes)}): fine-tune on these classes first"
+            f"the model was made for {len(classes)} classes ({first_few(classes)}), {scenes.name} has "
+            f"{len(scenes.classes)} ({first_few(scenes.classes)}): fine-tune on these classes first"
         )
 
 
@@ -122,7 +123,3 @@ def voxel_labels(scene: LabelledScene, found: Prediction, spec: InputSpec) -> tu
     total = torch.zeros((count, classes), dtype=torch.float64)
     total.index_add_(0, inverse, torch.as_tensor(found.probabilities).double())
     return truth, total.argmax(dim=1)
-
-
-def _some(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")

@@ -1,6 +1,5 @@
 """A fine-tuned model as a weight folder: the backbone as ever, and its head beside it."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -10,13 +9,14 @@ from pydantic import FailFast, Field, field_validator, model_validator
 from torch import Tensor
 
 from ppkt_zoo.backbones.base import Backbone
-from ppkt_zoo.downstream.model_folder import NOT_TOLD, Cloud, check_model, record_of, write_model
+from ppkt_zoo.downstream.model_folder import NOT_TOLD, Cloud, check_model, write_model
 from ppkt_zoo.downstream.segmentation.model import SegmentationModel
 from ppkt_zoo.errors import WeightError
 from ppkt_zoo.zoo.folder import WeightFolder
 from ppkt_zoo.zoo.golden import Golden, relative_error
 from ppkt_zoo.zoo.head import HeadConfig, decode_head, encode_head
 from ppkt_zoo.zoo.load import load_backbone, open_weight
+from ppkt_zoo.zoo.names import StrPath
 from ppkt_zoo.zoo.record import Text, WeightRecord
 from ppkt_zoo.zoo.tensors import check_finite
 
@@ -25,7 +25,7 @@ _Part = Annotated[int, Field(ge=0, le=255)]
 
 
 def save_segmentation(
-    folder: str | os.PathLike[str],
+    folder: StrPath,
     model: SegmentationModel,
     name: str | None = None,
     record: WeightRecord | Mapping[str, Any] | None = None,
@@ -71,18 +71,16 @@ def save_segmentation(
     colors = tuple(model.colors.get(one) for one in model.classes) if model.colors else None
     config = SegmentationHeadConfig(level=model.level, classes=model.classes, ids=ids, colors=colors)
     weight, bias = (one.detach().float().cpu() for one in (model.head.weight, model.head.bias))
-    told = record_of("segmentation", model.classes, record, description, data, data_licence, licence)
-    return write_model(
-        folder, model, name, SegmentationHead(config, weight, bias), told, golden_cloud, recipe, overwrite
-    )
+    head, told = SegmentationHead(config, weight, bias), (description, data, data_licence, licence)
+    return write_model("segmentation", head, folder, model, name, record, golden_cloud, recipe, overwrite, told)
 
 
 def load_segmentation(
-    name: str | os.PathLike[str],
+    name: StrPath,
     *,
     engine: str = "auto",
     device: torch.device | str | None = None,
-    cache_dir: str | os.PathLike[str] | None = None,
+    cache_dir: StrPath | None = None,
 ) -> SegmentationModel:
     """A fine-tuned model, strictly, in eval mode.
 

@@ -47,7 +47,6 @@ class SegmentationTrainer(FinetuneTrainer[SegmentationBatch, SegmentationRecipe,
         return model
 
     def build_optimizer(self) -> Optimizer:
-        self.clip_norm = self.recipe.optimiser.clip_norm
         return build_optimizer(self.recipe.optimiser, self.model)
 
     def loss(self, batch: SegmentationBatch, detail: bool) -> tuple[Tensor, dict[str, float]]:

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 from torchvision.transforms import functional as tv
 
 from ppkt_zoo.data.order import FrameOrder
+from ppkt_zoo.engine.moving import OnDevice
 from ppkt_zoo.errors import FrameError
 from ppkt_zoo.rooms import CLASSES
 from ppkt_zoo.teachers.training.images import ImageStore
@@ -82,7 +83,7 @@ def _jittered(image: Image.Image, most: tuple[float, float, float, float], rng: 
 
 
 @dataclass(frozen=True)
-class CropBatch:
+class CropBatch(OnDevice):
     """One step's crops.
 
     Attributes:
@@ -98,15 +99,6 @@ class CropBatch:
     key: Tensor | None
     order: Tensor
     target: Tensor | None
-
-    def to(self, device: torch.device) -> "CropBatch":
-        """The same batch on another device."""
-        query, key, order, target = (
-            None if tensor is None else tensor.to(device) for tensor in (self.query, self.key, self.order, self.target)
-        )
-        assert query is not None
-        assert order is not None
-        return CropBatch(self.step, query, key, order, target)
 
 
 class CropDataset(Dataset[CropBatch]):

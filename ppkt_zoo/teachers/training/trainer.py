@@ -12,7 +12,7 @@ from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.engine.checkpoint import DataPart
 from ppkt_zoo.engine.data_workers import DataWorkers
 from ppkt_zoo.engine.denormals import flushed_denormals
-from ppkt_zoo.engine.interrupt import Stopped, StopRequest, check_whole
+from ppkt_zoo.engine.interrupt import Stopped, StopRequest
 from ppkt_zoo.engine.learner import Learner
 from ppkt_zoo.engine.loop import TrainingLoop
 from ppkt_zoo.engine.optim import build_optimizer
@@ -79,8 +79,7 @@ def train_teacher(
     """
     with flushed_denormals(), run_folder(out), StopRequest() as stop, TrainingProgress() as progress:
         run = _Run(recipe, data, out, default_cache() if cache is None else cache, torch.device(device), progress, stop)
-        run.train(recipe.steps if stop_after is None else min(stop_after, recipe.steps), workers)
-        check_whole(stop_after, recipe.steps)
+        run.train(stop_after, workers)
         return run.finish()
 
 
@@ -114,7 +113,7 @@ class _Run(Learner[CropBatch]):
         else:
             self.model = Supervised(recipe.architecture, recipe.norm_group)
         self.model.to(device)
-        self.optimizer, self.clip_norm = build_optimizer(recipe.optimiser, self.model), recipe.optimiser.clip_norm
+        self.optimizer = build_optimizer(recipe.optimiser, self.model)
         self.loop = TrainingLoop(self, out, recipe, progress, stop, parts)
 
     def _read(self, title: str, sources: list[FrameSource]) -> ImageStore:
@@ -127,13 +126,13 @@ class _Run(Learner[CropBatch]):
             raise Stopped("stopped while images were read; the same command resumes")
         return store
 
-    def train(self, last_step: int, workers: int) -> None:
-        """Train to ``last_step``, from wherever an earlier run stopped."""
+    def train(self, stop_after: int | None, workers: int) -> None:
+        """Take the steps that are left; the next call goes on after ``stop_after``."""
         dataset = CropDataset(self.images, self.recipe)
         self.loop.run(
             "teacher",
             lambda first, last: DataWorkers(dataset, range(first, last), workers),
-            last_step,
+            stop_after,
             prepare=self.model.train,
         )
 

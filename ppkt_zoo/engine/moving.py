@@ -1,0 +1,22 @@
+"""`OnDevice`: data of several tensors that moves to a device as a whole."""
+
+import copy
+from typing import Any, Self
+
+import torch
+
+
+class OnDevice:
+    """What of it has a method ``to``, such as a tensor, moves, lists item by item; all else stays as it is."""
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same on another device."""
+        moved = copy.copy(self)
+        vars(moved).update({name: _moved(value, device) for name, value in vars(self).items()})
+        return moved
+
+
+def _moved(value: Any, device: torch.device | str) -> Any:
+    if isinstance(value, list):
+        return [_moved(one, device) for one in value]
+    return value.to(device) if hasattr(value, "to") else value
