@@ -174,33 +174,72 @@ template <class T> INLINE T* block(T* packed, int64_t offset, int64_t cols, int6
     return packed + (offset * padded(cols) + start * LANES) * depth;
 }
 
+// Transposes LANES x LANES numbers in registers: each step swaps the off-diagonal blocks of edge S.
+template <int... I> struct Indices {};
+template <int N, int... I> struct Count : Count<N - 1, N - 1, I...> {};
+template <int... I> struct Count<0, I...> { typedef Indices<I...> type; };
+
+template <int S, int... I> INLINE void swap_blocks(vec* r, Indices<I...>) {
+    for (int i = 0; i < LANES; i++)
+        if (!(i & S)) {
+            const vec a = r[i], b = r[i | S];
+            r[i] = __builtin_shufflevector(a, b, (I & S ? I - S + LANES : I)...);
+            r[i | S] = __builtin_shufflevector(a, b, (I & S ? I + LANES : I + S)...);
+        }
+}
+
+INLINE void transpose(vec* r) {
+    typedef typename Count<LANES>::type all;
+    swap_blocks<1>(r, all());
+    swap_blocks<2>(r, all());
+    if constexpr (LANES > 4) swap_blocks<4>(r, all());
+    if constexpr (LANES > 8) swap_blocks<8>(r, all());
+}
+
+// One block (depth, width) of float32 on the way forward. Its inner part is transposed in registers, where whole
+// vectors of input channels meet whole vectors of output channels; edges go number by number.
+void pack_floats(const Pack& p, const float* from, float* to, int64_t width, int64_t real, const float* scale) {
+    const int64_t by_n = p.k * p.c, depth = p.c;
+    const int64_t whole_depth = depth / LANES * LANES, whole_width = real / LANES * LANES;
+    for (int64_t d0 = 0; d0 < whole_depth; d0 += LANES)
+        for (int64_t j0 = 0; j0 < whole_width; j0 += LANES) {
+            vec r[LANES];
+            for (int i = 0; i < LANES; i++) {
+                r[i] = load(from + (j0 + i) * by_n + d0);
+                if (scale) r[i] *= scale[j0 + i];
+            }
+            transpose(r);
+            for (int i = 0; i < LANES; i++) store(to + (d0 + i) * width + j0, r[i]);
+        }
+    for (int64_t j = 0; j < width; j++)
+        for (int64_t d = j < whole_width ? whole_depth : 0; d < depth; d++)
+            to[d * width + j] = j < real ? from[j * by_n + d] * (scale ? scale[j] : 1.0f) : 0.0f;
+}
+
+// One offset of float32 on the way back: rows of input channels are copied, cut into panels.
+void pack_back(const Pack& p, int64_t offset) {
+    const Panels panels = Panels::of(p.c);
+    for (int64_t n = 0; n < p.n; n++) {
+        const float* from = p.weight + (n * p.k + offset) * p.c;
+        for (int64_t panel = 0; panel < panels.count; panel++) {
+            const int64_t first = panels.start(panel) * LANES, width = panels.vecs(panel) * (int64_t)LANES;
+            float* to = block((float*)p.packed, offset, p.c, p.n, panels.start(panel)) + n * width;
+            int64_t j = 0;
+            for (; j < width && first + j + LANES <= p.c; j += LANES) store(to + j, load(from + first + j));
+            for (; j < width; j++) to[j] = first + j < p.c ? from[first + j] : 0.0f;
+        }
+    }
+}
+
 void pack_block(const Pack& p, int64_t offset, int64_t panel) {
-    const int64_t cols = p.back ? p.c : p.n, depth = p.back ? p.n : p.c;
+    const int64_t cols = p.back ? p.c : p.n, depth = p.back ? p.n : p.c, by_n = p.k * p.c;
     const Panels panels = Panels::of(cols);
     const int64_t first = panels.start(panel) * LANES, width = panels.vecs(panel) * (int64_t)LANES;
     const int64_t real = least(width, cols - first);
-    const int64_t by_n = p.k * p.c;
-    if (!p.half && p.back) {
-        float* to = block((float*)p.packed, offset, cols, depth, panels.start(panel));
-        for (int64_t d = 0; d < depth; d++, to += width) {
-            memcpy(to, p.weight + d * by_n + offset * p.c + first, (size_t)real * 4);
-            for (int64_t j = real; j < width; j++) to[j] = 0.0f;
-        }
-        return;
-    }
+    const float* from = p.weight + offset * p.c + first * (p.back ? 1 : by_n);
+    const float* scale = p.scale && !p.back ? p.scale + first : nullptr;
     if (!p.half) {
-        float* to = block((float*)p.packed, offset, cols, depth, panels.start(panel));
-        const float* from[PANEL];
-        float factor[PANEL];
-        for (int64_t j = 0; j < width; j++) {
-            from[j] = p.weight + (first + (j < real ? j : 0)) * by_n + offset * p.c;
-            factor[j] = j >= real ? 0.0f : p.scale ? p.scale[first + j] : 1.0f;
-        }
-        for (int64_t d0 = 0; d0 < depth; d0 += 16) {  // a stripe of 16 channels of every row stays in the cache
-            const int64_t d1 = least(depth, d0 + 16);
-            for (int64_t j = 0; j < width; j++)
-                for (int64_t d = d0; d < d1; d++) to[d * width + j] = from[j][d] * factor[j];
-        }
+        pack_floats(p, from, block((float*)p.packed, offset, cols, depth, panels.start(panel)), width, real, scale);
         return;
     }
     const int64_t pairs = packed_depth(depth, 1);
@@ -208,18 +247,21 @@ void pack_block(const Pack& p, int64_t offset, int64_t panel) {
     for (int64_t d = 0; d < pairs; d++)
         for (int64_t j = 0; j < width; j++) {
             float value = 0.0f;
-            if (d < depth && j < real) {
-                const int64_t row = p.back ? d : first + j, column = p.back ? first + j : d;
-                value = p.weight[row * by_n + offset * p.c + column] * (p.scale ? p.scale[row] : 1.0f);
-            }
+            if (d < depth && j < real)
+                value = p.back ? from[d * by_n + j] : from[j * by_n + d] * (scale ? scale[j] : 1.0f);
             narrow(value, to + (d / 2 * width + j) * 2 + d % 2);
         }
 }
 
+INLINE int64_t pack_parts(const Pack& p) { return p.back && !p.half ? 1 : Panels::of(p.back ? p.c : p.n).count; }
+
 void pack_task(const void* state, int64_t task, void*) {
     const Pack& p = *(const Pack*)state;
-    const int64_t count = Panels::of(p.back ? p.c : p.n).count;
-    pack_block(p, task / count, task % count);
+    const int64_t parts = pack_parts(p);
+    if (p.back && !p.half)
+        pack_back(p, task);
+    else
+        pack_block(p, task / parts, task % parts);
 }
 
 // --------------------------------------------------------------------------------------------------------- forward
@@ -305,93 +347,127 @@ struct Weight {
     int64_t stripes, groups;  // the runs of tiles and of offsets that are tasks of their own
 };
 
-INLINE vec load_wide(const float* from) { return load(from); }
-INLINE vec load_wide(const bf16* from) {
-    typedef uint16_t halves __attribute__((vector_size(LANES * 2), aligned(2)));
-    return (vec)(__builtin_convertvector(*(const halves*)from, bits) << 16);
+// Copies a row, as float32, with zeros up to `width`.
+INLINE void gather(const float* from, int64_t count, float* to, int64_t width) {
+    int64_t i = 0;
+    for (; i + LANES <= count; i += LANES) store(to + i, load(from + i));
+    for (; i < count; i++) to[i] = from[i];
+    for (; i < width; i++) to[i] = 0.0f;
+}
+INLINE void gather(const bf16* from, int64_t count, float* to, int64_t width) {
+    for (int64_t i = 0; i < count; i++) to[i] = wide(from[i]);
+    for (int64_t i = count; i < width; i++) to[i] = 0.0f;
 }
 
-// total[R rows][V vectors] += sum over pairs of g[.][R] * x[.][V vectors]
-template <int R, int V, class T>
-INLINE void outer(const T* const* g, const T* const* x, int64_t n, int64_t row, int64_t column, float* total,
+// total[R rows][V vectors] = [total] + the sum over n pairs of g[.][R] * x[.][V vectors]
+template <int R, int V>
+INLINE void outer(const float* g, int64_t ldg, const float* x, int64_t ldx, int64_t n, bool fresh, float* total,
                   int64_t ldt) {
     vec acc[R][V];
     for (int r = 0; r < R; r++)
-        for (int v = 0; v < V; v++) acc[r][v] = load(total + r * ldt + v * LANES);
-    for (int64_t p = 0; p < n; p++) {
-        const T *gp = g[p] + row, *xp = x[p] + column;
+        for (int v = 0; v < V; v++) acc[r][v] = fresh ? vec{} : load(total + r * ldt + v * LANES);
+    for (int64_t p = 0; p < n; p++, g += ldg, x += ldx) {
         vec b[V];
-        for (int v = 0; v < V; v++) b[v] = load_wide(xp + v * LANES);
-        for (int r = 0; r < R; r++) {
-            const float s = wide(gp[r]);
-            for (int v = 0; v < V; v++) acc[r][v] += s * b[v];
-        }
+        for (int v = 0; v < V; v++) b[v] = load(x + v * LANES);
+        for (int r = 0; r < R; r++)
+            for (int v = 0; v < V; v++) acc[r][v] += g[r] * b[v];
     }
     for (int r = 0; r < R; r++)
         for (int v = 0; v < V; v++) store(total + r * ldt + v * LANES, acc[r][v]);
 }
 
-template <int V, class T>
-void outers(const T* const* g, const T* const* x, int64_t n, int64_t rows, int64_t column, float* total, int64_t ldt) {
+template <int V>
+void outers(const float* g, int64_t rows, const float* x, int64_t ldx, int64_t n, bool fresh, float* total,
+            int64_t ldt) {
     enum { R = ROWS * VECS / V > 8 ? 8 : ROWS * VECS / V };
     int64_t r = 0;
-    for (; r + R <= rows; r += R) outer<R, V>(g, x, n, r, column, total + r * ldt, ldt);
-    for (; r + 2 <= rows; r += 2) outer<2, V>(g, x, n, r, column, total + r * ldt, ldt);
-    for (; r < rows; r++) outer<1, V>(g, x, n, r, column, total + r * ldt, ldt);
+    for (; r + R <= rows; r += R) outer<R, V>(g + r, rows, x, ldx, n, fresh, total + r * ldt, ldt);
+    for (; r + 2 <= rows; r += 2) outer<2, V>(g + r, rows, x, ldx, n, fresh, total + r * ldt, ldt);
+    for (; r < rows; r++) outer<1, V>(g + r, rows, x, ldx, n, fresh, total + r * ldt, ldt);
 }
 
-enum { GROUP_BYTES = 1 << 18, RUN = 96 };  // RUN: pairs at a time, whose rows stay in the cache while every register tile walks them
+// total (rows, channels) = [total] + gᵀ · x for n gathered pairs, g (n, rows) and x (n, channels in whole vectors).
+void outer_rows(const float* g, int64_t rows, const float* x, int64_t channels, int64_t n, bool fresh, float* total,
+                int64_t ldt) {
+    const Panels panels = Panels::of(channels);
+    for (int64_t p = 0; p < panels.count; p++) {
+        const int64_t column = panels.start(p) * LANES;
+        switch (panels.vecs(p)) {
+#define CASE(V) \
+    case V: outers<V>(g, rows, x + column, padded(channels), n, fresh, total + column, ldt); break;
+            CASE(1)
+            CASE(2)
+#if FOUR_VECS
+            CASE(3)
+            CASE(4)
+#endif
+#undef CASE
+        }
+    }
+}
+
+enum { GROUP_BYTES = 1 << 18, RUN_BYTES = 1 << 16, RUN = 96, SPAN = 4 };
+
+// Pairs at a time, whose rows stay in the first-level cache while every register tile walks them.
+INLINE int64_t weight_run(int64_t channels) {
+    const int64_t fit = RUN_BYTES / (channels * 4);
+    return fit < 16 ? 16 : least(fit, RUN);
+}
+
+// Where the gradient at one offset lies in the result, rows f.offsets * f.c apart.
+INLINE float* weight_place(const Weight& f, int64_t stripe, int64_t offset) {
+    const int64_t place = f.flip ? f.offsets - 1 - offset : offset;
+    return f.total + (stripe * f.n * f.offsets + place) * f.c;
+}
+
+// Few rows, one tile, go to their place at once: then output channels are the tasks, whose sums lie together there.
+enum { CHANNELS = 24 };
+INLINE bool in_place(const Weight& f) { return f.c % LANES == 0 && f.rows <= TILE; }
 
 // Some offsets over one stripe of tiles. Tiles come first: their rows stay in the cache while all offsets read them.
 template <class T> void weight_task(const void* state, int64_t task, void* room) {
     const Weight& f = *(const Weight*)state;
+    const bool direct = in_place(f);
     const int64_t group = task / f.stripes, stripe = task % f.stripes;
-    const int64_t o0 = f.offsets * group / f.groups, o1 = f.offsets * (group + 1) / f.groups;
+    const int64_t o0 = direct ? 0 : f.offsets * group / f.groups;
+    const int64_t o1 = direct ? f.offsets : f.offsets * (group + 1) / f.groups;
+    const int64_t n0 = direct ? group * CHANNELS : 0, n1 = direct ? least(f.n, n0 + CHANNELS) : f.n;
     const int64_t tiles = (f.rows + TILE - 1) / TILE, wide_c = padded(f.c), size = f.n * wide_c;
-    const Panels panels = Panels::of(f.c);
-    float* sums = (float*)room;
-    memset(sums, 0, (size_t)((o1 - o0) * size) * 4);
-    // A padded vector at the end of a row reads into the next one; behind the last row stands nothing, so it is copied.
-    T* last = (T*)(sums + (o1 - o0) * size);
-    const bool ragged = wide_c != f.c;
-    if (ragged) {
-        memset(last, 0, (size_t)wide_c * sizeof(T));
-        memcpy(last, (const T*)f.in + (f.inputs - 1) * f.c, (size_t)f.c * sizeof(T));
-    }
-    for (int64_t tile = tiles * stripe / f.stripes; tile < tiles * (stripe + 1) / f.stripes; tile++) {
-        const T* grad = (const T*)f.grad + tile * TILE * f.n;
+    const int64_t run = weight_run(f.n + f.c), ld = direct ? f.offsets * f.c : wide_c;
+    float* const x = (float*)room;
+    float* const g = x + run * wide_c;
+    float* const sums = g + run * f.n;
+    uint8_t* const begun = (uint8_t*)(sums + (direct ? 0 : (o1 - o0) * size));
+    memset(begun, 0, (size_t)(o1 - o0));
+    const int64_t end = tiles * (stripe + 1) / f.stripes;
+    for (int64_t first = tiles * stripe / f.stripes; first < end; first += SPAN)
         for (int64_t o = o0; o < o1; o++) {
-            const int64_t begin = f.start[tile * f.offsets + o], end = f.start[tile * f.offsets + o + 1];
-            for (int64_t q = begin; q < end; q += RUN) {
-                const int64_t some = least(RUN, end - q);
-                const T *g[RUN], *x[RUN];
-                for (int64_t i = 0; i < some; i++) {
-                    g[i] = grad + f.local[q + i] * f.n;
-                    x[i] = ragged && f.partner[q + i] + 1 == f.inputs ? last : (const T*)f.in + f.partner[q + i] * f.c;
-                }
-                for (int64_t p = 0; p < panels.count; p++) {
-                    const int64_t column = panels.start(p) * LANES;
-                    float* to = sums + (o - o0) * size + column;
-                    switch (panels.vecs(p)) {
-#define CASE(V) \
-    case V: outers<V>(g, x, some, f.n, column, to, wide_c); break;
-                        CASE(1)
-                        CASE(2)
-#if FOUR_VECS
-                        CASE(3)
-                        CASE(4)
-#endif
-#undef CASE
-                    }
+            float* const to = direct ? weight_place(f, stripe, o) + n0 * ld : sums + (o - o0) * size;
+            int64_t n = 0;
+            for (int64_t tile = first; tile < least(end, first + SPAN); tile++) {
+                const T* grad = (const T*)f.grad + tile * TILE * f.n + n0;
+                const int64_t stop = f.start[tile * f.offsets + o + 1];
+                for (int64_t q = f.start[tile * f.offsets + o]; q < stop; q++) {
+                    gather(grad + f.local[q] * f.n, n1 - n0, g + n * (n1 - n0), n1 - n0);
+                    gather((const T*)f.in + f.partner[q] * f.c, f.c, x + n * wide_c, wide_c);
+                    if (++n < run) continue;
+                    outer_rows(g, n1 - n0, x, f.c, n, !begun[o - o0], to, ld);
+                    begun[o - o0] = 1;
+                    n = 0;
                 }
             }
+            if (!n) continue;
+            outer_rows(g, n1 - n0, x, f.c, n, !begun[o - o0], to, ld);
+            begun[o - o0] = 1;
         }
-    }
     for (int64_t o = o0; o < o1; o++) {
-        const int64_t place = f.flip ? f.offsets - 1 - o : o;
-        float* to = f.total + (stripe * f.n * f.offsets + place) * f.c;
-        for (int64_t n = 0; n < f.n; n++)
-            memcpy(to + n * f.offsets * f.c, sums + (o - o0) * size + n * wide_c, (size_t)f.c * 4);
+        if (direct && begun[o - o0]) continue;
+        float* to = weight_place(f, stripe, o) + n0 * f.offsets * f.c;
+        for (int64_t n = n0; n < n1; n++, to += f.offsets * f.c)
+            if (begun[o - o0])
+                memcpy(to, sums + (o - o0) * size + n * wide_c, (size_t)f.c * 4);
+            else
+                memset(to, 0, (size_t)f.c * 4);
     }
 }
 
@@ -413,7 +489,7 @@ PPKT_EXPORT int64_t NAME(packed_size)(int64_t n, int64_t k, int64_t c, int back,
 PPKT_EXPORT int NAME(pack)(const float* weight, void* packed, int64_t n, int64_t k, int64_t c, int back, int half,
                            const float* scale, int threads) {
     const Pack p{weight, packed, n, k, c, back, half, scale};
-    return ppkt_run(threads, k * Panels::of(back ? c : n).count, 0, pack_task, &p);
+    return ppkt_run(threads, k * pack_parts(p), 0, pack_task, &p);
 }
 
 // out (rows, cols) = [bias] + [out] + the sum over offsets; then ReLU. `flip`: offset o of the map takes weight K-1-o.
@@ -433,12 +509,19 @@ PPKT_EXPORT int NAME(forward)(const void* in, int64_t depth, const void* packed,
 PPKT_EXPORT int NAME(weight)(const void* in, int64_t c, const void* grad, int64_t n, const int64_t* start,
                              const int32_t* partner, const uint8_t* local, int64_t offsets, int64_t rows,
                              int64_t inputs, int flip, float* total, int64_t stripes, int half, int threads) {
-    // Sums of a group stay in the second-level cache; with one stripe the offsets are all there is to share out.
-    const int64_t bytes = n * padded(c) * 4, fit = bytes < GROUP_BYTES ? GROUP_BYTES / bytes : 1;
-    const int64_t groups = stripes == 1 ? offsets : least(offsets, (offsets + fit - 1) / fit + 2);
-    const Weight f{in, c, grad, n, start, partner, local, offsets, rows, inputs, flip, total, stripes, groups};
-    const int64_t room = ((offsets + groups - 1) / groups * n * padded(c) + padded(c) + LANES) * 4;
-    const int error = ppkt_run(threads, groups * stripes, room, half ? weight_task<bf16> : weight_task<float>, &f);
+    Weight f{in, c, grad, n, start, partner, local, offsets, rows, inputs, flip, total, stripes, 1};
+    int64_t room = weight_run(n + c) * (padded(c) + n) * 4 + offsets;
+    if (in_place(f)) {
+        f.stripes = stripes = 1;
+        f.groups = (n + CHANNELS - 1) / CHANNELS;
+    } else {
+        // Sums of a group stay in the second-level cache; with one stripe the offsets are all there is to share out.
+        const int64_t bytes = n * padded(c) * 4, fit = bytes < GROUP_BYTES ? GROUP_BYTES / bytes : 1;
+        f.groups = stripes == 1 ? offsets : least(offsets, (offsets + fit - 1) / fit + 2);
+        room += (offsets + f.groups - 1) / f.groups * bytes;
+    }
+    const int error =
+        ppkt_run(threads, f.groups * stripes, room, half ? weight_task<bf16> : weight_task<float>, &f);
     if (error || stripes == 1) return error;
     return ppkt_run(threads, n, 0, weight_sum, &f);
 }
