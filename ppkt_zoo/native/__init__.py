@@ -3,6 +3,7 @@
 from ppkt_zoo.native.convolution import convolve, pack_weight, weight_gradient
 from ppkt_zoo.native.library import Library, find_library, library, open_library
 from ppkt_zoo.native.maps import Pairs, child_pairs, coarsen, search_pairs, table_pairs
+from ppkt_zoo.native.voxels import find_voxels, fits_tables
 
 __all__ = [
     "Library",
@@ -11,6 +12,8 @@ __all__ = [
     "coarsen",
     "convolve",
     "find_library",
+    "find_voxels",
+    "fits_tables",
     "library",
     "open_library",
     "pack_weight",

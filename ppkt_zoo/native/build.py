@@ -24,6 +24,7 @@ RECORD = LIBRARY.with_suffix(".json")
 # No -ffast-math: with GCC before 13 it switches denormals off for the whole process.
 _FLAGS = ("-O3", "-std=c++17", "-fvisibility=hidden", "-ffp-contract=fast", "-Wall", "-Wextra")
 _BASE = ("parallel.cpp", "maps.cpp", "levels.cpp")
+_EACH_LEVEL = ("convolve.cpp", "voxels.cpp")
 _X86_LEVELS = {
     "x86_v1": ("-march=x86-64",),
     "x86_v3": ("-march=x86-64-v3",),
@@ -87,7 +88,8 @@ def _objects(folder: Path) -> Iterator[tuple[Path, list[str]]]:
         yield folder / f"{name}.o", ["-c", str(SOURCE / name)]
     levels = _X86_LEVELS if platform.machine().lower() in ("x86_64", "amd64") else {"plain": ()}
     for level, options in levels.items():
-        yield folder / f"{level}.o", [f"-DISA={level}", *options, "-c", str(SOURCE / "convolve.cpp")]
+        for name in _EACH_LEVEL:
+            yield folder / f"{name}.{level}.o", [f"-DISA={level}", *options, "-c", str(SOURCE / name)]
 
 
 def _link_options() -> list[str]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from ctypes import c_char_p, c_int, c_int64, c_void_p
+from ctypes import c_char_p, c_double, c_int, c_int64, c_void_p
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,9 @@ _EACH_LEVEL = {
                 c_void_p, c_int, c_int, c_int, c_int],
     "weight": [c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_int64, c_int,
                c_void_p, c_int64, c_int, c_int],
+    "voxels": [c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_double, c_void_p, c_int, c_void_p, c_void_p,
+               c_void_p],
+    "voxels_take": [c_void_p, c_void_p, c_void_p, c_void_p, c_int64, c_double, c_double, c_int],
 }  # fmt: skip
 _FAULTS = {
     1: "out of memory",

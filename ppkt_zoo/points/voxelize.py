@@ -1,12 +1,15 @@
 """Points to voxels and back: the grid, its colours and the inverse map; and one point for each occupied voxel."""
 
+import contextlib
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ppkt_zoo.errors import InputError
+from ppkt_zoo.errors import EngineError, InputError
+from ppkt_zoo.native import Library, find_voxels, fits_tables, library
 from ppkt_zoo.points.arrays import extremes
 from ppkt_zoo.points.cloud import CloudBatch
 from ppkt_zoo.points.input_spec import InputSpec
@@ -63,8 +66,14 @@ def voxelize(batch: CloudBatch, spec: InputSpec) -> Voxels:
             f"this weight needs colour (channels {names}) and the cloud has none: "
             "give rgb=..., or choose a weight that does without colour"
         )
-    key, lengths = _number_cells(batch, spec.voxel_size)
-    key, inverse = _distinct(key, len(batch.sizes) * lengths[0] * lengths[1] * lengths[2])
+    corners, lengths = _grid(batch, spec.voxel_size)
+    native = library() if batch.xyz.device.type == "cpu" else None
+    if native is not None and fits_tables(batch.xyz.shape[0], len(batch.sizes) * math.prod(lengths)):
+        # More points of one voxel than its sums can hold, or too little memory for the tables: sorting does without.
+        with contextlib.suppress(EngineError):
+            return _voxelize_natively(native, batch, spec, corners, lengths)
+    key = _number_cells(batch, spec.voxel_size, corners, lengths)
+    key, inverse = _distinct(key, len(batch.sizes) * math.prod(lengths))
     coords = torch.empty((key.shape[0], 4), dtype=torch.int32, device=key.device)
     for axis in (3, 2, 1):
         length = lengths[axis - 1]
@@ -74,8 +83,21 @@ def voxelize(batch: CloudBatch, spec: InputSpec) -> Voxels:
     return Voxels(coords, _channels(batch, spec, inverse, coords.shape[0]), inverse)
 
 
-def _number_cells(batch: CloudBatch, voxel_size: float) -> tuple[Tensor, list[int]]:
-    """The number of every point's cell, int64 (N,), by (cloud, x, y, z), and the grid's cells along x, y and z."""
+def _voxelize_natively(
+    native: Library, batch: CloudBatch, spec: InputSpec, corners: Tensor, lengths: list[int]
+) -> Voxels:
+    grey = _missing_color(spec)
+    channels = [_COLORS.get(channel, -1) if batch.rgb is not None else -1 for channel in spec.channels]
+    fill = [1.0 if channel == "ones" else grey for channel in spec.channels]
+    rgb = batch.rgb if spec.wants_color else None
+    found = find_voxels(
+        native, batch.xyz, rgb, batch.sizes, corners, spec.voxel_size, lengths, channels, fill, spec.color_range
+    )
+    return Voxels(*found)
+
+
+def _grid(batch: CloudBatch, voxel_size: float) -> tuple[Tensor, list[int]]:
+    """The smallest corner of each cloud, float64 (B, 3), and the grid's cells along x, y and z."""
     clouds = batch.xyz.split(list(batch.sizes))
     # float64, or a point on the border of two cells would fall to one side on the CPU and to the other on CUDA.
     ends = [extremes(cloud) if len(cloud) else (cloud.new_zeros(3), cloud.new_zeros(3)) for cloud in clouds]
@@ -88,20 +110,25 @@ def _number_cells(batch: CloudBatch, voxel_size: float) -> tuple[Tensor, list[in
             f"at most {_MAX_CELLS} fit: is xyz in metres, and without outliers?"
         )
     lengths = [int(width) + 1 for width in widths]
-    if len(clouds) * lengths[0] * lengths[1] * lengths[2] >= 1 << 53:
+    if len(clouds) * math.prod(lengths) >= 1 << 53:
         raise InputError(f"a grid of {lengths} voxels for {len(clouds)} clouds has too many cells to number")
+    return corners, lengths
+
+
+def _number_cells(batch: CloudBatch, voxel_size: float, corners: Tensor, lengths: list[int]) -> Tensor:
+    """The number of every point's cell, int64 (N,), by (cloud, x, y, z)."""
     # Whole numbers below 2^53 are exact in float64, so a product gives the number of a cell.
     strides = corners.new_tensor([lengths[1] * lengths[2], lengths[2], 1])
-    cells = lengths[0] * lengths[1] * lengths[2]
+    cells = math.prod(lengths)
     keys = []
-    for number, (cloud, corner) in enumerate(zip(clouds, corners, strict=True)):
+    for number, (cloud, corner) in enumerate(zip(batch.xyz.split(list(batch.sizes)), corners, strict=True)):
         # On the CPU block by block: what is between points and keys never leaves the processor's cache.
         size = max(1, len(cloud) if cloud.is_cuda else min(_BLOCK, len(cloud)))
         tiled = corner.repeat(size, 1)  # without broadcasting the subtraction is faster than with it
         for block in cloud.split(size):
             cell = block.double().sub_(tiled[: len(block)]).div_(voxel_size).floor_()
             keys.append((cell @ strides).add_(number * cells))
-    return torch.cat(keys).long(), lengths
+    return torch.cat(keys).long()
 
 
 def _distinct(key: Tensor, cells: int) -> tuple[Tensor, Tensor]:
@@ -126,13 +153,19 @@ def _channels(batch: CloudBatch, spec: InputSpec, inverse: Tensor, voxels: int) 
         if channel == "ones":
             continue
         if batch.rgb is None or counts is None:
-            features[:, column] = _MISSING_GREY / 255.0 * (high - low) + low
+            features[:, column] = _missing_color(spec)
             continue
         # Sums of integers have no order.
         total = torch.zeros(voxels, dtype=torch.int64, device=inverse.device)
         total.scatter_add_(0, inverse, batch.rgb[:, _COLORS[channel]].long())
         features[:, column] = (total / counts / 255.0 * (high - low) + low).float()
     return features
+
+
+def _missing_color(spec: InputSpec) -> float:
+    """What stands in a colour channel where the cloud has no colour."""
+    low, high = spec.color_range
+    return _MISSING_GREY / 255.0 * (high - low) + low
 
 
 @dataclass(frozen=True)
