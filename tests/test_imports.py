@@ -18,14 +18,14 @@ from ppkt_zoo.zoo.folder import open_weight_folder
 from tests.support.small_weight import NAME, make_folder
 
 ROOT = Path(__file__).resolve().parents[1]
-_LOAD = {"backbones", "engine", "errors", "files", "moved", "points", "sparse", "zoo"}
+_LOAD = {"backbones", "engine", "errors", "files", "moved", "native", "points", "sparse", "zoo"}
 _COMMAND = _LOAD | {"cli", "data", "visualization"}
 # What is done → the rooms that it imports, exactly, and the most modules of ours that it may take.
 IMPORTS = {
-    "load_backbone": (_LOAD, 75),
-    "encode": (_COMMAND, 120),
-    "segment": (_COMMAND | {"downstream"}, 130),
-    "detect": (_COMMAND | {"downstream"}, 140),
+    "load_backbone": (_LOAD, 82),
+    "encode": (_COMMAND, 127),
+    "segment": (_COMMAND | {"downstream"}, 137),
+    "detect": (_COMMAND | {"downstream"}, 147),
 }
 # Nothing of these is imported by any of them, and nothing of a task that only its training needs.
 NEVER = ("rooms", "pretraining", "teachers", "transfer", "data.readers.open", "engine.loop", "engine.optim")

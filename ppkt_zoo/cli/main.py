@@ -38,7 +38,14 @@ def _tell_version(asked: bool) -> None:
         import ppkt_zoo
 
         typer.echo(f"ppkt-zoo {ppkt_zoo.__version__}")
+        _tell_engine()
         raise typer.Exit
+
+
+def _tell_engine() -> None:
+    from ppkt_zoo.native.library import describe
+
+    typer.echo(f"engine on the CPU: {describe()}")
 
 
 @app.callback(help=_ABOUT, epilog=_CODES)
@@ -99,6 +106,7 @@ def version() -> None:
     libraries = ("torch", "torchvision", "spconv-cu120", "spconv-cu126", "spconv-triton")
     for package, number in versions(libraries).items():
         typer.echo(f"{package} {number}")
+    _tell_engine()
 
 
 def main() -> None:

@@ -7,10 +7,12 @@ import hashlib
 import json
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,6 +33,7 @@ _X86_LEVELS = {
     "x86_v4": ("-march=x86-64-v4", "-mprefer-vector-width=512"),
     "x86_v4_bf16": ("-march=x86-64-v4", "-mavx512bf16", "-mprefer-vector-width=512"),
 }
+_COMPILERS = ("clang++", "g++") if sys.platform == "win32" else ("g++", "clang++", "c++")
 
 
 class BuildError(Exception):
@@ -45,24 +48,35 @@ def build(target: Path = LIBRARY, extra: tuple[str, ...] = ()) -> Path:
         extra: further options of the compiler, such as those of a sanitizer.
 
     Raises:
-        BuildError: no compiler, or it fails.
+        BuildError: no compiler, it fails, or the library cannot be written.
     """
     compiler = _find_compiler()
+    try:
+        _compile(compiler, target, extra)
+    except OSError as error:
+        raise BuildError(f"{target} cannot be written: {error}") from error
+    return target
+
+
+def _compile(compiler: list[str], target: Path, extra: tuple[str, ...]) -> None:
+    source, begun = source_hash(), time.time()
     with tempfile.TemporaryDirectory() as folder:
         jobs = list(_objects(Path(folder)))
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            flags = [*_FLAGS, *([] if sys.platform == "win32" else ["-fPIC"]), *extra]
-            list(pool.map(lambda job: _run([compiler, *flags, *job[1], "-o", str(job[0])]), jobs))
+            flags = [*_FLAGS, *_system_flags(), *extra]
+            list(pool.map(lambda job: _run([*compiler, *flags, *job[1], "-o", str(job[0])]), jobs))
         made = Path(folder) / target.name
-        _run([compiler, *extra, *_link_options(), *(str(one) for one, _ in jobs), "-o", str(made)])
+        _run([*compiler, *extra, *_link_options(), *(str(one) for one, _ in jobs), "-o", str(made)])
+        record = {"sha256": hashlib.sha256(made.read_bytes()).hexdigest(), "source": source}
+        note = made.with_suffix(".json")
+        note.write_text(json.dumps(record, indent=1) + "\n")
         target.parent.mkdir(parents=True, exist_ok=True)
         # Beside the target first, then in its place: a process that has the old one open keeps it whole.
-        fresh = target.with_name(f"{target.name}.{os.getpid()}")
-        shutil.copyfile(made, fresh)
-        os.replace(fresh, target)
-    record = {"sha256": hashlib.sha256(target.read_bytes()).hexdigest(), "source": source_hash()}
-    target.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
-    return target
+        pairs = [(made, target), (note, target.with_suffix(".json"))]
+        fresh = [shutil.copyfile(new, old.with_name(f"{old.name}.{os.getpid()}")) for new, old in pairs]
+        for new, (_, old) in zip(fresh, pairs, strict=True):
+            os.utime(new, (begun, begun))  # a source that was edited meanwhile is newer
+            os.replace(new, old)
 
 
 def source_hash() -> str:
@@ -73,13 +87,38 @@ def source_hash() -> str:
     return digest.hexdigest()
 
 
-def _find_compiler() -> str:
-    asked = os.environ.get("CXX")
-    for name in (asked,) if asked else ("g++", "clang++", "c++"):
+def is_older_than_sources(library: Path = LIBRARY) -> bool:
+    """Whether the sources beside this file have changed since a library was built; False where that cannot be told.
+
+    Contents are compared only where a source was written after the library, so that it costs some microseconds.
+    """
+    try:
+        built = library.stat().st_mtime_ns
+        if all(path.stat().st_mtime_ns <= built for path in SOURCE.iterdir()):
+            return False
+        recorded = json.loads(library.with_suffix(".json").read_text())["source"]
+        return bool(recorded != source_hash())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _find_compiler() -> list[str]:
+    """The command that compiles C++: CXX, which may carry options or a launcher, or the first that is found."""
+    asked = shlex.split(os.environ.get("CXX", ""), posix=sys.platform != "win32")
+    for name in (asked[0],) if asked else _COMPILERS:
         found = shutil.which(name)
         if found:
-            return found
-    raise BuildError(f"no C++ compiler: {'CXX is ' + asked if asked else 'neither g++ nor clang++ is on the PATH'}")
+            return [found, *asked[1:]]
+    raise BuildError(f"no C++ compiler: {'CXX is ' + asked[0] if asked else 'neither g++ nor clang++ is on the PATH'}")
+
+
+def _system_flags() -> list[str]:
+    if sys.platform != "win32":
+        return ["-fPIC"]
+    # GCC for Windows does not align the stack for vectors (GCC bug 54412): its assembler makes their moves unaligned.
+    command = _find_compiler()
+    about = subprocess.run([*command, "--version"], capture_output=True, text=True, errors="replace").stdout
+    return [] if "clang" in about else ["-Wa,-muse-unaligned-vector-move"]
 
 
 def _objects(folder: Path) -> Iterator[tuple[Path, list[str]]]:

@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Callable
 from ctypes import c_char_p, c_double, c_int, c_int64, c_void_p
 from dataclasses import dataclass
@@ -12,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from ppkt_zoo.errors import EngineError
-from ppkt_zoo.native.build import LIBRARY
+from ppkt_zoo.native.build import LIBRARY, is_older_than_sources
 
 #: Set to ``torch``, this turns the native library off.
 SWITCH = "PPKT_ZOO_ENGINE"
 
 _VERSION = 1
+_OLD = "the native library is older than its sources: run `python -m ppkt_zoo.native build`"
 _REBUILD = "build it anew with `python -m ppkt_zoo.native build`, or set PPKT_ZOO_ENGINE=torch to do without"
 _ANY_LEVEL = {
     "map_search": [c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_int64, c_int64, c_int, c_void_p, c_void_p],
@@ -80,12 +82,27 @@ class Library:
         self._handle.ppkt_map_take(made, c_void_p(start), c_void_p(partner), c_void_p(local))
 
 
-def open_library(path: Path = LIBRARY, level: str | None = None) -> Library:
+# In a child made by fork the pool of OpenMP may have no threads any more: a library that is first opened there starts
+# threads of its own. (One that was opened before knows by itself that it is in a child.)
+_forked = False
+
+
+def _note_fork() -> None:
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
+
+
+def open_library(path: Path = LIBRARY, level: str | None = None, share_threads: bool = True) -> Library:
     """Open a library.
 
     Args:
         path: the file; its record stands beside it.
         level: the instruction set; the best that this processor has where None.
+        share_threads: whether it works on the threads of PyTorch's OpenMP; else it starts threads of its own.
 
     Raises:
         EngineError: it is not there, damaged, of another version or another machine; the message has the mend.
@@ -104,7 +121,8 @@ def open_library(path: Path = LIBRARY, level: str | None = None) -> Library:
     functions |= {name: _declare(handle, f"ppkt_{name}_{level}", types) for name, types in _EACH_LEVEL.items()}
     size = _declare(handle, f"ppkt_packed_size_{level}", [c_int64, c_int64, c_int64, c_int, c_int], c_int64)
     handle.ppkt_map_take.restype = None
-    _share_threads(handle)
+    if share_threads and not _forked:
+        _share_threads(handle)
     return Library(path, level, functions, handle, size)
 
 
@@ -114,9 +132,23 @@ def find_library() -> Library | str:
     if os.environ.get(SWITCH) == "torch":
         return f"{SWITCH}=torch turns it off"
     try:
-        return open_library()
+        found = open_library()
     except EngineError as error:
         return str(error)
+    if is_older_than_sources():
+        warnings.warn(_OLD, stacklevel=2)
+    return found
+
+
+def describe() -> str:
+    """The engine of this installation on the CPU in one line, with the reason where it is not the native one."""
+    if os.environ.get(SWITCH) == "torch":
+        return f"torch ({SWITCH}=torch turns the native engine off)"
+    try:
+        found = open_library(share_threads=False)
+    except EngineError as error:
+        return f"torch ({error})"
+    return f"native, {found.level}" + (f" ({_OLD})" if is_older_than_sources() else "")
 
 
 def library() -> Library | None:
@@ -132,8 +164,8 @@ def _check_file(path: Path) -> None:
         expected = json.loads(path.with_suffix(".json").read_text())["sha256"]
     except FileNotFoundError as error:
         raise EngineError(
-            "the native library was not built, since no C++ compiler (g++ or clang++) was at hand when ppkt-zoo was "
-            "installed: install one, then run `python -m ppkt_zoo.native build`"
+            "the native library was not built when ppkt-zoo was installed: install a C++ compiler (g++ or clang++), "
+            "then run `python -m ppkt_zoo.native build`"
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EngineError(f"the native library {path} cannot be read ({error}): {_REBUILD}") from error

@@ -153,10 +153,16 @@ def test_nothing_in_a_name_is_obeyed_by_the_terminal(capsys: pytest.CaptureFixtu
     assert len([line for line in said.splitlines() if line.startswith("file")]) == 1
 
 
-def test_the_version_is_an_option_too() -> None:
+def test_the_version_is_an_option_too_and_says_which_engine_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     import ppkt_zoo
+    from ppkt_zoo.native.library import describe
 
-    assert CliRunner().invoke(app, ["--version"]).stdout == f"ppkt-zoo {ppkt_zoo.__version__}\n"
+    said = CliRunner().invoke(app, ["--version"]).stdout
+    assert said == f"ppkt-zoo {ppkt_zoo.__version__}\nengine on the CPU: {describe()}\n"
+    monkeypatch.setenv("PPKT_ZOO_ENGINE", "torch")
+    for word in ("--version", "version"):
+        last = CliRunner().invoke(app, [word]).stdout.splitlines()[-1]
+        assert last == "engine on the CPU: torch (PPKT_ZOO_ENGINE=torch turns the native engine off)"
 
 
 def test_the_help_lists_the_exit_codes() -> None:
