@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ppkt_zoo.backbones.blocks import VoxelBatchNorm
+from ppkt_zoo.backbones.interpolation import interpolate
 from ppkt_zoo.backbones.shortcuts import foldable, folded, is_hooked, is_inference, is_plain_linear
 from ppkt_zoo.engine.distributed import world_size
 from ppkt_zoo.sparse import pointwise
@@ -117,14 +118,6 @@ class FeaturePropagation(nn.Module):
         """Shapes: coarse (K', C'), rows and weights (K, 3) over coarse, skip (K, C_skip) → (K, C)."""
         out: Tensor = self.mlp(torch.cat([interpolate(coarse, rows, weights).to(skip.dtype), skip], dim=1))
         return out
-
-
-def interpolate(feats: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
-    """Weighted sums of features, in float32: feats (M, C), rows and weights (T, k) → (T, C)."""
-    total = torch.zeros((rows.shape[0], feats.shape[1]), dtype=torch.float32, device=feats.device)
-    for column in range(rows.shape[1]):
-        total = total + feats.index_select(0, rows[:, column]).float() * weights[:, column, None]
-    return total
 
 
 def _greatest(rows: Tensor, count: int) -> Tensor:

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ppkt_zoo.backbones.base import Backbone, PointFeatures
-from ppkt_zoo.backbones.point_layers import FeaturePropagation, SetAbstraction, interpolate
+from ppkt_zoo.backbones.interpolation import interpolate
+from ppkt_zoo.backbones.point_layers import FeaturePropagation, SetAbstraction
 from ppkt_zoo.backbones.shortcuts import uncompiled
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import CloudBatch
@@ -95,7 +96,7 @@ class SeedFeatures(PointFeatures):
             targets = thinned.xyz[wanted]
             counts = tuple(torch.bincount(cloud, minlength=len(at.sizes)).tolist())
         found, weights = nearest(targets, counts, at.xyz, at.sizes, 3)
-        return interpolate(self._levels[level], found, weights).index_select(0, inverse)
+        return interpolate(self._levels[level], found, weights, inverse)
 
 
 def _nearest_center(centers: Mapping[str, PointLevel], thinned: DownsampledBatch, level: str) -> Tensor:

@@ -25,7 +25,7 @@ RECORD = LIBRARY.with_suffix(".json")
 
 # No -ffast-math: with GCC before 13 it switches denormals off for the whole process.
 _FLAGS = ("-O3", "-std=c++17", "-fvisibility=hidden", "-ffp-contract=fast", "-Wall", "-Wextra")
-_BASE = ("parallel.cpp", "maps.cpp", "levels.cpp")
+_BASE = ("parallel.cpp", "maps.cpp", "levels.cpp", "tree.cpp", "farthest.cpp", "points.cpp", "interpolate.cpp")
 _EACH_LEVEL = ("convolve.cpp", "voxels.cpp")
 _X86_LEVELS = {
     "x86_v1": ("-march=x86-64",),
@@ -124,7 +124,8 @@ def _system_flags() -> list[str]:
 def _objects(folder: Path) -> Iterator[tuple[Path, list[str]]]:
     """Each object file with the arguments that compile it."""
     for name in _BASE:
-        yield folder / f"{name}.o", ["-c", str(SOURCE / name)]
+        # Each operation rounds by itself there: which points are chosen must not depend on the processor.
+        yield folder / f"{name}.o", ["-ffp-contract=off", "-c", str(SOURCE / name)]
     levels = _X86_LEVELS if platform.machine().lower() in ("x86_64", "amd64") else {"plain": ()}
     for level, options in levels.items():
         for name in _EACH_LEVEL:

@@ -7,7 +7,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable
-from ctypes import c_char_p, c_double, c_int, c_int64, c_void_p
+from ctypes import c_char_p, c_double, c_float, c_int, c_int64, c_void_p
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,11 @@ _ANY_LEVEL = {
     "map_parents": [c_void_p, c_void_p, c_int64, c_int64, c_int64, c_int, c_void_p, c_void_p],
     "map_children": [c_void_p, c_void_p, c_int64, c_int64, c_int64, c_int, c_void_p, c_void_p],
     "coarsen": [c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_void_p, c_void_p],
+    "farthest": [c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_int, c_void_p],
+    "ball": [c_void_p, c_void_p, c_void_p, c_void_p, c_int64, c_float, c_int64, c_void_p, c_int, c_void_p],
+    "nearest": [c_void_p, c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_int, c_void_p],
+    "interpolate": [c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_int],
+    "interpolate_back": [c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_int],
 }
 _EACH_LEVEL = {
     "pack": [c_void_p, c_void_p, c_int64, c_int64, c_int64, c_int, c_int, c_void_p, c_int],

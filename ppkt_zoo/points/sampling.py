@@ -1,4 +1,7 @@
-"""Farthest-point sampling (Eldar et al. 1997), exact and the same on CPU and CUDA; points in a ball; nearest points."""
+"""Farthest-point sampling (Eldar et al. 1997), exact and the same on CPU and CUDA; points in a ball; nearest points.
+
+On the CPU the native library chooses, where there is one; PyTorch's operations choose the same points everywhere else.
+"""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
@@ -7,6 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from ppkt_zoo.native import Library, library
+from ppkt_zoo.native import points as native
 
 Floats = NDArray[np.float32]
 # Entries of a table of distances that is held at once.
@@ -31,9 +37,15 @@ def farthest_points(xyz: Tensor, sizes: Sequence[int], count: int) -> list[Tenso
     Returns:
         For each cloud int64 (min(count, size),), rows within the cloud, none twice.
     """
+    engine = _native(xyz)
+    chosen = None if engine is None else native.farthest_points(engine, xyz, sizes, count)
+    return chosen if chosen is not None else _farthest_points(xyz, sizes, count)
+
+
+def _farthest_points(xyz: Tensor, sizes: Sequence[int], count: int) -> list[Tensor]:
     if not all(sizes):
         # Empty clouds are left out, and have no row to give.
-        found = iter(farthest_points(xyz, [size for size in sizes if size], count) if any(sizes) else [])
+        found = iter(_farthest_points(xyz, [size for size in sizes if size], count) if any(sizes) else [])
         nothing = torch.empty(0, dtype=torch.int64, device=xyz.device)
         return [next(found) if size else nothing for size in sizes]
     clouds = [cloud.detach() for cloud in xyz.split(list(sizes))]
@@ -134,6 +146,14 @@ def ball_neighbours(
     Returns:
         int64 (K, count), rows of ``xyz``; where fewer are near, the first one fills up.
     """
+    engine = _native(centers, xyz)
+    found = None if engine is None else native.ball_neighbours(engine, centers, center_sizes, xyz, sizes, radius, count)
+    return found if found is not None else _ball_neighbours(centers, center_sizes, xyz, sizes, radius, count)
+
+
+def _ball_neighbours(
+    centers: Tensor, center_sizes: Sequence[int], xyz: Tensor, sizes: Sequence[int], radius: float, count: int
+) -> Tensor:
     table = torch.empty((centers.shape[0], count), dtype=torch.int64, device=xyz.device)
     begin = start = 0
     for number, size in zip(center_sizes, sizes, strict=True):
@@ -168,6 +188,26 @@ def nearest(
     Returns:
         rows int64 (T, count), nearest first, and weights float32 (T, count), each row's sum 1.
     """
+    differentiable = torch.is_grad_enabled() and (targets.requires_grad or xyz.requires_grad)
+    engine = None if differentiable else _native(targets, xyz)
+    found = None if engine is None else native.nearest(engine, targets, target_sizes, xyz, sizes, count)
+    if found is None:
+        return _nearest(targets, target_sizes, xyz, sizes, count)
+    rows, squared = found
+    # A neighbour that fills up is infinitely far, so its weight is zero.
+    weights = squared.add_(_SAME_PLACE).reciprocal_()
+    return rows, weights / weights.sum(dim=1, keepdim=True)
+
+
+def _native(*places: Tensor) -> Library | None:
+    """The native library, for places that it can read."""
+    fits = all(one.device.type == "cpu" and one.dtype == torch.float32 for one in places)
+    return library() if fits else None
+
+
+def _nearest(
+    targets: Tensor, target_sizes: Sequence[int], xyz: Tensor, sizes: Sequence[int], count: int
+) -> tuple[Tensor, Tensor]:
     rows = torch.empty((targets.shape[0], count), dtype=torch.int64, device=xyz.device)
     weights = torch.zeros((targets.shape[0], count), dtype=torch.float32, device=xyz.device)
     begin = start = 0

@@ -31,7 +31,28 @@ long process() {
 #endif
 }
 
+// How this thread rounds and whether it sets denormals to zero. Threads of a pool may have another mode than the thread
+// that calls: then a number would depend on who computed it.
+#if defined(__x86_64__)
+typedef unsigned mode;
+mode get_mode() { return __builtin_ia32_stmxcsr(); }
+void set_mode(mode value) { __builtin_ia32_ldmxcsr(value); }
+#elif defined(__aarch64__)
+typedef uint64_t mode;
+mode get_mode() {
+    mode value;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(value));
+    return value;
+}
+void set_mode(mode value) { __asm__ volatile("msr fpcr, %0" : : "r"(value)); }
+#else
+typedef int mode;
+mode get_mode() { return 0; }
+void set_mode(mode) {}
+#endif
+
 struct Job {
+    mode floats = get_mode();
     ppkt_body body;
     const void* state;
     int64_t tasks, room_bytes;
@@ -52,11 +73,14 @@ void work(void* argument) {
         }
         room = (void*)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
     }
+    const mode own = get_mode();
+    set_mode(job.floats);
     for (;;) {
         const int64_t task = job.next.fetch_add(1, std::memory_order_relaxed);
         if (task >= job.tasks) break;
         job.body(job.state, task, room);
     }
+    set_mode(own);
     std::free(memory);
 }
 
