@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from ppkt_zoo.engine.checkpoint import DataPart, resume, save_checkpoint
 from ppkt_zoo.engine.interrupt import Stopped, StopRequest
+from ppkt_zoo.engine.kept_memory import kept_memory
 from ppkt_zoo.engine.learner import Learner
 from ppkt_zoo.engine.metrics_log import MetricsLog, read_metrics
 from ppkt_zoo.engine.processes import agree_to_stop
@@ -138,7 +139,7 @@ class TrainingLoop(Generic[_Batch]):
             if prepare is not None:
                 prepare()
             # Closed even where an exception's traceback still holds it: else its workers would outlive the run.
-            with closing(iter(batches)) as each:
+            with closing(iter(batches)) as each, kept_memory():
                 self._take_steps(each, last_step, accumulate)
         if last_step < self._steps:
             raise Stopped(f"stopped after {stop_after} of {self._steps} steps, as asked; the same command resumes")
