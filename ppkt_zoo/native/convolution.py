@@ -3,6 +3,8 @@
 All tensors are on the CPU; what is handed to C is checked here, before any pointer moves.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -26,10 +28,16 @@ def pack_weight(
         dtype: float32 or bfloat16, in which it will be multiplied.
         scale: float (C_out,) that the weight is multiplied with on the way.
         back: for the way of the gradient, from C_out to C_in.
+
+    Raises:
+        EngineError: the dtype, a shape or a device.
     """
+    _check_place(weight, scale)
+    if weight.ndim < 3:
+        raise EngineError(f"a weight is (C_out, …, C_in) with offsets between, not {tuple(weight.shape)}")
     weight = weight.detach().float().contiguous()
     outputs, inputs = weight.shape[0], weight.shape[-1]
-    offsets = weight.numel() // (outputs * inputs)
+    offsets = math.prod(weight.shape[1:-1])
     half = _is_half(dtype)
     scale = None if scale is None else scale.detach().float().contiguous()
     if scale is not None and scale.shape != (outputs,):
@@ -79,8 +87,15 @@ def convolve(
 
     Returns:
         (M_out, C_out), sums in float32, rounded once.
+
+    Raises:
+        EngineError: dtypes, shapes or devices that do not fit, or an ``into`` that is not contiguous.
     """
-    feats = feats.detach().contiguous()
+    _check_place(feats, packed, bias, into)
+    if feats.ndim != 2:
+        raise EngineError(f"features are (M, C), not {tuple(feats.shape)}")
+    # What is read while ``into`` is being written must not be the same memory.
+    feats = _apart(feats.detach(), into).contiguous()
     half = _is_half(feats.dtype)
     rows = (feats.shape[1], channels) if not back else (channels, feats.shape[1])
     expected = library.packed_size(rows[1], pairs.offsets, rows[0], back, half)
@@ -89,11 +104,13 @@ def convolve(
             f"features {tuple(feats.shape)} of {feats.dtype} do not fit a map of {pairs.inputs} input rows and "
             f"{pairs.offsets} offsets with a weight of {packed.numel()} {packed.dtype}"
         )
-    bias = None if bias is None else bias.detach().float().contiguous()
+    bias = None if bias is None else _apart(bias.detach(), into).float().contiguous()
     out = torch.empty((pairs.rows, channels), dtype=feats.dtype, device="cpu") if into is None else into
-    whole = out.is_contiguous() and out.device.type == "cpu"
-    if out.shape != (pairs.rows, channels) or out.dtype != feats.dtype or not whole:
-        raise EngineError(f"into {tuple(out.shape)} of {out.dtype} cannot take ({pairs.rows}, {channels})")
+    if out.shape != (pairs.rows, channels) or out.dtype != feats.dtype or not out.is_contiguous():
+        loose = "" if out.is_contiguous() else ", not contiguous,"
+        raise EngineError(
+            f"into {tuple(out.shape)} of {out.dtype}{loose} cannot take ({pairs.rows}, {channels}) of {feats.dtype}"
+        )
     if bias is not None and bias.shape != (channels,):
         raise EngineError(f"a bias of {tuple(bias.shape)} does not fit {channels} channels")
     if pairs.rows and channels:
@@ -129,6 +146,9 @@ def weight_gradient(library: Library, feats: Tensor, grad: Tensor, pairs: Pairs,
         pairs: which rows meet.
         flip: as in :func:`convolve`.
     """
+    _check_place(feats, grad)
+    if feats.ndim != 2 or grad.ndim != 2:
+        raise EngineError(f"features and gradients are (M, C), not {tuple(feats.shape)} and {tuple(grad.shape)}")
     feats, grad = feats.detach().contiguous(), grad.detach().contiguous()
     half = _is_half(feats.dtype)
     if grad.dtype != feats.dtype or feats.shape[0] != pairs.inputs or grad.shape[0] != pairs.rows:
@@ -139,7 +159,7 @@ def weight_gradient(library: Library, feats: Tensor, grad: Tensor, pairs: Pairs,
     inputs, outputs = feats.shape[1], grad.shape[1]
     stripes = max(1, min(_STRIPES, pairs.rows // _STRIPE_ROWS))
     total = torch.empty((stripes, outputs, pairs.offsets, inputs), dtype=torch.float32, device="cpu")
-    if not (pairs.inputs and pairs.rows):
+    if not (pairs.inputs and pairs.rows and inputs and outputs):
         return total[0].zero_()
     library.call(
         "weight",
@@ -163,6 +183,21 @@ def weight_gradient(library: Library, feats: Tensor, grad: Tensor, pairs: Pairs,
 def threads() -> int:
     """How many threads work: as many as PyTorch's."""
     return max(1, torch.get_num_threads())
+
+
+def _check_place(*tensors: Tensor | None) -> None:
+    for one in tensors:
+        if one is not None and (one.device.type != "cpu" or one.layout != torch.strided):
+            raise EngineError(
+                f"the native library computes on dense tensors on the CPU, not {one.layout} on {one.device}"
+            )
+
+
+def _apart(tensor: Tensor, written: Tensor | None) -> Tensor:
+    """A tensor in memory of its own where it may share some with one that is being written."""
+    if written is None or tensor.untyped_storage().data_ptr() != written.untyped_storage().data_ptr():
+        return tensor
+    return tensor.clone()
 
 
 def _is_half(dtype: torch.dtype) -> bool:

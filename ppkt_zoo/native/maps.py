@@ -46,7 +46,15 @@ def search_pairs(library: Library, keys: Tensor, origin: Tensor, steps: Sequence
         origin: int64 (M_out,), rising: the key at which each output row's kernel starts.
         steps: what leads from there to the start of each column.
         lines: cells of a column.
+
+    Raises:
+        EngineError: dtypes or shapes, or keys or origins that do not rise.
     """
+    _check("keys", keys, torch.int64, 1)
+    _check("origin", origin, torch.int64, 1)
+    if not bool((keys[1:] > keys[:-1]).all()) or not bool((origin[1:] >= origin[:-1]).all()):
+        raise EngineError("the voxels of a kernel map are not sorted")
+    keys, origin = keys.contiguous(), origin.contiguous()
     columns = (ctypes.c_int64 * len(steps))(*steps)
     size = (len(steps) * lines, keys.shape[0], origin.shape[0])
     return _build(library, "map_search", size, keys.data_ptr(), keys.shape[0], origin.data_ptr(), origin.shape[0],
@@ -54,7 +62,12 @@ def search_pairs(library: Library, keys: Tensor, origin: Tensor, steps: Sequence
 
 
 def table_pairs(library: Library, table: Tensor, inputs: int) -> Pairs:
-    """Pairs of a table, int32 (K, M_out), of input rows, -1 where there is none."""
+    """Pairs of a table, int32 (K, M_out), of input rows, -1 where there is none.
+
+    Raises:
+        EngineError: dtype or shape, or a row that is not there.
+    """
+    _check("table", table, torch.int32, 2)
     table = table.contiguous()
     offsets, rows = table.shape
     return _build(library, "map_table", (offsets, inputs, rows), table.data_ptr(), offsets, rows, inputs)
@@ -70,7 +83,15 @@ def child_pairs(library: Library, parent: Tensor, place: Tensor, offsets: int, c
         offsets: K.
         coarse: number of coarse rows.
         back: from coarse rows to fine ones, else from fine ones to coarse ones.
+
+    Raises:
+        EngineError: dtypes or shapes, or a row or place that is not there.
     """
+    _check("parent", parent, torch.int64, 1)
+    _check("place", place, torch.uint8, 1)
+    if parent.shape != place.shape:
+        raise EngineError(f"there are {parent.shape[0]} parents and {place.shape[0]} places")
+    parent, place = parent.contiguous(), place.contiguous()
     fine = parent.shape[0]
     size = (offsets, coarse, fine) if back else (offsets, fine, coarse)
     name = "map_parents" if back else "map_children"
@@ -88,18 +109,32 @@ def coarsen(library: Library, coords: Tensor, factor: int) -> tuple[Tensor, Tens
     Returns:
         The coarse voxels, int32 (M', 4), sorted; each fine voxel's coarse row, int64 (M,); and its place there,
         uint8 (M,), ``(x * factor + y) * factor + z``.
+
+    Raises:
+        EngineError: dtype or shape, or a factor whose places are no numbers below 256.
     """
-    if factor > 6:
-        raise EngineError(f"levels are at most 6 times as coarse, not {factor}: places are numbers below 256")
+    if not 1 <= factor <= 6:
+        raise EngineError(f"levels are 1 to 6 times as coarse, not {factor}: places are numbers below 256")
+    _check("coords", coords, torch.int32, 2)
+    if coords.shape[1] != 4:
+        raise EngineError(f"coords must be (M, 4) as (cloud, x, y, z), got {tuple(coords.shape)}")
     coords = coords.contiguous()
     rows = coords.shape[0]
-    coarse = torch.empty_like(coords)
+    coarse = torch.empty((rows, 4), dtype=torch.int32, device="cpu")
     parent = torch.empty(rows, dtype=torch.int64, device="cpu")
     place = torch.empty(rows, dtype=torch.uint8, device="cpu")
     made = ctypes.c_int64()
     library.call("coarsen", coords.data_ptr(), rows, factor, coarse.data_ptr(), parent.data_ptr(), place.data_ptr(),
                  ctypes.byref(made))  # fmt: skip
     return coarse[: made.value].clone(), parent, place
+
+
+def _check(name: str, tensor: Tensor, dtype: torch.dtype, dimensions: int) -> None:
+    if tensor.dtype != dtype or tensor.ndim != dimensions or tensor.device.type != "cpu":
+        raise EngineError(
+            f"{name} must be {dtype} of {dimensions} dimensions on the CPU, got {tensor.dtype} {tuple(tensor.shape)} "
+            f"on {tensor.device}"
+        )
 
 
 def _build(library: Library, name: str, size: tuple[int, int, int], *arguments: object) -> Pairs:

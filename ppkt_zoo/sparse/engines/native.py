@@ -23,7 +23,7 @@ from ppkt_zoo.native import (
     weight_gradient,
 )
 from ppkt_zoo.sparse.engines.gemm import working_dtype
-from ppkt_zoo.sparse.engines.torch import TorchEngine
+from ppkt_zoo.sparse.engines.torch import TorchEngine, scaled
 from ppkt_zoo.sparse.kernel_map import Children, KernelMap, Search
 
 
@@ -68,9 +68,11 @@ class NativeEngine:
             return self._other.convolve(feats, weight, bias, kernel_map, transposed, into, scale=scale, relu=relu)
         inner = dtype if self._library.has_bfloat16 else torch.float32
         with torch.autocast("cpu", enabled=False):
-            if torch.is_grad_enabled() and into is None and scale is None and not relu:
+            learned = any(one is not None and one.requires_grad for one in (feats, weight, bias, scale))
+            if torch.is_grad_enabled() and learned and into is None:
+                weight = weight if scale is None else scaled(weight, scale)
                 out: Tensor = _Convolution.apply(feats.to(inner), weight, bias, kernel_map, transposed, self._library)
-                return out.to(dtype)
+                return out.to(dtype).relu() if relu else out.to(dtype)
             target = into if into is None or into.dtype == inner else into.to(inner)
             out = _forward(self._library, feats.to(inner), weight, bias, kernel_map, transposed, target, scale, relu)
             if out.dtype == dtype and (into is None or out is into):
