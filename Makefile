@@ -1,7 +1,10 @@
-.PHONY: install check lint types test plain docs format demo build
+.PHONY: install native check lint types test plain sanitizers docs format demo build
 
 install:
 	pip install -e ".[test]"
+
+native:
+	python -m ppkt_zoo.native build
 
 check: lint types plain test
 
@@ -18,6 +21,9 @@ plain:
 
 test:
 	pytest
+
+sanitizers:
+	python tools/check_sanitizers.py
 
 docs:
 	python tools/update_docs.py

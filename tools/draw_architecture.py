@@ -3,8 +3,8 @@
 python tools/draw_architecture.py            # write
 python tools/draw_architecture.py --check    # fail where the drawing differs from what would be written
 
-An arrow is left out where the same is said by a longer way (A → B → C stands for A → C too). `files` and `errors` are
-known by everybody, so they are drawn as the ground that all others stand on.
+An arrow is left out where the same is said by a longer way (A → B → C stands for A → C too). `files`, `native` and
+`errors` are the lowest rows: they are drawn as the ground that all others stand on.
 """
 
 import argparse
@@ -37,9 +37,10 @@ CAPTIONS = {
     "sparse": "sparse convolutions",
     "engine": "loop, checkpoints, log",
     "files": "the one way to and from the disk and the network",
+    "native": "sparse convolution, voxels and neighbours in C++",
     "errors": "every error of the package",
 }
-_GROUND = ("files", "errors")
+_GROUND = ("files", "native", "errors")
 _WIDTH, _EDGE = 1000, 30
 _BOX, _BOX_HEIGHT, _PASSAGE = 170, 50, 12
 _STEP, _GROUND_STEP = 98, 62
@@ -178,7 +179,8 @@ def draw() -> str:
         *(_box(name, places[name], "box") for row in rows for name in row),
     ]
     for number, name in enumerate(_GROUND):
-        lines.append(_box(name, _ground(ground_top + number * _GROUND_STEP), "ground", "; used by all packages above"))
+        more = "" if name == "native" else "; used by all packages above"
+        lines.append(_box(name, _ground(ground_top + number * _GROUND_STEP), "ground", more))
     return "\n".join([*lines, "</svg>", ""])
 
 

@@ -33,7 +33,7 @@ _X86_LEVELS = {
     "x86_v4": ("-march=x86-64-v4", "-mprefer-vector-width=512"),
     "x86_v4_bf16": ("-march=x86-64-v4", "-mavx512bf16", "-mprefer-vector-width=512"),
 }
-_COMPILERS = ("clang++", "g++") if sys.platform == "win32" else ("g++", "clang++", "c++")
+_COMPILERS = ("g++", "clang++", "c++")
 
 
 class BuildError(Exception):
