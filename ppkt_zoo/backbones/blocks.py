@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ppkt_zoo.backbones.norm import SynchronisedBatchNorm, batch_norms, normalise_over_ranks
+from ppkt_zoo.backbones.norm import SynchronisedBatchNorm, batch_norms, normalise_over_ranks, track_statistics
 from ppkt_zoo.backbones.shortcuts import (
     foldable,
     folded,
@@ -18,7 +19,15 @@ from ppkt_zoo.backbones.shortcuts import (
 )
 from ppkt_zoo.engine.distributed import world_size
 from ppkt_zoo.errors import TrainingError
-from ppkt_zoo.sparse import SparseTensor, StridedConv3d, SubmanifoldConv3d, TransposedConv3d, pointwise
+from ppkt_zoo.native import library, norm_relu
+from ppkt_zoo.sparse import (
+    SparseTensor,
+    StridedConv3d,
+    SubmanifoldConv3d,
+    TransposedConv3d,
+    get_engine,
+    pointwise,
+)
 
 Conv = SubmanifoldConv3d | StridedConv3d | TransposedConv3d
 
@@ -65,23 +74,43 @@ class ConvNorm(nn.Module):
 
         Args:
             x: the input.
-            into: (M', C_out) that the result is added to, in place, before the ReLU; only where it :meth:`folds`.
-            relu: a ReLU behind the sum with ``into``.
+            into: (M', C_out) that is added before the ReLU; where the layer :meth:`folds`, the result is written there.
+            relu: a ReLU behind the sum with ``into``, whether or not the layer has one itself.
         """
         if self.folds():
             folded_out: SparseTensor = self.conv(x, *folded(self.norm), into, self.relu or relu)
             return folded_out
-        assert into is None
         x = self.conv(x)
+        fused = _normalise(self.norm, x, into, self.relu or relu)
+        if fused is not None:
+            return x.replace(fused)
         feats = self.norm(x.feats)
-        if self.relu and is_hooked(self.norm):
+        if into is not None:
+            feats = feats.add_(into)
+        elif self.relu and is_hooked(self.norm):
             return x.replace(feats.relu())
-        return x.replace(feats.relu_() if self.relu else feats)
+        return x.replace(feats.relu_() if self.relu or relu else feats)
 
     def folds(self) -> bool:
         """Whether the batch norm goes into the convolution: in inference, where both are as they were made."""
         ours = type(self.conv).forward is SubmanifoldConv3d.forward and not is_hooked(self.conv)
         return ours and is_inference(self.norm) and foldable(self.norm)
+
+
+def _normalise(norm: VoxelBatchNorm, x: SparseTensor, beside: Tensor | None, relu: bool) -> Tensor | None:
+    """Batch norm in training, sum and ReLU in one by the native engine; None where that is not for it to do."""
+    feats, native = x.feats, library()
+    plain = norm.affine and type(norm).forward is VoxelBatchNorm.forward and not is_hooked(norm)
+    if native is None or not norm.training or not plain or (norm.sync and world_size() > 1) or len(feats) < 2:
+        return None
+    tensors = (feats, norm.weight, norm.bias, feats if beside is None else beside)
+    if any(one.dtype != torch.float32 or one.device.type != "cpu" for one in tensors):
+        return None
+    if get_engine(x.engine, feats.device).name != "native":
+        return None
+    y, mean, variance = norm_relu(native, feats, norm.weight, norm.bias, norm.eps, beside, relu)
+    track_statistics(norm, len(feats), mean, variance)
+    return y
 
 
 class Shortcut(nn.Sequential):
@@ -125,7 +154,9 @@ class BasicBlock(nn.Module):
             if outputs_are_kept():
                 beside = beside.clone()
             return x.replace(self.second(inner, beside, relu=True).feats)
-        return x.replace(self.second(inner).feats.add_(beside).relu_())
+        if self.second.folds():  # in two dtypes
+            return x.replace(self.second(inner).feats.add_(beside).relu_())
+        return x.replace(self.second(inner, beside, relu=True).feats)
 
 
 def synchronise_batch_norm(module: nn.Module) -> int:

@@ -214,7 +214,7 @@ def normalise_over_ranks(x: Tensor, norm: _BatchNorm) -> Tensor:
             f"batch norm in training needs at least two voxels, and all processes together have {count} on a level "
             "of the network: the clouds of this batch are too small; use larger ones, more of them, or eval mode"
         )
-    _track(norm, count, mean, variance)
+    track_statistics(norm, count, mean, variance)
     y: Tensor = _Normalise.apply(x, norm.weight, norm.bias, mean, variance, norm.eps, count)
     return y
 
@@ -239,7 +239,8 @@ def _joined_statistics(x: Tensor) -> tuple[int, Tensor, Tensor]:
 
 
 @torch.no_grad()
-def _track(norm: _BatchNorm, count: int, mean: Tensor, variance: Tensor) -> None:
+def track_statistics(norm: _BatchNorm, count: int, mean: Tensor, variance: Tensor) -> None:
+    """Let a batch norm remember what its rows were like, ``count`` of them; the variance (C,) is the biased one."""
     if norm.running_mean is None or norm.running_var is None:
         return
     share = norm.momentum

@@ -39,6 +39,8 @@ _EACH_LEVEL = {
                 c_void_p, c_int, c_int, c_int, c_int],
     "weight": [c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_int64, c_int,
                c_void_p, c_int64, c_int, c_int],
+    "norm": [c_void_p] * 4 + [c_int64, c_int64, c_double, c_int] + [c_void_p] * 5 + [c_int],
+    "norm_back": [c_void_p] * 6 + [c_int64, c_int64, c_double, c_int] + [c_void_p] * 7 + [c_int],
     "voxels": [c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_double, c_void_p, c_int, c_void_p, c_void_p,
                c_void_p],
     "voxels_take": [c_void_p, c_void_p, c_void_p, c_void_p, c_int64, c_double, c_double, c_int],

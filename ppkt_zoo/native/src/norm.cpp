@@ -1,0 +1,168 @@
+// Batch norm over rows with what stands behind it, in training: y = [ReLU](norm(x) [+ beside]), and the way back.
+// Compiled once per instruction set (ISA names it); like convolve.cpp it shares no code with another object.
+//
+// Two passes each way in place of four: statistics, then everything else. Rows are summed in blocks that stay in the
+// second-level cache, blocks in double precision and always in the same order, so that the numbers do not depend on how
+// many threads there are.
+#include <cstdint>
+#include <cmath>
+#include <cstring>
+
+#include "parallel.h"
+
+#ifndef ISA
+#define ISA plain
+#endif
+#define JOIN_(a, b) a##_##b
+#define JOIN(a, b) JOIN_(a, b)
+#define NAME(x) JOIN(ppkt_##x, ISA)
+
+namespace {
+
+enum { BLOCK = 256 };
+
+struct Norm {
+    const float *x, *beside, *bias;
+    int64_t rows, channels;
+    int relu;
+    float* y;
+    double *sums, *squares;  // of every block: (blocks, channels) each
+    const float *mean, *scale;
+    // The way back.
+    const float* grad;
+    float *grad_x, *grad_beside;
+    const float *by_sum, *by_product;
+};
+
+static inline int64_t block_end(const Norm& n, int64_t block) {
+    const int64_t end = (block + 1) * BLOCK;
+    return end < n.rows ? end : n.rows;
+}
+
+// Mean of a block and the sum of squares about it: no difference of large numbers.
+void statistics_task(const void* state, int64_t block, void* room) {
+    const Norm& n = *(const Norm*)state;
+    const int64_t r0 = block * BLOCK, r1 = block_end(n, block), c = n.channels;
+    float *sum = (float*)room, *square = sum + c;
+    memset(sum, 0, (size_t)c * 8);
+    for (int64_t r = r0; r < r1; r++)
+        for (int64_t i = 0; i < c; i++) sum[i] += n.x[r * c + i];
+    for (int64_t i = 0; i < c; i++) sum[i] /= (float)(r1 - r0);
+    for (int64_t r = r0; r < r1; r++)
+        for (int64_t i = 0; i < c; i++) {
+            const float off = n.x[r * c + i] - sum[i];
+            square[i] += off * off;
+        }
+    for (int64_t i = 0; i < c; i++) n.sums[block * c + i] = sum[i], n.squares[block * c + i] = square[i];
+}
+
+template <bool BESIDE, bool RELU> void apply_rows(const Norm& n, int64_t r0, int64_t r1) {
+    const int64_t c = n.channels;
+    for (int64_t r = r0; r < r1; r++)
+        for (int64_t i = 0; i < c; i++) {
+            float value = (n.x[r * c + i] - n.mean[i]) * n.scale[i] + n.bias[i];
+            if (BESIDE) value += n.beside[r * c + i];
+            n.y[r * c + i] = RELU && value < 0 ? 0.0f : value;  // NaN stays
+        }
+}
+
+void apply_task(const void* state, int64_t block, void*) {
+    const Norm& n = *(const Norm*)state;
+    const int64_t r0 = block * BLOCK, r1 = block_end(n, block);
+    if (n.beside && n.relu) apply_rows<true, true>(n, r0, r1);
+    else if (n.beside) apply_rows<true, false>(n, r0, r1);
+    else if (n.relu) apply_rows<false, true>(n, r0, r1);
+    else apply_rows<false, false>(n, r0, r1);
+}
+
+// Sums over a block of the gradient behind the ReLU, and of its product with x - mean.
+template <bool RELU> void gradient_sums(const Norm& n, int64_t r0, int64_t r1, float* sum, float* product) {
+    const int64_t c = n.channels;
+    for (int64_t r = r0; r < r1; r++)
+        for (int64_t i = 0; i < c; i++) {
+            const float g = RELU && !(n.y[r * c + i] > 0) ? 0.0f : n.grad[r * c + i];
+            sum[i] += g;
+            product[i] += g * (n.x[r * c + i] - n.mean[i]);
+        }
+}
+
+void gradient_task(const void* state, int64_t block, void* room) {
+    const Norm& n = *(const Norm*)state;
+    const int64_t r0 = block * BLOCK, r1 = block_end(n, block), c = n.channels;
+    float *sum = (float*)room, *product = sum + c;
+    memset(sum, 0, (size_t)c * 8);
+    if (n.relu) gradient_sums<true>(n, r0, r1, sum, product);
+    else gradient_sums<false>(n, r0, r1, sum, product);
+    for (int64_t i = 0; i < c; i++) n.sums[block * c + i] = sum[i], n.squares[block * c + i] = product[i];
+}
+
+template <bool BESIDE, bool RELU> void back_rows(const Norm& n, int64_t r0, int64_t r1) {
+    const int64_t c = n.channels;
+    for (int64_t r = r0; r < r1; r++)
+        for (int64_t i = 0; i < c; i++) {
+            const float g = RELU && !(n.y[r * c + i] > 0) ? 0.0f : n.grad[r * c + i];
+            n.grad_x[r * c + i] = (g - n.by_sum[i] - (n.x[r * c + i] - n.mean[i]) * n.by_product[i]) * n.scale[i];
+            if (BESIDE) n.grad_beside[r * c + i] = g;
+        }
+}
+
+void back_task(const void* state, int64_t block, void*) {
+    const Norm& n = *(const Norm*)state;
+    const int64_t r0 = block * BLOCK, r1 = block_end(n, block);
+    if (n.grad_beside && n.relu) back_rows<true, true>(n, r0, r1);
+    else if (n.grad_beside) back_rows<true, false>(n, r0, r1);
+    else if (n.relu) back_rows<false, true>(n, r0, r1);
+    else back_rows<false, false>(n, r0, r1);
+}
+
+}  // namespace
+
+// y (rows, channels). `mean`, `variance` (biased) and `scale` (weight / deviation) are written, (channels,) each;
+// `work` has room for 2 * blocks * channels doubles, blocks of 256 rows.
+PPKT_EXPORT int NAME(norm)(const float* x, const float* beside, const float* weight, const float* bias, int64_t rows,
+                           int64_t channels, double eps, int relu, float* y, float* mean, float* variance, float* scale,
+                           double* work, int threads) {
+    const int64_t blocks = (rows + BLOCK - 1) / BLOCK;
+    Norm n{};
+    n.x = x, n.beside = beside, n.bias = bias, n.rows = rows, n.channels = channels, n.relu = relu;
+    n.y = y, n.sums = work, n.squares = work + blocks * channels, n.mean = mean, n.scale = scale;
+    const int error = ppkt_run(threads, blocks, channels * 8, statistics_task, &n);
+    if (error) return error;
+    for (int64_t i = 0; i < channels; i++) {
+        double sum = 0, square = 0;
+        for (int64_t b = 0; b < blocks; b++) sum += n.sums[b * channels + i] * (double)(block_end(n, b) - b * BLOCK);
+        const double middle = sum / (double)rows;
+        for (int64_t b = 0; b < blocks; b++) {
+            const double off = n.sums[b * channels + i] - middle;
+            square += n.squares[b * channels + i] + off * off * (double)(block_end(n, b) - b * BLOCK);
+        }
+        mean[i] = (float)middle;
+        variance[i] = (float)(square / (double)rows);
+        scale[i] = (float)(weight[i] / std::sqrt(square / (double)rows + eps));
+    }
+    return ppkt_run(threads, blocks, 0, apply_task, &n);
+}
+
+// Gradients of x, of what stood beside it (or null), of weight and bias; `mean`, `variance`, `scale` as written before.
+PPKT_EXPORT int NAME(norm_back)(const float* x, const float* y, const float* grad, const float* mean,
+                                const float* variance, const float* scale, int64_t rows, int64_t channels, double eps,
+                                int relu, float* grad_x, float* grad_beside, float* grad_weight, float* grad_bias,
+                                float* by_sum, float* by_product, double* work, int threads) {
+    const int64_t blocks = (rows + BLOCK - 1) / BLOCK;
+    Norm n{};
+    n.x = x, n.y = (float*)y, n.grad = grad, n.mean = mean, n.scale = scale, n.rows = rows, n.channels = channels;
+    n.relu = relu, n.grad_x = grad_x, n.grad_beside = grad_beside, n.by_sum = by_sum, n.by_product = by_product;
+    n.sums = work, n.squares = work + blocks * channels;
+    const int error = ppkt_run(threads, blocks, channels * 8, gradient_task, &n);
+    if (error) return error;
+    for (int64_t i = 0; i < channels; i++) {
+        double sum = 0, product = 0;
+        for (int64_t b = 0; b < blocks; b++) sum += n.sums[b * channels + i], product += n.squares[b * channels + i];
+        const double spread = (double)variance[i] + eps;
+        grad_bias[i] = (float)sum;
+        grad_weight[i] = (float)(product / std::sqrt(spread));
+        by_sum[i] = (float)(sum / (double)rows);
+        by_product[i] = (float)(product / (double)rows / spread);
+    }
+    return ppkt_run(threads, blocks, 0, back_task, &n);
+}
