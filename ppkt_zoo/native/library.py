@@ -33,7 +33,7 @@ _ANY_LEVEL = {
     "interpolate": [c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_int],
     "interpolate_back": [c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_int],
 }
-_EACH_LEVEL = {
+_EACH_LEVEL: dict[str, list[Any]] = {
     "pack": [c_void_p, c_void_p, c_int64, c_int64, c_int64, c_int, c_int, c_void_p, c_int],
     "forward": [c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_int, c_void_p, c_int64,
                 c_void_p, c_int, c_int, c_int, c_int],

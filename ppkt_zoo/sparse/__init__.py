@@ -1,4 +1,4 @@
-"""Sparse tensors and convolutions on voxels: pure PyTorch, with faster engines on CUDA."""
+"""Sparse tensors and convolutions on voxels: in C++ on the CPU, in PyTorch anywhere, by spconv on CUDA."""
 
 from ppkt_zoo.sparse.conv import StridedConv3d, SubmanifoldConv3d, TransposedConv3d
 from ppkt_zoo.sparse.engines import ENGINES, get_engine
