@@ -177,7 +177,8 @@ def weight_gradient(library: Library, feats: Tensor, grad: Tensor, pairs: Pairs,
         half,
         threads(),
     )
-    return total[0]
+    # A view would keep the partial sums for as long as somebody holds the gradient.
+    return total[0] if stripes == 1 else total[0].clone()
 
 
 def threads() -> int:
