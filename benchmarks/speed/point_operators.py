@@ -62,11 +62,11 @@ class Clouds:
 def without_native() -> Iterator[None]:
     """The operators in PyTorch, as where there is no native library."""
     kept = sampling.library, interpolation.library
-    sampling.library = interpolation.library = lambda: None  # type: ignore[assignment,attr-defined]
+    sampling.library = interpolation.library = lambda: None
     try:
         yield
     finally:
-        sampling.library, interpolation.library = kept  # type: ignore[assignment,attr-defined]
+        sampling.library, interpolation.library = kept
 
 
 def main() -> None:
