@@ -3,7 +3,7 @@
 import math
 import numbers
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ppkt_zoo.backbones.features import PointFeatures, unknown_level
 from ppkt_zoo.backbones.norm import evaluating
 from ppkt_zoo.backbones.shortcuts import minding_hooks, uncompiled
+from ppkt_zoo.backbones.tiles import cut_by_voxels, cut_columns, parts_of
 from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.engine.thread_policy import warn_where_busy
 from ppkt_zoo.errors import InputError
@@ -28,11 +29,15 @@ from ppkt_zoo.sparse import Grid, SparseTensor, get_engine
 # Levels of which encode gives a dict.
 _Several = Literal["all"] | list[str] | tuple[str, ...]
 _Array = NDArray[np.float32]
+#: Edge of a column in metres, "auto", or None.
+Tile = float | Literal["auto"] | None
+#: Gets features of some points, level → float (n, C), and their rows, int64 (n,); None means all points in order.
+Take = Callable[[Tensor | None, dict[str, Tensor]], None]
 
 # A column of fewer cells would be all margin.
 _FEWEST_CELLS = 8
-# Each is a run of the network.
-_MOST_COLUMNS = 1 << 16
+# Points whose features are gathered at a time, so that the answer is all that grows with the cloud.
+_ROWS = 1 << 16
 
 
 class Backbone(nn.Module, ABC):
@@ -78,28 +83,28 @@ class Backbone(nn.Module, ABC):
     # A tensor in, a tensor out; several levels in, a dict out. A Tensor is an ArrayLike too, and "all" a str: the order
     # of these says which holds.
     @overload
-    def encode(self, xyz: Tensor, rgb: Any, levels: _Several, tile: float | None = None) -> dict[str, Tensor]: ...
+    def encode(self, xyz: Tensor, rgb: Any, levels: _Several, tile: Tile = None) -> dict[str, Tensor]: ...
 
     @overload
     def encode(  # type: ignore[overload-overlap]
-        self, xyz: Tensor, rgb: Any = None, *, levels: _Several, tile: float | None = None
+        self, xyz: Tensor, rgb: Any = None, *, levels: _Several, tile: Tile = None
     ) -> dict[str, Tensor]: ...
 
     @overload
-    def encode(self, xyz: Tensor, rgb: Any = None, levels: str = "last", tile: float | None = None) -> Tensor: ...
+    def encode(self, xyz: Tensor, rgb: Any = None, levels: str = "last", tile: Tile = None) -> Tensor: ...
 
     @overload
-    def encode(self, xyz: ArrayLike, rgb: Any, levels: _Several, tile: float | None = None) -> dict[str, _Array]: ...
+    def encode(self, xyz: ArrayLike, rgb: Any, levels: _Several, tile: Tile = None) -> dict[str, _Array]: ...
 
     @overload
     def encode(  # type: ignore[overload-overlap]
-        self, xyz: ArrayLike, rgb: Any = None, *, levels: _Several, tile: float | None = None
+        self, xyz: ArrayLike, rgb: Any = None, *, levels: _Several, tile: Tile = None
     ) -> dict[str, _Array]: ...
 
     @overload
-    def encode(self, xyz: ArrayLike, rgb: Any = None, levels: str = "last", tile: float | None = None) -> _Array: ...
+    def encode(self, xyz: ArrayLike, rgb: Any = None, levels: str = "last", tile: Tile = None) -> _Array: ...
 
-    def encode(self, xyz: Any, rgb: Any = None, levels: str | Sequence[str] = "last", tile: float | None = None) -> Any:
+    def encode(self, xyz: Any, rgb: Any = None, levels: str | Sequence[str] = "last", tile: Tile = None) -> Any:
         """Features of one cloud, in eval mode and without gradients, whatever mode the network is in.
 
         Neither the network's modes nor its batch norms' statistics change, and other threads may encode with it or
@@ -110,7 +115,8 @@ class Backbone(nn.Module, ABC):
             rgb: uint8 (N, 3), floats in [0, 1], or None.
             levels: "last", a level's name, several names, or "all".
             tile: edge in metres of square columns that are encoded one after another, each with a margin
-                around it, for clouds too big for memory.
+                around it, for clouds too big for memory; or "auto": boxes of some 800 000 voxels, the
+                margin among them, and the whole at once where that is small enough, or where a network knows no tiles.
 
         Returns:
             float32 (N, C), row i belongs to point i; a dict level → array where ``levels`` is several names or
@@ -124,6 +130,31 @@ class Backbone(nn.Module, ABC):
             ThreadWarning: torch's threads busily wait for each other on a machine that is busy already.
         """
         names = self._level_names(levels)
+        answer: dict[str, Tensor] = {}
+        place = xyz.device if isinstance(xyz, Tensor) else torch.device("cpu")
+
+        def take(rows: Tensor | None, features: dict[str, Tensor]) -> None:
+            for name, feature in features.items():
+                if rows is None:
+                    answer[name] = feature.float().to(place)
+                    continue
+                if name not in answer:
+                    answer[name] = torch.empty((len(xyz), feature.shape[1]), dtype=torch.float32, device=place)
+                answer[name].index_copy_(0, rows.to(place), feature.float().to(place))
+
+        self.encode_parts(xyz, rgb, names, tile, take)
+        like = answer if isinstance(xyz, Tensor) else {name: feature.numpy() for name, feature in answer.items()}
+        return like[names[0]] if isinstance(levels, str) and levels != "all" else {name: like[name] for name in names}
+
+    def encode_parts(self, xyz: Any, rgb: Any, levels: str | Sequence[str], tile: Tile, take: Take) -> None:
+        """As :meth:`encode`, but features are handed over part by part, so that they are never all in memory.
+
+        Args:
+            xyz, rgb, levels, tile: see :meth:`encode`, which says what is raised too.
+            take: called with the features of some points and their rows, on the network's device; without ``tile``
+                once, for all points.
+        """
+        names = self._level_names(levels)
         tile = _checked_tile(tile)
         with memory_named(self._too_big(xyz, tile), InputError):
             cloud = PointCloud.from_arrays(xyz, rgb)
@@ -133,16 +164,14 @@ class Backbone(nn.Module, ABC):
                 warn_where_busy()
             cloud = cloud.to(device)
             with evaluating(self) as network, torch.no_grad(), flushed_denormals():
-                features = network._encode(cloud, names, tile)
-            answer = {name: _like(feature.float(), xyz) for name, feature in features.items()}
-        return answer[names[0]] if isinstance(levels, str) and levels != "all" else answer
+                network._encode(cloud, names, tile, take)
 
-    def _encode(self, cloud: PointCloud, names: list[str], tile: float | None) -> dict[str, Tensor]:
-        """Features of all points at the named levels."""
-        if tile is not None:
+    def _encode(self, cloud: PointCloud, names: list[str], tile: Tile, take: Take) -> None:
+        """Hand over features of all points at the named levels."""
+        if tile is not None and tile != "auto":
             raise InputError(f"{type(self).__name__} cannot encode in tiles: leave tile out")
         features = self(CloudBatch.collate([cloud]))
-        return {name: features[name] for name in names}
+        take(None, {name: features[name] for name in names})
 
     def _level_names(self, levels: Any) -> list[str]:
         known = list(self.level_channels)
@@ -172,19 +201,21 @@ class Backbone(nn.Module, ABC):
             "torch.device('meta'), or call to_empty() and load_state_dict()"
         )
 
-    def _too_big(self, xyz: Any, tile: float | None) -> str:
+    def _too_big(self, xyz: Any, tile: Tile) -> str:
         """What was asked, and what would take less memory, should there be too little."""
         count = len(xyz) if hasattr(xyz, "__len__") and getattr(xyz, "shape", None) != () else 0
         if not self.tiles:
             return f"encoding {count} points (fewer points need less)"
         if tile is None:
             return f"encoding {count} points at once (in columns, such as tile=5 metres, they need less)"
+        if tile == "auto":
+            return f"encoding {count} points in boxes"
         return f"encoding {count} points in columns of tile={tile:g} m (smaller columns need less)"
 
 
-def _checked_tile(tile: Any) -> float | None:
-    if tile is None:
-        return None
+def _checked_tile(tile: Any) -> Tile:
+    if tile is None or (isinstance(tile, str) and tile == "auto"):
+        return tile  # type: ignore[return-value]
     number = not isinstance(tile, bool) and isinstance(tile, numbers.Real)
     try:
         edge = float(tile) if number else math.nan
@@ -192,13 +223,16 @@ def _checked_tile(tile: Any) -> float | None:
         tile = edge = math.inf if tile > 0 else -math.inf
     if not edge > 0:
         raise InputError(
-            f"tile is the edge of a column in metres and must be a positive number, got {one_line(repr(tile), 80)}"
+            "tile is the edge of a column in metres and must be a positive number, or 'auto', got "
+            f"{one_line(repr(tile), 80)}"
         )
     return edge
 
 
-def _like(feature: Tensor, xyz: Any) -> Any:
-    return feature.to(xyz.device) if isinstance(xyz, Tensor) else feature.cpu().numpy()
+def _at(features: Any, name: str, rows: Tensor) -> Tensor:
+    # A hook may have put a plain dict in their place.
+    found: Tensor = features.at(name, rows) if isinstance(features, PointFeatures) else features[name][rows]
+    return found
 
 
 class VoxelBackbone(Backbone):
@@ -207,6 +241,8 @@ class VoxelBackbone(Backbone):
     tiles = True
     #: Cells around a tile that are encoded with it, a multiple of the coarsest stride.
     tile_margin = 128
+    #: Voxels that are encoded at once, margins among them, where ``tile`` is "auto".
+    tile_voxels = 3 << 18
 
     @abstractmethod
     def forward_voxels(self, x: SparseTensor) -> dict[str, SparseTensor]:
@@ -229,34 +265,29 @@ class VoxelBackbone(Backbone):
 
         return PointFeatures({name: level.feats for name, level in levels.items()}, row_of_point)
 
-    def _encode(self, cloud: PointCloud, names: list[str], tile: float | None) -> dict[str, Tensor]:
+    def _encode(self, cloud: PointCloud, names: list[str], tile: Tile, take: Take) -> None:
         if tile is None:
-            return super()._encode(cloud, names, tile)
+            return super()._encode(cloud, names, tile, take)
         # The grid is that of the whole cloud, so a tile's voxels, coarse ones too, are the whole cloud's.
-        voxels = voxelize(CloudBatch.collate([cloud]), self.input_spec)
-        place = voxels.coords[:, 1:3]
-        edge = self._cells_of(tile, int(place.max()) + 1)
-        column = place.div(edge, rounding_mode="floor")
-        corners = torch.unique(column, dim=0)
-        if len(corners) > _MOST_COLUMNS:
-            raise InputError(
-                f"tile={tile:g} cuts this cloud into {len(corners)} columns, at most {_MOST_COLUMNS} are worked on: "
-                "give larger columns"
-            )
-        answer = {
-            name: cloud.xyz.new_empty((voxels.coords.shape[0], self.level_channels[name]), dtype=torch.float32)
-            for name in names
-        }
-        for corner in corners:
-            inside = (column == corner).all(dim=1)
-            low = corner * edge - self.tile_margin
-            high = (corner + 1) * edge + self.tile_margin
-            around = ((place >= low) & (place < high)).all(dim=1)
-            wanted = inside[around].nonzero()[:, 0]
-            features = self(Voxels(voxels.coords[around], voxels.features[around], wanted))
-            for name in names:
-                answer[name][inside] = features[name].float()
-        return {name: feats[voxels.inverse] for name, feats in answer.items()}
+        points = len(cloud)
+        of_one_cloud = torch.zeros(1, dtype=torch.int64, device=cloud.xyz.device).expand(points)
+        voxels = voxelize(CloudBatch(cloud.xyz, cloud.rgb, of_one_cloud, (points,)), self.input_spec)
+        parts: Iterable[tuple[Tensor | None, Voxels]] = [(None, voxels)]
+        if tile != "auto":
+            edge = self._cells_of(tile, int(voxels.coords[:, 1:3].max()) + 1)
+            parts = parts_of(voxels, cut_columns(voxels.coords, edge, tile), self.tile_margin)
+        elif len(voxels.coords) > self.tile_voxels:
+            boxes = cut_by_voxels(voxels.coords, self.tile_margin, self.tile_voxels)
+            parts = parts_of(voxels, boxes, self.tile_margin)
+        del voxels
+        for rows, part in parts:
+            features = self(part)
+            for start in range(0, len(part.inverse), _ROWS):
+                end = min(start + _ROWS, len(part.inverse))
+                some = torch.arange(start, end, device=cloud.xyz.device)
+                take(some if rows is None else rows[start:end], {name: _at(features, name, some) for name in names})
+            del features
+        return None
 
     def _cells_of(self, tile: float, most: int) -> int:
         """Edge of a column in cells, at most as many as the cloud has."""

@@ -85,8 +85,13 @@ class Reading(FrameReading):
         ),
     ] = None
     tile: Annotated[
-        float | None, typer.Option(help="For huge clouds: process square columns with edges of this many metres.")
-    ] = None
+        str,
+        typer.Option(
+            metavar="auto|none|METRES",
+            help="How huge clouds are cut so that they fit into memory: auto (boxes of some 800 000 voxels), none, "
+            "or square columns with edges of this many metres.",
+        ),
+    ] = "auto"
     device: DeviceOption = "cpu"
     engine: EngineOption = "auto"
 

@@ -10,6 +10,8 @@ from ppkt_zoo.errors import InputError
 # A place that has no point so near is a slip of the hand.
 _FARTHEST = 0.5
 _LENGTH = 1e-12
+# Rows that are normalised at a time: the features of a large cloud are held once.
+_BLOCK = 1 << 18
 
 
 def nearest_point(xyz: np.ndarray, place: Any) -> int:
@@ -49,14 +51,23 @@ def similarity(features: Any, query: Any) -> np.ndarray:
         InputError: features that are no finite (N, C), no row, or one outside.
     """
     array = features.detach().cpu().numpy() if isinstance(features, Tensor) else np.asarray(features)
-    if array.ndim != 2 or not np.isfinite(array).all():
+    starts = range(0, len(array) if array.ndim else 0, _BLOCK)
+    if array.ndim != 2 or not all(np.isfinite(array[at : at + _BLOCK]).all() for at in starts):
         raise InputError(f"features must be finite (N, C), got shape {array.shape}: was this cloud encoded?")
     rows = np.atleast_1d(np.asarray(query))
     if rows.size == 0 or rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= len(array):
         raise InputError(f"query must name rows 0 to {len(array) - 1}, got {query!r}")
-    unit = array / np.linalg.norm(array, axis=1, keepdims=True).clip(min=_LENGTH)
-    direction = unit[rows].mean(axis=0)
-    return np.asarray(unit @ (direction / max(float(np.linalg.norm(direction)), _LENGTH)), np.float32)
+    direction = _unit(array[rows]).mean(axis=0)
+    direction = direction / max(float(np.linalg.norm(direction)), _LENGTH)
+    values = np.empty(len(array), np.float32)
+    for at in starts:
+        values[at : at + _BLOCK] = _unit(array[at : at + _BLOCK]) @ direction
+    return values
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    unit: np.ndarray = rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(min=_LENGTH)
+    return unit
 
 
 def top_matches(xyz: np.ndarray, values: np.ndarray, picked: int, count: int = 5, apart: float = 0.5) -> list[int]:

@@ -5,9 +5,9 @@ import io
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ppkt_zoo.errors import PPKTZooError
 
@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
-def write_whole(path: Path, content: bytes | str, error: type[PPKTZooError], sync: bool = True) -> None:
+def write_whole(
+    path: Path, content: bytes | str | Callable[[BinaryIO], None], error: type[PPKTZooError], sync: bool = True
+) -> None:
     """Write a file that appears under its name only when it is complete and on the disk.
 
     Args:
         path: its folder is made where it is missing.
-        content: bytes, or text that is written in UTF-8.
+        content: bytes, text that is written in UTF-8, or what writes into the file that it is given, so that what is
+            large need not be in memory twice.
         error: what is raised where it cannot be written; what stood under the name stays.
         sync: wait until it is on the disk; leave out for what can be made again.
 
@@ -32,7 +35,10 @@ def write_whole(path: Path, content: bytes | str, error: type[PPKTZooError], syn
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(part, "xb") as file:
-            file.write(content.encode("utf-8") if isinstance(content, str) else content)
+            if callable(content):
+                content(file)
+            else:
+                file.write(content.encode("utf-8") if isinstance(content, str) else content)
             file.flush()
             if sync:
                 os.fsync(file.fileno())
@@ -62,11 +68,16 @@ def write_json(path: Path, value: Any, error: type[PPKTZooError], indent: int | 
 
 def npz_bytes(arrays: "Mapping[str, np.ndarray]", compressed: bool = False) -> bytes:
     """Arrays by their names as the bytes of an ``.npz`` archive."""
+    stream = io.BytesIO()
+    write_npz(stream, arrays, compressed)
+    return stream.getvalue()
+
+
+def write_npz(stream: BinaryIO, arrays: "Mapping[str, np.ndarray]", compressed: bool = False) -> None:
+    """Write arrays by their names as an ``.npz`` archive, some megabytes at a time."""
     import numpy as np  # here, so that manifests are written without it
 
-    stream = io.BytesIO()
     (np.savez_compressed if compressed else np.savez)(stream, **arrays)  # type: ignore[arg-type]
-    return stream.getvalue()
 
 
 def png_bytes(picture: "Image.Image", **options: Any) -> bytes:

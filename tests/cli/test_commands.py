@@ -144,6 +144,23 @@ def test_encode_a_file(cloud: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(arrays["features"], expected, atol=1e-4)
 
 
+def test_encode_in_tiles_of_every_kind(
+    folder: Path, cloud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, weight = tmp_path / "features.npz", f"local-dir:{folder}"
+    found = {}
+    monkeypatch.setattr("ppkt_zoo.backbones.base.VoxelBackbone.tile_voxels", 200)
+    for tile in ("none", "auto", "1.5"):
+        run("encode", cloud, "-w", weight, "-o", out, "--tile", tile)
+        found[tile] = np.load(out)["features"]
+        np.testing.assert_allclose(found[tile], found["none"], atol=1e-3)
+    run("encode", cloud, "-w", weight, "-o", out, "--half", "--tile", "auto")
+    np.testing.assert_array_equal(np.load(out)["features"], found["auto"].astype(np.float16))
+    for wrong in ("big", "0", "-2", "nan"):
+        line = error_line("encode", cloud, "-w", weight, "-o", out, f"--tile={wrong}")
+        assert f"--tile {wrong} must be auto, none, or the edge" in line
+
+
 def test_encode_every_level(folder: Path, cloud: Path, tmp_path: Path) -> None:
     out = tmp_path / "features.npz"
     run("encode", cloud, "-w", f"local-dir:{folder}", "-o", out, "--levels")

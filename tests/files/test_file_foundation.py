@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import torch
@@ -105,11 +106,22 @@ def test_a_yaml_key_that_stands_twice_is_told_not_lost() -> None:
 def test_writing_is_whole_or_not_at_all(tmp_path: Path) -> None:
     write_whole(tmp_path / "deep" / "x", "ä", InputError)
     assert (tmp_path / "deep" / "x").read_text(encoding="utf-8") == "ä"
+    write_whole(tmp_path / "x", lambda file: file.writelines([b"a", b"b"]), InputError)
+    assert (tmp_path / "x").read_bytes() == b"ab"
+
+    def fails(file: BinaryIO) -> None:
+        file.write(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(InputError, match="No space left"):
+        write_whole(tmp_path / "x", fails, InputError)
+    assert (tmp_path / "x").read_bytes() == b"ab"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["deep", "x"], "nothing is left of the half"
     with pytest.raises(InputError, match="JSON"):
         write_json(tmp_path / "y.json", {"a": float("nan")}, InputError)
     with pytest.raises(InputError, match="cannot be written"):
         write_whole(tmp_path / "deep", b"", InputError)
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["deep", "x"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["deep", "x", "x"]
 
 
 _HOLD = """

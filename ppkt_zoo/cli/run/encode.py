@@ -1,10 +1,12 @@
 """A point file or a folder of RGB-D frames → a file with the features of every point, and a picture."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ppkt_zoo.cli.run.job import View, Weight, WeightJob
 from ppkt_zoo.errors import InputError
@@ -13,6 +15,9 @@ from ppkt_zoo.points.files.cloud_files import write_cloud
 from ppkt_zoo.visualization.pca import ColorBasis, Features
 from ppkt_zoo.visualization.picture import feature_picture, feature_title, save_picture
 from ppkt_zoo.zoo.folder import WeightFolder
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 #: In place of a file: a basis of the cloud's own.
@@ -56,8 +61,11 @@ class Encode(WeightJob[dict[str, np.ndarray]]):
     def compute(self, network: Weight, view: View) -> tuple[dict[str, np.ndarray], str]:
         """The arrays of the file; InputError where a feature is beyond 16-bit floats."""
         levels: Literal["all"] | list[str] = "all" if self.levels else ["last"]
-        encoded = network.backbone.encode(view.xyz, view.rgb, levels=levels, tile=self.reading.tile)
-        found = {f"features.{level}": self._stored(value) for level, value in encoded.items()}
+        if self.half:
+            encoded: Mapping[str, np.ndarray] = self._encode_half(network, view, levels)
+        else:
+            encoded = network.backbone.encode(view.xyz, view.rgb, levels=levels, tile=self.tile)
+        found = {f"features.{level}": value for level, value in encoded.items()}
         features = list(found.values())[-1]
         told = f"{features.dtype} {features.shape}: one per point, in the order of the points"
         return {"features": features} | (found if self.levels else {}), told
@@ -86,13 +94,24 @@ class Encode(WeightJob[dict[str, np.ndarray]]):
         whose = {None: "the weight's own basis", "own": "fitted to this cloud alone"}.get(self.basis, f"{self.basis}")
         return f"{self.picture}: similar features have similar colours ({whose})"
 
-    def _stored(self, features: np.ndarray) -> np.ndarray:
-        if not self.half:
-            return features
-        largest = float(np.abs(features).max(initial=0))
-        if largest > _LARGEST_HALF:
-            raise InputError(f"features reach {largest:.3g}, beyond what 16-bit floats hold: leave out --half")
-        return features.astype(np.float16)
+    def _encode_half(
+        self, network: Weight, view: View, levels: Literal["all"] | list[str]
+    ) -> dict[str, NDArray[np.float16]]:
+        """As ``encode`` gives them, rounded part by part: they are never all in memory as 32-bit floats."""
+        found: dict[str, NDArray[np.float16]] = {}
+
+        def take(rows: "Tensor | None", features: "dict[str, Tensor]") -> None:
+            for level, feature in features.items():
+                values = feature.float().cpu().numpy()
+                largest = float(np.abs(values).max(initial=0))
+                if largest > _LARGEST_HALF:
+                    raise InputError(f"features reach {largest:.3g}, beyond what 16-bit floats hold: leave out --half")
+                if level not in found:
+                    found[level] = np.empty((len(view.xyz), values.shape[1]), np.float16)
+                found[level][slice(None) if rows is None else rows.cpu().numpy()] = values
+
+        network.backbone.encode_parts(view.xyz, view.rgb, levels, self.tile, take)
+        return found
 
 
 def color_basis(choice: str | None, folder: WeightFolder, features: Features) -> ColorBasis:

@@ -1,6 +1,7 @@
 """What encode, similar, segment and detect have in common: load, read, compute, write, draw, each step told."""
 
 import difflib
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,11 @@ from rich.console import Console
 
 from ppkt_zoo.cli.run.source import Points, check_out, check_picture, read_points
 from ppkt_zoo.cli.run.steps import Steps, thousands
-from ppkt_zoo.errors import UnknownNameError
+from ppkt_zoo.errors import InputError, UnknownNameError
 from ppkt_zoo.zoo.load import default_weight, load_backbone, open_weight
 
 if TYPE_CHECKING:
-    from ppkt_zoo.backbones.base import Backbone
+    from ppkt_zoo.backbones.base import Backbone, Tile
     from ppkt_zoo.cli.options import Reading
     from ppkt_zoo.zoo.folder import WeightFolder
 
@@ -75,8 +76,23 @@ class Job(ABC, Generic[Network, Found]):
         """Where the result goes."""
         return Path(f"{self.reading.path.resolve().stem}{self.suffix}") if self.out is None else self.out
 
+    @property
+    def tile(self) -> "Tile":
+        """``--tile`` as networks take it; raises InputError where it is something else."""
+        text = self.reading.tile
+        if text in ("auto", "none"):
+            return "auto" if text == "auto" else None
+        try:
+            metres = float(text)
+        except ValueError:
+            metres = math.nan
+        if not metres > 0:
+            raise InputError(f"--tile {text} must be auto, none, or the edge of a column in metres, such as --tile 5")
+        return metres
+
     def check(self) -> None:
         """Raise InputError, before any work, where a path or an option does not fit."""
+        _ = self.tile
         check_out(self.what, self.target, self.endings, self.reading.path)
         check_picture(self.picture)
 

@@ -45,7 +45,7 @@ class Segment(Job[SegmentationModel, Prediction]):
         return network, f"{where}: {len(network.classes)} classes, voxels of {size:g} cm"
 
     def compute(self, network: SegmentationModel, view: View) -> tuple[Prediction, str]:
-        found = network.predict(view.xyz, view.rgb, voting=self.voting, flips=self.flips, tile=self.reading.tile)
+        found = network.predict(view.xyz, view.rgb, voting=self.voting, flips=self.flips, tile=self.tile)
         count = np.bincount(found.labels, minlength=len(network.classes)).tolist()
         return found, most_frequent(
             network.classes, count, lambda name, points: f"{name} {points / len(found.labels):.0%}"

@@ -44,7 +44,7 @@ class Similar(WeightJob[Similarity]):
         """As in :class:`Job`; InputError where no point is near ``at``."""
         xyz = view.points.xyz
         picked = nearest_point(xyz, self.at)
-        values = similarity(network.backbone.encode(view.xyz, view.rgb, tile=self.reading.tile), picked)
+        values = similarity(network.backbone.encode(view.xyz, view.rgb, tile=self.tile), picked)
         rows = top_matches(xyz, values, picked, _MATCHES, self.apart)
         matches = ", ".join(f"{values[row]:.2f} at {_place(xyz[row])}" for row in rows) or "no point is so far away"
         told = f"point {_place(xyz[picked])}; most similar at least {self.apart:g} m away: {matches}"

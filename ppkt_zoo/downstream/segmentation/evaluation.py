@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ppkt_zoo.backbones.base import Tile
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
 from ppkt_zoo.downstream.segmentation.model import Prediction, SegmentationModel
 from ppkt_zoo.errors import InputError
@@ -76,7 +77,7 @@ def evaluate_segmentation(
     *,
     voting: int = 1,
     flips: bool = False,
-    tile: float | None = None,
+    tile: Tile = None,
     report: Callable[[int, int], None] | None = None,
 ) -> SegmentationScore:
     """Predict every scene's full cloud and count.

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ppkt_zoo.backbones.base import Backbone
+from ppkt_zoo.backbones.base import Backbone, Tile
 from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 
@@ -75,7 +75,7 @@ class SegmentationModel(nn.Module):
         return scores
 
     def predict(
-        self, xyz: Any, rgb: Any = None, *, voting: int = 1, flips: bool = False, tile: float | None = None
+        self, xyz: Any, rgb: Any = None, *, voting: int = 1, flips: bool = False, tile: Tile = None
     ) -> Prediction:
         """The class of every point of a whole cloud, in eval mode and without gradients.
 
@@ -84,7 +84,8 @@ class SegmentationModel(nn.Module):
             voting: the cloud is looked at after so many turns about z, evenly spread over a circle, and the
                 probabilities are averaged; 1 looks at it as it stands.
             flips: each of these views is looked at mirrored in x too, which doubles their number.
-            tile: edge in metres of square columns that are looked at one after another, for huge clouds.
+            tile: edge in metres of square columns that are looked at one after another, for huge clouds; or "auto",
+                see :meth:`ppkt_zoo.backbones.base.Backbone.encode`.
 
         Raises:
             InputError: an argument does not fit.
@@ -100,7 +101,7 @@ class SegmentationModel(nn.Module):
             seen = cloud.xyz
             if turn or mirror:
                 seen = (cloud.xyz - middle) @ _seen_from(2 * np.pi * turn / voting, mirror).to(middle).T
-            total += self._probabilities(seen, cloud.rgb, tile)
+            self._add_probabilities(total, seen, cloud.rgb, tile)
         total /= len(views)
         if not bool(torch.isfinite(total).all()):
             raise WeightError(
@@ -112,11 +113,17 @@ class SegmentationModel(nn.Module):
         return Prediction(labels.numpy(), total.numpy())
 
     @torch.no_grad()
-    def _probabilities(self, xyz: Tensor, rgb: Tensor | None, tile: float | None) -> Tensor:
-        features = self.backbone.encode(xyz, rgb, levels=self.level, tile=tile)
+    def _add_probabilities(self, total: Tensor, xyz: Tensor, rgb: Tensor | None, tile: Tile) -> None:
         device = self.head.weight.device
-        parts = [self.head(rows.to(device)).softmax(dim=1).to(xyz.device) for rows in features.split(_CHUNK)]
-        return torch.cat(parts)
+
+        def take(rows: Tensor | None, features: dict[str, Tensor]) -> None:
+            feature = features[self.level]
+            rows = torch.arange(len(feature), device=feature.device) if rows is None else rows
+            for some, part in zip(rows.split(_CHUNK), feature.split(_CHUNK), strict=True):
+                found = self.head(part.float().to(device)).softmax(dim=1)
+                total.index_add_(0, some.to(total.device), found.to(total.device))
+
+        self.backbone.encode_parts(xyz, rgb, self.level, tile, take)
 
 
 def _seen_from(angle: float, mirror: bool) -> Tensor:

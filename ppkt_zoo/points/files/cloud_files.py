@@ -1,5 +1,6 @@
 """Clouds from files and into files."""
 
+import functools
 import re
 import warnings
 from collections.abc import Callable
@@ -13,12 +14,12 @@ from ppkt_zoo.errors import InputError, InputWarning
 from ppkt_zoo.files.limits import memory_named
 from ppkt_zoo.files.reading import read_file, usable_path
 from ppkt_zoo.files.text import one_line
-from ppkt_zoo.files.writing import npz_bytes, write_whole
+from ppkt_zoo.files.writing import write_npz, write_whole
 from ppkt_zoo.points.files.colors import as_uint8
 from ppkt_zoo.points.files.las import parse_las
 from ppkt_zoo.points.files.numpy_files import parse_npy, parse_npz
 from ppkt_zoo.points.files.pcd import parse_pcd
-from ppkt_zoo.points.files.ply import parse_ply, ply_bytes
+from ppkt_zoo.points.files.ply import parse_ply, write_ply
 from ppkt_zoo.points.files.tables import TEXT_ENDINGS, parse_text
 
 _PARSERS: dict[str, Callable[[bytes, str], tuple[NDArray[Any], NDArray[Any] | None]]] = {
@@ -140,21 +141,21 @@ def write_cloud(
     file = usable_path(path, InputError)
     arrays = _checked(xyz, rgb, extra)
     if file.suffix.lower() == ".npz":
-        content = npz_bytes(arrays)
+        write = functools.partial(write_npz, arrays=arrays)
     elif file.suffix.lower() == ".ply":
-        content = ply_bytes(_ply_columns(arrays))
+        write = functools.partial(write_ply, columns=_ply_columns(arrays))
     else:
         raise InputError(f"{file}: clouds are written as .ply or .npz")
     if not file.parent.is_dir():
         raise InputError(f"{file}: this file cannot be written: there is no folder {file.parent}")
-    write_whole(file, content, InputError)
+    write_whole(file, write, InputError)
     return file
 
 
 def _checked(xyz: Any, rgb: Any, extra: dict[str, Any]) -> dict[str, NDArray[Any]]:
     if not isinstance(xyz, np.ndarray) or xyz.ndim != 2 or xyz.shape[1] != 3 or xyz.dtype.kind != "f" or not len(xyz):
         raise InputError("xyz must be a float array of shape (N, 3) with at least one row")
-    arrays = {"xyz": xyz if xyz.dtype == np.float64 else xyz.astype(np.float32)}
+    arrays = {"xyz": xyz if xyz.dtype == np.float64 else xyz.astype(np.float32, copy=False)}
     if rgb is not None:
         if not isinstance(rgb, np.ndarray) or rgb.shape != xyz.shape or rgb.dtype != np.uint8:
             raise InputError(f"rgb must be a uint8 array of shape {xyz.shape}, or None")
@@ -187,7 +188,7 @@ def _ply_type(name: str, values: NDArray[Any]) -> NDArray[Any]:
     if values.dtype.kind == "b":
         return values.astype(np.uint8)
     if values.dtype.kind == "f":
-        return values.astype(np.float64 if values.dtype.itemsize >= 8 else np.float32)
+        return values.astype(np.float64 if values.dtype.itemsize >= 8 else np.float32, copy=False)
     if values.dtype.itemsize < 8:
         return values
     limits = np.iinfo(np.int32)

@@ -4,7 +4,7 @@ import io
 import warnings
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import plyfile
@@ -20,6 +20,7 @@ from ppkt_zoo.points.files.ply_header import Element, Header, parse_header
 
 # So many rows of unequal lists are passed over one by one before it is tried again whether all are alike.
 _MIXED = 2000
+_ROWS_WRITTEN = 1 << 16
 _FACES = ("face", "faces", "tristrips", "polygon")
 
 
@@ -253,10 +254,20 @@ def parse_vertices(content: bytes, where: str) -> NDArray[Any]:
 
 def ply_bytes(columns: dict[str, NDArray[Any]]) -> bytes:
     """A binary little-endian file with one property a column, all (N,) of types that ``.ply`` knows."""
-    first = next(iter(columns.values()))
-    table = np.empty(len(first), dtype=[(name, values.dtype) for name, values in columns.items()])
-    for name, values in columns.items():
-        table[name] = values
     stream = io.BytesIO()
-    plyfile.PlyData([plyfile.PlyElement.describe(table, "vertex")], byte_order="<").write(stream)
+    write_ply(stream, columns)
     return stream.getvalue()
+
+
+def write_ply(stream: BinaryIO, columns: dict[str, NDArray[Any]]) -> None:
+    """What :func:`ply_bytes` gives, some rows at a time: a large table is never in memory a second time."""
+    kinds = np.dtype([(name, values.dtype.newbyteorder("<")) for name, values in columns.items()])
+    rows = len(next(iter(columns.values())))
+    # Of as many rows, all of them the same one, for the header alone.
+    form = plyfile.PlyElement.describe(np.broadcast_to(np.zeros(1, kinds), rows), "vertex")
+    stream.write(plyfile.PlyData([form], byte_order="<").header.encode("ascii") + b"\n")
+    for at in range(0, rows, _ROWS_WRITTEN):
+        table = np.empty(min(_ROWS_WRITTEN, rows - at), kinds)
+        for name, values in columns.items():
+            table[name] = values[at : at + _ROWS_WRITTEN]
+        stream.write(table.tobytes())

@@ -1,10 +1,13 @@
 """All properties of a .ply's vertices, with whatever faces stand behind them."""
 
+from pathlib import Path
+
 import numpy as np
+import plyfile
 import pytest
 
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.points.files.cloud_files import read_cloud
+from ppkt_zoo.points.files.cloud_files import read_cloud, write_cloud
 from ppkt_zoo.points.files.ply import parse_vertices
 
 TYPES = {"float": "f4", "double": "f8", "char": "i1", "ushort": "u2", "int": "i4", "uchar": "u1", "uint": "u4"}
@@ -69,3 +72,15 @@ def test_more_data_than_announced_is_an_error_where_no_faces_are(tmp_path):
         read_cloud(tmp_path / "a.ply")
     with pytest.raises(InputError, match="more data than the header announces"):
         parse_vertices(mesh(faces=0) + b"x", "mesh")
+
+
+def test_large_tables_are_written_some_rows_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(0)
+    xyz, rgb = draw.random((1000, 3)), draw.integers(0, 256, (1000, 3), dtype=np.uint8)
+    extra = {"likeness": draw.random(1000).astype(np.float32), "half": draw.random((1000, 2)).astype(np.float16)}
+    whole = write_cloud(tmp_path / "whole.ply", xyz, rgb, **extra).read_bytes()
+    monkeypatch.setattr("ppkt_zoo.points.files.ply._ROWS_WRITTEN", 64)
+    assert write_cloud(tmp_path / "parts.ply", xyz, rgb, **extra).read_bytes() == whole
+    vertex = plyfile.PlyData.read(tmp_path / "parts.ply")["vertex"]
+    np.testing.assert_array_equal(vertex["half_1"], extra["half"][:, 1].astype(np.float32))
+    np.testing.assert_array_equal(np.stack([vertex[axis] for axis in "xyz"], axis=1), xyz)
