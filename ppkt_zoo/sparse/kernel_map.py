@@ -158,7 +158,7 @@ class Children:
 
     Attributes:
         parent: int64 (M,), the coarse row of each fine row.
-        place: uint8 (M,), the offset at which it stands there.
+        place: integer (M,), uint8 where that holds it: the offset at which it stands there.
         offsets: number of offsets, K.
         coarse: number of coarse rows.
     """

@@ -98,7 +98,8 @@ class Grid:
         if (stride, factor) not in self._parents:
             fine = self._levels[stride]
             space = fine.space.coarser(factor)
-            native = library() if fine.coords.device.type == "cpu" else None
+            # There a place is a number below 256.
+            native = library() if fine.coords.device.type == "cpu" and factor**3 <= 256 else None
             if native is None:
                 coords, parent, place = _coarsen(fine, space, factor)
             else:
@@ -131,7 +132,7 @@ def _coarsen(fine: Level, space: KeySpace, factor: int) -> tuple[Tensor, Tensor,
     keys, parent = torch.unique(space.pack(coords), sorted=True, return_inverse=True)
     inside = fine.coords[:, 1:] - coords[:, 1:] * factor
     place = (inside[:, 0] * factor + inside[:, 1]) * factor + inside[:, 2]
-    return space.unpack(keys), parent, place.byte()
+    return space.unpack(keys), parent, place.byte() if factor**3 <= 256 else place
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The native engine against PyTorch's dense convolution in float64, at every instruction set that runs here."""
 
+import dataclasses
 import platform
 from collections.abc import Callable, Iterator
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from ppkt_zoo.native import Library, library, open_library
 from ppkt_zoo.native.library import describe
-from ppkt_zoo.sparse import Grid, SparseTensor
+from ppkt_zoo.sparse import Grid, SparseTensor, StridedConv3d, TransposedConv3d
 from ppkt_zoo.sparse.engines.native import NativeEngine
 from ppkt_zoo.sparse.engines.torch import TorchEngine
 from ppkt_zoo.sparse.kernel_map import KernelMap
@@ -263,3 +264,16 @@ def test_numbers_are_the_same_on_any_number_of_threads_and_from_run_to_run(
         torch.set_num_threads(before)
     for run in runs[1:]:
         assert all(torch.equal(a, b) for a, b in zip(run, runs[0], strict=True))
+
+
+def test_levels_eight_times_as_coarse_have_more_places_than_a_byte(random_tensor: Maker, engine: NativeEngine) -> None:
+    x = random_tensor(voxels=800, reach=14)
+    x = x.replace(x.feats.float())
+    layer, up = StridedConv3d(4, 6, 8, 8), TransposedConv3d(6, 3, 8, 8)
+    x.grid.strided(1, 8, 8)
+    assert int(x.grid._places[1, 8].max()) > 255
+    with torch.no_grad():
+        expected = up(layer(dataclasses.replace(x, engine="torch"))).feats
+        down = engine.convolve(x.feats, layer.weight, None, x.grid.strided(1, 8, 8))
+        found = engine.convolve(down, up.weight, None, x.grid.strided(1, 8, 8), transposed=True)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)

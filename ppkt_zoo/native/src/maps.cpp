@@ -3,6 +3,7 @@
 // The rows of the output are cut into tiles of 256; for each tile and offset the pairs of rows that meet stand one after
 // the other, by rising output row: `start[tile * offsets + offset]` is where they begin, `partner` the input row and
 // `local` the output row within its tile.
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -21,6 +22,7 @@ struct Part {
 
 struct Map {
     int64_t rows, offsets, tiles;
+    std::atomic<int> error{PPKT_OK};  // of any task
     std::vector<int64_t> start;  // sizes while it is being built
     std::vector<Part> parts;
 
@@ -31,7 +33,6 @@ struct Map {
 
 struct Task {
     Map* map;
-    int error;
     // what the pairs come from: sorted keys and where each output row's kernel starts, ...
     const int64_t *keys, *origin, *steps;
     int64_t count, columns, lines;
@@ -77,7 +78,7 @@ void search_group(Task& t, int64_t group) {
             for (int64_t r = r0; r < r1; r++) {
                 const int64_t want = t.origin[r] + t.steps[column];
                 if (want < before) {
-                    t.error = PPKT_UNSORTED;
+                    map.error = PPKT_UNSORTED;
                     return;
                 }
                 before = want;
@@ -112,7 +113,7 @@ void table_group(Task& t, int64_t group) {
             for (int64_t r = r0; r < r1; r++) {
                 const int32_t row = t.table[offset * map.rows + r];
                 if (row < -1 || row >= t.inputs) {
-                    t.error = PPKT_BAD_INDEX;
+                    map.error = PPKT_BAD_INDEX;
                     return;
                 }
                 partner[n < TILE ? n : TILE - 1] = row;
@@ -133,7 +134,7 @@ void parents_group(Task& t, int64_t group) {
         const int64_t r0 = tile * TILE, r1 = r0 + TILE < map.rows ? r0 + TILE : map.rows;
         for (int64_t r = r0; r < r1; r++)
             if (t.parent[r] < 0 || t.parent[r] >= t.inputs || t.place[r] >= map.offsets) {
-                t.error = PPKT_BAD_INDEX;
+                map.error = PPKT_BAD_INDEX;
                 return;
             }
         for (int64_t offset = 0; offset < map.offsets; offset++) {
@@ -157,11 +158,11 @@ struct Call {
 
 void build_task(const void* state, int64_t group, void*) {
     const Call& call = *(const Call*)state;
-    if (call.task->error) return;
+    if (call.task->map->error) return;
     try {
         call.build(*call.task, group);
     } catch (const std::bad_alloc&) {
-        call.task->error = PPKT_NO_MEMORY;
+        call.task->map->error = PPKT_NO_MEMORY;
     }
 }
 
@@ -173,7 +174,7 @@ int build_map(int64_t rows, int64_t offsets, Task task, Build build, int threads
         task.map = map.get();
         const Call call{&task, build};
         const int error = ppkt_run(threads, (int64_t)map->parts.size(), 0, build_task, &call);
-        if (error || task.error) return error ? error : task.error;
+        if (error || map->error) return error ? error : map->error.load();
         int64_t sum = 0;
         for (int64_t& one : map->start) {
             const int64_t size = one;

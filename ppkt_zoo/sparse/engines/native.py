@@ -142,8 +142,10 @@ def _pairs(library: Library, kernel_map: KernelMap, back: bool) -> tuple[Pairs, 
 
 def _build(library: Library, kernel_map: KernelMap, back: bool) -> Pairs:
     source = kernel_map.source
-    if isinstance(source, Children):
+    if isinstance(source, Children) and source.place.dtype == torch.uint8:
         return child_pairs(library, source.parent, source.place, source.offsets, source.coarse, back)
     if isinstance(source, Search) and not back:
         return search_pairs(library, source.keys, source.origin, source.steps, source.lines)
-    return table_pairs(library, kernel_map.back_table(), kernel_map.outputs)
+    if back:
+        return table_pairs(library, kernel_map.back_table(), kernel_map.outputs)
+    return table_pairs(library, kernel_map.table, kernel_map.inputs)
