@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.reports import speed
+from benchmarks.reports.page import machine_line
 from ppkt_zoo.engine.recipes import shipped_recipes
 from ppkt_zoo.evaluation.statistics import mean_interval, paired_difference
 from ppkt_zoo.pretraining.recipe import load_recipe
@@ -160,25 +162,11 @@ def _figure(estimate: Any) -> str:
 
 def speed_table() -> str:
     """What the benchmarks found, each on the machine that it names."""
-    conv, encode, rooms = (_result(name) for name in ("sparse_conv", "encode", "rooms"))
+    encode, rooms = (_result(name) for name in ("encode", "rooms"))
     lines = [
-        f"## Sparse convolution\n\n`python -m benchmarks.speed.sparse_conv`; {_machine(conv)}. Submanifold convolution "
-        f"3×3×3 on a room of {conv['voxels']} voxels, kernel maps built beforehand; median seconds:",
-        "",
-        "| channels | ppkt-zoo | spconv | spconv / ppkt-zoo | backward / forward | ppkt-zoo in bf16 |",
-        "| ---: " * 6 + "|",
-    ]
-    lines += [
-        f"| {row['width']} | {row['ours']:.3f} s | {row['spconv']:.3f} s | {row['ratio']:.2f} "
-        f"| {row['backward / forward']:.2f} | {row['ours bf16']:.3f} s |"
-        for row in conv["rows"]
-    ]
-    lines += [
-        "",
-        f"A forward pass of SR-UNet34 on that room raises the peak memory by {conv['sr_unet34']['gigabytes']:.2f} GB.",
-        "",
-        f"## encode\n\n`python -m benchmarks.speed.encode`; {_machine(encode)}. From numpy points to numpy features, "
-        f"{encode['points']} points in {encode['voxels']} voxels:",
+        speed.section(_result("sparse_conv"), *(_found(name) for name in ("training_steps", "cost_curves"))),
+        f"## encode\n\n`python -m benchmarks.speed.encode`; {machine_line(encode)}. From numpy points to numpy "
+        f"features, {encode['points']} points in {encode['voxels']} voxels:",
         "",
         "| architecture | precision | median | best |",
         "| --- | --- | ---: | ---: |",
@@ -187,19 +175,19 @@ def speed_table() -> str:
         f"| `{row['architecture']}` | {row['dtype']} | {row['median s']:.2f} s | {row['best s']:.2f} s |"
         for row in encode["rows"]
     ]
-    speed = rooms["speed"]
+    rate = rooms["speed"]
     lines += [
         "",
-        f"## Procedural rooms\n\n`python -m benchmarks.speed.rooms`; {_machine(rooms)}. "
-        f"{speed['frames_per_second_two_processes']:.1f} rendered frames of 240×320 a second with two processes, "
-        f"{speed['processor_seconds_per_frame']:.3f} processor seconds a frame.",
+        f"## Procedural rooms\n\n`python -m benchmarks.speed.rooms`; {machine_line(rooms)}. "
+        f"{rate['frames_per_second_two_processes']:.1f} rendered frames of 240×320 a second with two processes, "
+        f"{rate['processor_seconds_per_frame']:.3f} processor seconds a frame.",
     ]
     frames = _result("frames")
     open3d = frames["machine"]["versions"]["open3d"]
     ours, peer = ({row["side"]: row for row in frames["rows"]}[side]["frames a second"] for side in ("ours", "open3d"))
     lines += [
         "",
-        f"## Reading frames\n\n`python -m benchmarks.speed.frames`; {_machine(frames)}. {ours:.0f} real frames of "
+        f"## Reading frames\n\n`python -m benchmarks.speed.frames`; {machine_line(frames)}. {ours:.0f} real frames of "
         f"640×480 a second from files to voxels in two loader processes; Open3D {open3d}: {peer:.0f}. The points of "
         f"the two differ by at most {frames['largest_difference_metres']:.0e} m.",
     ]
@@ -211,22 +199,21 @@ def _result(name: str) -> dict[str, Any]:
     return result
 
 
+def _found(name: str) -> dict[str, Any] | None:
+    """A result that not everybody has measured."""
+    return _result(name) if (ROOT / "benchmarks" / "results" / f"{name}.json").exists() else None
+
+
 def _page(name: str) -> dict[str, Any]:
     result: dict[str, Any] = json.loads((ROOT / "docs" / "results" / f"{name}.json").read_text(encoding="utf-8"))
     return result
-
-
-def _machine(result: dict[str, Any]) -> str:
-    machine = result["machine"]
-    load = machine.get("load", machine.get("load_before"))
-    return f"{machine['processor']}, {machine['cores']} cores, load average {load:g} before the measurement"
 
 
 def realism_table() -> str:
     """What a network that knows only photographs says of rendered frames."""
     result = _result("realism")
     how = f"{result['frames']} frames, {len(result['seeds'])} seeds, world {result['world']}"
-    lines = [f"{_machine(result)}; {how}:", ""]
+    lines = [f"{machine_line(result)}; {how}:", ""]
     lines += ["| class | IoU at 640×480 | IoU at 320×240 |", "| --- | ---: | ---: |"]
     large, small = result["640x480"], result["320x240"]
     rows = [(f"**mean of {', '.join(large['mean of'])}**", large, small)]

@@ -26,6 +26,21 @@ _TEMPLATES.globals |= {"table": table, "goal_rows": goal_rows}
 _TEMPLATES.filters |= {"interval": interval, "signed": signed}
 
 
+def machine_line(result: Results) -> str:
+    """The machine of a result, in a few words."""
+    here = result["machine"]
+    load = here.get("load", here.get("load_before"))
+    return f"{here['processor']}, {here['cores']} cores, load average {load:g} before the measurement"
+
+
+def render(template: str, **given: Any) -> str:
+    """A template's text; a name that it has and is not given is an error."""
+    return _TEMPLATES.get_template(template).render(**given)
+
+
+_TEMPLATES.globals |= {"machine_line": machine_line}
+
+
 @dataclass(frozen=True)
 class Page:
     """A page in docs/results/.
@@ -42,8 +57,7 @@ class Page:
 
     def text(self, results: Results) -> str:
         """The page as Markdown."""
-        template = _TEMPLATES.get_template(f"{self.name}.md.j2")
-        return template.render(results=results, verdicts=results["verdicts"], **self.rows(results))
+        return render(f"{self.name}.md.j2", results=results, verdicts=results["verdicts"], **self.rows(results))
 
     def write(self, results: dict[str, Any], folder: Path) -> Path:
         """Judge the figures, and write JSON and page; the page's file."""

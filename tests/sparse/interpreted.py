@@ -1,4 +1,4 @@
-"""Compares spconv-triton's adapter with the torch engine in Triton's interpreter, on the CPU; its largest errors as JSON.
+"""Compares spconv-triton's adapter with the torch engine in Triton's interpreter on the CPU: largest errors as JSON.
 
     TRITON_INTERPRET=1 python -m tests.sparse.interpreted
 
