@@ -143,6 +143,10 @@ def draw(result: dict[str, Any], file: Path) -> None:
             # An empty panel has no logarithms.
             scale = "log" if panel.lines else "linear"
             panel.set(xscale=scale, yscale=scale, xlabel=across, ylabel=label, title=fixed)
+            if across == "width" and chosen:
+                widths = sorted({row["width"] for row in chosen})
+                panel.set_xticks(widths, [str(one) for one in widths])
+                panel.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
             panel.grid(alpha=0.3)
     if rows:
         axes[0][0].legend()

@@ -18,6 +18,7 @@ from benchmarks.speed.timing import Clock, Run, dense_rate, dense_runs, interlea
 from ppkt_zoo.backbones import sr_unet14_small, sr_unet34
 from ppkt_zoo.backbones.sr_unet import SRUNet
 from ppkt_zoo.engine.denormals import flushed_denormals
+from ppkt_zoo.engine.kept_memory import kept_memory
 from ppkt_zoo.native import library
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.sparse import Grid, SparseTensor, StridedConv3d, SubmanifoldConv3d, TransposedConv3d
@@ -91,7 +92,8 @@ def measure(name: str, coords: Tensor, training: bool, repeats: int, now: Clock)
     if ours is not None and ours.has_bfloat16 and not training:
         halved = make(name).eval().bfloat16()
         runs["native bf16"] = _run(lambda: forward(halved, coords, feats.bfloat16(), "native"), halved, False)
-    with flushed_denormals():
+    # As in a training run: freed memory stays for the next step, of every engine.
+    with flushed_denormals(), kept_memory() if training else contextlib.nullcontext():
         check = {key: run() for key, run in runs.items() if key != "native bf16"}
         _same_numbers(check)
         if peer is None or not training:

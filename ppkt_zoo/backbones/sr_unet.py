@@ -51,8 +51,10 @@ class UpStage(nn.Module):
 
     def forward(self, x: SparseTensor, skip: SparseTensor) -> SparseTensor:
         """Shapes: (M', C_in) at stride 2s and (M, C_skip) at stride s → (M, C) at stride s."""
-        x = self.up(x)
-        out: SparseTensor = self.blocks(x.replace(torch.cat([x.feats, skip.feats], dim=1)))
+        joined = self.up(x)
+        # What is joined is held once: at the finest level it is the most memory that a network needs.
+        joined = joined.replace(torch.cat([joined.feats, skip.feats], dim=1))
+        out: SparseTensor = self.blocks(joined)
         return out
 
 

@@ -88,10 +88,10 @@ class Reading(FrameReading):
         str,
         typer.Option(
             metavar="auto|none|METRES",
-            help="How huge clouds are cut so that they fit into memory: auto (boxes of some 800 000 voxels), none, "
-            "or square columns with edges of this many metres.",
+            help="How clouds too big for memory are cut: auto (boxes of some 800 000 voxels), none, or square columns "
+            "with edges of this many metres. Parts overlap, so that cutting takes several times as long.",
         ),
-    ] = "auto"
+    ] = "none"
     device: DeviceOption = "cpu"
     engine: EngineOption = "auto"
 

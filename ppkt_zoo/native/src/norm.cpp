@@ -39,31 +39,45 @@ static inline int64_t block_end(const Norm& n, int64_t block) {
     return end < n.rows ? end : n.rows;
 }
 
+// The loops see plain pointers that do not overlap: only then the compiler makes vectors of them.
+
 // Mean of a block and the sum of squares about it: no difference of large numbers.
 void statistics_task(const void* state, int64_t block, void* room) {
     const Norm& n = *(const Norm*)state;
     const int64_t r0 = block * BLOCK, r1 = block_end(n, block), c = n.channels;
-    float *sum = (float*)room, *square = sum + c;
-    memset(sum, 0, (size_t)c * 8);
-    for (int64_t r = r0; r < r1; r++)
-        for (int64_t i = 0; i < c; i++) sum[i] += n.x[r * c + i];
+    float* __restrict sum = (float*)room;
+    float* __restrict square = sum + c;
+    memset(room, 0, (size_t)c * 8);
+    for (int64_t r = r0; r < r1; r++) {
+        const float* __restrict x = n.x + r * c;
+        for (int64_t i = 0; i < c; i++) sum[i] += x[i];
+    }
     for (int64_t i = 0; i < c; i++) sum[i] /= (float)(r1 - r0);
-    for (int64_t r = r0; r < r1; r++)
+    for (int64_t r = r0; r < r1; r++) {
+        const float* __restrict x = n.x + r * c;
         for (int64_t i = 0; i < c; i++) {
-            const float off = n.x[r * c + i] - sum[i];
+            const float off = x[i] - sum[i];
             square[i] += off * off;
         }
+    }
     for (int64_t i = 0; i < c; i++) n.sums[block * c + i] = sum[i], n.squares[block * c + i] = square[i];
 }
 
 template <bool BESIDE, bool RELU> void apply_rows(const Norm& n, int64_t r0, int64_t r1) {
     const int64_t c = n.channels;
-    for (int64_t r = r0; r < r1; r++)
+    const float* __restrict mean = n.mean;
+    const float* __restrict scale = n.scale;
+    const float* __restrict bias = n.bias;
+    for (int64_t r = r0; r < r1; r++) {
+        const float* __restrict x = n.x + r * c;
+        const float* __restrict beside = BESIDE ? n.beside + r * c : x;
+        float* __restrict y = n.y + r * c;
         for (int64_t i = 0; i < c; i++) {
-            float value = (n.x[r * c + i] - n.mean[i]) * n.scale[i] + n.bias[i];
-            if (BESIDE) value += n.beside[r * c + i];
-            n.y[r * c + i] = RELU && value < 0 ? 0.0f : value;  // NaN stays
+            float value = (x[i] - mean[i]) * scale[i] + bias[i];
+            if (BESIDE) value += beside[i];
+            y[i] = RELU && value < 0 ? 0.0f : value;  // NaN stays
         }
+    }
 }
 
 void apply_task(const void* state, int64_t block, void*) {
@@ -76,14 +90,21 @@ void apply_task(const void* state, int64_t block, void*) {
 }
 
 // Sums over a block of the gradient behind the ReLU, and of its product with x - mean.
-template <bool RELU> void gradient_sums(const Norm& n, int64_t r0, int64_t r1, float* sum, float* product) {
+template <bool RELU>
+void gradient_sums(const Norm& n, int64_t r0, int64_t r1, float* __restrict sum, float* __restrict product) {
     const int64_t c = n.channels;
-    for (int64_t r = r0; r < r1; r++)
+    const float* __restrict mean = n.mean;
+    for (int64_t r = r0; r < r1; r++) {
+        const float* __restrict x = n.x + r * c;
+        const float* __restrict y = n.y + r * c;
+        const float* __restrict grad = n.grad + r * c;
         for (int64_t i = 0; i < c; i++) {
-            const float g = RELU && !(n.y[r * c + i] > 0) ? 0.0f : n.grad[r * c + i];
+            const float seen = grad[i];
+            const float g = !RELU || y[i] > 0 ? seen : 0.0f;
             sum[i] += g;
-            product[i] += g * (n.x[r * c + i] - n.mean[i]);
+            product[i] += g * (x[i] - mean[i]);
         }
+    }
 }
 
 void gradient_task(const void* state, int64_t block, void* room) {
@@ -96,23 +117,34 @@ void gradient_task(const void* state, int64_t block, void* room) {
     for (int64_t i = 0; i < c; i++) n.sums[block * c + i] = sum[i], n.squares[block * c + i] = product[i];
 }
 
-template <bool BESIDE, bool RELU> void back_rows(const Norm& n, int64_t r0, int64_t r1) {
+template <bool BESIDE, bool RELU> void back_rows(const Norm& n, int64_t r0, int64_t r1, float* __restrict none) {
     const int64_t c = n.channels;
-    for (int64_t r = r0; r < r1; r++)
+    const float* __restrict mean = n.mean;
+    const float* __restrict scale = n.scale;
+    const float* __restrict by_sum = n.by_sum;
+    const float* __restrict by_product = n.by_product;
+    for (int64_t r = r0; r < r1; r++) {
+        const float* __restrict x = n.x + r * c;
+        const float* __restrict y = n.y + r * c;
+        const float* __restrict grad = n.grad + r * c;
+        float* __restrict to = n.grad_x + r * c;
+        float* __restrict beside = BESIDE ? n.grad_beside + r * c : none;
         for (int64_t i = 0; i < c; i++) {
-            const float g = RELU && !(n.y[r * c + i] > 0) ? 0.0f : n.grad[r * c + i];
-            n.grad_x[r * c + i] = (g - n.by_sum[i] - (n.x[r * c + i] - n.mean[i]) * n.by_product[i]) * n.scale[i];
-            if (BESIDE) n.grad_beside[r * c + i] = g;
+            const float seen = grad[i];
+            const float g = !RELU || y[i] > 0 ? seen : 0.0f;
+            to[i] = (g - by_sum[i] - (x[i] - mean[i]) * by_product[i]) * scale[i];
+            if (BESIDE) beside[i] = g;
         }
+    }
 }
 
 void back_task(const void* state, int64_t block, void*) {
     const Norm& n = *(const Norm*)state;
     const int64_t r0 = block * BLOCK, r1 = block_end(n, block);
-    if (n.grad_beside && n.relu) back_rows<true, true>(n, r0, r1);
-    else if (n.grad_beside) back_rows<true, false>(n, r0, r1);
-    else if (n.relu) back_rows<false, true>(n, r0, r1);
-    else back_rows<false, false>(n, r0, r1);
+    if (n.grad_beside && n.relu) back_rows<true, true>(n, r0, r1, nullptr);
+    else if (n.grad_beside) back_rows<true, false>(n, r0, r1, nullptr);
+    else if (n.relu) back_rows<false, true>(n, r0, r1, nullptr);
+    else back_rows<false, false>(n, r0, r1, nullptr);
 }
 
 }  // namespace
