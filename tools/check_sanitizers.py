@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from ppkt_zoo.errors import EngineError
-from ppkt_zoo.native import Library, open_library, points, table_pairs
+from ppkt_zoo.native import Library, norm_relu, open_library, points, table_pairs
 from ppkt_zoo.native.build import LIBRARY, BuildError, build
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
@@ -101,6 +101,7 @@ def work(path: Path) -> None:
             torch.set_num_threads(threads)
             for rows in (1, 255, 256, 257, 5000):
                 convolutions(library, rows)
+        norms(library)
         voxels()
         point_layers(library)
         refused(library)
@@ -129,6 +130,16 @@ def convolutions(library: Library, rows: int) -> None:
                 with torch.no_grad():
                     scale, into = torch.randn(outputs), torch.zeros_like(out)
                     engine.convolve(feats, weight, bias, kernel_map, transposed, into, scale=scale, relu=True)
+
+
+def norms(library: Library) -> None:
+    """Batch norm with and without a sum and a ReLU, both ways."""
+    for number, (rows, channels) in enumerate(((1, 1), (255, 7), (256, 16), (257, 33), (3000, 96))):
+        x, beside = (torch.randn((rows, channels)).requires_grad_() for _ in range(2))
+        weight, bias = (torch.randn(channels).requires_grad_() for _ in range(2))
+        for added in (None, beside):
+            y, *_ = norm_relu(library, x, weight, bias, 1e-5, added, relu=number % 2 == 0)
+            y.square().sum().backward()
 
 
 def voxels() -> None:

@@ -164,7 +164,7 @@ def speed_table() -> str:
     """What the benchmarks found, each on the machine that it names."""
     encode, rooms = (_result(name) for name in ("encode", "rooms"))
     lines = [
-        speed.section(_result("sparse_conv"), *(_found(name) for name in ("training_steps", "cost_curves"))),
+        speed.section(_result("sparse_conv"), *map(_found, ("training_steps", "cost_curves", "step_shares"))),
         f"## encode\n\n`python -m benchmarks.speed.encode`; {machine_line(encode)}. From numpy points to numpy "
         f"features, {encode['points']} points in {encode['voxels']} voxels:",
         "",

@@ -94,13 +94,16 @@ def goal_cells(one: Results) -> list[str]:
     ]
 
 
-def section(conv: Results, training: Results | None = None, curves: Results | None = None) -> str:
+def section(
+    conv: Results, training: Results | None = None, curves: Results | None = None, shares: Results | None = None
+) -> str:
     """Markdown.
 
     Args:
         conv: of ``benchmarks.speed.sparse_conv``.
         training: of ``benchmarks.speed.training_steps``, where it was run.
         curves: of ``benchmarks.speed.cost_curves``, where it was run.
+        shares: of ``benchmarks.speed.step_shares``, where it was run.
     """
     rows = [*conv.get("layers", []), *conv.get("networks", [])]
     judged = judge(rows)
@@ -119,12 +122,22 @@ def section(conv: Results, training: Results | None = None, curves: Results | No
         memory=conv.get("memory", []),
         training=training,
         curves=curves,
+        shares=shares,
+        parts=[] if shares is None else _share_rows(shares["rows"]),
         rows=[figure_row(row) for row in rows],
         goals=[goal_cells(one) for one in judged],
         met=sum(one["met"] for one in judged),
         steps=[_step_cells(one) for one in steps],
         dense=sorted({round(row["dense gflop/s"]) for row in rows}),
     )
+
+
+def _share_rows(rows: Sequence[Results]) -> list[list[str]]:
+    """A row for each part of a step: its milliseconds and share with each engine."""
+    return [
+        [part, *(f"{row['seconds'] * row['shares'][part] * 1e3:.0f} ms ({row['shares'][part]:.0%})" for row in rows)]
+        for part in rows[0]["shares"]
+    ]
 
 
 def _step_cells(one: Results) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.reports import speed
-from benchmarks.speed import cost_curves, networks, peers, timing
+from benchmarks.speed import cost_curves, networks, peers, step_shares, timing
 from ppkt_zoo.native import library
 
 HERE = {"processor": "a", "cores": 2, "threads": 2, "load": 0.0}
@@ -141,3 +141,21 @@ def test_the_record_says_which_instructions_ran() -> None:
     found, native = timing.instructions(), library()
     assert found["native"] == ("none" if native is None else native.level)
     assert found["torch"]
+
+
+def test_the_shares_of_a_step_are_all_of_it_and_each_call_has_its_part() -> None:
+    found = step_shares.shares("torch", 1500, 1)
+    assert sum(found["shares"].values()) == pytest.approx(1)
+    assert min(found["shares"]["products"], found["shares"]["gathering and scattering"]) > 0
+    assert step_shares.part_of("native.pack_weight") == "packing weights"
+    assert step_shares.part_of("aten::add_") == step_shares.REST
+
+
+def test_the_page_tells_the_shares_of_each_engine() -> None:
+    rows = [
+        {"engine": name, "seconds": seconds, "shares": {"products": 0.75, "the rest": 0.25}}
+        for name, seconds in (("native", 0.4), ("torch", 1.2))
+    ]
+    shares = {"machine": HERE, "network": "sr_unet34", "voxels": 100, "rows": rows}
+    page = speed.section(measured(), shares=shares)
+    assert "| products | 300 ms (75%) | 900 ms (75%) |" in page
