@@ -1,5 +1,6 @@
 """Fixtures for the whole suite."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -11,7 +12,15 @@ os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
 import pytest
 
+from ppkt_zoo.native.build import LIBRARY, BuildError, build
 from tests.support import session_caches  # noqa: F401  (before huggingface_hub, which asks for its cache once, at import)
+
+
+def pytest_configure() -> None:
+    """Compile the native library where the package that is tested has none: in a checkout after `pip install .`."""
+    if not LIBRARY.exists() and os.environ.get("PPKT_ZOO_NATIVE") != "0":
+        with contextlib.suppress(BuildError):  # then PyTorch is tested, and the tests of the library say why they skip
+            build()
 
 
 @pytest.fixture(scope="session")

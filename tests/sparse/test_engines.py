@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ppkt_zoo.errors import EngineError, UnknownNameError
 from ppkt_zoo.native import library
-from ppkt_zoo.sparse import SparseTensor, StridedConv3d, SubmanifoldConv3d, TransposedConv3d, get_engine
+from ppkt_zoo.sparse import Grid, SparseTensor, StridedConv3d, SubmanifoldConv3d, TransposedConv3d, get_engine
 from ppkt_zoo.sparse.engines import gemm
 from ppkt_zoo.sparse.engines.spconv import masked_tables, native_pairs
 
@@ -136,3 +136,12 @@ def test_engines_on_cuda_equal_the_cpu_forward_and_backward(random_tensor: Maker
     torch.testing.assert_close(feats_gpu.grad.cpu(), feats.grad, rtol=1e-2, atol=1e-5)
     for ours, theirs in zip(network.parameters(), network_gpu.parameters(), strict=True):
         torch.testing.assert_close(theirs.grad.cpu(), ours.grad, rtol=1e-2, atol=1e-4)
+
+
+def test_the_torch_engine_leaves_a_map_of_one_row_as_it_is() -> None:
+    grid = Grid(torch.zeros((1, 4), dtype=torch.int32))
+    kernel_map = grid.submanifold(1, 3)
+    before = kernel_map.table.clone()
+    with torch.no_grad():
+        SubmanifoldConv3d(3, 8)(SparseTensor(torch.ones(1, 3), grid, engine="torch"))
+    assert torch.equal(kernel_map.table, before)

@@ -155,8 +155,9 @@ def _plain_plan(table: Tensor, inputs: int, rows: int) -> Plan:
     every = torch.arange(outputs, device=table.device)
     chunks = []
     for start in range(0, outputs, rows):
-        index = table[:, start : start + rows].t().contiguous()
-        index.masked_fill_(index < 0, inputs)
+        index = table[:, start : start + rows].t()
+        # Not in place: of one row this is the table itself.
+        index = torch.where(index < 0, inputs, index).contiguous()
         chunks.append(Chunk(every[start : start + rows], index.view(-1), None, slice(0, offsets), True))
     return Plan(tuple(chunks), inputs, outputs, offsets, True, True, min(rows, outputs) * offsets)
 
