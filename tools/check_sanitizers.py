@@ -4,8 +4,8 @@ python tools/check_sanitizers.py
 
 It is compiled with both into a temporary folder and run in a child process whose first library is the sanitizer's, at
 every instruction set of this machine and with the sizes of 512-bit registers: forward, gradients, maps, levels,
-batch norm, voxels and choices of points, of sizes that leave rests everywhere. Ends with exit code 1 where something is found,
-and with 3 where the compiler has no sanitizers.
+batch norm, voxels and choices of points, of sizes that leave rests everywhere. Ends with exit code 1 where something
+is found, and with 3 where the compiler has no sanitizers.
 """
 
 import argparse
