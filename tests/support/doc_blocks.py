@@ -97,7 +97,12 @@ def with_added(arguments: list[str], added: tuple[str, ...]) -> list[str]:
 def check_command(arguments: list[str]) -> None:
     """Raise :data:`USAGE_ERROR` where a command or an option does not exist, or a value is of another type."""
     command = typer.main.get_command(app)
-    context = command.make_context("ppkt-zoo", list(arguments))
+    try:
+        context = command.make_context("ppkt-zoo", list(arguments))
+    except typer.Exit as done:  # an option such as --version has done its work
+        if done.exit_code:
+            raise
+        return
     while isinstance(command, typer.core.TyperGroup):
         rest = [*context._protected_args, *context.args]
         name, command, rest = command.resolve_command(context, rest)  # type: ignore[assignment]
