@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ppkt_zoo.errors import EngineError
-from ppkt_zoo.native.library import Library
+from ppkt_zoo.native.library import Library, threads
 from ppkt_zoo.native.maps import Pairs
 
 _DTYPES = (torch.float32, torch.bfloat16)
@@ -179,11 +179,6 @@ def weight_gradient(library: Library, feats: Tensor, grad: Tensor, pairs: Pairs,
     )
     # A view would keep the partial sums for as long as somebody holds the gradient.
     return total[0] if stripes == 1 else total[0].clone()
-
-
-def threads() -> int:
-    """How many threads work: as many as PyTorch's."""
-    return max(1, torch.get_num_threads())
 
 
 def _check_place(*tensors: Tensor | None) -> None:

@@ -164,6 +164,13 @@ def library() -> Library | None:
     return None if isinstance(found, str) else found
 
 
+def threads() -> int:
+    """How many threads work: as many as PyTorch's."""
+    import torch
+
+    return max(1, torch.get_num_threads())
+
+
 def _check_file(path: Path) -> None:
     """Loading a file that was cut short can end the process, so its bytes are looked at before."""
     try:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ppkt_zoo.errors import EngineError
-from ppkt_zoo.native.library import Library
+from ppkt_zoo.native.library import Library, threads
 
 _TILE = 256
 
@@ -143,8 +143,7 @@ def _build(library: Library, name: str, size: tuple[int, int, int], *arguments: 
         empty = torch.zeros(1, dtype=torch.int64, device="cpu")
         return Pairs(empty, empty[:0].int(), empty[:0].byte(), offsets, inputs, rows)
     made, count = ctypes.c_void_p(), ctypes.c_int64()
-    threads = max(1, torch.get_num_threads())
-    library.call(name, *arguments, threads, ctypes.byref(made), ctypes.byref(count))
+    library.call(name, *arguments, threads(), ctypes.byref(made), ctypes.byref(count))
     start = torch.empty(-(-rows // _TILE) * offsets + 1, dtype=torch.int64, device="cpu")
     partner = torch.empty(count.value, dtype=torch.int32, device="cpu")
     local = torch.empty(count.value, dtype=torch.uint8, device="cpu")

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ppkt_zoo.errors import EngineError
-from ppkt_zoo.native.library import Library
+from ppkt_zoo.native.library import Library, threads
 
 _BLOCK = 256
 
@@ -69,7 +69,7 @@ class _NormReLU(torch.autograd.Function):
         library.call(
             "norm", x.data_ptr(), None if beside is None else beside.data_ptr(), weight.data_ptr(), bias.data_ptr(),
             rows, channels, eps, relu, y.data_ptr(), mean.data_ptr(), variance.data_ptr(), scale.data_ptr(),
-            work.data_ptr(), _threads(),
+            work.data_ptr(), threads(),
         )  # fmt: skip
         ctx.save_for_backward(x, y, mean, variance, scale)
         ctx.eps, ctx.relu, ctx.library, ctx.beside = eps, relu, library, beside is not None
@@ -91,7 +91,7 @@ class _NormReLU(torch.autograd.Function):
             "norm_back", x.data_ptr(), y.data_ptr(), grad.data_ptr(), mean.data_ptr(), variance.data_ptr(),
             scale.data_ptr(), *x.shape, ctx.eps, ctx.relu, grad_x.data_ptr(),
             None if grad_beside is None else grad_beside.data_ptr(), grad_weight.data_ptr(), grad_bias.data_ptr(),
-            by_sum.data_ptr(), by_product.data_ptr(), work.data_ptr(), _threads(),
+            by_sum.data_ptr(), by_product.data_ptr(), work.data_ptr(), threads(),
         )  # fmt: skip
         return grad_x, grad_weight, grad_bias, grad_beside, None, None, None
 
@@ -99,7 +99,3 @@ class _NormReLU(torch.autograd.Function):
 def _work(x: Tensor) -> Tensor:
     """Memory for the sums of all blocks."""
     return torch.empty(2 * -(-x.shape[0] // _BLOCK) * x.shape[1], dtype=torch.float64, device="cpu")
-
-
-def _threads() -> int:
-    return max(1, torch.get_num_threads())

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from ppkt_zoo.errors import EngineError
-from ppkt_zoo.native.convolution import threads
-from ppkt_zoo.native.library import Library
+from ppkt_zoo.native.library import Library, threads
 
 
 def farthest_points(library: Library, xyz: Tensor, sizes: Sequence[int], count: int) -> list[Tensor] | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ppkt_zoo.native.library import Library
+from ppkt_zoo.native.library import Library, threads
 
 # Cells that one byte of the first table stands for, and bytes of it that a point, and any cloud, may take.
 _CELLS_A_BYTE = 512 * 8
@@ -64,9 +64,8 @@ def find_voxels(
     ends = (ctypes.c_int64 * len(sizes))(*itertools.accumulate(sizes))
     inverse = torch.empty(xyz.shape[0], dtype=torch.int64, device="cpu")
     made, count = ctypes.c_void_p(), ctypes.c_int64()
-    threads = max(1, torch.get_num_threads())
     library.call("voxels", xyz.data_ptr(), None if rgb is None else rgb.data_ptr(), ends, len(sizes),
-                 corners.data_ptr(), voxel_size, (ctypes.c_int64 * 3)(*lengths), threads, inverse.data_ptr(),
+                 corners.data_ptr(), voxel_size, (ctypes.c_int64 * 3)(*lengths), threads(), inverse.data_ptr(),
                  ctypes.byref(made), ctypes.byref(count))  # fmt: skip
     try:
         coords = torch.empty((count.value, 4), dtype=torch.int32, device="cpu")
@@ -79,5 +78,5 @@ def find_voxels(
             features[:, column] = value
     low, high = color_range
     library.call("voxels_take", made, coords.data_ptr(), features.data_ptr(),
-                 (ctypes.c_int32 * len(channels))(*channels), len(channels), low, high, threads)  # fmt: skip
+                 (ctypes.c_int32 * len(channels))(*channels), len(channels), low, high, threads())  # fmt: skip
     return coords, features, inverse

@@ -8,14 +8,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "level.h"
 #include "parallel.h"
-
-#ifndef ISA
-#define ISA plain
-#endif
-#define JOIN_(a, b) a##_##b
-#define JOIN(a, b) JOIN_(a, b)
-#define NAME(x) JOIN(ppkt_##x, ISA)
 
 namespace {
 

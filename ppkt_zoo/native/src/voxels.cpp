@@ -9,14 +9,8 @@
 #include <memory>
 #include <new>
 
+#include "level.h"
 #include "parallel.h"
-
-#ifndef ISA
-#define ISA plain
-#endif
-#define JOIN_(a, b) a##_##b
-#define JOIN(a, b) JOIN_(a, b)
-#define NAME(x) JOIN(ppkt_##x, ISA)
 
 namespace {
 
