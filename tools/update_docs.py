@@ -14,15 +14,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.reports import speed
-from benchmarks.reports.page import machine_line
-from ppkt_zoo.engine.recipes import shipped_recipes
-from ppkt_zoo.evaluation.statistics import mean_interval, paired_difference
-from ppkt_zoo.pretraining.recipe import load_recipe
-from ppkt_zoo.zoo.manifest import WeightSpec, load_manifest
-from ppkt_zoo.zoo.record import Metric
-
 ROOT = Path(__file__).resolve().parents[1]
+# Where the package is installed elsewhere, nothing else leads to the checkout's benchmarks.
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.reports import speed  # noqa: E402
+from benchmarks.reports.page import machine_line  # noqa: E402
+from ppkt_zoo.engine.recipes import shipped_recipes  # noqa: E402
+from ppkt_zoo.evaluation.statistics import mean_interval, paired_difference  # noqa: E402
+from ppkt_zoo.pretraining.recipe import load_recipe  # noqa: E402
+from ppkt_zoo.zoo.manifest import WeightSpec, load_manifest  # noqa: E402
+from ppkt_zoo.zoo.record import Metric  # noqa: E402
+
 _FEW_LABELS, _ENOUGH_SEEDS = 0.1, 5
 _LINEAR = "linear, last level"
 # Weights that were measured and are not part of the package, by where they lay.
