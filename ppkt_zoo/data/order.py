@@ -8,6 +8,9 @@ import numpy as np
 
 from ppkt_zoo.errors import RecipeError
 
+# Largest denominator of a number of frames a step.
+_FINEST = 100
+
 
 class FrameOrder:
     """Which frames a step sees: a pure function of (seed, step), so that a resumed run sees the same.
@@ -17,7 +20,7 @@ class FrameOrder:
     Args:
         seed: the run's seed.
         sizes: frames of each source.
-        per_step: frames of each source a step. Where ``views`` does not divide it, on average: some steps get more.
+        per_step: frames of each source a step. Where it is no multiple of ``views``, on average: some steps get more.
         views: of each source, frames in a row that are always taken together; 1 where absent.
         scenes: of each source, frames in a row that belong to one scene, which views never leave.
     """
@@ -26,11 +29,12 @@ class FrameOrder:
         self,
         seed: int,
         sizes: Sequence[int],
-        per_step: Sequence[int],
+        per_step: Sequence[float],
         views: Sequence[int] | None = None,
         scenes: Sequence[int] | None = None,
     ) -> None:
-        self._seed, self._per_step = seed, per_step
+        self._seed = seed
+        self._per_step = [Fraction(one).limit_denominator(_FINEST) for one in per_step]
         self._orders: dict[int, tuple[int, np.ndarray]] = {}
         self._views = [1] * len(sizes) if views is None else views
         # A frame may start a row where the row ends in the same scene.
@@ -67,10 +71,14 @@ class FrameOrder:
     @property
     def fewest_rows(self) -> int:
         """Rows of the poorest step."""
-        # What a source gives repeats after as many steps as it has views.
-        return min(len(self.rows(step)) for step in range(lcm(*self._views)))
+        # What a source gives repeats after as many steps as it has views, times those to a whole number of frames.
+        return min(len(self.rows(step)) for step in range(self._period))
+
+    @property
+    def _period(self) -> int:
+        return lcm(*self._views, *(one.denominator for one in self._per_step))
 
     def _draws(self, source: int, step: int) -> int:
         """Rows of views that a source has given before ``step``; sources that skip steps skip different ones."""
-        count = Fraction(step * self._per_step[source], self._views[source])
+        count = step * self._per_step[source] / self._views[source]
         return floor(count + Fraction(source, len(self._starts)))

@@ -89,38 +89,41 @@ class CloudBatch:
         rgb: uint8 (N, 3), or None where no cloud has colour.
         cloud: int64 (N,), the index of each point's cloud, rising.
         sizes: points in each cloud.
+        uncolored: clouds that have no colour where others do, rising; their rows of ``rgb`` mean nothing.
     """
 
     xyz: Tensor
     rgb: Tensor | None
     cloud: Tensor
     sizes: tuple[int, ...]
+    uncolored: tuple[int, ...] = ()
 
     @classmethod
     def collate(cls, clouds: "list[PointCloud] | tuple[PointCloud, ...]") -> "CloudBatch":
-        """Join clouds; all of them have colour, or none.
+        """Join clouds, with and without colour.
 
         Raises:
-            InputError: no clouds at all, or only some have colour, or they lie on several devices.
+            InputError: no clouds at all, or they lie on several devices.
         """
         if not clouds:
             raise InputError("a batch needs at least one cloud")
         devices = sorted({str(cloud.xyz.device) for cloud in clouds})
         if len(devices) > 1:
             raise InputError(f"the clouds of a batch lie on {' and '.join(devices)}: move them to one device")
-        with_color = [cloud.rgb is not None for cloud in clouds]
-        if any(with_color) and not all(with_color):
-            missing = with_color.index(False)
-            raise InputError(f"cloud {missing} of the batch has no colour but others do: give rgb for all or for none")
         sizes = tuple(len(cloud) for cloud in clouds)
         device = clouds[0].xyz.device
         if len(clouds) == 1:
             return cls(clouds[0].xyz, clouds[0].rgb, torch.zeros(sizes[0], dtype=torch.int64, device=device), sizes)
         index = torch.repeat_interleave(torch.arange(len(sizes), device=device), torch.tensor(sizes, device=device))
-        rgb = torch.cat([cloud.rgb for cloud in clouds if cloud.rgb is not None]) if all(with_color) else None
-        return cls(torch.cat([cloud.xyz for cloud in clouds]), rgb, index, sizes)
+        without = tuple(number for number, cloud in enumerate(clouds) if cloud.rgb is None)
+        xyz = torch.cat([cloud.xyz for cloud in clouds])
+        if len(without) == len(clouds):
+            return cls(xyz, None, index, sizes)
+        colors = [one.xyz.new_zeros(one.xyz.shape, dtype=torch.uint8) if one.rgb is None else one.rgb for one in clouds]
+        rgb = torch.cat(colors)
+        return cls(xyz, rgb, index, sizes, without)
 
     def to(self, device: torch.device | str) -> "CloudBatch":
         """The same batch on another device."""
         rgb = None if self.rgb is None else self.rgb.to(device)
-        return CloudBatch(self.xyz.to(device), rgb, self.cloud.to(device), self.sizes)
+        return CloudBatch(self.xyz.to(device), rgb, self.cloud.to(device), self.sizes, self.uncolored)

@@ -2,11 +2,13 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ppkt_zoo.files.validation import StrictModel
 
-Channel = Literal["red", "green", "blue", "ones"]
+Channel = Literal["red", "green", "blue", "ones", "has_color"]
+#: Channels that hold a colour, and which one.
+COLORS: dict[Channel, int] = {"red": 0, "green": 1, "blue": 2}
 
 #: Raised by one whenever :func:`ppkt_zoo.points.voxelize.voxelize` or the channel rule changes a result.
 PREPROCESSING_VERSION = 1
@@ -16,7 +18,8 @@ class InputSpec(StrictModel):
     """The input convention of a weight.
 
     A colour channel's value is ``colour / 255 * (high - low) + low`` where ``(low, high)`` is
-    ``color_range`` and colour is the uint8 mean over the points of a voxel; ``ones`` is 1 everywhere.
+    ``color_range`` and colour is the uint8 mean over the points of a voxel; ``ones`` is 1 everywhere, ``has_color`` 1
+    in a cloud with colour and 0 in one without, whose colours are grey (127.5).
     """
 
     voxel_size: float = Field(gt=0, le=10, description="edge of a voxel in metres")
@@ -40,7 +43,13 @@ class InputSpec(StrictModel):
             raise ValueError("color_range must be (low, high) with low < high")
         return color_range
 
+    @model_validator(mode="after")
+    def _flag_has_two_values(self) -> "InputSpec":
+        if "has_color" in self.channels and self.missing_color == "error":
+            raise ValueError("the channel has_color tells clouds without colour apart: set missing_color to grey")
+        return self
+
     @property
     def wants_color(self) -> bool:
         """Whether any channel is a colour."""
-        return any(channel != "ones" for channel in self.channels)
+        return any(channel in COLORS for channel in self.channels)

@@ -12,9 +12,8 @@ from ppkt_zoo.errors import EngineError, InputError
 from ppkt_zoo.native import Library, find_voxels, fits_tables, library
 from ppkt_zoo.points.arrays import extremes
 from ppkt_zoo.points.cloud import CloudBatch
-from ppkt_zoo.points.input_spec import InputSpec
+from ppkt_zoo.points.input_spec import COLORS, InputSpec
 
-_COLORS = {"red": 0, "green": 1, "blue": 2}
 _MISSING_GREY = 127.5
 # Beyond it float32 metres no longer tell neighbouring cells apart.
 _MAX_CELLS = 1 << 24
@@ -60,12 +59,20 @@ def voxelize(batch: CloudBatch, spec: InputSpec) -> Voxels:
     """
     if batch.xyz.shape[0] == 0:
         raise InputError("all clouds of the batch are empty: at least one needs a point")
-    if spec.wants_color and batch.rgb is None and spec.missing_color == "error":
-        names = ", ".join(channel for channel in spec.channels if channel != "ones")
+    if spec.wants_color and (batch.rgb is None or batch.uncolored) and spec.missing_color == "error":
+        names = ", ".join(channel for channel in spec.channels if channel in COLORS)
+        cloud = f"cloud {batch.uncolored[0]} of the batch" if batch.uncolored else "the cloud"
         raise InputError(
-            f"this weight needs colour (channels {names}) and the cloud has none: "
+            f"this weight needs colour (channels {names}) and {cloud} has none: "
             "give rgb=..., or choose a weight that does without colour"
         )
+    voxels = _voxelize(batch, spec)
+    _take_color_off(voxels, batch.uncolored, spec)
+    return voxels
+
+
+def _voxelize(batch: CloudBatch, spec: InputSpec) -> Voxels:
+    """The grid and its channels, as if no cloud were uncoloured among coloured ones."""
     corners, lengths = _grid(batch, spec.voxel_size)
     native = library() if batch.xyz.device.type == "cpu" else None
     if native is not None and fits_tables(batch.xyz.shape[0], len(batch.sizes) * math.prod(lengths)):
@@ -87,8 +94,9 @@ def _voxelize_natively(
     native: Library, batch: CloudBatch, spec: InputSpec, corners: Tensor, lengths: list[int]
 ) -> Voxels:
     grey = _missing_color(spec)
-    channels = [_COLORS.get(channel, -1) if batch.rgb is not None else -1 for channel in spec.channels]
-    fill = [1.0 if channel == "ones" else grey for channel in spec.channels]
+    channels = [COLORS.get(channel, -1) if batch.rgb is not None else -1 for channel in spec.channels]
+    flag = float(batch.rgb is not None)
+    fill = [{"ones": 1.0, "has_color": flag}.get(channel, grey) for channel in spec.channels]
     rgb = batch.rgb if spec.wants_color else None
     found = find_voxels(
         native, batch.xyz, rgb, batch.sizes, corners, spec.voxel_size, lengths, channels, fill, spec.color_range
@@ -150,16 +158,27 @@ def _channels(batch: CloudBatch, spec: InputSpec, inverse: Tensor, voxels: int) 
     counts = torch.bincount(inverse, minlength=voxels).double() if spec.wants_color and batch.rgb is not None else None
     features = torch.ones((voxels, len(spec.channels)), dtype=torch.float32, device=inverse.device)
     for column, channel in enumerate(spec.channels):
-        if channel == "ones":
+        if channel not in COLORS:
+            features[:, column] = 1.0 if channel == "ones" else float(batch.rgb is not None)
             continue
         if batch.rgb is None or counts is None:
             features[:, column] = _missing_color(spec)
             continue
         # Sums of integers have no order.
         total = torch.zeros(voxels, dtype=torch.int64, device=inverse.device)
-        total.scatter_add_(0, inverse, batch.rgb[:, _COLORS[channel]].long())
+        total.scatter_add_(0, inverse, batch.rgb[:, COLORS[channel]].long())
         features[:, column] = (total / counts / 255.0 * (high - low) + low).float()
     return features
+
+
+def _take_color_off(voxels: Voxels, uncolored: tuple[int, ...], spec: InputSpec) -> None:
+    """Give the voxels of clouds without colour what a batch without any colour has."""
+    if not uncolored:
+        return
+    rows = torch.isin(voxels.coords[:, 0], voxels.coords.new_tensor(uncolored))
+    for column, channel in enumerate(spec.channels):
+        if channel != "ones":
+            voxels.features[rows, column] = 0.0 if channel == "has_color" else _missing_color(spec)
 
 
 def _missing_color(spec: InputSpec) -> float:

@@ -19,7 +19,7 @@ class SourceShare:
 
     name: str
     frames: int
-    per_step: int
+    per_step: float
 
 
 @dataclass(frozen=True)

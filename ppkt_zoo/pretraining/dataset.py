@@ -181,8 +181,8 @@ class StepDataset(Dataset[Step]):
         # Every frame has a random state of its own, so that it is the same whoever prepares the others.
         rng = np.random.default_rng([self._seed, 1, step, place])
         frame = self._sources[source].frames[index]
-        xyz, rgb, origin = frame.points(self._sources[source].pixel_stride)
-        xyz, rgb, kept = settings.augmentation(xyz, rgb, rng)
+        points, seen, origin = frame.points(self._sources[source].pixel_stride)
+        xyz, rgb, kept = settings.augmentation(points, seen, rng)
         if len(xyz) < _FEWEST_POINTS:
             raise FrameError(f"frame {frame.name}: only {len(xyz)} points are left, too few to learn from")
         image, pixel, alive = settings.images(frame.color, origin[kept], rng)

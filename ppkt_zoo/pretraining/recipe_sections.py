@@ -13,6 +13,8 @@ from ppkt_zoo.transfer.losses import DistillationKind
 from ppkt_zoo.transfer.projection import ProjectionKind, Sampling
 from ppkt_zoo.zoo.config import BackboneSection
 
+#: Frames of a source a step; 0.5 gives one to every second step.
+PerStep = Annotated[int | float, Field(gt=0, le=MOST_BATCH)]
 # Far beyond any data set of frames; every frame's number is held in memory.
 _MOST_FRAMES, _MOST_PIXELS, _MOST_VIEWS = 10_000_000, 8192, 64
 
@@ -29,8 +31,8 @@ class RoomsData(StrictModel):
     sensor_noise: bool = True
     close_ups: float = Field(default=0.0, ge=0, le=1, description="share of frames that look down on a table from near")
     walk: bool = Field(default=False, description="the frames of a room follow each other and overlap")
-    per_step: int = Field(
-        default=1, gt=0, le=MOST_BATCH, description="frames of this source a step, on average where views > 1"
+    per_step: PerStep = Field(
+        default=1, description="frames of this source a step, on average where views > 1 or it is no whole number"
     )
     views: int = Field(
         default=1, ge=1, le=_MOST_VIEWS, description="frames in a row of one room that are always taken together"
@@ -57,7 +59,10 @@ class FramesData(StrictModel):
     kind: Literal["frames"]
     name: str
     every: int = Field(default=1, gt=0)
-    per_step: int = Field(default=1, gt=0, le=MOST_BATCH)
+    folders: tuple[str, ...] = Field(
+        default=(), description="folders of frames in the given one, each with a camera of its own, that are joined"
+    )
+    per_step: PerStep = 1
     views: int = Field(default=1, ge=1, le=_MOST_VIEWS, description="frames in a row that are always taken together")
     pixel_stride: int = Field(default=2, gt=0)
     licence: str = Field(description="licence of the data, for the record of the weight")

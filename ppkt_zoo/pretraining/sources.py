@@ -9,7 +9,7 @@ from ppkt_zoo.data.fingerprint import data_fingerprint
 from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.data.order import FrameOrder
 from ppkt_zoo.data.readers.open import open_frames
-from ppkt_zoo.data.subset import EveryNth
+from ppkt_zoo.data.subset import EveryNth, Joined
 from ppkt_zoo.engine.checkpoint import DataPart
 from ppkt_zoo.engine.data_workers import DataWorkers
 from ppkt_zoo.engine.interrupt import Stopped, StopRequest
@@ -63,7 +63,11 @@ def open_entry(entry: DataEntry, data: Mapping[str, Path], cache: Path) -> Frame
             close_ups=entry.close_ups,
             walk=entry.walk,
         )
-    source = open_frames(data[entry.name])
+    place = data[entry.name]
+    if entry.folders:
+        source: FrameSource = Joined([open_frames(place / folder) for folder in entry.folders], entry.name)
+    else:
+        source = open_frames(place)
     return EveryNth(source, entry.every) if entry.every > 1 else source
 
 
@@ -154,7 +158,7 @@ class TrainingData:
             return []
         entry = self.recipe.validation.data
         source = open_entry(entry, {}, self.cache)
-        steps = len(source) // entry.per_step
+        steps = int(len(source) // entry.per_step)
         dataset = StepDataset(
             self._step_sources([source], [entry]),
             self._order([source], [entry]),

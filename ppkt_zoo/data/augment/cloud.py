@@ -1,7 +1,5 @@
 """Augmentation of the student's cloud that keeps every point's identity, so that pixel-point pairs stay true."""
 
-from typing import overload
-
 import numpy as np
 from pydantic import Field, field_validator
 
@@ -11,6 +9,9 @@ from ppkt_zoo.files.validation import StrictModel
 # A hall of 100 × 100 × 10 m at 0.2 m has 13 million; 16 bytes each while it is smoothed.
 _MOST_NODES = 1 << 24
 Rows = np.ndarray
+# Along an axis, where points are thinned; and what makes a number of a cell's place.
+_MOST_CELLS = 1 << 20
+_CELL_STRIDES = np.array([1 << 42, 1 << 21, 1])
 
 
 def elastic_distortion(xyz: np.ndarray, granularity: float, magnitude: float, rng: np.random.Generator) -> np.ndarray:
@@ -85,9 +86,16 @@ class CloudAugmentation(StrictModel):
     contrast: float = Field(default=0, ge=0, lt=1, description="largest change of the factor about the mean")
     channel_gain: float = Field(default=0, ge=0, lt=1, description="largest change of each channel's factor")
     color_noise: float = Field(default=0, ge=0, le=1, description="standard deviation of each point's colour")
-    grey: float = Field(default=0, ge=0, le=1, description="probability that a cloud loses its colour")
+    grey: float = Field(default=0, ge=0, le=1, description="probability that a cloud's colours become shades of grey")
+    colorless: float = Field(default=0, ge=0, le=1, description="probability that a cloud has no colour at all")
+    thinning: tuple[float, float] = Field(
+        default=(0, 0), description="smallest and largest edge of cells of which one point stays, as in a coarser scan"
+    )
+    thinning_probability: float = Field(default=0.5, ge=0, le=1)
+    jitter: float = Field(default=0, ge=0, description="largest standard deviation of each point's place")
+    jitter_probability: float = Field(default=0.5, ge=0, le=1)
 
-    @field_validator("scale", "dropout")
+    @field_validator("scale", "dropout", "thinning")
     @classmethod
     def _rises(cls, given: tuple[float, float]) -> tuple[float, float]:
         if not 0 <= given[0] <= given[1]:
@@ -120,14 +128,6 @@ class CloudAugmentation(StrictModel):
         """No augmentation."""
         return cls()
 
-    @overload
-    def __call__(
-        self, xyz: np.ndarray, rgb: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, Rows]: ...
-
-    @overload
-    def __call__(self, xyz: np.ndarray, rgb: None, rng: np.random.Generator) -> tuple[np.ndarray, None, Rows]: ...
-
     def __call__(
         self, xyz: np.ndarray, rgb: np.ndarray | None, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray | None, Rows]:
@@ -139,16 +139,19 @@ class CloudAugmentation(StrictModel):
             rng: where all randomness comes from.
 
         Returns:
-            xyz float32 (M, 3), rgb uint8 (M, 3) or None, and the row of the input that each row came from,
-            int64 (M,), rising. M is at least 1: a dropout that would take every point takes none.
+            xyz float32 (M, 3); rgb uint8 (M, 3), or None where there was none or the cloud loses it; and the row of
+            the input that each row came from, int64 (M,), rising. M is at least 1: a dropout that would take every
+            point takes none.
 
         Raises:
             InputError: the cloud is empty, or too wide for the granularity of the elastic distortion.
         """
         if len(xyz) == 0:
             raise InputError("xyz is empty: there is nothing to augment")
-        kept = self._surviving(xyz, rng)
-        moved = self._move(xyz[kept], rng)
+        kept = self._thinned(xyz, self._surviving(xyz, rng), rng)
+        moved = self._jittered(self._move(xyz[kept], rng), rng)
+        if self.colorless and rng.random() < self.colorless:
+            return moved, None, kept
         return moved, None if rgb is None else self._recolor(rgb[kept], rng), kept
 
     def _surviving(self, xyz: np.ndarray, rng: np.random.Generator) -> Rows:
@@ -160,6 +163,26 @@ class CloudAugmentation(StrictModel):
             centre = xyz[rng.integers(len(xyz))]
             alive &= (np.abs(xyz - centre) > self.cube_edge / 2).any(axis=1)
         return np.flatnonzero(alive) if alive.any() else np.arange(len(xyz))
+
+    def _thinned(self, xyz: np.ndarray, kept: Rows, rng: np.random.Generator) -> Rows:
+        """One of the kept rows of each cell, a random one."""
+        if self.thinning[1] == 0 or rng.random() >= self.thinning_probability:
+            return kept
+        low = xyz.min(axis=0)
+        # Finer cells than that could not be numbered, and would hold one point each anyway.
+        edge = max(rng.uniform(*self.thinning), float((xyz.max(axis=0) - low).max()) / _MOST_CELLS)
+        if edge == 0:
+            return kept
+        shuffled = rng.permutation(kept)
+        cell = ((xyz[shuffled] - low) / np.float32(edge)).astype(np.int64)
+        _, first = np.unique(cell @ _CELL_STRIDES, return_index=True)
+        return np.sort(shuffled[first])
+
+    def _jittered(self, xyz: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        if self.jitter == 0 or rng.random() >= self.jitter_probability:
+            return xyz
+        spread = np.float32(rng.uniform(0, self.jitter))
+        return xyz + spread * rng.standard_normal(xyz.shape, np.float32)
 
     def _move(self, xyz: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if self.elastic and rng.random() < self.elastic_probability:

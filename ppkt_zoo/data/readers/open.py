@@ -40,7 +40,8 @@ _FORMATS: tuple[tuple[Callable[[Path], bool], Callable[..., FrameSource], str], 
     (is_scannet, ScanNetFrames, "ScanNet (scene0000_00.sens, or color/, depth/, pose/, intrinsic/)"),
     (is_open3d, Open3DFolder, "Open3D and Redwood (image/ or rgb/, depth/, trajectory.log)"),
     (
-        lambda f: _any_named(f, "frame-*") or any(_any_named(place, "frame-*") for place in f.glob("seq-*")),
+        # Without a single pose they are frames of one's own camera, each of which finds its up by itself.
+        lambda f: _any_named(f, "frame-*.pose.txt") or any(_any_named(place, "frame-*") for place in f.glob("seq-*")),
         SevenScenes,
         "7-Scenes (frame-NNNNNN.color.png, .depth.png, .pose.txt)",
     ),
