@@ -1,36 +1,35 @@
 """Backbone: points in, a feature for every point out, in their order; VoxelBackbone: one that works on voxels."""
 
-import math
-import numbers
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, overload
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal, Unpack, overload
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from ppkt_zoo.backbones.features import PointFeatures, unknown_level
+from ppkt_zoo.backbones.arguments import Options, Tile, checked_reading, checked_tile, told_of_memory
+from ppkt_zoo.backbones.features import PointFeatures, at_rows
 from ppkt_zoo.backbones.norm import evaluating
+from ppkt_zoo.backbones.readout import Readout, read_parts
 from ppkt_zoo.backbones.shortcuts import minding_hooks, uncompiled
 from ppkt_zoo.backbones.tiles import cut_by_voxels, cut_columns, parts_of
+from ppkt_zoo.backbones.voxel_features import VoxelFeatures
 from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.engine.thread_policy import warn_where_busy
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.limits import memory_named
-from ppkt_zoo.files.text import one_line
 from ppkt_zoo.points.arrays import warn_of_few_voxels
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
+from ppkt_zoo.points.readout_spec import Extra, Purpose, ReadOut, Sampling
 from ppkt_zoo.points.voxelize import Voxels, voxelize
 from ppkt_zoo.sparse import Grid, SparseTensor, get_engine
 
 # Levels of which encode gives a dict.
 _Several = Literal["all"] | list[str] | tuple[str, ...]
 _Array = NDArray[np.float32]
-#: Edge of a column in metres, "auto", or None.
-Tile = float | Literal["auto"] | None
 #: Gets features of some points, level → float (n, C), and their rows, int64 (n,); None means all points in order.
 Take = Callable[[Tensor | None, dict[str, Tensor]], None]
 
@@ -48,12 +47,18 @@ class Backbone(nn.Module, ABC):
         level_channels: level name → channels, coarse to fine.
         engine: name of the sparse engine, see :func:`ppkt_zoo.sparse.get_engine`.
         tiles: whether encode takes ``tile``.
+        samplings: what encode takes as ``sampling``.
+        turns: whether encode takes ``views``.
+        readout: statistics for ``levels="concat"`` and the read-outs that the weight recommends, where there are any.
     """
 
     input_spec: InputSpec
     level_channels: dict[str, int]
     engine: str = "auto"
     tiles: bool = False
+    samplings: tuple[Sampling, ...] = ("nearest",)
+    turns: bool = False
+    readout: Readout | None = None
 
     def __init__(self, input_spec: InputSpec, level_channels: dict[str, int]) -> None:
         super().__init__()
@@ -83,28 +88,47 @@ class Backbone(nn.Module, ABC):
     # A tensor in, a tensor out; several levels in, a dict out. A Tensor is an ArrayLike too, and "all" a str: the order
     # of these says which holds.
     @overload
-    def encode(self, xyz: Tensor, rgb: Any, levels: _Several, tile: Tile = None) -> dict[str, Tensor]: ...
-
-    @overload
-    def encode(  # type: ignore[overload-overlap]
-        self, xyz: Tensor, rgb: Any = None, *, levels: _Several, tile: Tile = None
+    def encode(
+        self, xyz: Tensor, rgb: Any, levels: _Several, tile: Tile = None, **how: Unpack[Options]
     ) -> dict[str, Tensor]: ...
 
     @overload
-    def encode(self, xyz: Tensor, rgb: Any = None, levels: str = "last", tile: Tile = None) -> Tensor: ...
-
-    @overload
-    def encode(self, xyz: ArrayLike, rgb: Any, levels: _Several, tile: Tile = None) -> dict[str, _Array]: ...
-
-    @overload
     def encode(  # type: ignore[overload-overlap]
-        self, xyz: ArrayLike, rgb: Any = None, *, levels: _Several, tile: Tile = None
+        self, xyz: Tensor, rgb: Any = None, *, levels: _Several, tile: Tile = None, **how: Unpack[Options]
+    ) -> dict[str, Tensor]: ...
+
+    @overload
+    def encode(
+        self, xyz: Tensor, rgb: Any = None, levels: str = "last", tile: Tile = None, **how: Unpack[Options]
+    ) -> Tensor: ...
+
+    @overload
+    def encode(
+        self, xyz: ArrayLike, rgb: Any, levels: _Several, tile: Tile = None, **how: Unpack[Options]
     ) -> dict[str, _Array]: ...
 
     @overload
-    def encode(self, xyz: ArrayLike, rgb: Any = None, levels: str = "last", tile: Tile = None) -> _Array: ...
+    def encode(  # type: ignore[overload-overlap]
+        self, xyz: ArrayLike, rgb: Any = None, *, levels: _Several, tile: Tile = None, **how: Unpack[Options]
+    ) -> dict[str, _Array]: ...
 
-    def encode(self, xyz: Any, rgb: Any = None, levels: str | Sequence[str] = "last", tile: Tile = None) -> Any:
+    @overload
+    def encode(
+        self, xyz: ArrayLike, rgb: Any = None, levels: str = "last", tile: Tile = None, **how: Unpack[Options]
+    ) -> _Array: ...
+
+    def encode(
+        self,
+        xyz: Any,
+        rgb: Any = None,
+        levels: str | Sequence[str] = "last",
+        tile: Tile = None,
+        *,
+        sampling: Sampling = "nearest",
+        extras: Sequence[Extra] = (),
+        views: int = 1,
+        readout: Purpose | ReadOut | None = None,
+    ) -> Any:
         """Features of one cloud, in eval mode and without gradients, whatever mode the network is in.
 
         Neither the network's modes nor its batch norms' statistics change, and other threads may encode with it or
@@ -113,23 +137,31 @@ class Backbone(nn.Module, ABC):
         Args:
             xyz: numpy array, tensor or anything that turns into an array (N, 3), float32 or float64, metres, z up.
             rgb: uint8 (N, 3), floats in [0, 1], or None.
-            levels: "last", a level's name, several names, or "all".
+            levels: "last", a level's name, several names, or "all"; or "concat": all levels side by side in one
+                array, each channel less its mean and over its spread, which a weight stores (:attr:`readout`).
             tile: edge in metres of square columns that are encoded one after another, each with a margin
                 around it, for clouds too big for memory; or "auto": boxes of some 800 000 voxels, the
                 margin among them, and the whole at once where that is small enough, or where a network knows no tiles.
+            sampling: "nearest", a point has its voxel's feature; or "trilinear", between a level's occupied voxels.
+            extras: appended to each point's features: "color", red, green and blue in [-2, 2], and "height", metres
+                above the floor, which is the height that one point in a hundred lies below.
+            views: mean of the features over so many turns about z, evenly over a full one; the first is none.
+            readout: in place of the four above, what the weight recommends for "many_classes", "few_labels" or
+                "similarity", or a :class:`~ppkt_zoo.points.readout_spec.ReadOut`.
 
         Returns:
             float32 (N, C), row i belongs to point i; a dict level → array where ``levels`` is several names or
             "all". For a tensor, a tensor on the tensor's device; else numpy.
 
         Raises:
-            InputError: an argument does not fit, no such level, or not enough memory.
+            InputError: an argument does not fit, the network has no such level or read-out, or not enough memory.
 
         Warns:
             ScaleWarning: see :meth:`PointCloud.from_arrays`; or all points lie in a few voxels of the weight.
             ThreadWarning: torch's threads busily wait for each other on a machine that is busy already.
         """
-        names = self._level_names(levels)
+        how: Options = {"sampling": sampling, "extras": extras, "views": views, "readout": readout}
+        reading = checked_reading(self, levels, **how)
         answer: dict[str, Tensor] = {}
         place = xyz.device if isinstance(xyz, Tensor) else torch.device("cpu")
 
@@ -142,21 +174,26 @@ class Backbone(nn.Module, ABC):
                     answer[name] = torch.empty((len(xyz), feature.shape[1]), dtype=torch.float32, device=place)
                 answer[name].index_copy_(0, rows.to(place), feature.float().to(place))
 
-        self.encode_parts(xyz, rgb, names, tile, take)
+        self.encode_parts(xyz, rgb, levels, tile, take, **how)
         like = answer if isinstance(xyz, Tensor) else {name: feature.numpy() for name, feature in answer.items()}
-        return like[names[0]] if isinstance(levels, str) and levels != "all" else {name: like[name] for name in names}
+        return like[reading.keys[0]] if reading.single else {name: like[name] for name in reading.keys}
 
-    def encode_parts(self, xyz: Any, rgb: Any, levels: str | Sequence[str], tile: Tile, take: Take) -> None:
+    def encode_parts(
+        self, xyz: Any, rgb: Any, levels: str | Sequence[str], tile: Tile, take: Take, **how: Unpack[Options]
+    ) -> None:
         """As :meth:`encode`, but features are handed over part by part, so that they are never all in memory.
 
         Args:
-            xyz, rgb, levels, tile: see :meth:`encode`, which says what is raised too.
+            xyz, rgb, levels, tile, how: see :meth:`encode`, which says what is raised too. With several ``views``
+                the sums of all points are held meanwhile.
             take: called with the features of some points and their rows, on the network's device; without ``tile``
-                once, for all points.
+                once, for all points. Levels side by side are called "concat".
         """
-        names = self._level_names(levels)
-        tile = _checked_tile(tile)
-        with memory_named(self._too_big(xyz, tile), InputError):
+        reading = checked_reading(self, levels, **how)
+        tile = checked_tile(tile)
+        if tile not in (None, "auto") and not self.tiles:
+            raise InputError(f"{type(self).__name__} cannot encode in tiles: leave tile out")
+        with memory_named(told_of_memory(xyz, tile, self.tiles), InputError):
             cloud = PointCloud.from_arrays(xyz, rgb)
             warn_of_few_voxels(cloud.xyz, self.input_spec.voxel_size)
             device = self._device(cloud)
@@ -164,29 +201,19 @@ class Backbone(nn.Module, ABC):
                 warn_where_busy()
             cloud = cloud.to(device)
             with evaluating(self) as network, torch.no_grad(), flushed_denormals():
-                network._encode(cloud, names, tile, take)
+                if reading.is_plain:
+                    network._encode(cloud, reading.names, tile, take)
+                else:
+                    read_parts(network, cloud, reading, tile, take)
 
-    def _encode(self, cloud: PointCloud, names: list[str], tile: Tile, take: Take) -> None:
+    def _encode(self, cloud: PointCloud, names: Sequence[str], tile: Tile, take: Take) -> None:
         """Hand over features of all points at the named levels."""
-        if tile is not None and tile != "auto":
-            raise InputError(f"{type(self).__name__} cannot encode in tiles: leave tile out")
-        features = self(CloudBatch.collate([cloud]))
-        take(None, {name: features[name] for name in names})
+        for _, features in self._parts(cloud, None):
+            take(None, {name: features[name] for name in names})
 
-    def _level_names(self, levels: Any) -> list[str]:
-        known = list(self.level_channels)
-        if isinstance(levels, str) and levels == "all":
-            return known
-        asked = [levels] if isinstance(levels, str) else levels
-        if isinstance(asked, bytes) or not isinstance(asked, Iterable):
-            raise InputError(f"levels is a level's name or a list of names, got {one_line(repr(levels), 80)}: {known}")
-        names = [known[-1] if isinstance(level, str) and level == "last" else level for level in asked]
-        if not names:
-            raise InputError(f"levels is an empty list; known: {', '.join(known)}, 'last', 'all'")
-        for name in names:
-            if not isinstance(name, str) or name not in known:
-                raise InputError(unknown_level(name, known))
-        return names
+    def _parts(self, cloud: PointCloud, tile: Tile) -> Iterator[tuple[Tensor | None, Any]]:
+        """What the network gives for the points of each part of a cloud, and their rows; None means all in order."""
+        yield None, self(CloudBatch.collate([cloud]))
 
     def _device(self, cloud: PointCloud) -> torch.device:
         """Where the network computes."""
@@ -201,44 +228,13 @@ class Backbone(nn.Module, ABC):
             "torch.device('meta'), or call to_empty() and load_state_dict()"
         )
 
-    def _too_big(self, xyz: Any, tile: Tile) -> str:
-        """What was asked, and what would take less memory, should there be too little."""
-        count = len(xyz) if hasattr(xyz, "__len__") and getattr(xyz, "shape", None) != () else 0
-        if not self.tiles:
-            return f"encoding {count} points (fewer points need less)"
-        if tile is None:
-            return f"encoding {count} points at once (in columns, such as tile=5 metres, they need less)"
-        if tile == "auto":
-            return f"encoding {count} points in boxes"
-        return f"encoding {count} points in columns of tile={tile:g} m (smaller columns need less)"
-
-
-def _checked_tile(tile: Any) -> Tile:
-    if tile is None or (isinstance(tile, str) and tile == "auto"):
-        return tile  # type: ignore[return-value]
-    number = not isinstance(tile, bool) and isinstance(tile, numbers.Real)
-    try:
-        edge = float(tile) if number else math.nan
-    except OverflowError:  # a whole number beyond all floats
-        tile = edge = math.inf if tile > 0 else -math.inf
-    if not edge > 0:
-        raise InputError(
-            "tile is the edge of a column in metres and must be a positive number, or 'auto', got "
-            f"{one_line(repr(tile), 80)}"
-        )
-    return edge
-
-
-def _at(features: Any, name: str, rows: Tensor) -> Tensor:
-    # A hook may have put a plain dict in their place.
-    found: Tensor = features.at(name, rows) if isinstance(features, PointFeatures) else features[name][rows]
-    return found
-
 
 class VoxelBackbone(Backbone):
     """A backbone whose levels are voxel grids, named ``stride<s>``."""
 
     tiles = True
+    samplings = ("nearest", "trilinear")
+    turns = True
     #: Cells around a tile that are encoded with it, a multiple of the coarsest stride.
     tile_margin = 128
     #: Voxels that are encoded at once, margins among them, where ``tile`` is "auto".
@@ -259,15 +255,24 @@ class VoxelBackbone(Backbone):
         x = SparseTensor(voxels.features, Grid(voxels.coords), 1, self.engine)
         with minding_hooks(self):
             levels = self.forward_voxels(x)
+        return VoxelFeatures(tensors=levels, grid=x.grid, voxels=voxels)
 
-        def row_of_point(name: str) -> Tensor:
-            return x.grid.ancestor(levels[name].stride)[voxels.inverse]
-
-        return PointFeatures({name: level.feats for name, level in levels.items()}, row_of_point)
-
-    def _encode(self, cloud: PointCloud, names: list[str], tile: Tile, take: Take) -> None:
+    def _encode(self, cloud: PointCloud, names: Sequence[str], tile: Tile, take: Take) -> None:
         if tile is None:
             return super()._encode(cloud, names, tile, take)
+        for rows, features in self._parts(cloud, tile):
+            points = len(cloud) if rows is None else len(rows)
+            for start in range(0, points, _ROWS):
+                some = torch.arange(start, min(start + _ROWS, points), device=cloud.xyz.device)
+                found = {name: at_rows(features, name, some) for name in names}
+                take(some if rows is None else rows[start : start + _ROWS], found)
+            del features
+        return None
+
+    def _parts(self, cloud: PointCloud, tile: Tile) -> Iterator[tuple[Tensor | None, Any]]:
+        if tile is None:
+            yield from super()._parts(cloud, tile)
+            return
         # The grid is that of the whole cloud, so a tile's voxels, coarse ones too, are the whole cloud's.
         points = len(cloud)
         of_one_cloud = torch.zeros(1, dtype=torch.int64, device=cloud.xyz.device).expand(points)
@@ -281,13 +286,7 @@ class VoxelBackbone(Backbone):
             parts = parts_of(voxels, boxes, self.tile_margin)
         del voxels
         for rows, part in parts:
-            features = self(part)
-            for start in range(0, len(part.inverse), _ROWS):
-                end = min(start + _ROWS, len(part.inverse))
-                some = torch.arange(start, end, device=cloud.xyz.device)
-                take(some if rows is None else rows[start:end], {name: _at(features, name, some) for name in names})
-            del features
-        return None
+            yield rows, self(part)
 
     def _cells_of(self, tile: float, most: int) -> int:
         """Edge of a column in cells, at most as many as the cloud has."""

@@ -12,7 +12,7 @@ from torch.utils import _pytree
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.text import one_line
 
-__all__ = ["PointFeatures", "unknown_level"]
+__all__ = ["PointFeatures", "at_rows", "unknown_level"]
 
 # Stands in the dict for a level that nobody has read yet.
 _UNREAD = cast(Tensor, object())
@@ -106,6 +106,20 @@ class PointFeatures(dict[str, Tensor]):
         feats = self._levels[level]
         return feats.to(torch.promote_types(feats.dtype, torch.float32)).index_select(0, where)
 
+    def changed(self, change: Callable[[str, Tensor], Tensor]) -> "PointFeatures":
+        """The same with other numbers: ``change`` is given a level's name and features (M, C), row by row as they are.
+
+        Features of a level that has rows of its own are changed there, before they are gathered to the points.
+        """
+        # Not by copy(), which gathers.
+        new = type(self).__new__(type(self))
+        vars(new).update(vars(self))
+        new._levels = {level: change(level, feats) for level, feats in self._levels.items()}
+        for level in self:
+            stored = self._stored(level)
+            dict.__setitem__(new, level, stored if stored is _UNREAD else change(level, stored))
+        return new
+
     # What dict does in C would hand out levels that are not gathered yet.
 
     def __iter__(self) -> Iterator[str]:
@@ -170,7 +184,14 @@ def unknown_level(name: object, known: list[str]) -> str:
     """The message for a level that is not there."""
     near = difflib.get_close_matches(str(name), known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"no level {one_line(repr(name), 80)}: {hint}known, coarse to fine: {', '.join(known)}; or 'last', 'all'"
+    others = "'last', 'all', 'concat'"
+    return f"no level {one_line(repr(name), 80)}: {hint}known, coarse to fine: {', '.join(known)}; or {others}"
+
+
+def at_rows(features: Any, level: str, rows: Tensor) -> Tensor:
+    """Features of some points, of what a network gives, or of a plain dict that a hook has put in its place."""
+    found: Tensor = features.at(level, rows) if isinstance(features, PointFeatures) else features[level][rows]
+    return found
 
 
 def _pick(features: Tensor, rows: Tensor) -> Tensor:

@@ -57,7 +57,9 @@ class ReadoutSpec(StrictModel):
     The statistics themselves, mean and spread of every channel of every level, are tensors beside the weight's own.
     """
 
-    recommended: dict[Purpose, ReadOut] = Field(description="the read-out for each purpose")
+    recommended: dict[Purpose, ReadOut] = Field(
+        default={}, description="the read-out for each purpose that was measured"
+    )
     computed_on: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(
         description="clouds of which mean and spread of each channel were taken"
     )
@@ -65,7 +67,5 @@ class ReadoutSpec(StrictModel):
 
     @field_validator("recommended")
     @classmethod
-    def _all_purposes(cls, recommended: dict[Purpose, ReadOut]) -> dict[Purpose, ReadOut]:
-        if missing := [one for one in PURPOSES if one not in recommended]:
-            raise ValueError(f"names no read-out for {', '.join(missing)}")
-        return {purpose: recommended[purpose] for purpose in PURPOSES}
+    def _in_order(cls, recommended: dict[Purpose, ReadOut]) -> dict[Purpose, ReadOut]:
+        return {purpose: recommended[purpose] for purpose in PURPOSES if purpose in recommended}

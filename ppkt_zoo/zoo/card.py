@@ -5,6 +5,7 @@ import re
 
 from ppkt_zoo.files.text import inline, one_line, printable
 from ppkt_zoo.points.input_spec import InputSpec
+from ppkt_zoo.points.readout_spec import Purpose, ReadoutSpec
 from ppkt_zoo.zoo.config import PROJECTION, RECIPE, WeightConfig
 from ppkt_zoo.zoo.record import Estimate, Metric, WeightRecord
 
@@ -27,6 +28,12 @@ _SINCE_0_1 = (
     ),
     ("`: projections used in pretraining, `load_proj", "`: the projections of the transfer, `load_proj"),
 )
+
+_PURPOSES: dict[Purpose, str] = {
+    "many_classes": "many classes, such as semantic segmentation of rooms",
+    "few_labels": "few labels, such as a table and the objects on it",
+    "similarity": "similarity search",
+}
 
 
 def write_card(
@@ -51,6 +58,9 @@ def write_card(
         f"## Load\n\n{_load(config, repo)}",
         f"## Input\n\n{_input(config.input_spec)}",
         f"## Features\n\n{_features(config, record)}",
+        ""
+        if config.readout is None or not config.readout.recommended
+        else f"## Which read-out\n\n{_readout(config.readout)}",
         f"## How it was made\n\n{_origin(config, record, classes)}",
         f"## Training data\n\n{_data(record)}",
         f"## Results\n\n{_metrics(record.metrics)}",
@@ -116,6 +126,18 @@ def _features(config: WeightConfig, record: WeightRecord) -> str:
     return (
         f"{record.parameters:,} parameters, stored in {stored} precision. Levels, coarse to fine "
         f'(`levels="all"`):\n\n| level | channels |\n| --- | --- |\n{rows}'
+    )
+
+
+def _readout(spec: ReadoutSpec) -> str:
+    rows = "\n".join(
+        f'| {_PURPOSES[purpose]} | {readout} | `encode(xyz, rgb, readout="{purpose}")` |'
+        for purpose, readout in spec.recommended.items()
+    )
+    return (
+        f"| for | read-out | in Python |\n| --- | --- | --- |\n{rows}\n\n"
+        "Commands take `--read-out PURPOSE`. Without it, `encode` gives the last level of each point's voxel. Mean and "
+        f"spread of the channels, by which levels are put on one scale, were computed on {inline(spec.computed_on)}."
     )
 
 

@@ -2,11 +2,19 @@
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from ppkt_zoo.errors import WeightError
 from ppkt_zoo.files.validation import StrictModel
 from ppkt_zoo.points.input_spec import PREPROCESSING_VERSION, InputSpec
+from ppkt_zoo.points.readout_spec import READOUT_VERSION, ReadoutSpec
 from ppkt_zoo.zoo.head import HEADS, HeadFormat
 from ppkt_zoo.zoo.record import (
     Architecture,
@@ -25,6 +33,7 @@ CONFIG: Final = "config.json"
 MODEL: Final = "model.safetensors"
 GOLDEN: Final = "golden.safetensors"
 PROJECTION: Final = "projection.safetensors"
+READOUT: Final = "readout.safetensors"
 RECORD: Final = "record.json"
 RECIPE: Final = "recipe.yaml"
 CARD: Final = "README.md"
@@ -36,6 +45,7 @@ FILES: Final = (
     MODEL,
     GOLDEN,
     PROJECTION,
+    READOUT,
     *(file for head in HEADS for file in (head.tensors, head.config)),
     RECORD,
     RECIPE,
@@ -104,9 +114,19 @@ class NetworkConfig(StrictModel):
 
 
 class WeightConfig(NetworkConfig):
-    """The whole of config.json: the network, and size and sha256 of the folder's files."""
+    """The whole of config.json: the network, its read-outs, and size and sha256 of the folder's files.
 
+    A weight of 0.1, or one that nobody has measured, has no ``readout``.
+    """
+
+    readout: ReadoutSpec | None = None
     files: dict[FileName, FileEntry]
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A weight without a read-out is written as 0.1 wrote it, and that reads it.
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if name != "readout" or value is not None}
 
     @field_validator("files")
     @classmethod
@@ -119,6 +139,22 @@ class WeightConfig(NetworkConfig):
         if len(found) > 1:
             raise ValueError(f"lists heads for {' and '.join(found)}: a weight has one head or none")
         return files
+
+    @model_validator(mode="after")
+    def _readout_is_whole(self) -> "WeightConfig":
+        if (self.readout is None) != (READOUT not in self.files):
+            raise ValueError(f"has only one of readout and the file {READOUT}: a weight with read-outs has both")
+        return self
+
+    def check_preprocessing(self, where: str) -> None:
+        """Raise WeightError too where features would be read in another way than when the weight was made."""
+        super().check_preprocessing(where)
+        if self.readout is not None and self.readout.version != READOUT_VERSION:
+            version = self.readout.version
+            raise WeightError(
+                f"{where} has read-outs of version {version}, this ppkt-zoo has version {READOUT_VERSION}: install "
+                f"{'a newer' if version > READOUT_VERSION else 'an older'} ppkt-zoo"
+            )
 
     @property
     def head(self) -> HeadFormat | None:

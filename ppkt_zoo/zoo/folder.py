@@ -1,7 +1,5 @@
 """The weight folder: everything that is needed to do it again. Written whole or not at all, read strictly."""
 
-import datetime
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +13,9 @@ from ppkt_zoo.errors import ManifestError, WeightError
 from ppkt_zoo.files.reading import usable_path
 from ppkt_zoo.files.validation import parse_json, parse_mapping
 from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.points.readout_spec import ReadoutSpec
 from ppkt_zoo.zoo.card import write_card
+from ppkt_zoo.zoo.completing import complete_record, extra_bytes
 from ppkt_zoo.zoo.config import (
     CARD,
     CONFIG,
@@ -24,6 +24,7 @@ from ppkt_zoo.zoo.config import (
     MODEL,
     PICTURE,
     PROJECTION,
+    READOUT,
     RECIPE,
     RECORD,
     FileName,
@@ -36,6 +37,7 @@ from ppkt_zoo.zoo.manifest import BundledSource, HubSource, WeightSpec, to_json
 from ppkt_zoo.zoo.names import StrPath
 from ppkt_zoo.zoo.network import build_network, build_random
 from ppkt_zoo.zoo.placing import leftover_note, pickle_note, place
+from ppkt_zoo.zoo.readout import decode_readout, encode_readout
 from ppkt_zoo.zoo.record import WeightRecord
 from ppkt_zoo.zoo.registry import origin_of
 from ppkt_zoo.zoo.tensors import (
@@ -52,6 +54,7 @@ from ppkt_zoo.zoo.tensors import (
 
 if TYPE_CHECKING:
     from ppkt_zoo.backbones.base import Backbone
+    from ppkt_zoo.backbones.readout import Readout
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,10 @@ class WeightFolder:
             check_file(self.path / name, entry, self.held if hold else None)
 
     def backbone(self) -> "Backbone":
-        """The network with its weights, in float32 on the CPU, in eval mode."""
-        return build_network(self.config, self.read(MODEL), str(self.path / MODEL))
+        """The network with its weights and read-outs, in float32 on the CPU, in eval mode."""
+        network = build_network(self.config, self.read(MODEL), str(self.path / MODEL))
+        network.readout = self.readout()
+        return network
 
     def random_backbone(self) -> "Backbone":
         """The same network with random parameters."""
@@ -101,8 +106,14 @@ class WeightFolder:
 
     def golden(self) -> Golden:
         """The golden input and output."""
-        where = str(self.path / GOLDEN)
-        return Golden.from_tensors(decode_tensors(self.read(GOLDEN), where)[0], self.config.levels, where)
+        where, config = str(self.path / GOLDEN), self.config
+        return Golden.from_tensors(decode_tensors(self.read(GOLDEN), where)[0], config.levels, where, config.readout)
+
+    def readout(self) -> "Readout | None":
+        """The statistics of the features and the recommended read-outs; None for a weight without."""
+        if self.config.readout is None:
+            return None
+        return decode_readout(self.read(READOUT), self.config.readout, self.config.levels, str(self.path / READOUT))
 
     def projection(self) -> dict[str, Tensor]:
         """The transfer's projections in float32: name → tensor.
@@ -170,6 +181,7 @@ def write_weight_folder(
     head: TaskHead | None = None,
     extra_files: Mapping[str, str | bytes] | None = None,
     overwrite: bool = False,
+    readout: "Readout | None" = None,
 ) -> WeightFolder:
     """Write a backbone as a weight folder; it appears whole or not at all.
 
@@ -186,6 +198,7 @@ def write_weight_folder(
         head: of a fine-tuned weight; it is stored with what it gives for the golden cloud.
         extra_files: name → content of what goes along: ``recipe.yaml`` (hashed in config.json), a picture.
         overwrite: put the new folder in the place of an old one.
+        readout: statistics and recommended read-outs, see :func:`ppkt_zoo.zoo.readout.add_readout`.
 
     Raises:
         WeightError: NaN, a collapsed network, or the folder exists already.
@@ -202,18 +215,21 @@ def write_weight_folder(
         "dtype": stored,
     }
     network = parse_mapping(NetworkConfig, fields, name, ManifestError)
-    files = _extra_bytes(extra_files or {})
-    record = _complete_record(record, backbone, files.get(RECIPE))
+    files = extra_bytes(extra_files or {})
+    record = complete_record(record, backbone, files.get(RECIPE))
     files[MODEL] = encode_tensors(to_storage(backbone.state_dict(), network.dtype), network.header())
     # What is verified is the file, not the network in memory: half precision has been rounded.
     rounded = build_network(network, files[MODEL], MODEL)
+    rounded.readout = readout
     golden = make_golden(rounded, golden_cloud.to("cpu"))
     files[GOLDEN] = encode_tensors(golden.to_tensors(), {"torch": str(torch.__version__), "device": "cpu"})
+    if readout is not None:
+        files[READOUT] = encode_readout(readout)
     if projection is not None:
         files[PROJECTION] = encode_tensors(to_storage(projection, network.dtype), None)
     if head is not None:
         files |= head.files(rounded, golden)
-    return _write(Path(folder), network, record, files, head, overwrite)
+    return _write(Path(folder), network, record, files, head, overwrite, spec=None if readout is None else readout.spec)
 
 
 def update_record(folder: StrPath, record: WeightRecord | Mapping[str, Any]) -> WeightFolder:
@@ -224,10 +240,20 @@ def update_record(folder: StrPath, record: WeightRecord | Mapping[str, Any]) -> 
         ManifestError: the record breaks the rules.
     """
     opened = open_weight_folder(folder)
-    new = parse_mapping(WeightRecord, record, RECORD, ManifestError)
-    files: dict[str, bytes] = {name: opened.read(name) for name in opened.config.files}
-    network = NetworkConfig.model_validate(opened.config.model_dump(exclude={"files"}))
-    return _write(opened.path, network, new, files, opened.head(), overwrite=True, keep=True)
+    return rewrite(opened, parse_mapping(WeightRecord, record, RECORD, ManifestError), {}, opened.config.readout)
+
+
+def rewrite(
+    opened: WeightFolder, record: WeightRecord, changed: Mapping[str, bytes], spec: ReadoutSpec | None
+) -> WeightFolder:
+    """A weight folder with some of its files, its record and its read-outs changed; all else in it stays.
+
+    Raises:
+        WeightError: a file in it is damaged, or it cannot be written.
+    """
+    files: dict[str, bytes] = {name: opened.read(name) for name in opened.config.files} | dict(changed)
+    network = NetworkConfig.model_validate(opened.config.model_dump(exclude={"files", "readout"}))
+    return _write(opened.path, network, record, files, opened.head(), overwrite=True, keep=True, spec=spec)
 
 
 def weight_spec(
@@ -248,34 +274,6 @@ def weight_spec(
     )
 
 
-def _extra_bytes(extra: Mapping[str, str | bytes]) -> dict[str, bytes]:
-    own = {*FILES, CONFIG, CARD} - {RECIPE}
-    for name in extra:
-        if name in own or name.startswith(".") or any(mark in name for mark in "/\\:\0"):
-            raise ManifestError(f"extra file {name!r}: give a plain file name that is none of {', '.join(sorted(own))}")
-    return {name: data.encode() if isinstance(data, str) else bytes(data) for name, data in extra.items()}
-
-
-def _complete_record(
-    record: WeightRecord | Mapping[str, Any], backbone: "Backbone", recipe: bytes | None
-) -> WeightRecord:
-    count = sum(parameter.numel() for parameter in backbone.parameters())
-    digest = None if recipe is None else hashlib.sha256(recipe).hexdigest()
-    if isinstance(record, Mapping):
-        defaults: dict[str, Any] = {"parameters": count, "created": datetime.date.today()}
-        if digest is not None:
-            defaults["recipe"] = {"file": RECIPE, "sha256": digest}
-        record = {**defaults, **record}
-    checked = parse_mapping(WeightRecord, record, RECORD, ManifestError)
-    if checked.parameters != count:
-        raise ManifestError(f"{RECORD}: field parameters says {checked.parameters}, the backbone has {count}")
-    if digest is not None and (checked.recipe is None or checked.recipe.sha256 != digest):
-        raise ManifestError(
-            f"{RECORD}: field recipe.sha256 is not that of {RECIPE}: leave recipe out to have it filled"
-        )
-    return checked
-
-
 def _write(
     folder: Path,
     network: NetworkConfig,
@@ -284,11 +282,12 @@ def _write(
     head: TaskHead | None,
     overwrite: bool,
     keep: bool = False,
+    spec: ReadoutSpec | None = None,
 ) -> WeightFolder:
     """Record, config and card beside all other files, and the folder in its place."""
     files = files | {RECORD: to_json(record).encode()}
     entries = {name: file_entry(files[name]) for name in FILES if name in files}
-    config = WeightConfig.model_validate({**network.model_dump(), "files": entries})
+    config = WeightConfig.model_validate({**network.model_dump(), "readout": spec, "files": entries})
     card = write_card(config, record, classes=None if head is None else head.classes)
     place(folder, files | {CONFIG: to_json(config).encode(), CARD: card.encode()}, overwrite, keep)
     return WeightFolder(folder, config)

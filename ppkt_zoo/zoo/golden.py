@@ -1,7 +1,7 @@
 """The golden input and output of a weight: the reference that shows whether it still does what it did when made."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ppkt_zoo.errors import WeightError
 from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.points.readout_spec import ReadOut, ReadoutSpec
 
 if TYPE_CHECKING:
     from ppkt_zoo.backbones.base import Backbone
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 #: Rows of the cloud whose features are kept; a few hundred find any change.
 GOLDEN_ROWS = 256
-_FEATURES = "features."
+# A read-out is wide, and every so many of these rows are enough for it.
+_EVERY = 4
+_FEATURES, _READOUT = "features.", "readout."
 
 
 @dataclass(frozen=True)
@@ -27,27 +30,35 @@ class Golden:
         cloud: N points.
         rows: int64 (K,), the points whose features are kept.
         features: level → float32 (K, C_level).
+        readouts: purpose → float32 (K / 4, C), what the weight's recommended read-outs give for every fourth of these
+            rows; where several purposes have one read-out, the first.
     """
 
     cloud: PointCloud
     rows: Tensor
     features: dict[str, Tensor]
+    readouts: dict[str, Tensor] = field(default_factory=dict)
 
     def to_tensors(self) -> dict[str, Tensor]:
         """The tensors of ``golden.safetensors``."""
         tensors = {"xyz": self.cloud.xyz, "rows": self.rows}
         if self.cloud.rgb is not None:
             tensors["rgb"] = self.cloud.rgb
-        return tensors | {f"{_FEATURES}{level}": value for level, value in self.features.items()}
+        tensors |= {f"{_FEATURES}{level}": value for level, value in self.features.items()}
+        return tensors | {f"{_READOUT}{purpose}": value for purpose, value in self.readouts.items()}
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Tensor], levels: Mapping[str, int], where: str) -> "Golden":
-        """Check the tensors of ``golden.safetensors`` against the levels of config.json.
+    def from_tensors(
+        cls, tensors: Mapping[str, Tensor], levels: Mapping[str, int], where: str, spec: ReadoutSpec | None = None
+    ) -> "Golden":
+        """Check the tensors of ``golden.safetensors`` against the levels and read-outs of config.json.
 
         Raises:
             WeightError: a tensor is missing, unknown, or of another shape or dtype.
         """
+        chosen = distinct_readouts(spec)
         expected = {"xyz", "rows"} | {f"{_FEATURES}{level}" for level in levels}
+        expected |= {f"{_READOUT}{purpose}" for purpose in chosen}
         found = set(tensors) - {"rgb"}
         if found != expected:
             raise WeightError(f"{where} must hold {', '.join(sorted(expected))}, it holds {', '.join(sorted(found))}")
@@ -66,7 +77,22 @@ class Golden:
                 raise WeightError(f"{where}: {_FEATURES}{level} must be float32 {(len(rows), channels)}")
             if not bool(torch.isfinite(value).all()):
                 raise WeightError(f"{where}: {_FEATURES}{level} holds NaN or infinity")
-        return cls(PointCloud(xyz, rgb), rows, features)
+        readouts = {purpose: tensors[f"{_READOUT}{purpose}"] for purpose in chosen}
+        for purpose, value in readouts.items():
+            if value.dtype != torch.float32 or value.ndim != 2 or len(value) != len(rows[::_EVERY]):
+                raise WeightError(f"{where}: {_READOUT}{purpose} must be float32 with {len(rows[::_EVERY])} rows")
+            if not bool(torch.isfinite(value).all()):
+                raise WeightError(f"{where}: {_READOUT}{purpose} holds NaN or infinity")
+        return cls(PointCloud(xyz, rgb), rows, features, readouts)
+
+
+def distinct_readouts(spec: ReadoutSpec | None) -> dict[str, ReadOut]:
+    """The read-outs that a weight recommends, each once, under the first purpose that it is for."""
+    found: dict[str, ReadOut] = {}
+    for purpose, readout in ({} if spec is None else spec.recommended).items():
+        if readout not in found.values():
+            found[purpose] = readout
+    return found
 
 
 def check_levels(shapes: Mapping[str, tuple[int, ...]], levels: Mapping[str, int], where: str) -> None:
@@ -81,7 +107,7 @@ def check_levels(shapes: Mapping[str, tuple[int, ...]], levels: Mapping[str, int
 
 
 def make_golden(backbone: "Backbone", cloud: PointCloud) -> Golden:
-    """Encode a cloud and keep every level's features for evenly spread rows of it.
+    """Encode a cloud and keep every level's features for evenly spread rows of it, and what its read-outs give.
 
     Raises:
         WeightError: the features hold NaN or infinity, or are the same for every point.
@@ -97,7 +123,16 @@ def make_golden(backbone: "Backbone", cloud: PointCloud) -> Golden:
                 f"the network gives the same feature for every point of the reference cloud at {level}: "
                 "it has collapsed, or the cloud has only one voxel"
             )
-    return Golden(cloud, rows, features)
+    return Golden(cloud, rows, features, _read_rows(backbone, cloud, rows))
+
+
+def with_readouts(golden: Golden, backbone: "Backbone") -> Golden:
+    """The same reference with what the backbone's recommended read-outs give now.
+
+    Raises:
+        InputError: the network knows no such read-out.
+    """
+    return replace(golden, readouts=_read_rows(backbone, golden.cloud, golden.rows))
 
 
 @dataclass(frozen=True)
@@ -105,8 +140,8 @@ class VerifyReport:
     """What :func:`ppkt_zoo.verify` found.
 
     Attributes:
-        errors: level, and each output of a task head (``head``, ``votes``) → largest absolute difference to the stored
-            output, as a part of its largest value.
+        errors: level, each output of a task head (``head``, ``votes``) and each recommended read-out → largest absolute
+            difference to the stored output, as a part of its largest value.
         tolerance: the largest error that was allowed.
         seconds: time of the encoding.
     """
@@ -136,10 +171,14 @@ class VerifyReport:
 def golden_errors(backbone: "Backbone", golden: Golden, head: "TaskHead | None" = None) -> dict[str, float]:
     """Level → largest difference to the golden features, as a part of the level's largest value.
 
+    So for the recommended read-outs, as "read-out PURPOSE".
     With a ``head``, what its :meth:`~ppkt_zoo.zoo.head.TaskHead.errors` gives too.
     """
     found = _encode_rows(backbone, golden.cloud, golden.rows)
     errors = {level: relative_error(found[level], expected) for level, expected in golden.features.items()}
+    read = _read_rows(backbone, golden.cloud, golden.rows) if golden.readouts else {}
+    for purpose, expected in golden.readouts.items():
+        errors[f"read-out {purpose}"] = relative_error(read[purpose], expected)
     return errors if head is None else errors | head.errors(backbone, golden, found)
 
 
@@ -156,3 +195,11 @@ def relative_error(found: Tensor, expected: Tensor) -> float:
 def _encode_rows(backbone: "Backbone", cloud: PointCloud, rows: Tensor) -> dict[str, Tensor]:
     encoded = backbone.encode(cloud.xyz, cloud.rgb, levels="all")
     return {level: encoded[level].detach().cpu().float()[rows] for level in backbone.level_channels}
+
+
+def _read_rows(backbone: "Backbone", cloud: PointCloud, rows: Tensor) -> dict[str, Tensor]:
+    spec = None if backbone.readout is None else backbone.readout.spec
+    return {
+        purpose: backbone.encode(cloud.xyz, cloud.rgb, readout=readout).detach().cpu()[rows[::_EVERY]]
+        for purpose, readout in distinct_readouts(spec).items()
+    }
