@@ -129,6 +129,9 @@ def _scan(room: Room) -> dict[str, np.ndarray]:
 
 def _as_scene(found: dict[str, np.ndarray], name: str) -> LabelledScene:
     xyz, rgb, label, instance, boxes, box_label = (found[field] for field in _FIELDS)
+    heading = boxes[:, 6]
+    # Furniture is turned by several things in turn: a few headings are more than a whole turn, which no scene may have.
+    boxes[:, 6] = np.where(np.abs(heading) > 2 * np.pi, np.remainder(heading, 2 * np.pi), heading)
     return LabelledScene(xyz, rgb, label, instance, boxes, box_label, CLASSES, BOX_CLASSES, name)
 
 
