@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.evaluation.kept import estimate
 from benchmarks.evaluation.material import FULL, KITCHEN_CLASSES, SETS, TINY
 from benchmarks.evaluation.probing import KNN, LAST
-from ppkt_zoo.evaluation.statistics import mean_interval
 from ppkt_zoo.rooms.room import VERSION
 
 Student = dict[str, Any]
@@ -94,8 +94,8 @@ def _metrics(student: Student, control: Student) -> list[dict[str, Any]]:
             "data": data,
             "seeds": seeds,
             "n": student["parts"][part]["points_of"][line],
-            **_estimate(student["parts"][part]["miou"][line]["values"]),
-            "control": {"name": "random initialisation", **_estimate(control["parts"][part]["miou"][line]["values"])},
+            **estimate(student["parts"][part]["miou"][line]["values"]),
+            "control": {"name": "random initialisation", **estimate(control["parts"][part]["miou"][line]["values"])},
         }
         for part, data in _DATA.items()
         for line, probe in _PROBES.items()
@@ -108,14 +108,8 @@ def _metrics(student: Student, control: Student) -> list[dict[str, Any]]:
             "data": f"{name}, unseen",
             "seeds": seeds,
             "n": pairs,
-            **_estimate(result["top1"]["values"]),
+            **estimate(result["top1"]["values"]),
             "control": {"name": "chance", "value": 1 / pairs},
         }
         for name, result in retrieval.get("sets", {}).items()
     ]
-
-
-def _estimate(values: Sequence[float]) -> dict[str, Any]:
-    found = mean_interval(list(values))
-    # Rounded outwards, so that the mean stays inside its interval.
-    return {"value": round(found.mean, 6), "interval95": [round(found.low - 5e-7, 6), round(found.high + 5e-7, 6)]}

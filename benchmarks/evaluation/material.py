@@ -217,9 +217,10 @@ class Material:
         return one.cloud, np.load(kept).astype(np.int64)
 
 
-def cloud_of(frame: RGBDFrame) -> FrameCloud:
-    """Back-project a frame, real ones at half resolution."""
-    stride = _REAL_STRIDE if frame.depth.shape[1] >= 640 else 1
+def cloud_of(frame: RGBDFrame, stride: int | None = None) -> FrameCloud:
+    """Back-project a frame, every `stride`-th pixel; by default real ones at half resolution."""
+    if stride is None:
+        stride = _REAL_STRIDE if frame.depth.shape[1] >= 640 else 1
     xyz, pixel = back_project(frame.depth, frame.intrinsics, frame.pose, stride)
     return FrameCloud(PointCloud.from_arrays(xyz, frame.color[pixel[:, 1], pixel[:, 0]]), pixel, frame)
 

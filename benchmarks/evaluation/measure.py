@@ -10,12 +10,12 @@ import numpy as np
 from benchmarks.evaluation.clusters import clusters
 from benchmarks.evaluation.embeddings import collapse, retrieval, tsne
 from benchmarks.evaluation.journal import Journal
+from benchmarks.evaluation.kept import summary
 from benchmarks.evaluation.material import SETS, Material
 from benchmarks.evaluation.naming import named
 from benchmarks.evaluation.probing import ProbeTask, Report, probe_scores
 from benchmarks.evaluation.students import Pretrained, Raw, Student, Untrained, control_key
 from ppkt_zoo.data.frames import FrameSource
-from ppkt_zoo.evaluation.statistics import mean_interval
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.rooms.room import VERSION
 
@@ -78,7 +78,7 @@ def _probe(
         "per_frame": task.per_frame,
         "per_class": task.per_class,
         "queries": task.queries,
-        "miou": {line: _summary([one[line]["miou"] for one in reports]) for line in reports[0]},
+        "miou": {line: summary([one[line]["miou"] for one in reports]) for line in reports[0]},
         "reports": reports,
     }
 
@@ -120,10 +120,5 @@ def _retrieval(
             )
             for seed in range(seeds)
         ]
-        sets[name] = {top: _summary([one[top] for one in drawn]) for top in ("top1", "top5")}
+        sets[name] = {top: summary([one[top] for one in drawn]) for top in ("top1", "top5")}
     return {"pairs": material.amount.pairs, "frames": material.amount.retrieval_frames, "sets": sets}
-
-
-def _summary(values: list[float]) -> dict[str, Any]:
-    found = mean_interval(values)
-    return {"values": values, "mean": found.mean, "low": found.low, "high": found.high}

@@ -1,7 +1,8 @@
 """What simple classifiers find in frozen features, for several seeds at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,9 @@ from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 #: A cloud and rows of it → the features of those rows under each name, float32 (R, C).
 Featurise = Callable[[PointCloud, np.ndarray], dict[str, np.ndarray]]
 #: Line of the table → the scores of one seed.
-Report = dict[str, dict[str, object]]
+Report = dict[str, dict[str, Any]]
+#: Line of the table → its probe, of one seed.
+Probes = dict[str, LinearProbe | KNNProbe]
 
 # What a probe looks at, and the lines of the tables.
 LAST, KNN = "linear, last level", "kNN, last level"
@@ -72,7 +75,11 @@ def of_colour_and_height(cloud: PointCloud, rows: np.ndarray) -> dict[str, np.nd
 
 def probe_scores(task: ProbeTask, featurise: Featurise, seeds: Sequence[int]) -> list[Report]:
     """Fit and test the probes of every seed, in order; each frame is encoded once for all of them."""
-    fitted = _fit(task, featurise, seeds)
+    return ask_probes(task, featurise, fit_probes(task, featurise, seeds))
+
+
+def ask_probes(task: ProbeTask, featurise: Featurise, fitted: Mapping[int, Probes]) -> list[Report]:
+    """The scores of fitted probes on a task's test frames, a report a seed; the frames may be changed ones."""
     scores = {seed: {line: Confusion(len(task.classes)) for line in probes} for seed, probes in fitted.items()}
     for index in range(task.test_size):
         cloud, label = task.test(index)
@@ -90,11 +97,21 @@ def probe_scores(task: ProbeTask, featurise: Featurise, seeds: Sequence[int]) ->
                     scores[seed][line].update(label[rows], probe.predict(seen))
     return [
         {line: _report(score, task.classes, fitted[seed][line]) for line, score in scores[seed].items()}
-        for seed in seeds
+        for seed in fitted
     ]
 
 
-def _fit(task: ProbeTask, featurise: Featurise, seeds: Sequence[int]) -> dict[int, dict[str, LinearProbe | KNNProbe]]:
+def fit_probes(
+    task: ProbeTask, featurise: Featurise, seeds: Sequence[int], linear_only: bool = False
+) -> dict[int, Probes]:
+    """The probes of every seed; each frame is encoded once for all of them.
+
+    Args:
+        task: only what is fitted on is read.
+        featurise: how the network sees a cloud.
+        seeds: of the drawn frames and points.
+        linear_only: one linear probe for each kind of features, and nothing else.
+    """
     features: dict[int, dict[str, list[np.ndarray]]] = {seed: {} for seed in seeds}
     labels: dict[int, list[np.ndarray]] = {seed: [] for seed in seeds}
     counts = {seed: np.zeros(len(task.classes), dtype=np.int64) for seed in seeds}
@@ -117,24 +134,29 @@ def _fit(task: ProbeTask, featurise: Featurise, seeds: Sequence[int]) -> dict[in
             for name, value in encoded.items():
                 features[seed].setdefault(name, []).append(value[start : start + len(rows)])
             start += len(rows)
-    return {seed: _fit_one(task, features[seed], np.concatenate(labels[seed]), counts[seed], seed) for seed in seeds}
+    return {
+        seed: _fit_one(task, features[seed], np.concatenate(labels[seed]), None if linear_only else counts[seed], seed)
+        for seed in seeds
+    }
 
 
 def _fit_one(
-    task: ProbeTask, features: dict[str, list[np.ndarray]], labels: np.ndarray, counts: np.ndarray, seed: int
-) -> dict[str, LinearProbe | KNNProbe]:
+    task: ProbeTask, features: dict[str, list[np.ndarray]], labels: np.ndarray, counts: np.ndarray | None, seed: int
+) -> Probes:
     rows = balanced_sample(labels, task.per_class, np.random.default_rng([seed, 43]))
-    probes: dict[str, LinearProbe | KNNProbe] = {}
+    probes: Probes = {}
     for name, parts in features.items():
         table = np.concatenate(parts)[rows]
-        balanced = LinearProbe.fit(table, labels[rows])
-        probes[name], probes[name + RESTORED] = balanced, balanced.with_frequencies(counts)
+        probes[name] = balanced = LinearProbe.fit(table, labels[rows])
+        if counts is None:
+            continue
+        probes[name + RESTORED] = balanced.with_frequencies(counts)
         if name == LAST:
             probes[KNN] = KNNProbe.fit(table, labels[rows])
     return probes
 
 
-def _report(score: Confusion, classes: tuple[str, ...], probe: LinearProbe | KNNProbe) -> dict[str, object]:
+def _report(score: Confusion, classes: tuple[str, ...], probe: LinearProbe | KNNProbe) -> dict[str, Any]:
     iou = {name: None if np.isnan(value) else float(value) for name, value in zip(classes, score.iou(), strict=True)}
     return {
         "miou": score.mean_iou(),

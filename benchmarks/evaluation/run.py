@@ -15,6 +15,7 @@ from benchmarks.evaluation.journal import Journal
 from benchmarks.evaluation.material import FULL, TINY, Material
 from benchmarks.evaluation.measure import measure
 from benchmarks.evaluation.naming import draw_named
+from benchmarks.evaluation.options import seeds
 from benchmarks.evaluation.students import Pretrained, open_students
 from benchmarks.machine import ROOT, SHARED, machine
 from ppkt_zoo.engine.denormals import flushed_denormals
@@ -59,7 +60,7 @@ def read_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line, or `words`."""
     parser = argparse.ArgumentParser(description="Measure weights on rooms, a kitchen and table tops they never saw.")
     parser.add_argument("folders", nargs="+", type=Path, help="weight folders, or run folders with weight/ in them")
-    parser.add_argument("--seeds", type=_seeds, default=5, help="how many; every interval rests on them")
+    parser.add_argument("--seeds", type=seeds, default=5, help="how many; every interval rests on them")
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "evaluation")
     parser.add_argument("--cache", type=Path, default=ROOT / "runs" / "cache", help="finished scenes and rooms")
     parser.add_argument("--shared", type=Path, default=SHARED, help="folder with frames/ and teachers/")
@@ -68,12 +69,6 @@ def read_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--tiny", action="store_true", help="two frames of everything: shows that it runs")
     return parser.parse_args(words)
-
-
-def _seeds(text: str) -> int:
-    if not text.isdecimal() or int(text) < 2:
-        raise argparse.ArgumentTypeError("give at least 2 seeds: an interval needs them")
-    return int(text)
 
 
 def _teacher_files(place: Path) -> list[Path]:

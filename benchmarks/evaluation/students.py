@@ -15,6 +15,7 @@ from torch import Tensor
 from benchmarks.evaluation.heads import Heads, has_head
 from benchmarks.evaluation.material import trained_on
 from benchmarks.evaluation.probing import Featurise, of_backbone, of_colour_and_height
+from benchmarks.machine import ROOT
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.backbones.norm import batch_norms
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
@@ -24,6 +25,9 @@ from ppkt_zoo.transfer.projection import UPL, PointHead
 from ppkt_zoo.zoo.config import PROJECTION, NetworkConfig
 from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
 from ppkt_zoo.zoo.registry import create_backbone
+
+BUNDLED = ROOT / "ppkt_zoo" / "weights"
+"""Where the weights of the package lie."""
 
 
 class Student(Protocol):
@@ -223,6 +227,12 @@ def open_students(folders: Sequence[Path]) -> list[Student]:
     weights = [Pretrained(open_weight_folder(_weight_folder(folder))) for folder in folders]
     controls = {one.key: one for one in (Untrained(weight.folder.config) for weight in weights)}
     return [*weights, *controls.values(), Raw()]
+
+
+def open_pretrained(place: str) -> Pretrained:
+    """A weight by its folder, its run's folder, or the name of one that comes with the package."""
+    folder = Path(place)
+    return Pretrained(open_weight_folder(_weight_folder(folder if folder.exists() else BUNDLED / place)))
 
 
 def control_key(weight: Pretrained) -> str:

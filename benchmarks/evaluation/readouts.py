@@ -1,0 +1,198 @@
+"""Which read-out of a weight suits which purpose: chosen on validation scenes, then asked once on test scenes.
+
+    python -m benchmarks.evaluation.readouts sr_unet14_slim.ppkt_voc runs/flagship/weight
+
+Every candidate is measured on validation scenes: a linear probe of many classes (rooms, kitchen), one of few labels
+(table tops), similarity search. For each purpose the best mean is chosen. The chosen read-outs, the last level as
+it always was, the untrained network and the points' own colour and height are then measured on test scenes. Figures
+go to benchmarks/results/readouts.json.
+"""
+
+import argparse
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.evaluation.journal import Journal
+from benchmarks.evaluation.kept import Found, estimate, keep_weight, summary
+from benchmarks.evaluation.material import Material
+from benchmarks.evaluation.options import add_options, material_of
+from benchmarks.evaluation.probing import LAST, of_colour_and_height
+from benchmarks.evaluation.read_out import TODAY, facts, of_read_outs, ready, short, with_statistics
+from benchmarks.evaluation.readout_tasks import PURPOSES, Search, Task, scores, test_tasks, validation_tasks
+from benchmarks.evaluation.students import Pretrained, make_untrained, open_pretrained
+from benchmarks.machine import machine
+from ppkt_zoo.engine.denormals import flushed_denormals
+from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.points.readout_spec import Extra, ReadOut
+from ppkt_zoo.rooms.room import VERSION
+
+_BOTH: tuple[Extra, ...] = ("color", "height")
+CANDIDATES: tuple[ReadOut, ...] = (
+    TODAY,
+    ReadOut(sampling="trilinear"),
+    ReadOut(sampling="trilinear", extras=_BOTH),
+    ReadOut(levels="concat"),
+    *(
+        ReadOut(levels="concat", sampling="trilinear", extras=extras, views=views)
+        for views in (1, 2, 4)
+        for extras in ((), _BOTH)
+    ),
+)
+RAW, UNTRAINED = "colour and height", "untrained"
+_TITLES = {
+    "rooms": ("linear probe mIoU", "rooms-bench v1, unseen rooms"),
+    "kitchen": ("linear probe mIoU", "7-Scenes red kitchen, classes by the VOC teacher, unseen"),
+    "mosd": ("linear probe mIoU", "mosd, table against objects, 5 labelled frames, unseen"),
+    "search in rooms": ("similarity search, same class among ten", "rooms-bench v1, unseen rooms"),
+    "search in the kitchen": (
+        "similarity search, same class among ten",
+        "7-Scenes red kitchen, classes by the VOC teacher, unseen",
+    ),
+}
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Measure every weight that is named."""
+    asked = read_arguments(words)
+    material = material_of(asked)
+    with flushed_denormals():
+        for place in asked.weights:
+            began = time.perf_counter()
+            found = measure(open_pretrained(place), material, asked)
+            path = keep_weight("readouts", found, metrics, asked.out)
+            print(f"{found['name']}: {time.perf_counter() - began:.0f} s → {path}", flush=True)
+
+
+def measure(weight: Pretrained, material: Material, asked: argparse.Namespace) -> Found:
+    """Validation figures of every candidate, the choice for each purpose, and its test figures."""
+    backbone, seeds = ready(weight, material), range(asked.seeds)
+    amount = f"world{VERSION}-seeds{asked.seeds}-{material.amount.name}"
+    journal = Journal(asked.journal / f"readouts-{weight.key[:21]}-{amount}.jsonl")
+    candidates = [one for one in CANDIDATES if one.views <= asked.most_views]
+    featurise = of_read_outs(backbone, candidates)
+    validation = {}
+    for name, task in validation_tasks(material).items():
+        key = f"validation/{name}/{asked.most_views}"
+        validation[name] = _summed(journal.remember(key, scores, task, featurise, seeds))
+        _tell(f"validation, {name}", validation[name])
+    choice = choose(candidates, validation)
+    wanted = [one for one in candidates if one == TODAY or one in choice.values()]
+    test = {
+        name: _test(name, task, weight, wanted, material, journal, seeds) for name, task in test_tasks(material).items()
+    }
+    return {
+        "name": weight.name,
+        "key": weight.key,
+        "trained_on": weight.facts()["trained_on"],
+        "seeds": list(seeds),
+        "world": VERSION,
+        "amount": dataclasses.asdict(material.amount),
+        "candidates": [facts(one) for one in candidates],
+        "validation": validation,
+        "chosen": {purpose: facts(one) for purpose, one in choice.items()},
+        "test": test,
+        "machine": machine(),
+        "spent": journal.spent(),
+    }
+
+
+def choose(candidates: Sequence[ReadOut], validation: Mapping[str, Mapping[str, Found]]) -> dict[str, ReadOut]:
+    """For each purpose the read-out with the best mean over its tasks; the first of them where several are best."""
+
+    def mean(one: ReadOut, purpose: str) -> float:
+        return float(np.mean([validation[task][str(one)]["mean"] for task in PURPOSES[purpose]]))
+
+    return {purpose: max(candidates, key=lambda one, purpose=purpose: mean(one, purpose)) for purpose in PURPOSES}
+
+
+def _test(
+    name: str,
+    task: Task,
+    weight: Pretrained,
+    wanted: Sequence[ReadOut],
+    material: Material,
+    journal: Journal,
+    seeds: Sequence[int],
+) -> dict[str, dict[str, Found]]:
+    """Student → read-out → score on a test task."""
+    key = f"{name}/{'+'.join(short(one) for one in wanted)}"
+    trained = journal.remember(f"test/{key}", scores, task, of_read_outs(weight.backbone, wanted), seeds)
+    random = [
+        journal.remember(f"untrained/{key}/{seed}", _untrained, weight, wanted, task, seed, material) for seed in seeds
+    ]
+    raw = journal.remember(f"raw/{name}", scores, task, of_colour_and_height, seeds)
+    control = {
+        one: {"values": [found[one]["values"][0] for found in random], "points": random[0][one]["points"]}
+        for one in trained
+    }
+    found = {
+        who: _summed(some) for who, some in ((weight.name, trained), (UNTRAINED, control), (RAW, {RAW: raw[LAST]}))
+    }
+    for student, some in found.items():
+        _tell(f"test, {name}, {student}", some)
+    return found
+
+
+def _untrained(
+    weight: Pretrained, wanted: Sequence[ReadOut], task: Task, seed: int, material: Material
+) -> dict[str, Found]:
+    """Scores of one random network of the weight's architecture under one seed."""
+    clouds = _statistics_clouds(task, seed, material)
+    backbone = with_statistics(make_untrained(weight.folder.config, seed, clouds), clouds)
+    return scores(task, of_read_outs(backbone, wanted), [seed])
+
+
+def _statistics_clouds(task: Task, seed: int, material: Material) -> list[PointCloud]:
+    if isinstance(task, Search):
+        count, read = task.size, task.read
+        numbers = list(range(count))
+    else:
+        read, numbers = task.fit, task.frames_of(seed)
+    some = np.random.default_rng([seed, 53]).permutation(numbers)[: material.amount.statistics_clouds]
+    return [read(int(number))[0] for number in some]
+
+
+def _summed(found: Mapping[str, Found]) -> dict[str, Found]:
+    return {name: {**summary(one["values"]), "points": one["points"]} for name, one in found.items()}
+
+
+def _tell(what: str, found: Mapping[str, Found]) -> None:
+    print(f"  {what}: " + "; ".join(f"{name} {one['mean']:.3f}" for name, one in found.items()), flush=True)
+
+
+def metrics(weight: Mapping[str, Any]) -> list[Found]:
+    """Entries of the weight's record: each purpose's read-out on its tasks, beside the untrained network."""
+    found = []
+    for purpose, tasks in PURPOSES.items():
+        read_out = weight["chosen"][purpose]["name"]
+        for task in tasks:
+            ours, control = (weight["test"][task][student][read_out] for student in (weight["name"], UNTRAINED))
+            title, data = _TITLES[task]
+            found.append(
+                {
+                    "name": f"{title}, read-out for {purpose.replace('_', ' ')}",
+                    "data": f"{data}; {read_out}",
+                    "seeds": weight["seeds"],
+                    "n": ours["points"],
+                    **estimate(ours["values"]),
+                    "control": {"name": "random initialisation, same read-out", **estimate(control["values"])},
+                }
+            )
+    return found
+
+
+def read_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line, or `words`."""
+    parser = argparse.ArgumentParser(description="Choose read-outs on validation scenes, measure them on test scenes.")
+    parser.add_argument("weights", nargs="+", help="folders, or names of weights of the package")
+    parser.add_argument("--most-views", type=int, default=4, help="candidates with more rotations are left out")
+    add_options(parser)
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    main()
