@@ -139,8 +139,13 @@ def test_collate_keeps_every_cloud_in_its_place():
     assert np.array_equal(batch.rgb.numpy(), RGB[:5])
 
 
-def test_collate_refuses_nothing_and_half_coloured_batches():
+def test_collate_refuses_nothing():
     with pytest.raises(InputError, match="at least one cloud"):
         CloudBatch.collate([])
-    with pytest.raises(InputError, match="cloud 1 of the batch has no colour"):
-        CloudBatch.collate([PointCloud.from_arrays(XYZ, RGB), PointCloud.from_arrays(XYZ)])
+
+
+def test_clouds_with_and_without_colour_share_a_batch():
+    batch = CloudBatch.collate([PointCloud.from_arrays(XYZ), PointCloud.from_arrays(XYZ[:2], RGB[:2])])
+    assert batch.uncolored == batch.to("cpu").uncolored == (0,)
+    assert np.array_equal(batch.rgb[len(XYZ) :].numpy(), RGB[:2])
+    assert CloudBatch.collate([PointCloud.from_arrays(XYZ)] * 2).rgb is None

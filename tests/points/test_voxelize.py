@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
@@ -75,6 +76,31 @@ def test_missing_color_is_an_error_that_names_the_mend_or_the_middle() -> None:
     assert torch.equal(grey.features, torch.zeros_like(grey.features))
     ones = voxelize(bare, InputSpec(voxel_size=0.1, channels=("ones",)))
     assert torch.equal(ones.features, torch.ones_like(ones.features))
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_clouds_without_colour_are_what_they_are_alone_whatever_is_in_their_batch(
+    native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not native:
+        monkeypatch.setattr("ppkt_zoo.points.voxelize.library", lambda: None)
+    spec = InputSpec(voxel_size=0.1, channels=("has_color", "red", "ones", "blue"), missing_color="grey")
+    bare, colored = cloud(300, 1, color=False), cloud(200, 2)
+    both = voxelize(CloudBatch.collate([colored, bare, colored]), spec)
+    for number, one in enumerate([colored, bare, colored]):
+        alone = voxelize(CloudBatch.collate([one]), spec)
+        assert torch.equal(both.features[both.coords[:, 0] == number], alone.features)
+        assert set(alone.features[:, 0].tolist()) == {float(one.rgb is not None)}
+    assert torch.equal(
+        voxelize(CloudBatch.collate([bare]), spec).features.unique(dim=0), torch.tensor([[0.0, 0.0, 1.0, 0.0]])
+    )
+    with pytest.raises(InputError, match="cloud 1 of the batch has none"):
+        voxelize(CloudBatch.collate([colored, bare]), SPEC)
+
+
+def test_the_flag_of_colour_needs_a_weight_that_does_without() -> None:
+    with pytest.raises(ValidationError, match="set missing_color to grey"):
+        InputSpec(voxel_size=0.1, channels=("red", "has_color"))
 
 
 def test_a_cloud_too_wide_for_the_grid_is_an_input_error() -> None:

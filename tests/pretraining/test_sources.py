@@ -1,14 +1,19 @@
 """Which frames a step sees depends on the seed and the step alone, and every frame has its turn."""
 
 from collections import Counter
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ppkt_zoo.data.fingerprint import data_fingerprint
 from ppkt_zoo.data.order import FrameOrder
 from ppkt_zoo.data.subset import EveryNth
-from ppkt_zoo.errors import RecipeError
+from ppkt_zoo.errors import FrameError, RecipeError
+from ppkt_zoo.pretraining.recipe_sections import FramesData
+from ppkt_zoo.pretraining.sources import open_entry
 from ppkt_zoo.rooms import RoomsFrames
+from tests.data.frame_folders import plain
 
 
 def test_same_step_same_frames() -> None:
@@ -52,6 +57,31 @@ def test_sources_with_fewer_frames_than_views_take_turns() -> None:
     shares = [[sum(source == one for source, _ in order(step)) for one in range(3)] for step in range(100)]
     assert all(step[0] == 2 and step[1] + step[2] == 2 for step in shares)
     assert sum(step[1] for step in shares) == 100
+
+
+def test_half_a_frame_a_step_is_a_frame_every_other_step_and_not_in_the_same_one() -> None:
+    order = FrameOrder(0, [9, 5, 4], [2, 0.5, 0.5])
+    shares = [[sum(source == one for source, _ in order(step)) for one in range(3)] for step in range(40)]
+    assert all(sum(step) == 3 for step in shares)
+    assert [sum(column) for column in zip(*shares, strict=True)] == [80, 20, 20]
+    assert order.fewest_rows == 3
+    assert FrameOrder(0, [9], [0.3]).fewest_rows == 0
+
+
+def test_folders_of_several_cameras_are_one_source(tmp_path: Path) -> None:
+    for number in range(2):
+        plain(tmp_path / f"camera-{number}")
+    entry = FramesData(kind="frames", name="mine", folders=("camera-1", "camera-0"), licence="mine")
+    joined = open_entry(entry, {"mine": tmp_path}, tmp_path)
+    alone = open_entry(
+        FramesData(kind="frames", name="mine", licence="mine"), {"mine": tmp_path / "camera-1"}, tmp_path
+    )
+    assert joined.name == "mine"
+    assert len(joined) == 2 * len(alone)
+    assert np.array_equal(joined[0].color, alone[0].color)
+    gone = entry.model_copy(update={"folders": ("camera-0", "camera-7")})
+    with pytest.raises(FrameError, match="camera-7: no such folder"):
+        open_entry(gone, {"mine": tmp_path}, tmp_path)
 
 
 def test_a_source_without_a_row_of_views_is_named() -> None:

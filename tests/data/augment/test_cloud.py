@@ -14,7 +14,7 @@ from ppkt_zoo.errors import InputError
 EVERYTHING = {
     "rotation_z": 180, "tilt": 5, "scale": (0.8, 1.25), "flip": 0.5, "elastic": ((0.2, 0.4), (0.8, 1.6)),
     "elastic_probability": 0.5, "dropout": (0.2, 0.6), "cube_dropout": 3, "cube_edge": 0.5, "brightness": 0.2,
-    "contrast": 0.2, "channel_gain": 0.1, "color_noise": 0.05, "grey": 0.2,
+    "contrast": 0.2, "channel_gain": 0.1, "color_noise": 0.05, "grey": 0.2, "thinning": (0.05, 0.4), "jitter": 0.02,
 }  # fmt: skip
 
 
@@ -39,6 +39,33 @@ def test_off_changes_nothing():
     assert np.array_equal(colored, rgb)
     assert np.array_equal(kept, np.arange(500))
     assert CloudAugmentation() == CloudAugmentation.off()
+
+
+def test_a_cloud_loses_its_colour_as_often_as_asked():
+    xyz, rgb = cloud(20)
+    bare = [apply(xyz, rgb, seed, colorless=0.25)[1] is None for seed in range(400)]
+    assert 70 <= sum(bare) <= 130
+    assert apply(xyz, rgb, colorless=1.0)[1] is None
+
+
+def test_thinning_leaves_one_point_a_cell_and_every_cell_its_point():
+    xyz, rgb = cloud(5000)
+    _, _, kept = apply(xyz, rgb, thinning=(0.5, 0.5), thinning_probability=1.0)
+    cells = [tuple(cell) for cell in np.floor((xyz - xyz.min(axis=0)) / np.float32(0.5)).astype(int)]
+    assert len({cells[row] for row in kept}) == len(kept) == len(set(cells))
+    assert (np.diff(kept) > 0).all()
+    other = apply(xyz, rgb, seed=1, thinning=(0.5, 0.5), thinning_probability=1.0)[2]
+    assert not np.array_equal(kept, other)
+    assert len(apply(xyz, rgb, thinning=(0.5, 0.5), thinning_probability=0.0)[2]) == 5000
+
+
+def test_jitter_moves_points_by_up_to_its_standard_deviation():
+    xyz, rgb = cloud(4000)
+    spreads = [(apply(xyz, rgb, seed, jitter=0.02, jitter_probability=1.0)[0] - xyz).std() for seed in range(40)]
+    assert max(spreads) < 0.021
+    assert min(spreads) < 0.006
+    assert max(spreads) > 0.014
+    assert np.array_equal(apply(xyz, rgb, jitter=0.02, jitter_probability=0.0)[0], xyz)
 
 
 @given(

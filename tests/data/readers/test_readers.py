@@ -336,6 +336,15 @@ def test_plain_frames_and_their_objects(tmp_path):
     assert np.array_equal(frame.pose[:3, 3], np.zeros(3))
 
 
+def test_frames_named_as_in_7_scenes_without_any_pose_find_their_up_each_by_itself(tmp_path):
+    folder = seven_scenes(tmp_path / "desk")
+    for pose in folder.glob("*.pose.txt"):
+        pose.unlink()
+    frames = open_frames(folder, intrinsics=CAMERA)
+    assert isinstance(frames, PlainFrames)
+    assert degrees_between(frames[2].pose[:3, :3].T @ [0, 0, 1], POSES[2][2, :3]) < 1.5
+
+
 def test_plain_frames_without_ids_and_other_ways_up(tmp_path):
     folder = plain(tmp_path / "own", ids=False)
     assert PlainFrames(folder)[0].label is None
