@@ -19,7 +19,8 @@ from ppkt_zoo.backbones.shortcuts import (
 )
 from ppkt_zoo.engine.distributed import world_size
 from ppkt_zoo.errors import TrainingError
-from ppkt_zoo.native import library, norm_relu
+from ppkt_zoo.native import library
+from ppkt_zoo.native.norm import norm_relu
 from ppkt_zoo.sparse import (
     SparseTensor,
     StridedConv3d,

@@ -24,8 +24,8 @@ from ppkt_zoo.points.readout_spec import Purpose, ReadOut, ReadoutSpec
 if TYPE_CHECKING:
     from ppkt_zoo.backbones.base import Backbone, Take, Tile
 
-# Points whose features are read at a time.
-_ROWS = 1 << 16
+# Points whose features are read at a time: what is between levels and answer stays in memory that is kept.
+_ROWS = 1 << 13
 # A channel that hardly moves is divided by 1, not by its rounding noise.
 _SMALLEST_SPREAD = 1e-6
 # Of the points of a cloud so many may lie below its floor: reflections, and what a sensor sees through a window.

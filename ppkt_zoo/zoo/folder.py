@@ -37,7 +37,7 @@ from ppkt_zoo.zoo.manifest import BundledSource, HubSource, WeightSpec, to_json
 from ppkt_zoo.zoo.names import StrPath
 from ppkt_zoo.zoo.network import build_network, build_random
 from ppkt_zoo.zoo.placing import leftover_note, pickle_note, place
-from ppkt_zoo.zoo.readout import decode_readout, encode_readout
+from ppkt_zoo.zoo.readout import attach_readout, decode_readout, encode_readout
 from ppkt_zoo.zoo.record import WeightRecord
 from ppkt_zoo.zoo.registry import origin_of
 from ppkt_zoo.zoo.tensors import (
@@ -97,7 +97,7 @@ class WeightFolder:
     def backbone(self) -> "Backbone":
         """The network with its weights and read-outs, in float32 on the CPU, in eval mode."""
         network = build_network(self.config, self.read(MODEL), str(self.path / MODEL))
-        network.readout = self.readout()
+        attach_readout(network, self.readout(), str(self.path / CONFIG))
         return network
 
     def random_backbone(self) -> "Backbone":

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ppkt_zoo.errors import WeightError
+from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.points.readout_spec import ReadoutSpec
 from ppkt_zoo.zoo.tensors import check_finite, decode_tensors, encode_tensors
 
 if TYPE_CHECKING:
+    from ppkt_zoo.backbones.base import Backbone
     from ppkt_zoo.backbones.readout import Readout
 
 _MEAN, _SPREAD = "mean.", "spread."
@@ -17,7 +18,7 @@ _MEAN, _SPREAD = "mean.", "spread."
 
 def encode_readout(readout: "Readout") -> bytes:
     """The statistics as a safetensors file: ``mean.<level>`` and ``spread.<level>``, float32 (C,) each."""
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
     for level, (mean, spread) in readout.statistics.items():
         tensors |= {f"{_MEAN}{level}": mean, f"{_SPREAD}{level}": spread}
     return encode_tensors(tensors, None)
@@ -43,3 +44,19 @@ def decode_readout(data: bytes, spec: ReadoutSpec, levels: Mapping[str, int], wh
         if name.startswith(_SPREAD) and not bool((value > 0).all()):
             raise WeightError(f"{where}: {name} must be positive: get the weight again")
     return Readout({level: (tensors[f"{_MEAN}{level}"], tensors[f"{_SPREAD}{level}"]) for level in levels}, spec)
+
+
+def attach_readout(network: "Backbone", readout: "Readout | None", where: str) -> None:
+    """Give a network its read-outs.
+
+    Raises:
+        WeightError: one is recommended that the network does not know.
+    """
+    from ppkt_zoo.backbones.arguments import checked_reading
+
+    network.readout = readout
+    for purpose, how in ({} if readout is None else readout.spec.recommended).items():
+        try:
+            checked_reading(network, "last", readout=how)
+        except InputError as error:
+            raise WeightError(f"{where} recommends for {purpose} what its network does not know: {error}") from None
