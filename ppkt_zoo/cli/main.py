@@ -9,7 +9,7 @@ import typer
 
 from ppkt_zoo.cli.data import data_app
 from ppkt_zoo.cli.options import INTERRUPTED, Group, WeightOption
-from ppkt_zoo.cli.predict import detect, encode, segment, similar
+from ppkt_zoo.cli.predict import EncodeCommand, detect, encode, segment, similar
 from ppkt_zoo.cli.streams import finish, prepare_streams, stop_on_terminate, talk_console, tell_written
 from ppkt_zoo.cli.train import detection_app, grid, pretrain, segmentation_app, teacher_app
 from ppkt_zoo.cli.weights import cache, convert_app, fetch, list_command, publish, show, verify
@@ -81,7 +81,8 @@ def demo(
     tell_written(*vars(run_demo(out, seed, weight, talk_console())).values())
 
 
-for command in (encode, similar, segment, detect):
+app.command(cls=EncodeCommand)(encode)
+for command in (similar, segment, detect):
     app.command()(command)
 app.command("list")(list_command)
 for command in (show, verify, fetch, cache, publish, pretrain, grid):

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -22,6 +23,8 @@ FAILED = 2
 STOPPED = 3
 INTERRUPTED = 130
 _MODULE = "--module"
+# Of --levels: every one, each in an array of its own.
+ALL_LEVELS = "all"
 
 DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")]
 EngineOption = Annotated[str, typer.Option(help="Implementation of sparse convolution: auto, torch, spconv, …")]
@@ -94,6 +97,48 @@ class Reading(FrameReading):
     ] = "none"
     device: DeviceOption = "cpu"
     engine: EngineOption = "auto"
+
+
+# As ppkt_zoo.points.readout_spec has them, which would import much before a command is called.
+PurposeName = StrEnum("PurposeName", "many_classes few_labels similarity")
+SamplingName = StrEnum("SamplingName", "nearest trilinear")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureReading(Reading):
+    """Which points are read, and how a point's features are read from the network's levels."""
+
+    read_out: Annotated[
+        PurposeName | None,
+        typer.Option(help="Read features as the weight recommends for this purpose, in place of the four below."),
+    ] = None
+    levels: Annotated[
+        str,
+        typer.Option(
+            metavar="last|concat|LEVEL",
+            help="The finest level, all levels on one scale in one array, or a level by its name.",
+        ),
+    ] = "last"
+    sampling: Annotated[
+        SamplingName, typer.Option(help="The feature of a point's own voxel, or interpolated between occupied voxels.")
+    ] = SamplingName.nearest
+    extras: Annotated[
+        str, typer.Option(metavar="color,height", help="Append colour, or height above the floor, to the features.")
+    ] = ""
+    views: Annotated[int, typer.Option(help="Mean of the features over this many turns about the vertical.", min=1)] = 1
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a level's own features are asked for."""
+        plain = self.read_out is None and self.sampling is SamplingName.nearest
+        return plain and not self.extras and self.views == 1
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """Keyword arguments of ``encode`` beside ``levels``."""
+        extras = tuple(one.strip() for one in self.extras.split(",") if one.strip())
+        readout = None if self.read_out is None else self.read_out.value
+        return {"sampling": self.sampling.value, "extras": extras, "views": self.views, "readout": readout}
 
 
 def with_options(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
 
-from ppkt_zoo.cli.options import Reading, WeightOption, numbers, out_option, with_options
+from ppkt_zoo.cli.options import ALL_LEVELS, FeatureReading, Reading, WeightOption, numbers, out_option, with_options
 from ppkt_zoo.cli.streams import talk_console, tell_written
 
 if TYPE_CHECKING:
@@ -25,15 +26,24 @@ def _run(job: "Job[Any, Any]") -> None:
     tell_written(*job.run(talk_console()))
 
 
+class EncodeCommand(typer.core.TyperCommand):
+    """``--levels`` alone, as 0.1 had it, asks for a file of all levels."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As of any command."""
+        if "--levels" in args:
+            after = args.index("--levels") + 1
+            if args[after : after + 1] not in (["last"], ["concat"], [ALL_LEVELS]):
+                args = [*args[:after], ALL_LEVELS, *args[after:]]
+        return super().parse_args(ctx, args)
+
+
 @with_options()
 def encode(
-    reading: Reading,
+    reading: FeatureReading,
     weight: WeightOption = None,
     out: Annotated[Path | None, out_option("A .npz or .ply; SOURCE_features.npz by default.")] = None,
     picture: PictureOption = None,
-    levels: Annotated[
-        bool, typer.Option("--levels", help="Write the features of every level, not only of the finest.")
-    ] = False,
     half: Annotated[
         bool, typer.Option("--half", help="Write features as 16-bit floats, which halves the file; for .npz only.")
     ] = False,
@@ -50,15 +60,18 @@ def encode(
         typer.Option(help="Write the picture's colour basis into this .safetensors, for --basis of other pictures."),
     ] = None,
 ) -> None:
-    """Compute a feature for every point of a cloud; write positions, colours and features into one file."""
+    """Compute a feature for every point of a cloud; write positions, colours and features into one file.
+
+    `--levels all`, or `--levels` alone, writes the features of every level beside those of the finest.
+    """
     from ppkt_zoo.cli.run.encode import Encode
 
-    _run(Encode(reading, out, picture, weight, levels, half, basis, save_basis))
+    _run(Encode(reading, out, picture, weight, half, basis, save_basis))
 
 
 @with_options()
 def similar(
-    reading: Reading,
+    reading: FeatureReading,
     at: Annotated[
         str, typer.Option("--at", metavar="X,Y,Z", help="Coordinates of the point to compare with: metres, z up.")
     ],

@@ -95,6 +95,10 @@ def pretrain(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also log all metrics for TensorBoard, in OUT/tensorboard.")
     ] = False,
+    start: Annotated[
+        str | None,
+        typer.Option(metavar="WEIGHT", help="Folder or name of the weight that the recipe's section start names."),
+    ] = None,
 ) -> None:
     """Pretrain a backbone on RGB-D frames with a 2D teacher, as a recipe says, and write a weight folder.
 
@@ -103,7 +107,7 @@ def pretrain(
     from ppkt_zoo.cli.run.pretrain import pretrain_weight
 
     with may_stop():
-        pretrain_weight(run, teacher, out, resume, dry_run, workers, tensorboard)
+        pretrain_weight(run, teacher, out, resume, dry_run, workers, tensorboard, start)
 
 
 def _add_training(app: typer.Typer, task: Task, about: str) -> None:

@@ -1,5 +1,6 @@
 """The command line: what it prints, what it writes, how it fails."""
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,8 +14,11 @@ import ppkt_zoo
 import ppkt_zoo.zoo.hub
 import ppkt_zoo.zoo.manifest
 from ppkt_zoo.cli.main import app
+from ppkt_zoo.cli.options import PurposeName, SamplingName
 from ppkt_zoo.errors import WeightError
-from ppkt_zoo.points.files.cloud_files import write_cloud
+from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.points.files.cloud_files import read_cloud, write_cloud
+from ppkt_zoo.points.readout_spec import PURPOSES, SAMPLINGS, ReadOut
 from tests.support.commands import run
 from tests.support.made_up_dry_run import RUN
 from tests.support.small_weight import NAME, make_folder, make_manifest
@@ -169,6 +173,47 @@ def test_encode_every_level(folder: Path, cloud: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(arrays["features"], arrays["features.stride1"])
 
 
+def test_encode_reads_out_as_asked(folder: Path, cloud: Path, tmp_path: Path) -> None:
+    from ppkt_zoo.zoo.add_readout import add_readout
+
+    copied, out = Path(shutil.copytree(folder, tmp_path / "weight")), tmp_path / "features.npz"
+    wide = ReadOut(levels="concat", sampling="trilinear", extras=("color", "height"), views=2)
+    add_readout(copied, [PointCloud.from_arrays(*read_cloud(cloud)[:2])], "one cloud", {"few_labels": wide})
+    weight = ("-w", f"local-dir:{copied}", "-o", out)
+    backbone, (xyz, rgb) = ppkt_zoo.load_backbone(f"local-dir:{copied}"), read_cloud(cloud)[:2]
+    expected = backbone.encode(xyz, rgb, **wide.arguments())
+    single = ("--levels", "concat", "--sampling", "trilinear", "--extras", "color,height", "--views", "2")
+    for asked in (single, ("--read-out", "few_labels")):
+        run("encode", cloud, *weight, *asked)
+        np.testing.assert_allclose(np.load(out)["features"], expected, atol=1e-4)
+    run("encode", cloud, *weight, *single, "--half", "--tile", "auto")
+    np.testing.assert_allclose(np.load(out)["features"], expected, rtol=2e-3, atol=1e-2)
+    picture, basis = tmp_path / "features.png", tmp_path / "basis.safetensors"
+    run("encode", cloud, *weight, "--read-out", "few_labels", "-p", picture, "--save-basis", basis)
+    assert picture.stat().st_size > 10_000
+    run("encode", cloud, *weight, "--levels=stride4")
+    assert set(np.load(out)) == {"xyz", "rgb", "features"}
+    np.testing.assert_array_equal(np.load(out)["features"], backbone.encode(xyz, rgb, "stride4"))
+    assert "leave these out" in error_line("encode", cloud, *weight, *single, "--read-out", "few_labels")
+    assert "records no read-out for 'similarity'" in error_line("encode", cloud, *weight, "--read-out", "similarity")
+    assert "no extra 'normals'" in error_line("encode", cloud, *weight, "--extras", "color,normals")
+    plain = ("-w", f"local-dir:{folder}", "-o", out)
+    assert "comes without" in error_line("encode", cloud, *plain, "--levels", "concat")
+
+
+def test_levels_alone_may_stand_anywhere(folder: Path, cloud: Path, tmp_path: Path) -> None:
+    out = tmp_path / "features.npz"
+    run("encode", "--levels", cloud, "-w", f"local-dir:{folder}", "-o", out)
+    assert "features.stride16" in np.load(out)
+    run("encode", cloud, "--levels", "all", "-w", f"local-dir:{folder}", "-o", out)
+    assert "features.stride16" in np.load(out)
+
+
+def test_purposes_and_samplings_are_those_that_a_weight_records() -> None:
+    assert [one.value for one in PurposeName] == list(PURPOSES)
+    assert [one.value for one in SamplingName] == list(SAMPLINGS)
+
+
 def test_encode_turns_a_file_upright(folder: Path, cloud: Path, tmp_path: Path) -> None:
     from ppkt_zoo.cli.options import Reading
     from ppkt_zoo.cli.run.source import UP_AXES, read_points
@@ -264,12 +309,16 @@ def test_pretrain_passes_everything_on(tmp_path: Path, monkeypatch: pytest.Monke
     assert seen["teacher"] == Path("t.safetensors")
     assert seen["out"] == tmp_path / "run"
     assert seen["workers"] == 0
-    assert (seen["tensorboard"], seen["watch"]) == (False, None)
+    assert (seen["tensorboard"], seen["watch"], seen["start"]) == (False, None, None)
     assert f"local-dir:{tmp_path / 'run' / 'weight'}" in said
     stopped = run(*command, "--out", tmp_path / "run", "--stop-after", 5, code=3)
     assert stopped.stderr.startswith("stopped: ")
     run(*command, "watch={every: 9, rooms: 2}", "--out", tmp_path / "run", "--tensorboard", "--cache", tmp_path)
     assert seen["tensorboard"] is True
+    run(*command, "--out", tmp_path / "run", "--start", "sr_unet14_slim.ppkt_voc")
+    assert seen["start"] == "sr_unet14_slim.ppkt_voc"
+    run(*command, "--out", tmp_path / "run", "--start", tmp_path)
+    assert seen["start"] == tmp_path
     assert callable(seen["watch"])
     assert seen["cache"] == tmp_path
 

@@ -3,21 +3,23 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ppkt_zoo.cli.options import ALL_LEVELS
 from ppkt_zoo.cli.run.job import View, Weight, WeightJob
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.targets import check_file_target
 from ppkt_zoo.points.files.cloud_files import write_cloud
 from ppkt_zoo.visualization.pca import ColorBasis, Features
 from ppkt_zoo.visualization.picture import feature_picture, feature_title, save_picture
-from ppkt_zoo.zoo.folder import WeightFolder
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ppkt_zoo.cli.options import FeatureReading
 
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 #: In place of a file: a basis of the cloud's own.
@@ -28,8 +30,9 @@ OWN = "own"
 class Encode(WeightJob[dict[str, np.ndarray]]):
     """Write ``xyz``, ``rgb`` and ``features`` (N, C) as .npz or .ply.
 
+    With ``--levels all`` every level is written too, as ``features.<level>``.
+
     Attributes:
-        levels: write every level too, as ``features.<level>``.
         half: write features as float16 rather than float32, .npz only.
         basis: colours of the picture, see :func:`ppkt_zoo.cli.run.encode.color_basis`.
         save_basis: a .safetensors for the picture's colours.
@@ -39,7 +42,6 @@ class Encode(WeightJob[dict[str, np.ndarray]]):
     suffix = "_features.npz"
     computing = ("features", "encoding every point")
 
-    levels: bool = False
     half: bool = False
     basis: str | None = None
     save_basis: Path | None = None
@@ -60,15 +62,16 @@ class Encode(WeightJob[dict[str, np.ndarray]]):
 
     def compute(self, network: Weight, view: View) -> tuple[dict[str, np.ndarray], str]:
         """The arrays of the file; InputError where a feature is beyond 16-bit floats."""
-        levels: Literal["all"] | list[str] = "all" if self.levels else ["last"]
         if self.half:
-            encoded: Mapping[str, np.ndarray] = self._encode_half(network, view, levels)
+            encoded: Mapping[str, np.ndarray] = self._encode_half(network, view)
         else:
-            encoded = network.backbone.encode(view.xyz, view.rgb, levels=levels, tile=self.tile)
+            how = self.reading.how
+            given = network.backbone.encode(view.xyz, view.rgb, levels=self.reading.levels, tile=self.tile, **how)
+            encoded = given if isinstance(given, dict) else {"": given}
         found = {f"features.{level}": value for level, value in encoded.items()}
         features = list(found.values())[-1]
         told = f"{features.dtype} {features.shape}: one per point, in the order of the points"
-        return {"features": features} | (found if self.levels else {}), told
+        return {"features": features} | (found if self.reading.levels == ALL_LEVELS else {}), told
 
     def write(self, network: Weight, view: View, found: dict[str, np.ndarray]) -> str:
         write_cloud(self.target, view.points.xyz, view.points.rgb, **found)
@@ -83,7 +86,7 @@ class Encode(WeightJob[dict[str, np.ndarray]]):
 
     def draw(self, network: Weight, view: View, found: dict[str, np.ndarray]) -> str:
         features = found["features"]
-        chosen = color_basis(self.basis, network.folder, features)
+        chosen = color_basis(self.basis, network, features, self.reading)
         if self.save_basis is not None:
             chosen.save(self.save_basis)
         if self.picture is None:
@@ -94,9 +97,7 @@ class Encode(WeightJob[dict[str, np.ndarray]]):
         whose = {None: "the weight's own basis", "own": "fitted to this cloud alone"}.get(self.basis, f"{self.basis}")
         return f"{self.picture}: similar features have similar colours ({whose})"
 
-    def _encode_half(
-        self, network: Weight, view: View, levels: Literal["all"] | list[str]
-    ) -> dict[str, NDArray[np.float16]]:
+    def _encode_half(self, network: Weight, view: View) -> dict[str, NDArray[np.float16]]:
         """As ``encode`` gives them, rounded part by part: they are never all in memory as 32-bit floats."""
         found: dict[str, NDArray[np.float16]] = {}
 
@@ -110,25 +111,27 @@ class Encode(WeightJob[dict[str, np.ndarray]]):
                     found[level] = np.empty((len(view.xyz), values.shape[1]), np.float16)
                 found[level][slice(None) if rows is None else rows.cpu().numpy()] = values
 
-        network.backbone.encode_parts(view.xyz, view.rgb, levels, self.tile, take)
+        reading = self.reading
+        network.backbone.encode_parts(view.xyz, view.rgb, reading.levels, self.tile, take, **reading.how)
         return found
 
 
-def color_basis(choice: str | None, folder: WeightFolder, features: Features) -> ColorBasis:
+def color_basis(choice: str | None, network: Weight, features: Features, reading: "FeatureReading") -> ColorBasis:
     """The basis that ``--basis`` asks for.
 
     Args:
-        choice: None for that of the weight's golden output, the same for every cloud; ``"own"`` for one of these
+        choice: None for that of the weight's golden cloud, the same for every cloud; ``"own"`` for one of these
             features alone; or the path of a saved one.
-        folder: of the weight.
+        network: the weight.
         features: (N, C), those of the cloud.
+        reading: how features were read.
 
     Raises:
         InputError: no such file, or it holds a basis of other features.
         WeightError: the folder's files are damaged.
     """
     if choice is None:
-        return ColorBasis.fit(folder.golden().features[list(folder.config.levels)[-1]])
+        return ColorBasis.fit(_golden_features(network, reading))
     if choice == OWN:
         return ColorBasis.fit(features)
     basis = ColorBasis.load(Path(choice).expanduser())
@@ -138,3 +141,15 @@ def color_basis(choice: str | None, folder: WeightFolder, features: Features) ->
             "take the basis of the same weight, or --basis own"
         )
     return basis
+
+
+def _golden_features(network: Weight, reading: "FeatureReading") -> "Tensor":
+    """What the weight's golden cloud has, read as the cloud's features are."""
+    golden = network.folder.golden()
+    level = list(golden.features)[-1] if reading.levels in ("last", ALL_LEVELS) else reading.levels
+    if reading.is_plain and level in golden.features:
+        return golden.features[level]
+    cloud = golden.cloud
+    found: dict[str, Tensor] | Tensor
+    found = network.backbone.encode(cloud.xyz, cloud.rgb, levels=reading.levels, **reading.how)
+    return list(found.values())[-1] if isinstance(found, dict) else found

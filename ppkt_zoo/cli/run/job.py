@@ -17,7 +17,7 @@ from ppkt_zoo.zoo.load import default_weight, load_backbone, open_weight
 
 if TYPE_CHECKING:
     from ppkt_zoo.backbones.base import Backbone, Tile
-    from ppkt_zoo.cli.options import Reading
+    from ppkt_zoo.cli.options import FeatureReading, Reading
     from ppkt_zoo.zoo.folder import WeightFolder
 
 Network = TypeVar("Network")
@@ -165,6 +165,7 @@ class WeightJob(Job[Weight, Found]):
 
     loading = ("weight", "loading the weight")
 
+    reading: "FeatureReading"
     weight: str | None
 
     def load(self) -> tuple[Weight, str]:

@@ -13,7 +13,14 @@ if TYPE_CHECKING:
 
 
 def pretrain_weight(
-    run: "Run", teacher: Path | None, out: Path | None, resume: bool, dry_run: bool, workers: int, tensorboard: bool
+    run: "Run",
+    teacher: Path | None,
+    out: Path | None,
+    resume: bool,
+    dry_run: bool,
+    workers: int,
+    tensorboard: bool,
+    start: str | None = None,
 ) -> None:
     """Run :func:`ppkt_zoo.pretraining.trainer.pretrain` as a recipe says, or tell its cost.
 
@@ -30,7 +37,14 @@ def pretrain_weight(
         raise RecipeError(
             f"{target} holds no checkpoint to resume from: give the --out of the earlier run, or leave out --resume"
         )
-    common: dict[str, Any] = {"data": run.folders, "teacher": teacher, "out": target, "cache": run.kept}
+    begin = Path(start).expanduser() if start is not None and Path(start).expanduser().is_dir() else start
+    common: dict[str, Any] = {
+        "data": run.folders,
+        "teacher": teacher,
+        "out": target,
+        "cache": run.kept,
+        "start": begin,
+    }
     if dry_run:
         _tell_costs(recipe, common, workers)
         return

@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ppkt_zoo.cli.options import ALL_LEVELS
 from ppkt_zoo.cli.run.job import View, Weight, WeightJob
+from ppkt_zoo.errors import InputError
 from ppkt_zoo.evaluation.similarity import nearest_point, similarity, top_matches
 from ppkt_zoo.points.files.cloud_files import write_cloud
 from ppkt_zoo.visualization.picture import save_picture
@@ -40,11 +42,18 @@ class Similar(WeightJob[Similarity]):
     at: tuple[float, ...]
     apart: float = 0.5
 
+    def check(self) -> None:
+        super().check()
+        if self.reading.levels == ALL_LEVELS:
+            raise InputError("--levels all are several features a point: give last, concat or one level's name")
+
     def compute(self, network: Weight, view: View) -> tuple[Similarity, str]:
         """As in :class:`Job`; InputError where no point is near ``at``."""
         xyz = view.points.xyz
         picked = nearest_point(xyz, self.at)
-        values = similarity(network.backbone.encode(view.xyz, view.rgb, tile=self.tile), picked)
+        reading = self.reading
+        features = network.backbone.encode(view.xyz, view.rgb, reading.levels, self.tile, **reading.how)
+        values = similarity(features, picked)
         rows = top_matches(xyz, values, picked, _MATCHES, self.apart)
         matches = ", ".join(f"{values[row]:.2f} at {_place(xyz[row])}" for row in rows) or "no point is so far away"
         told = f"point {_place(xyz[picked])}; most similar at least {self.apart:g} m away: {matches}"

@@ -73,3 +73,16 @@ def test_the_command_writes_likeness_and_picture(tmp_path: Path) -> None:
     assert Image.open(picture).width > 300
     assert "nearest is" in run("similar", cloud, "--at=9,9,9", "-w", WEIGHT, code=2).output
     assert "--at '1,x,2' must be numbers" in run("similar", cloud, "--at", "1,x,2", code=2).output
+
+
+def test_the_command_reads_features_as_asked(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    xyz = rng.uniform((0, 0, 0), (3, 1, 0.1), (400, 3)).astype(np.float32)
+    cloud = write_cloud(tmp_path / "cloud.ply", xyz, rng.integers(0, 256, (400, 3)).astype(np.uint8))
+    out, asked = tmp_path / "a.npz", ("similar", cloud, "--at=0.5,0.5,0", "-w", WEIGHT)
+    run(*asked, "--out", out, "--levels", "stride4", "--sampling", "trilinear", "--views", "2")
+    points, rgb = read_cloud(cloud)[:2]
+    features = load_backbone(WEIGHT).encode(points, rgb, "stride4", sampling="trilinear", views=2)
+    expected = similarity(features, nearest_point(xyz, (0.5, 0.5, 0)))
+    np.testing.assert_allclose(np.load(out)["likeness"], expected, atol=1e-4)
+    assert "several features a point" in run(*asked, "--levels", "all", code=2).output
