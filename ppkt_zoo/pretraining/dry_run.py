@@ -19,6 +19,7 @@ from ppkt_zoo.pretraining.recipe import Recipe
 from ppkt_zoo.pretraining.setup import Setup
 from ppkt_zoo.pretraining.step_timing import TimedSource, time_steps
 from ppkt_zoo.teachers.cache import TeacherCache
+from ppkt_zoo.zoo.names import StrPath
 from ppkt_zoo.zoo.tensors import to_storage
 
 
@@ -30,6 +31,7 @@ def dry_run(
     out: Path,
     cache: Path | None = None,
     workers: int = 1,
+    start: StrPath | None = None,
 ) -> DryRun:
     """Measure what :func:`ppkt_zoo.pretraining.trainer.pretrain` would cost with the same arguments.
 
@@ -37,7 +39,7 @@ def dry_run(
     its cache is not touched; rooms' frames that they need and that are not rendered yet go into the cache.
 
     Args:
-        recipe, data, teacher, cache, workers: as for ``pretrain``.
+        recipe, data, teacher, cache, workers, start: as for ``pretrain``.
         out: where the run would write; asked for its free space only.
 
     Raises:
@@ -47,7 +49,7 @@ def dry_run(
     """
     cache = default_cache() if cache is None else cache
     with flushed_denormals(), StopRequest() as stop, TrainingProgress() as progress:
-        setup = Setup(_online(recipe), data, teacher, cache, progress, stop)
+        setup = Setup(_online(recipe), data, teacher, cache, progress, stop, start)
         sources = [TimedSource(source) for source in setup.data.sources]
         setup.data.sources[:] = sources
         step = time_steps(setup, sources) if recipe.steps else None

@@ -38,10 +38,15 @@ def export_weight(folder: Path, run: Setup, seconds: float, seen_frames: int, sk
         )
         for entry, source in zip(recipe.data, run.data.sources, strict=True)
     )
+    earlier = run.earlier
+    if earlier is not None:
+        # What an earlier sitting learned from is in this weight too.
+        data += tuple(one for one in earlier.record.data if one.name not in {own.name for own in data})
     section, teacher = recipe.teacher, None
     if section is not None and run.teacher is not None:
         told = section.model_dump(include={"name", "origin", "licence"})
         teacher = TeacherRecord(stage=section.spec.stage, sha256=run.teacher.sha256, **told)
+    when = "training" if earlier is None else "the last sitting"
     record = {
         "description": recipe.description.strip(),
         "method": recipe.method,
@@ -49,15 +54,16 @@ def export_weight(folder: Path, run: Setup, seconds: float, seen_frames: int, sk
         "data": data,
         "seed": recipe.seed,
         "trained": Training(
-            steps=recipe.steps,
-            hours=round(seconds / 3600, 3),
+            steps=recipe.steps + (0 if earlier is None else earlier.steps),
+            hours=round(seconds / 3600 + (0.0 if earlier is None else earlier.hours), 3),
+            earlier=() if earlier is None else earlier.sittings,
             machine=describe_machine(run.accelerator.device, run.accelerator.num_processes),
             versions=versions(("torch", "torchvision", "accelerate", "numpy"))
             | ({"procedural rooms": str(ROOMS_VERSION)} if any(one.kind == "rooms" for one in recipe.data) else {}),
         ),
         "deviations": recipe.deviations,
         "limits": (
-            f"{skipped_frames} of {seen_frames} frames were skipped in training.",
+            f"{skipped_frames} of {seen_frames} frames were skipped in {when}.",
             f"Learned from single frames of {', '.join(one.name for one in data)}, and from nothing else.",
         ),
         "licences": Licences(data="; ".join(sorted({one.licence for one in data})), weights=recipe.weight_licence),

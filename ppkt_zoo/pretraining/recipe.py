@@ -13,6 +13,7 @@ from ppkt_zoo.pretraining.recipe_sections import (
     LossSection,
     PointContrastSection,
     RoomsData,
+    StartSection,
     StudentSection,
     TeacherSection,
     ValidationSection,
@@ -47,6 +48,7 @@ class Recipe(TrainingRecipe):
     ema: float | None = Field(default=None, gt=0, lt=1, description="decay of averaged parameters, which are exported")
     sync_batch_norm: bool = Field(default=True, description="on several processes: statistics of all of them")
     backbone: StudentSection
+    start: StartSection | None = Field(default=None, description="the weight that this run begins with")
     teacher: TeacherSection | None = None
     data: tuple[DataEntry, ...] = Field(min_length=1)
     augmentation: CloudAugmentation
@@ -75,6 +77,8 @@ class Recipe(TrainingRecipe):
             raise ValueError(f"method {self.method} does not go with loss.kind {self.loss.kind}")
         if (self.steps == 0) != (self.method == "scratch"):
             raise ValueError(f"method {self.method} with {self.steps} steps: scratch has 0 steps, all others have some")
+        if self.start is not None and self.method == "scratch":
+            raise ValueError("method scratch has random parameters: it has no use for the section start")
         if self.point_contrast is not None and not any(entry.views > 1 for entry in self.data):
             raise ValueError("point_contrast needs a data entry with views: 2, whose frames overlap")
         return self

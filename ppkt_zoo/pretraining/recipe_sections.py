@@ -12,6 +12,7 @@ from ppkt_zoo.teachers.spec import TeacherSpec
 from ppkt_zoo.transfer.losses import DistillationKind
 from ppkt_zoo.transfer.projection import ProjectionKind, Sampling
 from ppkt_zoo.zoo.config import BackboneSection
+from ppkt_zoo.zoo.record import Sha256, WeightName
 
 #: Frames of a source a step; 0.5 gives one to every second step.
 PerStep = Annotated[int | float, Field(gt=0, le=MOST_BATCH)]
@@ -164,6 +165,13 @@ class GlobalSection(StrictModel):
     temperature: float = Field(default=1.0, gt=0, description="of kl and crd")
     dim: int = Field(default=128, gt=0, description="of the space in which crd compares both sides")
     weight: float = Field(default=1.0, gt=0, description="in the sum of all losses")
+
+
+class StartSection(StrictModel):
+    """The weight of an earlier run whose student and heads this run begins with; optimiser and schedule start anew."""
+
+    weight: WeightName
+    sha256: Sha256 = Field(description="of its model.safetensors")
 
 
 class WatchSection(StrictModel):

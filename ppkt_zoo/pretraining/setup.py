@@ -24,8 +24,10 @@ from ppkt_zoo.pretraining.dataset import Step
 from ppkt_zoo.pretraining.model import build_model, build_student
 from ppkt_zoo.pretraining.recipe import Recipe
 from ppkt_zoo.pretraining.sources import TrainingData, open_sources
+from ppkt_zoo.pretraining.start import open_start
 from ppkt_zoo.teachers.teacher import Teacher, image_tensor, load_teacher
 from ppkt_zoo.transfer.objective import Outcome, PixelPairs, TransferBatch, TransferModel
+from ppkt_zoo.zoo.names import StrPath
 
 # A teacher may look at a hundred thousand images before the first step, while the other processes wait.
 _LONGEST_WAIT = timedelta(hours=12)
@@ -40,6 +42,10 @@ class Setup(Learner[Step]):
         teacher: the teacher's file where it wants one.
         cache: folder for rendered rooms and the teacher's features.
         progress, stop: for work before the first step.
+        start: folder or name of the weight that the recipe's ``start`` asks for; None looks for it by its name.
+
+    Attributes:
+        earlier: the record of that weight, or None.
 
     Raises:
         RecipeError, TeacherError, FrameError: something the recipe asks for is missing or damaged.
@@ -56,6 +62,7 @@ class Setup(Learner[Step]):
         cache: Path,
         progress: TrainingProgress,
         stop: StopRequest,
+        start: StrPath | None = None,
     ) -> None:
         torch.manual_seed(recipe.seed)
         student = build_student(recipe)
@@ -63,11 +70,13 @@ class Setup(Learner[Step]):
         self.accelerator = _accelerator(recipe, list(student.level_channels)[-1] in recipe.levels)
         progress.show(self.accelerator.is_main_process)
         # What is missing is told before a teacher is fetched.
+        begun = open_start(recipe, start)
         sources = open_sources(recipe, data, cache)
         self.teacher = _teacher(recipe, teacher, self.accelerator.device)
         self.data = TrainingData(recipe, sources, self.teacher, cache, progress, stop)
         self.data.check_shares(self.accelerator.num_processes)
         model = build_model(recipe, student, self.teacher)
+        self.earlier = None if begun is None else begun.fill(model, recipe, self.teacher)
         if self.accelerator.num_processes > 1 and recipe.sync_batch_norm:
             synchronise_batch_norm(model)
         self.average = None if recipe.ema is None else parameter_average(model.to(self.accelerator.device), recipe.ema)

@@ -23,6 +23,7 @@ from ppkt_zoo.pretraining.dataset import Step
 from ppkt_zoo.pretraining.export import export_weight
 from ppkt_zoo.pretraining.recipe import Recipe
 from ppkt_zoo.pretraining.setup import Setup
+from ppkt_zoo.zoo.names import StrPath
 
 # More skipped frames than this part of all frames seen so far: the data is not what the recipe thinks.
 _MOST_SKIPPED = 0.2
@@ -42,6 +43,7 @@ def pretrain(
     stop_after: int | None = None,
     tensorboard: bool = False,
     watch: Watch | None = None,
+    start: StrPath | None = None,
 ) -> Path:
     """Pretrain a backbone as a recipe says and write it as a weight folder.
 
@@ -60,6 +62,8 @@ def pretrain(
             stays that of the whole recipe).
         tensorboard: write all figures for TensorBoard too, into ``out/tensorboard``.
         watch: called every ``recipe.watch.every`` steps where the recipe has that section.
+        start: folder (a ``Path``) or name of the weight that the recipe's ``start`` asks for; ``None`` looks for it by
+            its name among the listed ones.
 
     Returns:
         The weight folder.
@@ -73,7 +77,7 @@ def pretrain(
     cache = default_cache() if cache is None else cache
     check_folder_target(out, TrainingError, "--out")
     with flushed_denormals(), StopRequest() as stop, TrainingProgress() as progress:
-        run = _Run(recipe, data, teacher, cache, progress, stop)
+        run = _Run(recipe, data, teacher, cache, progress, stop, start)
         with run_folder(out, run.writes):
             # Nobody looks for a checkpoint before the one that writes there holds the folder.
             run.accelerator.wait_for_everyone()

@@ -1,7 +1,7 @@
 """What a training step sees, and what a student is taught: objectives with their heads, a student with its own."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -143,11 +143,33 @@ class TransferModel(nn.Module):
 
     def projection(self) -> dict[str, Tensor]:
         """Tensors of the heads, as they stand in a weight's projection file: PPKT's own without a prefix."""
-        tensors: dict[str, Tensor] = {}
+        return {
+            f"{_prefix(name)}{key}": tensor
+            for name, objective in self.objectives.items()
+            for key, tensor in objective.state_dict().items()
+        }
+
+    def load_projection(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take up the heads' tensors, named as :meth:`projection` names them.
+
+        Raises:
+            InputError: a name or a shape is another one; nothing was taken up.
+        """
+        expected = {name: tuple(tensor.shape) for name, tensor in self.projection().items()}
+        found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        for name in sorted(expected.keys() | found.keys()):
+            if expected.get(name) != found.get(name):
+                raise InputError(
+                    f"head {name} has shape {found.get(name, 'none, it is missing')}, "
+                    f"{expected.get(name, 'no such head')} is needed"
+                )
         for name, objective in self.objectives.items():
-            prefix = "" if name == "ppkt" else f"{name}."
-            tensors |= {f"{prefix}{key}": tensor for key, tensor in objective.state_dict().items()}
-        return tensors
+            prefix = _prefix(name)
+            objective.load_state_dict({key: tensors[f"{prefix}{key}"] for key in objective.state_dict()})
+
+
+def _prefix(objective: str) -> str:
+    return "" if objective == "ppkt" else f"{objective}."
 
 
 def contrast_figures(anchors: Tensor, candidates: Tensor, prefix: str = "") -> dict[str, float]:

@@ -29,6 +29,8 @@ _SINCE_0_1 = (
     ("`: projections used in pretraining, `load_proj", "`: the projections of the transfer, `load_proj"),
 )
 
+ROBUSTNESS = "robustness: "
+"""Metrics whose names begin so stand in a table of their own."""
 _PURPOSES: dict[Purpose, str] = {
     "many_classes": "many classes, such as semantic segmentation of rooms",
     "few_labels": "few labels, such as a table and the objects on it",
@@ -63,7 +65,8 @@ def write_card(
         else f"## Which read-out\n\n{_readout(config.readout)}",
         f"## How it was made\n\n{_origin(config, record, classes)}",
         f"## Training data\n\n{_data(record)}",
-        f"## Results\n\n{_metrics(record.metrics)}",
+        f"## Results\n\n{_metrics(tuple(one for one in record.metrics if not one.name.startswith(ROBUSTNESS)))}",
+        _robustness(tuple(one for one in record.metrics if one.name.startswith(ROBUSTNESS))),
         _bullets("## Differences from the published method", record.deviations),
         _bullets("## Limitations", record.limits),
         f"## Licence\n\nWeights: {inline(record.licences.weights)}. Data: {inline(record.licences.data)}.",
@@ -167,7 +170,13 @@ def _origin(config: WeightConfig, record: WeightRecord, classes: tuple[str, ...]
         lines.append(
             f"- training: {cost.steps} steps in {cost.hours:.1f} h on {inline(cost.machine)}"
             f"{f' ({versions})' if versions else ''}"
+            f"{f', over {len(cost.earlier) + 1} sittings' if cost.earlier else ''}"
         )
+        lines += [
+            f"- began with: `{one.weight}`, sha256 `{one.sha256}`, of {one.steps} steps in {one.hours:.1f} h on "
+            f"{inline(one.machine)}"
+            for one in cost.earlier
+        ]
     if config.head is not None and classes is not None:
         lines.append(f"- `{config.head.tensors}`, `{config.head.config}`: {config.head.card}{_classes(classes)}")
     if PROJECTION in config.files:
@@ -203,6 +212,24 @@ def _metrics(metrics: tuple[Metric, ...]) -> str:
             f"| {len(metric.seeds)} | {metric.n} |"
         )
     return head + "\n".join(rows)
+
+
+def _robustness(metrics: tuple[Metric, ...]) -> str:
+    """Scores on changed clouds, the change's name in front; the control is the clean cloud."""
+    if not metrics:
+        return ""
+    lines = [
+        "## Robustness",
+        "",
+        "The score on changed clouds beside that on clean ones; linear probes fitted on clean ones unless said otherwise.",
+        "",
+    ]
+    lines += ["| change | value (95 % interval) | of the clean score | data |", "| --- | --- | ---: | --- |"]
+    for metric in metrics:
+        share = "–" if metric.control is None else f"{metric.value / max(metric.control.value, 1e-12):.0%}"
+        change = inline(metric.name.removeprefix(ROBUSTNESS))
+        lines.append(f"| {change} | {_estimate(metric)} | {share} | {inline(metric.data)} |")
+    return "\n".join(lines)
 
 
 def _estimate(estimate: Estimate) -> str:

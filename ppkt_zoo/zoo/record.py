@@ -10,7 +10,9 @@ from pydantic import (
     FailFast,
     Field,
     JsonValue,
+    SerializerFunctionWrapHandler,
     StringConstraints,
+    model_serializer,
     model_validator,
 )
 
@@ -193,13 +195,35 @@ class Licences(StrictModel):
     weights: Text
 
 
-class Training(StrictModel):
-    """What the training cost, and on what it ran."""
+class Sitting(StrictModel):
+    """An earlier run, whose weight a later one began with: what it cost alone, and which weight it ended in."""
 
+    weight: WeightName
+    sha256: Sha256 = Field(description="of its model.safetensors")
+    recipe: Sha256 | None = None
+    seed: int | None = None
     steps: int = Field(ge=0)
     hours: Finite = Field(ge=0)
     machine: Text
     versions: dict[Line, Line] = Field(default_factory=dict, max_length=100, description="package → version")
+
+
+class Training(StrictModel):
+    """What the training cost, and on what it ran; machine and versions are those of the last sitting."""
+
+    steps: int = Field(ge=0, description="over all sittings")
+    hours: Finite = Field(ge=0, description="over all sittings")
+    machine: Text
+    versions: dict[Line, Line] = Field(default_factory=dict, max_length=100, description="package → version")
+    earlier: Annotated[tuple[Sitting, ...], FailFast()] = Field(
+        default=(), max_length=1000, description="sittings before the last, in their order"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A weight of one sitting is recorded as 0.1 recorded it, and that reads it.
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if name != "earlier" or value}
 
 
 class Conversion(StrictModel):

@@ -315,12 +315,12 @@ def test_pretrain_passes_everything_on(tmp_path: Path, monkeypatch: pytest.Monke
     assert stopped.stderr.startswith("stopped: ")
     run(*command, "watch={every: 9, rooms: 2}", "--out", tmp_path / "run", "--tensorboard", "--cache", tmp_path)
     assert seen["tensorboard"] is True
+    assert callable(seen["watch"])
+    assert seen["cache"] == tmp_path
     run(*command, "--out", tmp_path / "run", "--start", "sr_unet14_slim.ppkt_voc")
     assert seen["start"] == "sr_unet14_slim.ppkt_voc"
     run(*command, "--out", tmp_path / "run", "--start", tmp_path)
     assert seen["start"] == tmp_path
-    assert callable(seen["watch"])
-    assert seen["cache"] == tmp_path
 
 
 def test_pretrain_dry_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
