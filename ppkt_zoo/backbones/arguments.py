@@ -10,7 +10,6 @@ from ppkt_zoo.backbones.features import unknown_level
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.text import one_line
 from ppkt_zoo.points.readout_spec import (
-    EXTRA_CHANNELS,
     EXTRAS,
     MOST_VIEWS,
     PURPOSES,
@@ -72,10 +71,6 @@ class Reading:
     def keys(self) -> tuple[str, ...]:
         """Names of what is handed over."""
         return (CONCAT,) if self.joined else self.names
-
-    def channels(self, level_channels: dict[str, int]) -> int:
-        """Channels of the answer, all of its levels and extras."""
-        return sum(level_channels[name] for name in self.names) + sum(EXTRA_CHANNELS[one] for one in self.extras)
 
 
 def checked_reading(

@@ -71,6 +71,10 @@ class Readout:
         spec = ReadoutSpec(recommended=dict(recommended or {}), computed_on=computed_on)
         return cls(readout_statistics(backbone, clouds), spec)
 
+    def without_recommendations(self) -> "Readout":
+        """The same statistics, for a network that was trained on."""
+        return Readout(self.statistics, self.spec.model_copy(update={"recommended": {}}))
+
     def check(self, level_channels: Mapping[str, int]) -> None:
         """Raise InputError where the statistics are not those of a network of these levels."""
         found = {level: (tuple(mean.shape), tuple(spread.shape)) for level, (mean, spread) in self.statistics.items()}

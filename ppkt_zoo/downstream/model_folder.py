@@ -60,6 +60,8 @@ def write_model(
             "citation": NOT_TOLD,
         }
         record = {**untold, **(record or {})}
+    # The backbone has learned on: its channels stay on the scale that the head reads, what was recommended is no more.
+    kept = model.backbone.readout if getattr(model, "readout", None) is not None else None
     return write_weight_folder(
         _ready_folder(folder),
         model.backbone,
@@ -69,6 +71,7 @@ def write_model(
         head=head,
         extra_files=None if recipe is None else {"recipe.yaml": recipe},
         overwrite=overwrite,
+        readout=None if kept is None else kept.without_recommendations(),
     )
 
 

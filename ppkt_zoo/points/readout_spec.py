@@ -4,6 +4,7 @@ A weight records them in a :class:`ReadoutSpec`, as it records how it wants its 
 :class:`~ppkt_zoo.points.input_spec.InputSpec`.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, StringConstraints, field_validator
@@ -45,6 +46,11 @@ class ReadOut(StrictModel):
         parts = ["all levels" if self.levels == "concat" else "last level", self.sampling]
         parts += [" and ".join(self.extras)] if self.extras else []
         return ", ".join([*parts, *([f"{self.views} views"] if self.views > 1 else [])])
+
+    def channels(self, levels: Mapping[str, int]) -> int:
+        """Channels of what it gives, for a network of these levels (name → channels, coarse to fine)."""
+        wide = list(levels.values())
+        return (sum(wide) if self.levels == "concat" else wide[-1]) + sum(EXTRA_CHANNELS[one] for one in self.extras)
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments of ``encode``."""

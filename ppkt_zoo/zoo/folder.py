@@ -198,7 +198,7 @@ def write_weight_folder(
         head: of a fine-tuned weight; it is stored with what it gives for the golden cloud.
         extra_files: name → content of what goes along: ``recipe.yaml`` (hashed in config.json), a picture.
         overwrite: put the new folder in the place of an old one.
-        readout: statistics and recommended read-outs, see :func:`ppkt_zoo.zoo.readout.add_readout`.
+        readout: statistics and recommended read-outs, see :func:`ppkt_zoo.zoo.add_readout.add_readout`.
 
     Raises:
         WeightError: NaN, a collapsed network, or the folder exists already.

@@ -12,6 +12,7 @@ from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.downstream.model_folder import NOT_TOLD, Cloud, check_model, write_model
 from ppkt_zoo.downstream.segmentation.model import SegmentationModel
 from ppkt_zoo.errors import WeightError
+from ppkt_zoo.points.readout_spec import ReadOut
 from ppkt_zoo.zoo.folder import WeightFolder
 from ppkt_zoo.zoo.golden import Golden, relative_error
 from ppkt_zoo.zoo.head import HeadConfig, decode_head, encode_head
@@ -69,7 +70,8 @@ def save_segmentation(
     check_model(model, SegmentationModel, "SegmentationModel(backbone, classes)")
     ids = None if model.ids == tuple(range(len(model.classes))) else model.ids
     colors = tuple(model.colors.get(one) for one in model.classes) if model.colors else None
-    config = SegmentationHeadConfig(level=model.level, classes=model.classes, ids=ids, colors=colors)
+    how = model.readout
+    config = SegmentationHeadConfig(level=model.level, classes=model.classes, ids=ids, colors=colors, readout=how)
     weight, bias = (one.detach().float().cpu() for one in (model.head.weight, model.head.bias))
     head, told = SegmentationHead(config, weight, bias), (description, data, data_licence, licence)
     return write_model("segmentation", head, folder, model, name, record, golden_cloud, recipe, overwrite, told)
@@ -99,7 +101,8 @@ def load_segmentation(
         config = head.config
         pairs = () if config.colors is None else zip(config.classes, config.colors, strict=True)
         colors = {name: color for name, color in pairs if color is not None}
-        model = SegmentationModel(backbone, config.classes, config.level, config.ids, colors)
+        level = config.level if config.readout is None else "last"
+        model = SegmentationModel(backbone, config.classes, level, config.ids, colors, config.readout)
     model.head.load_state_dict({"weight": head.weight, "bias": head.bias})
     return model.to(next(backbone.parameters()).device).eval()
 
@@ -116,6 +119,8 @@ class SegmentationHeadConfig(HeadConfig):
     colors: tuple[tuple[_Part, _Part, _Part] | None, ...] | None = Field(
         default=None, description="in pictures, red, green and blue a class; any that fits where a class has none"
     )
+
+    readout: ReadOut | None = Field(default=None, description="what the head reads in place of the level")
 
     @field_validator("classes")
     @classmethod
@@ -166,13 +171,20 @@ class SegmentationHead:
             WeightError: the head does not fit the backbone's level, or holds NaN.
         """
         _check(self, backbone.level_channels, "the head")
-        scores = self.scores(golden.features[self.config.level])
+        scores = self.scores(self._read(backbone, golden, golden.features))
         return encode_head("segmentation", self.config, {"weight": self.weight, "bias": self.bias, "golden": scores})
 
     def errors(self, backbone: Backbone, golden: Golden, features: Mapping[str, Tensor]) -> dict[str, float]:
         """``head`` → how far its scores of the golden rows are from the stored ones."""
         assert self.golden is not None
-        return {"head": relative_error(self.scores(features[self.config.level]), self.golden)}
+        return {"head": relative_error(self.scores(self._read(backbone, golden, features)), self.golden)}
+
+    def _read(self, backbone: Backbone, golden: Golden, features: Mapping[str, Tensor]) -> Tensor:
+        """What the head reads of the golden rows, float32 (K, C)."""
+        if self.config.readout is None:
+            return features[self.config.level]
+        cloud = golden.cloud
+        return backbone.encode(cloud.xyz, cloud.rgb, readout=self.config.readout).cpu()[golden.rows]
 
 
 def read_segmentation_head(folder: WeightFolder) -> SegmentationHead:
@@ -186,6 +198,8 @@ def read_segmentation_head(folder: WeightFolder) -> SegmentationHead:
         raise WeightError(f"{where} must hold bias, golden, weight, it holds {', '.join(sorted(tensors))}")
     head = SegmentationHead(config, **tensors)
     _check(head, folder.config.levels, where)
+    if config.readout is not None and config.readout.levels == "concat" and folder.config.readout is None:
+        raise WeightError(f"{where} reads all levels on one scale, and {folder.path} has no statistics for that")
     if tensors["golden"].ndim != 2 or tensors["golden"].shape[1] != len(config.classes):
         raise WeightError(f"{where}: golden must have {len(config.classes)} columns, one a class")
     return head
@@ -194,7 +208,9 @@ def read_segmentation_head(folder: WeightFolder) -> SegmentationHead:
 def _check(head: SegmentationHead, levels: Mapping[str, int], where: str) -> None:
     if head.config.level not in levels:
         raise WeightError(f"{where} reads the level {head.config.level!r}, which the backbone does not have")
-    shapes = {"weight": (len(head.classes), levels[head.config.level]), "bias": (len(head.classes),)}
+    readout = head.config.readout
+    channels = levels[head.config.level] if readout is None else readout.channels(levels)
+    shapes = {"weight": (len(head.classes), channels), "bias": (len(head.classes),)}
     for key, shape in shapes.items():
         tensor: Tensor = getattr(head, key)
         if tensor.shape != shape or tensor.dtype != torch.float32:

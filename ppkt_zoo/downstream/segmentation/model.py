@@ -7,9 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ppkt_zoo.backbones.arguments import checked_reading, named_readout
 from ppkt_zoo.backbones.base import Backbone, Tile
+from ppkt_zoo.backbones.readout import read_batch
 from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
+from ppkt_zoo.points.readout_spec import Purpose, ReadOut
 
 # Rows whose scores are computed at once: the probabilities of a large cloud are held, its scores never are.
 _CHUNK = 1 << 18
@@ -28,7 +31,7 @@ class Prediction(NamedTuple):
 
 
 class SegmentationModel(nn.Module):
-    """A linear head on one level of any backbone.
+    """A linear head on one level of any backbone, or on what a read-out of it gives.
 
     Args:
         backbone: pretrained or random; it is trained along.
@@ -37,9 +40,11 @@ class SegmentationModel(nn.Module):
         ids: what files call each class, whole numbers; 0, 1, … where not given. Labels of :meth:`predict` count
             classes; ``ppkt-zoo segment`` writes ids.
         colors: uint8 (red, green, blue) of classes by name, for pictures; those left out get one that fits.
+        readout: what the head reads in place of a level: a read-out, or the purpose that the weight recommends one
+            for. Its views are taken in :meth:`predict` alone.
 
     Raises:
-        InputError: the classes, ids or colours do not fit, or there is no such level.
+        InputError: the classes, ids or colours do not fit, or there is no such level or read-out.
     """
 
     def __init__(
@@ -49,6 +54,7 @@ class SegmentationModel(nn.Module):
         level: str = "last",
         ids: Sequence[int] | None = None,
         colors: Mapping[str, tuple[int, int, int]] | None = None,
+        readout: ReadOut | Purpose | None = None,
     ) -> None:
         super().__init__()
         if isinstance(classes, str) or len(classes) < 2 or len(set(classes)) != len(classes):
@@ -67,11 +73,22 @@ class SegmentationModel(nn.Module):
         self.ids = tuple(range(len(classes))) if ids is None else tuple(int(one) for one in ids)
         self.colors = dict(colors or {})
         self.level = known[-1] if level == "last" else level
-        self.head = nn.Linear(backbone.level_channels[self.level], len(classes))
+        self.readout = None if readout is None else named_readout(backbone, readout)
+        if self.readout is not None and level != "last":
+            raise InputError(f"a head reads a level or a read-out, not both: leave out level={level!r} or readout")
+        # Checked now rather than at the first cloud.
+        levels = self.level if self.readout is None else "last"
+        self._read = checked_reading(backbone, levels, readout=self.readout).keys[0]
+        wide = backbone.level_channels
+        self.head = nn.Linear(wide[self.level] if self.readout is None else self.readout.channels(wide), len(classes))
 
     def forward(self, batch: CloudBatch, rows: Tensor | None = None) -> Tensor:
         """Class scores (N, K) of all points of a batch, or of the ``rows`` alone; this is what trains."""
-        scores: Tensor = self.head(self.backbone(batch).at(self.level, rows))
+        if self.readout is None:
+            features = self.backbone(batch).at(self.level, rows)
+        else:
+            features = read_batch(self.backbone, batch, self.readout, rows)
+        scores: Tensor = self.head(features)
         return scores
 
     def predict(
@@ -117,13 +134,14 @@ class SegmentationModel(nn.Module):
         device = self.head.weight.device
 
         def take(rows: Tensor | None, features: dict[str, Tensor]) -> None:
-            feature = features[self.level]
+            feature = features[self._read]
             rows = torch.arange(len(feature), device=feature.device) if rows is None else rows
             for some, part in zip(rows.split(_CHUNK), feature.split(_CHUNK), strict=True):
                 found = self.head(part.float().to(device)).softmax(dim=1)
                 total.index_add_(0, some.to(total.device), found.to(total.device))
 
-        self.backbone.encode_parts(xyz, rgb, self.level, tile, take)
+        level = self.level if self.readout is None else "last"
+        self.backbone.encode_parts(xyz, rgb, level, tile, take, readout=self.readout)
 
 
 def _seen_from(angle: float, mirror: bool) -> Tensor:

@@ -14,6 +14,7 @@ from ppkt_zoo.downstream.recipe import (
     ScanNetData,
 )
 from ppkt_zoo.files.validation import OptimiserSection, StrictModel
+from ppkt_zoo.points.readout_spec import Purpose, ReadOut
 
 
 class CropSection(StrictModel):
@@ -35,6 +36,9 @@ class SegmentationRecipe(DownstreamRecipe):
 
     folder: ClassVar[str] = "segmentation"
     level: str = "last"
+    readout: Purpose | ReadOut | None = Field(
+        default=None, description="in place of a level: what the weight recommends for a purpose, or a read-out"
+    )
     data: Annotated[
         LabelledFramesData | OwnData | RoomsBenchData | S3DISData | ScanNetData, Field(discriminator="kind")
     ]

@@ -1,5 +1,6 @@
 """`fit_segmentation`: from a recipe and labelled scenes to a model folder and its scores."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 
 from ppkt_zoo.backbones.norm import batch_norms
+from ppkt_zoo.backbones.readout import Readout
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
 from ppkt_zoo.downstream.segmentation.dataset import SegmentationBatch, SegmentationDataset, crop_rows
 from ppkt_zoo.downstream.segmentation.evaluation import SegmentationScore, check_classes, evaluate_segmentation
@@ -17,9 +19,13 @@ from ppkt_zoo.downstream.segmentation.model import SegmentationModel
 from ppkt_zoo.downstream.segmentation.recipe import CropSection, SegmentationOptimiser, SegmentationRecipe
 from ppkt_zoo.downstream.trainer import Finetuned, FinetuneTrainer, Report, build_backbone
 from ppkt_zoo.evaluation.metrics import IGNORE
+from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.points.readout_spec import ReadOut
 
 # Wide enough for several voxels of a network's coarsest level, which are 16 of the finest; few enough for a folder.
 _GOLDEN_VOXELS, _GOLDEN_POINTS = 48, 4000
+# Scenes of which a random backbone's levels get one scale.
+_STATISTICS_SCENES = 4
 
 
 class SegmentationTrainer(FinetuneTrainer[SegmentationBatch, SegmentationRecipe, SegmentationModel, SegmentationScore]):
@@ -40,7 +46,9 @@ class SegmentationTrainer(FinetuneTrainer[SegmentationBatch, SegmentationRecipe,
         return SegmentationDataset(self.scenes, self.recipe)
 
     def build_model(self) -> SegmentationModel:
-        model = build_model(self.recipe, self.class_names())
+        first = (self.scenes[number] for number in range(min(len(self.scenes), _STATISTICS_SCENES)))
+        clouds = (PointCloud.from_arrays(scene.xyz, scene.rgb) for scene in first)
+        model = build_model(self.recipe, self.class_names(), clouds)
         # What the user's own files call the classes goes into the model, so that its answers do too.
         model.ids = tuple(getattr(self.scenes, "class_ids", ())) or model.ids
         model.colors = dict(getattr(self.scenes, "class_colors", {}))
@@ -92,16 +100,26 @@ FittedSegmentation = Finetuned[SegmentationModel, SegmentationScore]
 fit_segmentation = SegmentationTrainer.fit
 
 
-def build_model(recipe: SegmentationRecipe, classes: tuple[str, ...]) -> SegmentationModel:
+def build_model(
+    recipe: SegmentationRecipe, classes: tuple[str, ...], clouds: Iterable[PointCloud] = ()
+) -> SegmentationModel:
     """The recipe's backbone, random or from a weight, and a new head; both drawn from the recipe's seed.
+
+    Args:
+        recipe: of the run.
+        classes: that the head tells apart.
+        clouds: for the statistics of a read-out, where the backbone comes without.
 
     Raises:
         RecipeError, UnknownNameError, WeightError: as :func:`ppkt_zoo.downstream.trainer.build_backbone` does.
     """
     backbone = build_backbone(recipe)
+    how = recipe.readout
+    if isinstance(how, ReadOut) and how.levels == "concat" and backbone.readout is None:
+        backbone.readout = Readout.of(backbone, clouds, "the first scenes that it was fine-tuned on")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)  # the same head whatever the backbone began with
-        model = SegmentationModel(backbone, classes, recipe.level)
+        model = SegmentationModel(backbone, classes, recipe.level, readout=recipe.readout)
     for norm in batch_norms(model):
         norm.momentum = recipe.batch_norm_momentum
     return model
