@@ -2,7 +2,8 @@
 
 python tools/bundle_weight.py runs/first_weight/weight --results docs/results/first_weight.json
 python tools/bundle_weight.py runs/family/NAME/weight --results docs/results/pretraining.json
-python tools/bundle_weight.py ppkt_zoo/weights/NAME --results docs/results/pretraining.json   # its figures alone
+python tools/bundle_weight.py ppkt_zoo/weights/NAME --results docs/results/pretraining.json \
+    --results benchmarks/results/readouts.json --results benchmarks/results/robustness.json   # its figures alone
 """
 
 import argparse
@@ -22,13 +23,21 @@ def main() -> None:
     """Copy the folder, write the metrics into its record, verify it, list it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("folder", type=Path, help="the weight folder that pretraining wrote")
-    parser.add_argument("--results", type=Path, required=True, help="JSON of the proof for exactly this weight")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        required=True,
+        action="append",
+        help="JSON of figures of exactly this weight; repeatable",
+    )
     asked = parser.parse_args()
     trained = open_weight_folder(asked.folder)
-    results = json.loads(asked.results.read_text(encoding="utf-8"))
-    metrics = _metrics(results, trained.config.files["model.safetensors"].sha256)
-    if metrics is None:
-        raise SystemExit(f"{asked.results} does not speak of {asked.folder}: measure exactly this weight first")
+    metrics: list[dict[str, Any]] = []
+    for file in asked.results:
+        found = _metrics(json.loads(file.read_text(encoding="utf-8")), trained.config.files["model.safetensors"].sha256)
+        if found is None:
+            raise SystemExit(f"{file} does not speak of {asked.folder}: measure exactly this weight first")
+        metrics += found
     target = ROOT / "ppkt_zoo" / "weights" / trained.config.name
     # Given where it lies in the package, a weight's figures are written anew and nothing is copied.
     if not (target.exists() and target.samefile(trained.path)):

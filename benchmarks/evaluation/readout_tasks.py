@@ -68,7 +68,7 @@ def validation_tasks(material: Material) -> dict[str, Task]:
     }
 
 
-def test_tasks(material: Material) -> dict[str, Task]:
+def reported_tasks(material: Material) -> dict[str, Task]:
     """What is reported; asked once, after the choice."""
     first, end = material.amount.kitchen_test
 

@@ -22,7 +22,7 @@ from benchmarks.evaluation.material import Material
 from benchmarks.evaluation.options import add_options, material_of
 from benchmarks.evaluation.probing import LAST, of_colour_and_height
 from benchmarks.evaluation.read_out import TODAY, facts, of_read_outs, ready, short, with_statistics
-from benchmarks.evaluation.readout_tasks import PURPOSES, Search, Task, scores, test_tasks, validation_tasks
+from benchmarks.evaluation.readout_tasks import PURPOSES, Search, Task, reported_tasks, scores, validation_tasks
 from benchmarks.evaluation.students import Pretrained, make_untrained, open_pretrained
 from benchmarks.machine import machine
 from ppkt_zoo.engine.denormals import flushed_denormals
@@ -86,7 +86,8 @@ def measure(weight: Pretrained, material: Material, asked: argparse.Namespace) -
     choice = choose(candidates, validation)
     wanted = [one for one in candidates if one == TODAY or one in choice.values()]
     test = {
-        name: _test(name, task, weight, wanted, material, journal, seeds) for name, task in test_tasks(material).items()
+        name: _test(name, task, weight, wanted, material, journal, seeds)
+        for name, task in reported_tasks(material).items()
     }
     return {
         "name": weight.name,

@@ -28,10 +28,9 @@ from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.points.readout_spec import ReadOut
 from ppkt_zoo.rooms.room import VERSION
+from ppkt_zoo.zoo.card import ROBUSTNESS
 
 SETS = {"rooms": "rooms-bench v1, unseen rooms", "kitchen": "7-Scenes red kitchen, classes by the VOC teacher, unseen"}
-PREFIX = "robustness: "
-"""Metrics of a record whose names begin so stand in the card's table of robustness."""
 _CLEAN = CHANGES[0]
 
 
@@ -139,8 +138,8 @@ def metrics(weight: Mapping[str, Any]) -> list[dict[str, Any]]:
         clean = {"name": _CLEAN.title, **estimate(rows[0]["values"])}
         found += [
             {
-                "name": PREFIX + row["title"],
-                "data": f"{SETS[name]}; linear probe, mIoU; read out: {weight['read_out']['name']}",
+                "name": ROBUSTNESS + row["title"],
+                "data": f"{SETS[name]}; linear probe mIoU; {weight['read_out']['name']}",
                 "seeds": weight["seeds"],
                 "n": row["points"],
                 **estimate(row["values"]),

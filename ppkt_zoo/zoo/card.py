@@ -221,7 +221,7 @@ def _robustness(metrics: tuple[Metric, ...]) -> str:
     lines = [
         "## Robustness",
         "",
-        "The score on changed clouds beside that on clean ones; linear probes fitted on clean ones unless said otherwise.",
+        "Scores on changed clouds, and the share of the score on clean ones that is left.",
         "",
     ]
     lines += ["| change | value (95 % interval) | of the clean score | data |", "| --- | --- | ---: | --- |"]
