@@ -55,6 +55,7 @@ def build_model(recipe: Recipe, student: Backbone, teacher: Teacher | None) -> T
                 upl=loss.upl,
                 sampling=loss.upl_sampling,
                 point_head=loss.point_head,
+                deep={level: (_channels(student, level, "loss.deep"), weight) for level, weight in loss.deep.items()},
             )
             objectives.append((pixel_to_point, loss.weight))
         else:
@@ -80,5 +81,6 @@ def build_model(recipe: Recipe, student: Backbone, teacher: Teacher | None) -> T
 def _channels(student: Backbone, level: str, section: str) -> int:
     if level not in student.level_channels:
         known = ", ".join(student.level_channels)
-        raise RecipeError(f"{section}.level {level!r} is none of this backbone's levels: {known}")
+        field = section if "." in section else f"{section}.level"
+        raise RecipeError(f"{field} {level!r} is none of this backbone's levels: {known}")
     return student.level_channels[level]

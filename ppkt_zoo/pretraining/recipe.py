@@ -104,7 +104,8 @@ class Recipe(TrainingRecipe):
     @property
     def levels(self) -> set[str]:
         """The student's levels that are taught."""
-        return {section.level for section in (self.loss, self.point_contrast, self.global_loss) if section is not None}
+        others = {section.level for section in (self.point_contrast, self.global_loss) if section is not None}
+        return others if self.loss is None else others | self.loss.levels
 
 
 load_recipe = Recipe.load

@@ -138,11 +138,25 @@ class LossSection(StrictModel):
     upl_sampling: Sampling = Field(default="bilinear", description="how the pixels' embeddings are upsampled")
     point_head: ProjectionKind = "linear"
     weight: float = Field(default=1.0, gt=0, description="in the sum of all losses")
+    deep: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict, description="further levels that meet the pixels, each with its weight; NCE only"
+    )
+
+    @property
+    def levels(self) -> set[str]:
+        """All levels that meet the pixels."""
+        return {self.level, *self.deep}
+
+    @model_validator(mode="after")
+    def _levels_differ(self) -> "LossSection":
+        if self.level in self.deep:
+            raise ValueError(f"deep names {self.level}, which is level itself: leave it out there")
+        return self
 
     @model_validator(mode="after")
     def _belongs_to_nce(self) -> "LossSection":
-        if self.kind != "nce" and (self.symmetric or self.false_negative_similarity is not None):
-            raise ValueError(f"symmetric and false_negative_similarity belong to kind nce, not to {self.kind}")
+        if self.kind != "nce" and (self.symmetric or self.false_negative_similarity is not None or self.deep):
+            raise ValueError(f"symmetric, false_negative_similarity and deep belong to kind nce, not to {self.kind}")
         return self
 
 

@@ -1,11 +1,13 @@
 """PPKT's own objective: each point must find the pixel that it was seen in (arXiv 2104.04687, section 3)."""
 
+from collections.abc import Mapping
+
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from ppkt_zoo.backbones.base import PointFeatures
 from ppkt_zoo.engine.distributed import rows_of_all
-from ppkt_zoo.transfer.losses import contrast_pairs
+from ppkt_zoo.transfer.losses import Contrast, contrast_pairs
 from ppkt_zoo.transfer.objective import Objective, Outcome, TransferBatch, contrast_figures
 from ppkt_zoo.transfer.projection import UPL, PointHead, ProjectionKind, Sampling
 
@@ -24,6 +26,8 @@ class PixelToPoint(Objective):
         gather: in training on several processes, negatives come from all of them.
         upl, sampling: kind of the pixels' projection and how it is upsampled, see :class:`UPL`.
         point_head: kind of the points' projection.
+        deep: further levels that meet the same pixels (deep supervision): level → (channels, weight). Each has a
+            projection of its own; the pixels' is one for all, so every level is held against the same embedding.
     """
 
     name = "ppkt"
@@ -41,10 +45,14 @@ class PixelToPoint(Objective):
         upl: ProjectionKind = "linear",
         sampling: Sampling = "bilinear",
         point_head: ProjectionKind = "linear",
+        deep: Mapping[str, tuple[int, float]] | None = None,
     ) -> None:
         super().__init__()
         self.upl = UPL(teacher_channels, dim, upl, sampling)
         self.head = PointHead(channels, dim, point_head)
+        deep = deep or {}
+        self.deep = nn.ModuleDict({name: PointHead(width, dim, point_head) for name, (width, _) in deep.items()})
+        self.deep_weights = {name: weight for name, (_, weight) in deep.items()}
         self.level, self.temperature, self.symmetric = level, temperature, symmetric
         self.false_negative_similarity, self.gather = false_negative_similarity, gather
 
@@ -58,22 +66,32 @@ class PixelToPoint(Objective):
         return of_points, of_pixels
 
     def forward(self, points: PointFeatures, batch: TransferBatch, detail: bool = False) -> Outcome:
-        """Loss of one step; InputError where it has fewer than two pairs."""
+        """Loss of one step, the weighted sum over levels; InputError where it has fewer than two pairs."""
         of_points, of_pixels = self.embed(points, batch)
-        threshold = self.false_negative_similarity
-        contrast = contrast_pairs(
-            F.normalize(of_points, dim=1),
-            F.normalize(of_pixels, dim=1),
-            self.temperature,
-            symmetric=self.symmetric,
-            teacher=None if threshold is None else batch.teacher_at_pairs(),
-            false_negative_similarity=threshold,
-            gather=self.gather and self.training,
-        )
+        teacher = None if self.false_negative_similarity is None else batch.teacher_at_pairs()
+        contrast = self._contrast(of_points, of_pixels, teacher)
         figures: dict[str, float] = {}
         if detail:
             share = self.gather and self.training
             figures = contrast_figures(rows_of_all(of_points, share), rows_of_all(of_pixels, share))
-        if detail and threshold is not None:
+        if detail and teacher is not None:
             figures["masked"] = float(contrast.masked)
-        return Outcome(contrast.loss, figures)
+        loss = contrast.loss
+        for level, head in self.deep.items():
+            assert isinstance(head, PointHead)
+            further = self._contrast(head.raw(points.at(level, batch.pixels.point)), of_pixels, teacher).loss
+            loss = loss + self.deep_weights[level] * further
+            if detail:
+                figures[f"{level}_loss"] = float(further.detach())
+        return Outcome(loss, figures)
+
+    def _contrast(self, of_points: Tensor, of_pixels: Tensor, teacher: Tensor | None) -> Contrast:
+        return contrast_pairs(
+            F.normalize(of_points, dim=1),
+            F.normalize(of_pixels, dim=1),
+            self.temperature,
+            symmetric=self.symmetric,
+            teacher=teacher,
+            false_negative_similarity=self.false_negative_similarity,
+            gather=self.gather and self.training,
+        )

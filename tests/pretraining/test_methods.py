@@ -83,6 +83,11 @@ METHODS = {
         {"top1", "masked", "rank"},
         {"upl.projection.2.weight", "head.projection.2.weight"},
     ),
+    "deep_supervision": (
+        walk(loss={"dim": 8, "pairs": 64, "deep": {"stride4": 0.5, "stride2": 0.5}}),
+        {"top1", "stride2_loss", "stride4_loss"},
+        {"head.projection.weight", "deep.stride2.projection.weight", "deep.stride4.projection.weight"},
+    ),
 }
 
 
@@ -168,6 +173,9 @@ def test_tensorboard_holds_the_figures(tmp_path: Path, teacher_file: Path, frame
         ({"method": "pixel_regression"}, "does not go with loss.kind nce"),
         ({"steps": 0}, "scratch has 0 steps"),
         ({"loss": {"kind": "l2", "symmetric": True}, "method": "pixel_regression"}, "belong to kind nce"),
+        ({"loss": {"deep": {"stride1": 0.5}}}, "deep names stride1"),
+        ({"loss": {"deep": {"stride2": 0.0}}}, "greater than 0"),
+        ({"loss": {"kind": "l2", "deep": {"stride2": 1}}, "method": "pixel_regression"}, "belong to kind nce"),
         ({"backbone": {"name": "sr_unet14_small", "input_spec": {"voxel_size": 0.1}, "module": "a b"}}, "dotted name"),
     ],
 )
@@ -181,6 +189,8 @@ def test_methods_that_do_not_fit_their_sections(changes: dict[str, Any], message
 def test_what_cannot_run_is_told(tmp_path: Path, teacher_file: Path, frame_cache: Path) -> None:
     with pytest.raises(RecipeError, match="none of this backbone's levels: stride16"):
         run(tmp_path, tiny_recipe(loss={"level": "stride3"}), teacher_file, frame_cache)
+    with pytest.raises(RecipeError, match=r"loss\.deep 'stride3' is none of this backbone's levels: stride16"):
+        run(tmp_path, tiny_recipe(loss={"deep": {"stride3": 1}}), teacher_file, frame_cache)
     backbone = {"name": "sr_unet14_small", "input_spec": {"voxel_size": 0.1}, "module": "no_such_module_here"}
     with pytest.raises(RecipeError, match="no_such_module_here"):
         run(tmp_path, tiny_recipe(backbone=backbone), teacher_file, frame_cache)
