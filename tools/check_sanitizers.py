@@ -20,8 +20,10 @@ from pathlib import Path
 import torch
 
 from ppkt_zoo.errors import EngineError
-from ppkt_zoo.native import Library, norm_relu, open_library, points, table_pairs
+from ppkt_zoo.native import Library, open_library, points
 from ppkt_zoo.native.build import LIBRARY, BuildError, build
+from ppkt_zoo.native.maps import table_pairs
+from ppkt_zoo.native.norm import norm_relu
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.points.voxelize import voxelize

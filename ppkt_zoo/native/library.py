@@ -18,7 +18,7 @@ from ppkt_zoo.native.build import LIBRARY, is_older_than_sources
 #: Set to ``torch``, this turns the native library off.
 SWITCH = "PPKT_ZOO_ENGINE"
 
-_VERSION = 1
+_VERSION = 2
 _OLD = "the native library is older than its sources: run `python -m ppkt_zoo.native build`"
 _REBUILD = "build it anew with `python -m ppkt_zoo.native build`, or set PPKT_ZOO_ENGINE=torch to do without"
 _ANY_LEVEL = {
@@ -37,8 +37,8 @@ _EACH_LEVEL: dict[str, list[Any]] = {
     "pack": [c_void_p, c_void_p, c_int64, c_int64, c_int64, c_int, c_int, c_void_p, c_int],
     "forward": [c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_int, c_void_p, c_int64,
                 c_void_p, c_int, c_int, c_int, c_int],
-    "weight": [c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_int64, c_int,
-               c_void_p, c_int64, c_int, c_int],
+    "weight": [c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_int, c_void_p,
+               c_int64, c_int, c_int],
     "norm": [c_void_p] * 4 + [c_int64, c_int64, c_double, c_int] + [c_void_p] * 5 + [c_int],
     "norm_back": [c_void_p] * 6 + [c_int64, c_int64, c_double, c_int] + [c_void_p] * 7 + [c_int],
     "voxels": [c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_double, c_void_p, c_int, c_void_p, c_void_p,

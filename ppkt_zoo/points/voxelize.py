@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ppkt_zoo.errors import EngineError, InputError
-from ppkt_zoo.native import Library, find_voxels, fits_tables, library
+from ppkt_zoo.native import Library, library
+from ppkt_zoo.native.voxels import find_voxels, fits_tables
 from ppkt_zoo.points.arrays import extremes
 from ppkt_zoo.points.cloud import CloudBatch
 from ppkt_zoo.points.input_spec import COLORS, InputSpec

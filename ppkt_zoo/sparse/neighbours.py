@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ppkt_zoo.native import Pairs
+from ppkt_zoo.native.maps import Pairs
 from ppkt_zoo.sparse.tensor import Grid
 
 #: Cells of the 3×3×3 about a voxel, numbered as kernel offsets are; the voxel itself is the one in the middle.

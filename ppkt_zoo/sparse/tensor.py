@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.native import coarsen, library
+from ppkt_zoo.native import library
+from ppkt_zoo.native.maps import coarsen
 from ppkt_zoo.sparse.kernel_map import Children, KernelMap, KeySpace, strided_map, submanifold_map
 
 

@@ -154,9 +154,9 @@ right = total() if {opened == "before"} else None
 child = os.fork()
 if child == 0:
     # Left alone: PyTorch itself may hang in such a child, so only the native library works on several threads.
-    import ppkt_zoo.native.convolution as module
+    from ppkt_zoo.native.convolution import convolve, pack_weight
+    from ppkt_zoo.native.maps import table_pairs
     found = open_library()
-    from ppkt_zoo.native import table_pairs, pack_weight, convolve
     rows = 3000
     pairs = table_pairs(found, torch.arange(rows, dtype=torch.int32).view(1, -1), rows)
     packed = pack_weight(found, torch.ones((8, 1, 4)), torch.float32)

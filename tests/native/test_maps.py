@@ -8,19 +8,10 @@ import torch
 from torch import Tensor
 
 from ppkt_zoo.errors import EngineError
-from ppkt_zoo.native import (
-    Library,
-    Pairs,
-    child_pairs,
-    coarsen,
-    convolve,
-    open_library,
-    pack_weight,
-    search_pairs,
-    table_pairs,
-    weight_gradient,
-)
+from ppkt_zoo.native import Library, open_library
 from ppkt_zoo.native.build import LIBRARY
+from ppkt_zoo.native.convolution import convolve, pack_weight, weight_gradient
+from ppkt_zoo.native.maps import Pairs, child_pairs, coarsen, search_pairs, table_pairs
 from ppkt_zoo.sparse import Grid
 from ppkt_zoo.sparse.engines.native import NativeEngine
 from ppkt_zoo.sparse.kernel_map import Children, Search, invert

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from ppkt_zoo.backbones.sr_unet import sr_unet14_slim
 from ppkt_zoo.errors import EngineError
-from ppkt_zoo.native import Library, library, norm_relu
+from ppkt_zoo.native import Library, library
+from ppkt_zoo.native.norm import norm_relu
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.sparse import Grid, SparseTensor
 

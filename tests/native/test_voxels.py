@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from ppkt_zoo.errors import EngineError
-from ppkt_zoo.native import Library, find_voxels, fits_tables, library, open_library
+from ppkt_zoo.native import Library, library, open_library
+from ppkt_zoo.native.voxels import find_voxels, fits_tables
 from ppkt_zoo.points import voxelize as module
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.input_spec import InputSpec

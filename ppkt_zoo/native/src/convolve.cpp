@@ -335,7 +335,7 @@ struct Weight {
     const int64_t* start;
     const int32_t* partner;
     const uint8_t* local;
-    int64_t offsets, rows, inputs;
+    int64_t offsets, rows;
     int flip;
     float* total;
     int64_t stripes, groups;  // the runs of tiles and of offsets that are tasks of their own
@@ -502,8 +502,8 @@ PPKT_EXPORT int NAME(forward)(const void* in, int64_t depth, const void* packed,
 // number of stripes, never on the number of threads.
 PPKT_EXPORT int NAME(weight)(const void* in, int64_t c, const void* grad, int64_t n, const int64_t* start,
                              const int32_t* partner, const uint8_t* local, int64_t offsets, int64_t rows,
-                             int64_t inputs, int flip, float* total, int64_t stripes, int half, int threads) {
-    Weight f{in, c, grad, n, start, partner, local, offsets, rows, inputs, flip, total, stripes, 1};
+                             int flip, float* total, int64_t stripes, int half, int threads) {
+    Weight f{in, c, grad, n, start, partner, local, offsets, rows, flip, total, stripes, 1};
     int64_t room = weight_run(n + c) * (padded(c) + n) * 4 + offsets;
     if (in_place(f)) {
         f.stripes = stripes = 1;

@@ -11,17 +11,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ppkt_zoo.errors import EngineError
-from ppkt_zoo.native import (
-    Library,
-    Pairs,
-    child_pairs,
-    convolve,
-    find_library,
-    pack_weight,
-    search_pairs,
-    table_pairs,
-    weight_gradient,
-)
+from ppkt_zoo.native import Library, find_library
+from ppkt_zoo.native.convolution import convolve, pack_weight, weight_gradient
+from ppkt_zoo.native.maps import Pairs, child_pairs, search_pairs, table_pairs
 from ppkt_zoo.sparse.engines.gemm import working_dtype
 from ppkt_zoo.sparse.engines.torch import TorchEngine, scaled
 from ppkt_zoo.sparse.kernel_map import Children, KernelMap, Search
