@@ -1,75 +1,134 @@
-"""The picture at the top of the README: a room in colour, by its features, and by similarity to one point.
+"""The picture at the top of the README: scenes in colour, by their features, and by similarity to one point.
 
-python tools/draw_readme_picture.py FRAMES --intrinsics 585,585,320,240 --at X,Y,Z
+python tools/draw_readme_picture.py                      # ../shared/frames and a procedural room, see _SCENES
+python tools/draw_readme_picture.py --weight local-dir:runs/mine/weight --out mine.png
 
-FRAMES: any folder of RGB-D frames; the committed picture shows the red kitchen of 7-Scenes.
+A row for each scene. The real frames are under permissive licences; whoever shows the picture names their sources.
 """
 
 import argparse
-import subprocess
 import sys
-import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ppkt_zoo.visualization.camera import views
-from ppkt_zoo.visualization.pca import ColorBasis
-from ppkt_zoo.visualization.picture import render, save_picture
-from ppkt_zoo.visualization.similarity import heat_colors
-
 ROOT = Path(__file__).resolve().parents[1]
-_HEIGHT, _GAP, _TITLE = 440, 24, 44
+# Where the package is installed elsewhere, nothing else leads to the checkout's benchmarks.
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.machine import SHARED  # noqa: E402
+from ppkt_zoo import load_backbone  # noqa: E402
+from ppkt_zoo.backbones.base import Backbone  # noqa: E402
+from ppkt_zoo.data.readers.plain import PlainFrames  # noqa: E402
+from ppkt_zoo.evaluation.similarity import similarity  # noqa: E402
+from ppkt_zoo.rooms import rooms_bench  # noqa: E402
+from ppkt_zoo.visualization.camera import View, views  # noqa: E402
+from ppkt_zoo.visualization.pca import ColorBasis  # noqa: E402
+from ppkt_zoo.visualization.picture import render, save_picture  # noqa: E402
+from ppkt_zoo.visualization.similarity import heat_colors  # noqa: E402
+
+_HEIGHT, _WIDTH, _GAP, _TITLE = 400, 580, 20, 44
 _MARK = (230, 30, 120)
+# The mark, as a part of the cloud's extent; and the share of points that are shown as not similar at all.
+_MARK_SIZE, _DARK = 0.012, 0.6
+
+
+@dataclass(frozen=True)
+class FrameScene:
+    """One real frame.
+
+    Attributes:
+        folder: below ``frames/real_permissive``.
+        index: of the frame.
+        pixel: (u, v) of the marked point.
+        far: metres from the camera beyond which nothing is shown.
+    """
+
+    folder: str
+    index: int
+    pixel: tuple[int, int]
+    far: float
+
+    def cloud(self, shared: Path) -> tuple[np.ndarray, np.ndarray, int, View]:
+        """xyz, rgb, row of the marked point, and where it is looked at from."""
+        frame = PlainFrames(shared / "frames" / "real_permissive" / self.folder)[self.index]
+        xyz, rgb, pixel = frame.points(stride=max(1, frame.depth.shape[1] // 640))
+        assert frame.pose is not None
+        eye = frame.pose[:3, 3]
+        near = np.linalg.norm(xyz - eye, axis=1) < self.far
+        xyz, rgb, pixel = xyz[near], rgb[near], pixel[near]
+        picked = int(np.abs(pixel - self.pixel).sum(axis=1).argmin())
+        return xyz, rgb, picked, views(xyz, seen_from=eye)[0]
+
+
+@dataclass(frozen=True)
+class RoomScene:
+    """A test room of rooms-bench.
+
+    Attributes:
+        index: of the room.
+        place: (x, y, z) in metres, near the marked point.
+    """
+
+    index: int
+    place: tuple[float, float, float]
+
+    def cloud(self, shared: Path) -> tuple[np.ndarray, np.ndarray, int, View]:
+        """xyz, rgb, row of the marked point, and where it is looked at from."""
+        scene = rooms_bench().test()[self.index]
+        assert scene.rgb is not None
+        picked = int(np.linalg.norm(scene.xyz - self.place, axis=1).argmin())
+        return scene.xyz, scene.rgb, picked, views(scene.xyz)[0]
+
+
+# A white mug among the things on a table; a chair of a test room.
+_SCENES: tuple[FrameScene | RoomScene, ...] = (
+    FrameScene("uois-tabletop", 1, (306, 262), 1.5),
+    RoomScene(5, (-0.121, -0.096, 0.767)),
+)
 
 
 def main() -> None:
-    """Encode the frames by the command line, and lay one view of them out three times."""
+    """Encode the scenes, and lay each out three times."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("frames", type=Path)
-    parser.add_argument("--at", default="0,0,0", help="the point that the others are compared with, x,y,z in metres")
     parser.add_argument("--weight", default="sr_unet14_small.ppkt_voc_rooms")
-    parser.add_argument("--intrinsics", default=None)
-    parser.add_argument("--every", default="2")
+    parser.add_argument("--shared", type=Path, default=SHARED, help="folder with frames/")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "features.png")
     asked = parser.parse_args()
-    xyz, rgb, features = _encoded(asked)
-    unit = features / np.linalg.norm(features, axis=1, keepdims=True).clip(1e-12)
-    at = np.array([float(number) for number in asked.at.split(",")])
-    picked = int(np.linalg.norm(xyz - at, axis=1).argmin())
-    similarity = unit @ unit[picked]
-    near = np.linalg.norm(xyz - xyz[picked], axis=1) < 0.04
-    heat = heat_colors(similarity, float(np.quantile(similarity, 0.6)), 1.0)
-    heat[near] = _MARK
-    panels = {
-        "colour": rgb,
-        "features: 64 numbers a point, shown as colours": ColorBasis.fit(features).colors(features),
-        "similarity to the marked point": heat,
-    }
-    images = render(xyz, views(xyz)[0], list(panels.values()), _HEIGHT)
-    print(save_picture(_side_by_side(list(panels), images), asked.out))
+    backbone = load_backbone(asked.weight)
+    print(save_picture(picture(backbone, _SCENES, asked.shared), asked.out))
 
 
-def _encoded(asked: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "features.npz"
-        command = [sys.executable, "-m", "ppkt_zoo", "encode", str(asked.frames), "--weight", asked.weight]
-        command += ["--every", asked.every, "--out", str(out)]
-        command += ["--intrinsics", asked.intrinsics] if asked.intrinsics else []
-        subprocess.run(command, check=True)
-        with np.load(out) as file:
-            return file["xyz"], file["rgb"], file["features"]
+def picture(backbone: Backbone, scenes: tuple[FrameScene | RoomScene, ...], shared: Path) -> Image.Image:
+    """A row for each scene: colour, features, similarity."""
+    rows, channels = [], 0
+    for scene in scenes:
+        xyz, rgb, picked, view = scene.cloud(shared)
+        readout = backbone.readout
+        how = "similarity" if readout is not None and "similarity" in readout.spec.recommended else None
+        features = backbone.encode(xyz, rgb, readout=how)
+        channels = features.shape[1]
+        found = similarity(features, picked)
+        heat = heat_colors(found, float(np.quantile(found, _DARK)), 1.0)
+        extent = float(np.linalg.norm(np.ptp(xyz, axis=0)))
+        heat[np.linalg.norm(xyz - xyz[picked], axis=1) < _MARK_SIZE * extent] = _MARK
+        rows.append(render(xyz, view, [rgb, ColorBasis.fit(features).colors(features), heat], _HEIGHT))
+    titles = ["colour", f"features: {channels} numbers a point, as colours", "similarity to the marked point"]
+    return _laid_out(titles, rows)
 
 
-def _side_by_side(titles: list[str], images: list[np.ndarray]) -> Image.Image:
-    height, width, _ = images[0].shape
-    page = Image.new("RGB", (len(images) * (width + _GAP) + _GAP, height + _TITLE + _GAP), "white")
+def _laid_out(titles: list[str], rows: list[list[np.ndarray]]) -> Image.Image:
+    page = Image.new("RGB", (len(titles) * (_WIDTH + _GAP) + _GAP, len(rows) * (_HEIGHT + _GAP) + _TITLE), "white")
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(20)
-    for number, (title, image) in enumerate(zip(titles, images, strict=True)):
-        left = _GAP + number * (width + _GAP)
-        page.paste(Image.fromarray(image), (left, _TITLE))
-        draw.text((left, 14), title, (32, 36, 44), font)
+    for column, title in enumerate(titles):
+        draw.text((_GAP + column * (_WIDTH + _GAP), 14), title, (32, 36, 44), font)
+    for number, images in enumerate(rows):
+        for column, image in enumerate(images):
+            left = _GAP + column * (_WIDTH + _GAP) + (_WIDTH - image.shape[1]) // 2
+            top = _TITLE + number * (_HEIGHT + _GAP) + (_HEIGHT - image.shape[0]) // 2
+            page.paste(Image.fromarray(image), (left, top))
     return page
 
 

@@ -24,7 +24,7 @@ _FIT_TABLES = 3
 _FIT_SHARE = 2 / 3
 # Strengths of the ridge; which one is decided by whole folders of the frames that it is fitted on.
 _RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
-_FOLDS, _EVERY, _LEAST_SPREAD = 3, 4, 1e-6
+_FOLDS, _EVERY, _LEAST_SPREAD = 3, 8, 1e-6
 # Metres: how near a found point must lie to the right place, and two points to be the same place.
 NEAR, _SAME = 0.05, 0.02
 _QUERIES, _CANDIDATES = 500, 4000
