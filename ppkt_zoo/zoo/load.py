@@ -32,7 +32,7 @@ _REPOSITORY = re.compile(rf"hf-hub:({REPOSITORY.pattern})@<40-hex commit>")
 
 
 def load_backbone(
-    name: "str | WeightFolder",
+    name: "str | WeightFolder | None" = None,
     *,
     weights: str | None = "default",
     engine: str = "auto",
@@ -47,7 +47,8 @@ def load_backbone(
 
     Args:
         name: ``architecture.tag`` of :func:`list_weights`, ``hf-hub:owner/repo@<40-hex commit>``, or
-            ``local-dir:path``. A bare ``architecture`` needs ``weights``. Or what :func:`open_weight` gave.
+            ``local-dir:path``. A bare ``architecture`` needs ``weights``. Or what :func:`open_weight` gave. None is
+            the weight that :func:`default_weight` names, the one to begin with.
         weights: "default" loads what ``name`` says; a tag, for a bare architecture; None is the one way to a
             network with random parameters.
         engine: who does the sparse convolutions, see :func:`ppkt_zoo.sparse.get_engine`.
@@ -63,6 +64,7 @@ def load_backbone(
     """
     target = _device(device)
     get_engine(engine, target)
+    name = default_weight() if name is None else name
     parsed = name if isinstance(name, WeightFolder) else parse_name(name)
     shown = parsed.config.name if isinstance(parsed, WeightFolder) else str(parsed)
     if isinstance(parsed, ListedName) and parsed.tag is None:

@@ -29,6 +29,17 @@ def test_a_listed_weight_is_loaded_by_name(listed: WeightSpec) -> None:
     assert open_weight("tiny_net.test").record() == listed.record
 
 
+def test_without_a_name_it_is_the_weight_to_begin_with(
+    listed: WeightSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = make_cloud()
+    wanted = load_backbone("tiny_net.test").encode(cloud.xyz, cloud.rgb)
+    torch.testing.assert_close(load_backbone().encode(cloud.xyz, cloud.rgb), wanted)
+    install_manifest(Manifest(format=1, weights=()), tmp_path, monkeypatch)
+    with pytest.raises(WeightError, match="no weight is bundled"):
+        load_backbone()
+
+
 def test_random_parameters_only_on_request(listed: WeightSpec) -> None:
     with pytest.raises(UnknownNameError, match=r"its weights are tiny_net\.test; weights=None gives"):
         load_backbone("tiny_net")
