@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ppkt_zoo.downstream.segmentation import load_segmentation, save_segmentation
     from ppkt_zoo.points.cloud import CloudBatch, PointCloud
     from ppkt_zoo.points.input_spec import InputSpec
-    from ppkt_zoo.zoo.load import default_weight, list_weights, load_backbone, load_projection, verify
+    from ppkt_zoo.zoo.default import default_weight
+    from ppkt_zoo.zoo.load import list_weights, load_backbone, load_projection, verify
     from ppkt_zoo.zoo.registry import create_backbone, list_backbones, register_backbone
 
 __version__ = "0.1.0"
@@ -56,7 +57,8 @@ __getattr__, __dir__ = lazy_names(
         "ppkt_zoo.downstream.segmentation": "load_segmentation save_segmentation",
         "ppkt_zoo.points.cloud": "CloudBatch PointCloud",
         "ppkt_zoo.points.input_spec": "InputSpec",
-        "ppkt_zoo.zoo.load": "default_weight list_weights load_backbone load_projection verify",
+        "ppkt_zoo.zoo.default": "default_weight",
+        "ppkt_zoo.zoo.load": "list_weights load_backbone load_projection verify",
         "ppkt_zoo.zoo.registry": "create_backbone list_backbones register_backbone",
     },
 )

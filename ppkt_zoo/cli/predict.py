@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 PictureOption = Annotated[Path | None, typer.Option("--picture", "-p", help="Also draw the result into this .png.")]
 ModelOption = Annotated[
-    str, typer.Option("--model", "-m", help="Folder of a fine-tuned model, or hf-hub:OWNER/REPO@COMMIT.")
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="Folder of a fine-tuned model, the name of a listed one, or hf-hub:OWNER/REPO@COMMIT. The bundled one "
+        "by default.",
+    ),
 ]
 VotingOption = Annotated[
     int, typer.Option(help="Average over this many rotations about the vertical axis.", min=1, show_default=True)
@@ -92,7 +98,7 @@ def similar(
 @with_options()
 def segment(
     reading: Reading,
-    model: ModelOption,
+    model: ModelOption = None,
     out: Annotated[Path | None, out_option("A .npz or .ply; SOURCE_labels.ply by default.")] = None,
     picture: PictureOption = None,
     voting: VotingOption = 1,
@@ -110,7 +116,7 @@ def segment(
 @with_options("tile")
 def detect(
     reading: Reading,
-    model: ModelOption,
+    model: ModelOption = None,
     out: Annotated[Path | None, out_option("A .json or .npz; SOURCE_boxes.json by default.")] = None,
     picture: PictureOption = None,
     score: Annotated[float, typer.Option(help="Leave out boxes with a lower probability.", min=0, max=1)] = 0.3,

@@ -13,10 +13,11 @@ from ppkt_zoo.errors import InputError, UnknownNameError, WeightError
 from ppkt_zoo.sparse import get_engine
 from ppkt_zoo.zoo.card import in_words_of_0_1, write_card
 from ppkt_zoo.zoo.config import CARD, CONFIG, PICTURE, PROJECTION, RECIPE, RECORD
+from ppkt_zoo.zoo.default import default_weight
 from ppkt_zoo.zoo.folder import WeightFolder
 from ppkt_zoo.zoo.golden import VerifyReport, golden_errors
 from ppkt_zoo.zoo.hub import fetch_listed, fetch_named
-from ppkt_zoo.zoo.manifest import BundledSource, load_manifest
+from ppkt_zoo.zoo.manifest import load_manifest
 from ppkt_zoo.zoo.names import REPOSITORY, HubName, ListedName, LocalName, StrPath, nearest, parse_name
 from ppkt_zoo.zoo.record import WeightRecord
 from ppkt_zoo.zoo.registry import check_architecture, create_backbone
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from ppkt_zoo.backbones.base import Backbone
     from ppkt_zoo.points.input_spec import InputSpec
 
-_LONGEST_TRAINED = "sr_unet14_small.ppkt_voc_rooms"
 # Where a published card names its own repository.
 _REPOSITORY = re.compile(rf"hf-hub:({REPOSITORY.pattern})@<40-hex commit>")
 
@@ -109,21 +109,6 @@ def _open(name: ListedName | HubName | LocalName, cache_dir: StrPath | None, hol
 def list_weights(filter: str = "*") -> list[str]:
     """Names of all weights that can be loaded by name and match a wildcard (``"sr_unet14*"``), sorted."""
     return fnmatch.filter(load_manifest().names(), filter)
-
-
-def default_weight() -> str:
-    """The name of the weight that commands use where none is given: the bundled one that was trained longest.
-
-    Raises:
-        WeightError: no weight is bundled with this installation.
-    """
-    bundled = [weight.name for weight in load_manifest().weights if isinstance(weight.source, BundledSource)]
-    if bundled:
-        return _LONGEST_TRAINED if _LONGEST_TRAINED in bundled else bundled[0]
-    raise WeightError(
-        "no weight is bundled with this ppkt-zoo, and random features would show nothing: "
-        "make one with 'ppkt-zoo pretrain', then give it by --weight local-dir:PATH"
-    )
 
 
 def load_projection(name: str, *, cache_dir: StrPath | None = None) -> dict[str, Tensor]:

@@ -14,7 +14,8 @@ from ppkt_zoo.points.voxelize import voxelize
 from ppkt_zoo.rooms import make_room, room_cloud
 from ppkt_zoo.visualization.pca import pca_colors
 from ppkt_zoo.visualization.picture import feature_picture, feature_title, save_picture
-from ppkt_zoo.zoo.load import default_weight, load_backbone
+from ppkt_zoo.zoo.default import default_weight
+from ppkt_zoo.zoo.load import load_backbone
 
 #: A room with much in it.
 SEED = 7

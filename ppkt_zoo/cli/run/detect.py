@@ -14,6 +14,7 @@ from ppkt_zoo.files.text import most_frequent
 from ppkt_zoo.files.writing import npz_bytes, write_json, write_whole
 from ppkt_zoo.visualization.boxes import detection_picture
 from ppkt_zoo.visualization.picture import save_picture
+from ppkt_zoo.zoo.default import default_model
 
 # Most classes that the line about the boxes names.
 _NAMED = 6
@@ -28,7 +29,7 @@ class Detect(Job[VoteNet, Detections]):
     (K, 7), ``label`` int64 (K,), ``score`` float64 (K,) and ``classes``.
 
     Attributes:
-        model: see :func:`ppkt_zoo.cli.run.job.folder_or_name`.
+        model: see :func:`ppkt_zoo.cli.run.job.folder_or_name`; the bundled one where None.
         score: boxes with a lower probability are left out.
         points: a larger cloud is sampled, always to the same points.
     """
@@ -39,12 +40,12 @@ class Detect(Job[VoteNet, Detections]):
     loading = ("model", "loading the detector")
     computing = ("boxes", "looking for objects")
 
-    model: str
+    model: str | None
     score: float = 0.3
     points: int = 40_000
 
     def load(self) -> tuple[VoteNet, str]:
-        where = folder_or_name(self.model)
+        where = default_model("detection") if self.model is None else folder_or_name(self.model)
         network = load_detector(where, device=self.reading.device, engine=self.reading.engine)
         return network, f"{where}: {len(network.classes)} classes, {network.shape.proposals} proposals"
 

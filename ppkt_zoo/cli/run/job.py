@@ -13,7 +13,8 @@ from rich.console import Console
 from ppkt_zoo.cli.run.source import Points, check_out, check_picture, read_points
 from ppkt_zoo.cli.run.steps import Steps, thousands
 from ppkt_zoo.errors import InputError, UnknownNameError
-from ppkt_zoo.zoo.load import default_weight, load_backbone, open_weight
+from ppkt_zoo.zoo.default import default_weight
+from ppkt_zoo.zoo.load import load_backbone, open_weight
 
 if TYPE_CHECKING:
     from ppkt_zoo.backbones.base import Backbone, Tile

@@ -14,6 +14,7 @@ from ppkt_zoo.files.writing import write_json
 from ppkt_zoo.points.files.cloud_files import write_cloud
 from ppkt_zoo.visualization.classes import class_colors, segmentation_picture
 from ppkt_zoo.visualization.picture import save_picture
+from ppkt_zoo.zoo.default import default_model
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Segment(Job[SegmentationModel, Prediction]):
     that any viewer shows them. ``OUT.classes.json`` beside it tells what each label is called, and its colour.
 
     Attributes:
-        model: see :func:`ppkt_zoo.cli.run.job.folder_or_name`.
+        model: see :func:`ppkt_zoo.cli.run.job.folder_or_name`; the bundled one where None.
         voting, flips: see :meth:`SegmentationModel.predict`.
         probabilities: write ``probabilities`` float32 (N, K) too.
     """
@@ -33,13 +34,13 @@ class Segment(Job[SegmentationModel, Prediction]):
     suffix = "_labels.ply"
     computing = ("classes", "predicting the class of every point")
 
-    model: str
+    model: str | None
     voting: int = 1
     flips: bool = False
     probabilities: bool = False
 
     def load(self) -> tuple[SegmentationModel, str]:
-        where = folder_or_name(self.model)
+        where = default_model("segmentation") if self.model is None else folder_or_name(self.model)
         network = load_segmentation(where, device=self.reading.device, engine=self.reading.engine)
         size = network.backbone.input_spec.voxel_size * 100
         return network, f"{where}: {len(network.classes)} classes, voxels of {size:g} cm"

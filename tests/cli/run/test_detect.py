@@ -18,9 +18,11 @@ from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.files.cloud_files import write_cloud
 from ppkt_zoo.visualization.boxes import _wide_enough, box_edges, detection_picture
 from ppkt_zoo.visualization.camera import views
-from ppkt_zoo.zoo.folder import open_weight_folder
+from ppkt_zoo.zoo.folder import open_weight_folder, weight_spec
+from ppkt_zoo.zoo.manifest import BundledSource, Manifest
 from tests.support.commands import run
 from tests.support.small_weight import NAME, make_folder
+from tests.zoo.tiny_weight import install_manifest
 
 CLASSES = ("chair", "table")
 
@@ -48,6 +50,20 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def cloud(tmp_path: Path) -> Path:
     return write_cloud(tmp_path / "cloud.ply", *a_cloud())
+
+
+def test_without_a_model_it_is_the_bundled_one(
+    model: Path, cloud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_manifest(Manifest(), tmp_path, monkeypatch)
+    assert "no model for detection is bundled" in run("detect", cloud, code=2).stderr
+    monkeypatch.setattr("ppkt_zoo.zoo.hub.BUNDLED", model.parent)
+    spec = weight_spec(open_weight_folder(model), BundledSource(folder=model.name))
+    install_manifest(Manifest(weights=(spec,)), tmp_path, monkeypatch)
+    bundled, named = tmp_path / "bundled.json", tmp_path / "named.json"
+    run("detect", cloud, "--score", 0.0, "--out", bundled)
+    run("detect", cloud, "--score", 0.0, "--out", named, "--model", model)
+    assert json.loads(bundled.read_text()) == json.loads(named.read_text()) != []
 
 
 def test_boxes_and_picture(model: Path, cloud: Path, tmp_path: Path) -> None:

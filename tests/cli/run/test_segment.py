@@ -9,16 +9,19 @@ import torch
 import yaml
 from PIL import Image
 
-from ppkt_zoo import InputSpec, create_backbone
+from ppkt_zoo import InputSpec, create_backbone, default_weight
 from ppkt_zoo.downstream.segmentation import SegmentationModel, load_segmentation, save_segmentation
+from ppkt_zoo.errors import WeightError
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.files.cloud_files import read_cloud, write_cloud
 from ppkt_zoo.points.files.ply import parse_vertices
 from ppkt_zoo.rooms import CLASSES as ROOM_CLASSES
 from ppkt_zoo.visualization.classes import class_colors
-from ppkt_zoo.zoo.folder import open_weight_folder
+from ppkt_zoo.zoo.folder import open_weight_folder, weight_spec
+from ppkt_zoo.zoo.manifest import BundledSource, Manifest
 from tests.support.commands import run
 from tests.support.small_weight import NAME, make_folder
+from tests.zoo.tiny_weight import install_manifest
 
 
 def a_cloud(points: int = 800) -> tuple[np.ndarray, np.ndarray]:
@@ -39,6 +42,25 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     record = open_weight_folder(folder.with_name("bare")).record()
     save_segmentation(folder, network, NAME, record, PointCloud.from_arrays(*a_cloud(1500)))
     return folder
+
+
+def test_without_a_model_it_is_the_bundled_one(
+    model: Path, cloud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_manifest(Manifest(), tmp_path, monkeypatch)
+    failed = run("segment", cloud, code=2)
+    assert "no model for segmentation is bundled" in failed.stderr
+    monkeypatch.setattr("ppkt_zoo.zoo.hub.BUNDLED", model.parent)
+    spec = weight_spec(open_weight_folder(model), BundledSource(folder=model.name))
+    install_manifest(Manifest(weights=(spec,)), tmp_path, monkeypatch)
+    with pytest.raises(WeightError, match="no weight is bundled"):  # one that was fine-tuned is none to begin with
+        default_weight()
+    out = tmp_path / "labels.npz"
+    run("segment", cloud, "--out", out)
+    named = tmp_path / "named.npz"
+    run("segment", cloud, "--model", model, "--out", named)
+    with np.load(out) as first, np.load(named) as second:
+        assert np.array_equal(first["label"], second["label"])
 
 
 @pytest.fixture
