@@ -1,7 +1,7 @@
 """What one step sees, built in a worker process: clouds, teacher features, pixel pairs and view pairs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,19 +9,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ppkt_zoo.data.augment.cloud import CloudAugmentation
-from ppkt_zoo.data.augment.image import ImageAugmentation
-from ppkt_zoo.data.frames import FrameSource, RGBDFrame
 from ppkt_zoo.data.order import FrameOrder
 from ppkt_zoo.data.view_pairs import match_rows, match_views
 from ppkt_zoo.errors import FrameError, InputError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
-from ppkt_zoo.points.pair_sampling import PairSampling, choose_pairs
-from ppkt_zoo.teachers.cache import TeacherCache
+from ppkt_zoo.pretraining.prepare import FusedViews, Preparation, Prepared, StepSource, prepare_frame
 from ppkt_zoo.transfer.objective import ViewPairs
 
-# Fewer points than this tell nothing, and a coarse level would hold a single voxel.
-_FEWEST_POINTS = 256
+__all__ = ["Preparation", "Step", "StepDataset", "StepSource"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +25,8 @@ class Step:
 
     Attributes:
         step: which step, from 0; with gradient accumulation, which batch.
-        clouds: the student's input; None where every frame of the step had to be skipped.
+        clouds: the student's input, one for each frame, or for each row of fused views; None where every frame of the
+            step had to be skipped.
         features: cached teacher features of each frame, or None where the teacher runs online or there is none.
         images: uint8 (H, W, 3) of each frame, for an online teacher; empty where nobody looks at them.
         image_sizes: (H, W) of each frame's image.
@@ -50,58 +46,6 @@ class Step:
     pixel: Tensor
     views: ViewPairs
     skipped: list[str]
-
-
-@dataclass(frozen=True)
-class StepSource:
-    """A source of frames as the steps use it.
-
-    Attributes:
-        frames: the frames.
-        cache: the teacher's features of them, or None.
-        pixel_stride: every n-th pixel in each direction becomes a point.
-    """
-
-    frames: FrameSource
-    cache: TeacherCache | None
-    pixel_stride: int
-
-
-@dataclass(frozen=True)
-class Preparation:
-    """What happens to the frames of a step.
-
-    Attributes:
-        augmentation: of the student's clouds.
-        images: augmentation of the images before an online teacher sees them.
-        keep_images: whether an online teacher will look at them.
-        pixel_pairs: pixel-point pairs a step; 0 for none.
-        pair_sampling, pair_voxel: how they are chosen, see :func:`ppkt_zoo.points.pair_sampling.choose_pairs`.
-        view_pairs: matched points of overlapping views a step; 0 for none.
-    """
-
-    augmentation: CloudAugmentation
-    images: ImageAugmentation
-    keep_images: bool
-    pixel_pairs: int
-    pair_sampling: PairSampling = "uniform"
-    pair_voxel: float = 0.05
-    view_pairs: int = 0
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """A frame's cloud, the pixel that each of its points came from, its image, and its pixel pairs.
-
-    Pairs are rows of the cloud and where they lie in the augmented image.
-    """
-
-    frame: RGBDFrame
-    cloud: PointCloud
-    origin: np.ndarray
-    image: np.ndarray
-    rows: np.ndarray
-    pixel: np.ndarray
 
 
 class StepDataset(Dataset[Step]):
@@ -136,35 +80,36 @@ class StepDataset(Dataset[Step]):
     def __getitem__(self, step: int) -> Step:
         rows = self._order.rows(step)
         frames = sum(len(row) for row in rows)
-        prepared: list[_Prepared] = []
+        prepared: list[Prepared] = []
+        clouds: list[PointCloud] = []
         features: list[Tensor] = []
         skipped: list[str] = []
         matches: list[tuple[np.ndarray, np.ndarray]] = []
-        place = first_point = 0
+        place = points = 0
         for number, row in enumerate(rows):
-            mine = number % self._ranks == self._rank
-            of_row: list[tuple[int, _Prepared]] = []
-            for source, index in row:
-                here, place = place, place + 1
-                if not mine:
-                    continue
-                try:
-                    one = self._prepare(source, index, step, here, frames)
-                except (FrameError, InputError) as error:
-                    skipped.append(f"{self._sources[source].frames.name}[{index}]: {error}")
-                    continue
+            first, place = place, place + len(row)
+            if number % self._ranks != self._rank:
+                continue
+            found, unusable = self._prepare(row, step, first, frames)
+            skipped += unusable
+            for source, index, one in found:
                 cache = self._sources[source].cache
                 if cache is not None:
                     features.append(cache.features(index, one.frame.color))
-                prepared.append(one)
-                of_row.append((first_point, one))
-                first_point += len(one.cloud)
-            if mine and self._preparation.view_pairs:
+            of_row = []
+            for _, _, one in found:
+                # Views that were fused share a cloud.
+                if not clouds or one.cloud is not clouds[-1]:
+                    clouds.append(one.cloud)
+                    points += len(one.cloud)
+                of_row.append(replace(one, first=points - len(one.cloud)))
+            prepared += of_row
+            if self._preparation.view_pairs:
                 matches += self._match(of_row, step, number, sum(max(len(other) - 1, 0) for other in rows))
         point, owner, pixel = _join_pairs(prepared)
         return Step(
             step=step,
-            clouds=CloudBatch.collate([one.cloud for one in prepared]) if prepared else None,
+            clouds=CloudBatch.collate(clouds) if clouds else None,
             features=features if any(source.cache is not None for source in self._sources) else None,
             images=[one.image for one in prepared] if self._preparation.keep_images else [],
             image_sizes=[one.image.shape[:2] for one in prepared],
@@ -175,42 +120,61 @@ class StepDataset(Dataset[Step]):
             skipped=skipped,
         )
 
-    def _prepare(self, source: int, index: int, step: int, place: int, frames: int) -> _Prepared:
-        """One frame of a step; ``place`` is its position among the step's ``frames``, whoever prepares the others."""
-        settings = self._preparation
+    def _prepare(
+        self, row: Sequence[tuple[int, int]], step: int, place: int, frames: int
+    ) -> tuple[list[tuple[int, int, Prepared]], list[str]]:
+        """Frames of a row as (source, index, what became of it), and a line for each that cannot be used.
+
+        ``place`` is that of the row's first frame among the step's ``frames``, whoever prepares the others.
+        """
         # Every frame has a random state of its own, so that it is the same whoever prepares the others.
-        rng = np.random.default_rng([self._seed, 1, step, place])
-        frame = self._sources[source].frames[index]
-        points, seen, origin = frame.points(self._sources[source].pixel_stride)
-        xyz, rgb, kept = settings.augmentation(points, seen, rng)
-        if len(xyz) < _FEWEST_POINTS:
-            raise FrameError(f"frame {frame.name}: only {len(xyz)} points are left, too few to learn from")
-        image, pixel, alive = settings.images(frame.color, origin[kept], rng)
-        pairs = settings.pixel_pairs // frames + (place < settings.pixel_pairs % frames)
-        # The paper's sampling is uniform over the pixels with depth that the teacher sees, as many in every frame.
-        rows = choose_pairs(xyz, np.flatnonzero(alive), pairs, settings.pair_sampling, settings.pair_voxel, rng)
-        return _Prepared(frame, PointCloud.from_arrays(xyz, rgb), origin[kept], image, rows, pixel[rows])
+        states = [np.random.default_rng([self._seed, 1, step, place + view]) for view in range(len(row))]
+        counts = [self._pairs(place + view, frames) for view in range(len(row))]
+        used: list[tuple[int, int, Prepared]] = []
+        skipped: list[str] = []
+        fused = FusedViews() if row and self._sources[row[0][0]].fuse else None
+        for (source, index), rng, pairs in zip(row, states, counts, strict=True):
+            origin = self._sources[source]
+            try:
+                if fused is not None:
+                    fused.add(origin.frames[index], origin.pixel_stride, (source, index), rng, pairs)
+                else:
+                    one = prepare_frame(origin.frames[index], origin.pixel_stride, self._preparation, rng, pairs)
+                    used.append((source, index, one))
+            except (FrameError, InputError) as error:
+                skipped.append(f"{origin.frames.name}[{index}]: {error}")
+        if fused is None:
+            return used, skipped
+        try:
+            used = [(*name, one) for name, one in fused.prepare(self._preparation)]
+        except (FrameError, InputError) as error:
+            skipped += [f"{self._sources[source].frames.name}[{index}]: {error}" for source, index in fused.names]
+        return used, skipped
+
+    def _pairs(self, place: int, frames: int) -> int:
+        """Pixel pairs of the frame at a place: as many in every frame, as far as that goes."""
+        pairs = self._preparation.pixel_pairs
+        return pairs // frames + (place < pairs % frames)
 
     def _match(
-        self, row: list[tuple[int, _Prepared]], step: int, number: int, neighbours: int
+        self, row: list[Prepared], step: int, number: int, neighbours: int
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Matched points of each frame of a row with the next one, in rows of the joined clouds."""
         count = self._preparation.view_pairs // neighbours
         rng = np.random.default_rng([self._seed, 2, step, number])
         found = []
-        for (first_of_a, a), (first_of_b, b) in pairwise(row):
+        for a, b in pairwise(row):
             of_a, of_b = match_rows(a.origin, b.origin, *match_views(a.frame, b.frame))
             chosen = rng.choice(len(of_a), size=min(count, len(of_a)), replace=False)
-            found.append((of_a[chosen] + first_of_a, of_b[chosen] + first_of_b))
+            found.append((of_a[chosen] + a.first, of_b[chosen] + b.first))
         return found
 
 
-def _join_pairs(prepared: list[_Prepared]) -> tuple[Tensor, Tensor, Tensor]:
+def _join_pairs(prepared: list[Prepared]) -> tuple[Tensor, Tensor, Tensor]:
     """Pixel pairs of all frames: rows in the joined clouds, frames, and pixels."""
     if not prepared:
         return torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64), torch.empty(0, 2)
-    firsts = np.cumsum([0, *(len(one.cloud) for one in prepared[:-1])])
-    point = np.concatenate([one.rows + first for one, first in zip(prepared, firsts, strict=True)])
+    point = np.concatenate([one.rows + one.first for one in prepared])
     frame = np.repeat(np.arange(len(prepared)), [len(one.rows) for one in prepared])
     pixel = np.concatenate([one.pixel for one in prepared])
     return torch.from_numpy(point), torch.from_numpy(frame), torch.from_numpy(pixel)

@@ -93,6 +93,15 @@ class Recipe(TrainingRecipe):
         for entry in self.data:
             if isinstance(entry, RoomsData) and entry.views > entry.frames_per_room:
                 raise ValueError(f"{entry.name}: views {entry.views} in a row, but a room has {entry.frames_per_room}")
+        held_out_entries = [self.validation.data] if self.validation else []
+        for entry in (*self.data, *held_out_entries):
+            if entry.fuse and entry.views == 1:
+                raise ValueError(f"{entry.name}: fuse makes one cloud of several views: set views to 2 or more")
+            if entry.fuse and (self.point_contrast or self.global_loss):
+                raise ValueError(
+                    f"{entry.name}: fuse makes one cloud of several images, which point_contrast (two clouds of one "
+                    "place) and global_loss (a cloud for each image) cannot learn from"
+                )
         held_out = self.validation.data.seed if self.validation else None
         if any(entry.kind == "rooms" and entry.seed == held_out for entry in self.data):
             raise ValueError("validation must use another seed than the training rooms")

@@ -39,6 +39,7 @@ class RoomsData(StrictModel):
         default=1, ge=1, le=_MOST_VIEWS, description="frames in a row of one room that are always taken together"
     )
     pixel_stride: int = Field(default=1, gt=0, description="every n-th pixel in each direction becomes a point")
+    fuse: bool = Field(default=False, description="frames that are taken together become one cloud, by their poses")
 
     @model_validator(mode="after")
     def _check_they_can_be_counted(self) -> Self:
@@ -66,6 +67,7 @@ class FramesData(StrictModel):
     per_step: PerStep = 1
     views: int = Field(default=1, ge=1, le=_MOST_VIEWS, description="frames in a row that are always taken together")
     pixel_stride: int = Field(default=2, gt=0)
+    fuse: bool = Field(default=False, description="frames that are taken together become one cloud, by their poses")
     licence: str = Field(description="licence of the data, for the record of the weight")
     attribution: str = ""
 

@@ -179,7 +179,7 @@ class TrainingData:
 
     def _step_sources(self, sources: Sequence[FrameSource], entries: Sequence[DataEntry]) -> list[StepSource]:
         return [
-            StepSource(source, self._filled_cache(source), entry.pixel_stride)
+            StepSource(source, self._filled_cache(source), entry.pixel_stride, entry.fuse)
             for source, entry in zip(sources, entries, strict=True)
         ]
 
