@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Where the package is installed elsewhere, nothing else leads to the checkout's benchmarks.
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.reports import speed  # noqa: E402
+from benchmarks.reports import frozen, speed  # noqa: E402
 from benchmarks.reports.page import machine_line  # noqa: E402
 from ppkt_zoo.engine.recipes import shipped_recipes  # noqa: E402
 from ppkt_zoo.evaluation.statistics import mean_interval, paired_difference  # noqa: E402
@@ -243,9 +243,23 @@ def recipes_table() -> str:
     return "\n".join(rows)
 
 
+def readout_cost_table() -> str:
+    """What each read-out costs: seconds of one core for a whole encode, and their share of nearest's."""
+    found = json.loads((ROOT / "benchmarks" / "results" / "readout_speed.json").read_text(encoding="utf-8"))
+    rows = ["| weight | read-out | seconds of one core | of the same levels, nearest |", "| --- | --- | ---: | ---: |"]
+    rows += [
+        f"| `{row['weight']}` | {row['read-out']} | {row['median s']:.2f} | {row['of nearest']:.2f} |"
+        for row in found["rows"]
+    ]
+    here = found["machine"]
+    return "\n".join([*rows, "", f"{found['points']:,} points; {here['processor']}, {here['date'][:10]}."])
+
+
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"weights-short": short_weights_table, "results-short": short_results_table},
     "docs/weights.md": {"weights": weights_table, "probes": probes_table, "fine-tuning": fine_tuning_table},
+    "docs/readout.md": {"readout-cost": readout_cost_table},
+    "docs/results/frozen.md": frozen.SECTIONS,
     "docs/speed.md": {"speed": speed_table},
     "docs/rooms.md": {"realism": realism_table},
     "docs/training.md": {"recipes": recipes_table},

@@ -7,14 +7,19 @@ import torch
 from PIL import Image
 
 from benchmarks.evaluation.material import KITCHEN_CLASSES, VOC_NAMES, Amount, Material, cloud_of, teacher_label
+from benchmarks.evaluation.permissive import HELD_OUT, SEEN, Key, Permissive
 from benchmarks.evaluation.students import Pretrained
 from benchmarks.machine import VOC_TEACHER
-from ppkt_zoo.data.fuse import fuse
 from ppkt_zoo.evaluation.metrics import Confusion
 from ppkt_zoo.evaluation.teacher_classes import find_teacher_classes
-from ppkt_zoo.points.cloud import CloudBatch
+from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.teachers.teacher import VOC_CLASSES
 from ppkt_zoo.visualization.classes import segmentation_picture
+
+NAMED_FRAME: Key = ("uois-tabletop", 8)
+"""What the picture shows."""
+# Metres from the camera beyond which a picture shows nothing.
+_FAR = 1.6
 
 
 @torch.no_grad()
@@ -42,17 +47,27 @@ def named(student: Pretrained, material: Material, seeds: Sequence[int]) -> dict
 
 
 @torch.no_grad()
-def draw_named(student: Pretrained, material: Material) -> Image.Image:
-    """The stretch of the walk whose points are named, fused, in the teacher's classes."""
+def draw_named(student: Pretrained, material: Material, key: Key = NAMED_FRAME) -> Image.Image:
+    """A permissively licensed frame in the teacher's classes; the teacher sees the images of all the others."""
     teacher = student.teacher([material.shared / VOC_TEACHER])
-    frames, amount = material.kitchen, material.amount
-    images = [frames[number].color for number in _drawn(amount.looked_at, amount, 0)]
+    frames = Permissive(material.shared)
+    others = [one for one in frames.keys((*HELD_OUT, *SEEN)) if one != key]
+    images = [frames.source(source)[index].color for source, index in others]
     classes = find_teacher_classes(teacher, VOC_CLASSES, student.projection, images)
-    room = fuse(frames, range(*amount.named, 2), voxel=0.02, far=4.5)
-    features = student.backbone.encode(torch.from_numpy(room.xyz), torch.from_numpy(room.rgb))
-    label = classes.of_points(features).numpy()
-    title = f"the teacher's classes by {student.name}, no 3D label"
-    return segmentation_picture(room.xyz, room.rgb, label, classes.names, title=title)
+    one = frames.cloud(key)
+    near = one.frame.depth[one.pixel[:, 1], one.pixel[:, 0]] < _FAR
+    cloud = PointCloud(one.cloud.xyz[near], None if one.cloud.rgb is None else one.cloud.rgb[near])
+    label = classes.of_points(student.backbone.encode(cloud.xyz, cloud.rgb)).numpy()
+    assert one.frame.pose is not None
+    assert cloud.rgb is not None
+    return segmentation_picture(
+        cloud.xyz.numpy(),
+        cloud.rgb.numpy(),
+        label,
+        classes.names,
+        title=f"the teacher's classes by {student.name}, no 3D label",
+        seen_from=one.frame.pose[:3, 3],
+    )
 
 
 def _drawn(between: tuple[int, int], amount: Amount, seed: int) -> list[int]:

@@ -25,7 +25,7 @@ from ppkt_zoo.rooms.room import VERSION
 from ppkt_zoo.visualization.picture import save_picture
 
 NAMED_PICTURE = "downstream_named.png"
-"""The kitchen in the teacher's classes, drawn by the first weight that learned from the segmenter."""
+"""A real frame in the teacher's classes, drawn by the first weight that learned from the segmenter."""
 
 
 def main(words: Sequence[str] | None = None) -> None:
