@@ -80,8 +80,13 @@ class Scored(StrEnum):
 def pretrain(
     run: Run,
     teacher: Annotated[
-        Path | None,
-        typer.Option("--teacher", "-t", help="The teacher's file: safetensors, or a checkpoint as published."),
+        list[str] | None,
+        typer.Option(
+            "--teacher",
+            "-t",
+            metavar="FILE",
+            help="The teacher's file: safetensors, or a checkpoint as published. NAME=FILE for a further teacher.",
+        ),
     ] = None,
     out: Annotated[
         Path | None, out_option("Folder for checkpoints, metrics and weight; runs/WEIGHT by default.")

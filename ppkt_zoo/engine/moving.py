@@ -7,7 +7,7 @@ import torch
 
 
 class OnDevice:
-    """What of it has a method ``to``, such as a tensor, moves, lists item by item; all else stays as it is."""
+    """What of it has a method ``to``, such as a tensor, moves, lists and dicts item by item; the rest stays."""
 
     def to(self, device: torch.device | str) -> Self:
         """The same on another device."""
@@ -19,4 +19,6 @@ class OnDevice:
 def _moved(value: Any, device: torch.device | str) -> Any:
     if isinstance(value, list):
         return [_moved(one, device) for one in value]
+    if isinstance(value, dict):
+        return {name: _moved(one, device) for name, one in value.items()}
     return value.to(device) if hasattr(value, "to") else value

@@ -1,7 +1,7 @@
 """What one step sees, built in a worker process: clouds, teacher features, pixel pairs and view pairs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -34,6 +34,7 @@ class Step:
         pixel: float32 (N, 2), (u, v) of each pair in its image as it was augmented.
         views: points of overlapping views that are the same place.
         skipped: a line for each frame that could not be used.
+        further: cached features of each frame by further teachers, by name.
     """
 
     step: int
@@ -46,6 +47,7 @@ class Step:
     pixel: Tensor
     views: ViewPairs
     skipped: list[str]
+    further: dict[str, list[Tensor]] = field(default_factory=dict)
 
 
 class StepDataset(Dataset[Step]):
@@ -83,6 +85,7 @@ class StepDataset(Dataset[Step]):
         prepared: list[Prepared] = []
         clouds: list[PointCloud] = []
         features: list[Tensor] = []
+        further: dict[str, list[Tensor]] = {name: [] for source in self._sources for name in source.further}
         skipped: list[str] = []
         matches: list[tuple[np.ndarray, np.ndarray]] = []
         place = points = 0
@@ -96,6 +99,8 @@ class StepDataset(Dataset[Step]):
                 cache = self._sources[source].cache
                 if cache is not None:
                     features.append(cache.features(index, one.frame.color))
+                for name, other in self._sources[source].further.items():
+                    further[name].append(other.features(index, one.frame.color))
             of_row = []
             for _, _, one in found:
                 # Views that were fused share a cloud.
@@ -118,6 +123,7 @@ class StepDataset(Dataset[Step]):
             pixel=pixel,
             views=_join_matches(matches),
             skipped=skipped,
+            further=further,
         )
 
     def _prepare(

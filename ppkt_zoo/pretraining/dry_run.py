@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from ppkt_zoo.pretraining.recipe import Recipe
 from ppkt_zoo.pretraining.setup import Setup
 from ppkt_zoo.pretraining.step_timing import TimedSource, time_steps
 from ppkt_zoo.teachers.cache import TeacherCache
+from ppkt_zoo.teachers.teacher import Teacher
 from ppkt_zoo.zoo.names import StrPath
 from ppkt_zoo.zoo.tensors import to_storage
 
@@ -32,6 +34,7 @@ def dry_run(
     cache: Path | None = None,
     workers: int = 1,
     start: StrPath | None = None,
+    teachers: Mapping[str, Path] | None = None,
 ) -> DryRun:
     """Measure what :func:`ppkt_zoo.pretraining.trainer.pretrain` would cost with the same arguments.
 
@@ -39,7 +42,7 @@ def dry_run(
     its cache is not touched; rooms' frames that they need and that are not rendered yet go into the cache.
 
     Args:
-        recipe, data, teacher, cache, workers, start: as for ``pretrain``.
+        recipe, data, teacher, cache, workers, start, teachers: as for ``pretrain``.
         out: where the run would write; asked for its free space only.
 
     Raises:
@@ -49,7 +52,7 @@ def dry_run(
     """
     cache = default_cache() if cache is None else cache
     with flushed_denormals(), StopRequest() as stop, TrainingProgress() as progress:
-        setup = Setup(_online(recipe), data, teacher, cache, progress, stop, start)
+        setup = Setup(_online(recipe), data, teacher, cache, progress, stop, start, teachers)
         sources = [TimedSource(source) for source in setup.data.sources]
         setup.data.sources[:] = sources
         step = time_steps(setup, sources) if recipe.steps else None
@@ -59,7 +62,9 @@ def dry_run(
 def _online(recipe: Recipe) -> Recipe:
     if recipe.teacher is None:
         return recipe
-    return recipe.model_copy(update={"teacher": recipe.teacher.model_copy(update={"features": "online"})})
+    online = {"features": "online"}
+    further = {name: one.model_copy(update=online) for name, one in recipe.teachers.items()}
+    return recipe.model_copy(update={"teacher": recipe.teacher.model_copy(update=online), "teachers": further})
 
 
 def _gather(
@@ -86,7 +91,7 @@ def _gather(
         threads=min(torch.get_num_threads(), _cores()) if setup.accelerator.device.type == "cpu" else 1,
         student_parameters=_parameters(model.student),
         head_parameters=_parameters(model.objectives),
-        teacher_parameters=None if setup.teacher is None else _parameters(setup.teacher),
+        teacher_parameters=None if setup.teacher is None else sum(map(_parameters, _teachers(setup))),
         sources=tuple(
             SourceShare(source.name, len(source), entry.per_step)
             for source, entry in zip(sources, recipe.data, strict=True)
@@ -114,16 +119,22 @@ def _rendering(sources: Sequence[TimedSource], renderers: int) -> OnceWork | Non
 
 
 def _first_look(setup: Setup, sources: Sequence[TimedSource], step: StepCost, cache: Path) -> OnceWork:
-    assert setup.teacher is not None
+    teachers = _teachers(setup)
     done, seconds, size = 0, 0.0, 0
-    for source in sources:
-        seen = TeacherCache(cache / "teacher", setup.teacher, source.source).done
+    for source, teacher in product(sources, teachers):
+        seen = TeacherCache(cache / "teacher", teacher, source.source).done
         done += seen
         if seen < len(source):
-            height, width = setup.teacher.feature_size(source[0].color.shape[:2])
-            size += (len(source) - seen) * 2 * setup.teacher.channels * height * width
-            seconds += (len(source) - seen) * (step.teacher / step.frames + source.read.mean)
-    return OnceWork(sum(map(len, sources)), done, seconds, size)
+            height, width = teacher.feature_size(source[0].color.shape[:2])
+            size += (len(source) - seen) * 2 * teacher.channels * height * width
+            # All teachers were timed together.
+            look = step.teacher / step.frames / len(teachers)
+            seconds += (len(source) - seen) * (look + source.read.mean)
+    return OnceWork(len(teachers) * sum(map(len, sources)), done, seconds, size)
+
+
+def _teachers(setup: Setup) -> list[Teacher]:
+    return [*([] if setup.teacher is None else [setup.teacher]), *setup.further.values()]
 
 
 def _checkpoint_bytes(setup: Setup) -> int:

@@ -7,9 +7,10 @@ import torch
 from ppkt_zoo.data.frames import FrameSource
 from ppkt_zoo.engine.machine import describe_machine, versions
 from ppkt_zoo.points.cloud import PointCloud
-from ppkt_zoo.pretraining.recipe_sections import FramesData
+from ppkt_zoo.pretraining.recipe_sections import FramesData, TeacherSection
 from ppkt_zoo.pretraining.setup import Setup
 from ppkt_zoo.rooms.room import VERSION as ROOMS_VERSION
+from ppkt_zoo.teachers.teacher import Teacher
 from ppkt_zoo.zoo.folder import write_weight_folder
 from ppkt_zoo.zoo.record import DataUsed, Licences, Training
 from ppkt_zoo.zoo.record import Teacher as TeacherRecord
@@ -42,15 +43,13 @@ def export_weight(folder: Path, run: Setup, seconds: float, seen_frames: int, sk
     if earlier is not None:
         # What an earlier sitting learned from is in this weight too.
         data += tuple(one for one in earlier.record.data if one.name not in {own.name for own in data})
-    section, teacher = recipe.teacher, None
-    if section is not None and run.teacher is not None:
-        told = section.model_dump(include={"name", "origin", "licence"})
-        teacher = TeacherRecord(stage=section.spec.stage, sha256=run.teacher.sha256, **told)
+    teacher = None if recipe.teacher is None else _teacher_record(recipe.teacher, run.teacher)
     when = "training" if earlier is None else "the last sitting"
     record = {
         "description": recipe.description.strip(),
         "method": recipe.method,
         "teacher": teacher,
+        "further_teachers": tuple(_teacher_record(one, run.further[name]) for name, one in recipe.teachers.items()),
         "data": data,
         "seed": recipe.seed,
         "trained": Training(
@@ -80,6 +79,11 @@ def export_weight(folder: Path, run: Setup, seconds: float, seen_frames: int, sk
         extra_files={"recipe.yaml": recipe.text()},
         overwrite=True,
     )
+
+
+def _teacher_record(section: TeacherSection, teacher: Teacher | None) -> TeacherRecord:
+    told = section.model_dump(include={"name", "origin", "licence"})
+    return TeacherRecord(stage=section.spec.stage, sha256=None if teacher is None else teacher.sha256, **told)
 
 
 def _golden_cloud(source: FrameSource) -> PointCloud:

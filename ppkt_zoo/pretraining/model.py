@@ -1,6 +1,7 @@
 """From a recipe to the model that is trained: the student and its objectives."""
 
 import importlib
+from collections.abc import Mapping
 
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.errors import RecipeError
@@ -32,8 +33,14 @@ def build_student(recipe: Recipe) -> Backbone:
     return create_backbone(section.name, input_spec=section.input_spec, **section.arguments)
 
 
-def build_model(recipe: Recipe, student: Backbone, teacher: Teacher | None) -> TransferModel:
+def build_model(
+    recipe: Recipe, student: Backbone, teacher: Teacher | None, further: Mapping[str, Teacher] | None = None
+) -> TransferModel:
     """A student and what the recipe teaches it, with random heads.
+
+    Args:
+        recipe, student, teacher: of the run.
+        further: its further teachers, by name.
 
     Raises:
         RecipeError: a loss names a level that the student does not have.
@@ -43,21 +50,25 @@ def build_model(recipe: Recipe, student: Backbone, teacher: Teacher | None) -> T
         loss, channels = recipe.loss, _channels(student, recipe.loss.level, "loss")
         assert teacher is not None  # the recipe's own check
         if loss.kind == "nce":
-            pixel_to_point = PixelToPoint(
-                channels,
-                teacher.channels,
-                loss.level,
-                loss.dim,
-                loss.temperature,
-                symmetric=loss.symmetric,
-                false_negative_similarity=loss.false_negative_similarity,
-                gather=loss.gather,
-                upl=loss.upl,
-                sampling=loss.upl_sampling,
-                point_head=loss.point_head,
-                deep={level: (_channels(student, level, "loss.deep"), weight) for level, weight in loss.deep.items()},
-            )
-            objectives.append((pixel_to_point, loss.weight))
+            deep = {level: (_channels(student, level, "loss.deep"), weight) for level, weight in loss.deep.items()}
+            for key, one in ((None, teacher), *(further or {}).items()):
+                pixel_to_point = PixelToPoint(
+                    channels,
+                    one.channels,
+                    loss.level,
+                    loss.dim,
+                    loss.temperature,
+                    symmetric=loss.symmetric,
+                    false_negative_similarity=loss.false_negative_similarity,
+                    gather=loss.gather,
+                    upl=loss.upl,
+                    sampling=loss.upl_sampling,
+                    point_head=loss.point_head,
+                    deep=deep,
+                    source=key,
+                )
+                weight = loss.weight if key is None else recipe.teachers[key].weight
+                objectives.append((pixel_to_point, weight))
         else:
             objectives.append((PixelRegression(channels, teacher.channels, loss.level, loss.kind), loss.weight))
     if recipe.point_contrast is not None:

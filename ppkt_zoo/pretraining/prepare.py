@@ -1,5 +1,6 @@
 """From frames to what a step learns from: a cloud, its pixel pairs, and the image that the teacher sees."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,6 +25,7 @@ class StepSource:
         frames: the frames.
         cache: the teacher's features of them, or None.
         pixel_stride: every n-th pixel in each direction becomes a point.
+        further: features of further teachers, by name.
         fuse: whether frames that are taken together become one cloud, in the world of their poses.
     """
 
@@ -31,6 +33,7 @@ class StepSource:
     cache: TeacherCache | None
     pixel_stride: int
     fuse: bool = False
+    further: Mapping[str, TeacherCache] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Recipe: everything that makes a weight, in one complete YAML file, read strictly."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -9,6 +9,7 @@ from ppkt_zoo.engine.recipes import TrainingRecipe
 from ppkt_zoo.files.validation import MOST_BATCH, MOST_STEPS, OptimiserSection
 from ppkt_zoo.pretraining.recipe_sections import (
     DataEntry,
+    FurtherTeacherSection,
     GlobalSection,
     LossSection,
     PointContrastSection,
@@ -20,6 +21,7 @@ from ppkt_zoo.pretraining.recipe_sections import (
     WatchSection,
 )
 
+TeacherKey = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Method = Literal["ppkt", "point_contrast", "ppkt_point_contrast", "pixel_regression", "global_distillation", "scratch"]
 # What a method is made of: the sections it needs, no others.
 _PARTS: dict[str, frozenset[str]] = {
@@ -50,6 +52,10 @@ class Recipe(TrainingRecipe):
     backbone: StudentSection
     start: StartSection | None = Field(default=None, description="the weight that this run begins with")
     teacher: TeacherSection | None = None
+    teachers: dict[TeacherKey, FurtherTeacherSection] = Field(
+        default_factory=dict,
+        description="further teachers, by names of your own; --teacher NAME=FILE gives their files",
+    )
     data: tuple[DataEntry, ...] = Field(min_length=1)
     augmentation: CloudAugmentation
     loss: LossSection | None = None
@@ -77,6 +83,10 @@ class Recipe(TrainingRecipe):
             raise ValueError(f"method {self.method} does not go with loss.kind {self.loss.kind}")
         if (self.steps == 0) != (self.method == "scratch"):
             raise ValueError(f"method {self.method} with {self.steps} steps: scratch has 0 steps, all others have some")
+        if self.teachers and (self.teacher is None or self.loss is None or self.loss.kind != "nce"):
+            raise ValueError("teachers are further ones for loss.kind nce: it needs teacher and loss")
+        if self.teacher is not None and any(one.features != self.teacher.features for one in self.teachers.values()):
+            raise ValueError(f"features of all teachers must be {self.teacher.features}, as the first one's are")
         if self.start is not None and self.method == "scratch":
             raise ValueError("method scratch has random parameters: it has no use for the section start")
         if self.point_contrast is not None and not any(entry.views > 1 for entry in self.data):

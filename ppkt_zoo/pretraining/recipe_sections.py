@@ -121,6 +121,18 @@ class TeacherSection(StrictModel):
         return self.image_augmentation.model_copy(update={"flip": self.image_flip})
 
 
+class FurtherTeacherSection(TeacherSection):
+    """A teacher beside the first: the same pixels and loss, with projections of its own."""
+
+    weight: float = Field(default=1.0, gt=0, description="of its loss in the sum of all losses")
+
+    @model_validator(mode="after")
+    def _sees_the_same_images(self) -> Self:
+        if not self.images.is_off:
+            raise ValueError("all teachers see the same images: give image_flip and image_augmentation to the first")
+        return self
+
+
 class LossSection(StrictModel):
     """Pixels against points: PPKT's NCE and the heads before it (PPKT, section 3), or a regression."""
 

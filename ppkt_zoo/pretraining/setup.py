@@ -1,6 +1,7 @@
 """A run's parts, built in order from its recipe: processes, teacher, data, model, optimiser; and their state."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from ppkt_zoo.pretraining.recipe import Recipe
 from ppkt_zoo.pretraining.sources import TrainingData, open_sources
 from ppkt_zoo.pretraining.start import open_start
 from ppkt_zoo.teachers.teacher import Teacher, image_tensor, load_teacher
-from ppkt_zoo.transfer.objective import Outcome, PixelPairs, TransferBatch, TransferModel
+from ppkt_zoo.transfer.objective import Outcome, PixelPairs, TeacherView, TransferBatch, TransferModel
 from ppkt_zoo.zoo.names import StrPath
 
 # A teacher may look at a hundred thousand images before the first step, while the other processes wait.
@@ -42,9 +43,11 @@ class Setup(Learner[Step]):
         teacher: the teacher's file where it wants one.
         cache: folder for rendered rooms and the teacher's features.
         progress, stop: for work before the first step.
+        teachers: files of further teachers, by their names in the recipe.
         start: folder or name of the weight that the recipe's ``start`` asks for; None looks for it by its name.
 
     Attributes:
+        teacher, further: the first teacher, or None, and the others by name.
         earlier: the record of that weight, or None.
 
     Raises:
@@ -63,6 +66,7 @@ class Setup(Learner[Step]):
         progress: TrainingProgress,
         stop: StopRequest,
         start: StrPath | None = None,
+        teachers: Mapping[str, Path] | None = None,
     ) -> None:
         torch.manual_seed(recipe.seed)
         student = build_student(recipe)
@@ -73,9 +77,10 @@ class Setup(Learner[Step]):
         begun = open_start(recipe, start)
         sources = open_sources(recipe, data, cache)
         self.teacher = _teacher(recipe, teacher, self.accelerator.device)
-        self.data = TrainingData(recipe, sources, self.teacher, cache, progress, stop)
+        self.further = _further_teachers(recipe, teachers or {}, self.accelerator.device)
+        self.data = TrainingData(recipe, sources, self.teacher, cache, progress, stop, self.further)
         self.data.check_shares(self.accelerator.num_processes)
-        model = build_model(recipe, student, self.teacher)
+        model = build_model(recipe, student, self.teacher, self.further)
         self.earlier = None if begun is None else begun.fill(model, recipe, self.teacher)
         if self.accelerator.num_processes > 1 and recipe.sync_batch_norm:
             synchronise_batch_norm(model)
@@ -101,28 +106,29 @@ class Setup(Learner[Step]):
 
     def batch(self, step: Step) -> TransferBatch:
         """A step's data on the device, with the teacher's features and where pairs lie in them."""
+        step = self.looked(step)
         assert step.clouds is not None
-        device = self.accelerator.device
-        features, xy = step.features, step.pixel
-        if self.teacher is not None:
-            if features is None:
-                features = self.look(step.images)
-            xy = torch.cat(
-                [
-                    self.teacher.pixel_to_feature(step.pixel[step.frame == number], size)
-                    for number, size in enumerate(step.image_sizes)
-                ]
-            )
-        return TransferBatch(step.clouds, features, PixelPairs(step.point, step.frame, xy), step.views).to(device)
+        xy = step.pixel if self.teacher is None else _in_cells(self.teacher, step)
+        further = {
+            name: TeacherView(step.further[name], _in_cells(teacher, step)) for name, teacher in self.further.items()
+        }
+        pixels = PixelPairs(step.point, step.frame, xy)
+        return TransferBatch(step.clouds, step.features, pixels, step.views, further).to(self.accelerator.device)
 
-    def look(self, images: list[np.ndarray]) -> list[Tensor]:
-        """The teacher's maps of images, those of one size at once."""
-        assert self.teacher is not None
+    def looked(self, step: Step) -> Step:
+        """The step with every teacher's maps, those that its data did not bring computed from its images."""
+        if self.teacher is None or step.features is not None:
+            return step
+        further = {name: self.look(step.images, teacher) for name, teacher in self.further.items()}
+        return replace(step, features=self.look(step.images, self.teacher), further=further)
+
+    def look(self, images: list[np.ndarray], teacher: Teacher) -> list[Tensor]:
+        """A teacher's maps of images, those of one size at once."""
         maps: dict[int, Tensor] = {}
         for size in {image.shape for image in images}:
             places = [place for place, image in enumerate(images) if image.shape == size]
             batch = torch.cat([image_tensor(images[place]) for place in places]).to(self.accelerator.device)
-            maps |= dict(zip(places, self.teacher(batch), strict=True))
+            maps |= dict(zip(places, teacher(batch), strict=True))
         return [maps[place] for place in range(len(images))]
 
     def loss(self, batch: Step, detail: bool) -> tuple[Tensor, dict[str, float]]:
@@ -143,6 +149,11 @@ class Setup(Learner[Step]):
             "views.first": seen.views.first,
             "views.second": seen.views.second,
             **{f"features.{index}": features for index, features in enumerate(seen.features or [])},
+            **{
+                f"features.{name}.{index}": features
+                for name, view in seen.further.items()
+                for index, features in enumerate(view.features)
+            },
         }
 
     def notes(self) -> dict[str, Any]:
@@ -158,6 +169,29 @@ class Setup(Learner[Step]):
                 raise TrainingError(
                     f"checkpoint {resumed.file} is damaged (the state of fp16's scaler does not fit): delete it"
                 ) from error
+
+
+def _in_cells(teacher: Teacher, step: Step) -> Tensor:
+    """Where a step's pixels lie in a teacher's maps: float32 (N, 2), in cells (x, y)."""
+    parts = [
+        teacher.pixel_to_feature(step.pixel[step.frame == number], size) for number, size in enumerate(step.image_sizes)
+    ]
+    return torch.cat(parts)
+
+
+def _further_teachers(recipe: Recipe, files: Mapping[str, Path], device: torch.device) -> dict[str, Teacher]:
+    if unknown := sorted(files.keys() - recipe.teachers.keys()):
+        known = ", ".join(recipe.teachers) or "none"
+        raise RecipeError(f"the recipe has no further teacher {', '.join(unknown)}: it has {known}")
+    found = {}
+    for name, section in recipe.teachers.items():
+        if section.spec.weights == "file" and name not in files:
+            raise RecipeError(
+                f"the recipe's teacher {name}, {section.name}, comes from a file: "
+                f"give it by --teacher {name}=FILE (from {section.origin})"
+            )
+        found[name] = load_teacher(section.spec, files.get(name)).to(device)
+    return found
 
 
 def _teacher(recipe: Recipe, file: Path | None, device: torch.device) -> Teacher | None:

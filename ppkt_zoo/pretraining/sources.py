@@ -99,6 +99,7 @@ class TrainingData:
         recipe: the recipe.
         sources: the frames of its data entries, in its order.
         teacher: the frozen teacher, or None.
+        further: further teachers, by name.
         cache: folder for rendered rooms and the teacher's features.
         progress, stop: where the teacher's first look is shown, and asked whether to go on.
 
@@ -114,8 +115,10 @@ class TrainingData:
         cache: Path,
         progress: TrainingProgress,
         stop: StopRequest,
+        further: Mapping[str, Teacher] | None = None,
     ) -> None:
         self.recipe, self.teacher, self.cache = recipe, teacher, cache
+        self.further = dict(further or {})
         self.progress, self.stop = progress, stop
         self.sources = sources
 
@@ -179,15 +182,23 @@ class TrainingData:
 
     def _step_sources(self, sources: Sequence[FrameSource], entries: Sequence[DataEntry]) -> list[StepSource]:
         return [
-            StepSource(source, self._filled_cache(source), entry.pixel_stride, entry.fuse)
+            StepSource(source, self._filled_cache(source), entry.pixel_stride, entry.fuse, self._further_caches(source))
             for source, entry in zip(sources, entries, strict=True)
         ]
+
+    def _further_caches(self, source: FrameSource) -> dict[str, TeacherCache]:
+        if self.recipe.teacher is None or self.recipe.teacher.features != "cached":
+            return {}
+        return {name: self._filled(source, teacher, f"{name}'s") for name, teacher in self.further.items()}
 
     def _filled_cache(self, source: FrameSource) -> TeacherCache | None:
         if self.teacher is None or self.recipe.teacher is None or self.recipe.teacher.features != "cached":
             return None
-        cache = TeacherCache(self.cache / "teacher", self.teacher, source)
-        with self.progress.task(f"teacher features of {source.name}", len(source)) as report:
+        return self._filled(source, self.teacher, "teacher")
+
+    def _filled(self, source: FrameSource, teacher: Teacher, whose: str) -> TeacherCache:
+        cache = TeacherCache(self.cache / "teacher", teacher, source)
+        with self.progress.task(f"{whose} features of {source.name}", len(source)) as report:
             cache.fill(report, self.stop, self.progress.say)
         if self.stop():
             raise Stopped("stopped while teacher features were computed; the same command resumes")

@@ -90,6 +90,9 @@ class Start:
             return
         if record.teacher.stage != recipe.teacher.spec.stage:
             raise self._misfit(f"it learned from {record.teacher.stage}, the recipe from {recipe.teacher.spec.stage}")
+        found = [(one.name, one.stage) for one in record.further_teachers]
+        if found != [(one.name, one.spec.stage) for one in recipe.teachers.values()]:
+            raise self._misfit(f"it has {len(found)} further teachers, or others than the recipe")
         if teacher.sha256 is not None and record.teacher.sha256 not in (None, teacher.sha256):
             raise self._misfit("it learned from another teacher's file, whose features its heads know")
 

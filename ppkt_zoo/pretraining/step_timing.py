@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -127,7 +127,7 @@ def _time_step(setup: Setup, sources: Sequence[TimedSource], number: int, batche
     clouds = [step.clouds for step in seen if step.clouds is not None]
     voxels = sum(len(voxelize(one, setup.plain_model.student.input_spec).coords) for one in clouds)
     with teacher.timed():
-        looked = seen if setup.teacher is None else [replace(one, features=setup.look(one.images)) for one in seen]
+        looked = [setup.looked(one) for one in seen]
     with student.timed():
         setup.take_step(number, looked, detail=False)
     return StepCost(

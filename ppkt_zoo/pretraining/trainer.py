@@ -44,6 +44,7 @@ def pretrain(
     tensorboard: bool = False,
     watch: Watch | None = None,
     start: StrPath | None = None,
+    teachers: Mapping[str, Path] | None = None,
 ) -> Path:
     """Pretrain a backbone as a recipe says and write it as a weight folder.
 
@@ -64,6 +65,7 @@ def pretrain(
         watch: called every ``recipe.watch.every`` steps where the recipe has that section.
         start: folder (a ``Path``) or name of the weight that the recipe's ``start`` asks for; ``None`` looks for it by
             its name among the listed ones.
+        teachers: files of the recipe's further teachers, by their names there.
 
     Returns:
         The weight folder.
@@ -77,7 +79,7 @@ def pretrain(
     cache = default_cache() if cache is None else cache
     check_folder_target(out, TrainingError, "--out")
     with flushed_denormals(), StopRequest() as stop, TrainingProgress() as progress:
-        run = _Run(recipe, data, teacher, cache, progress, stop, start)
+        run = _Run(recipe, data, teacher, cache, progress, stop, start, teachers)
         with run_folder(out, run.writes):
             # Nobody looks for a checkpoint before the one that writes there holds the folder.
             run.accelerator.wait_for_everyone()

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -44,20 +44,42 @@ class ViewPairs(OnDevice):
 
 
 @dataclass(frozen=True)
+class TeacherView(OnDevice):
+    """What a further teacher says of the same frames and pixels.
+
+    Attributes:
+        features: float (C, h, w) for each frame.
+        feature_xy: float32 (N, 2), where each pair's pixel lies in its frame's map, in cells (x, y).
+    """
+
+    features: list[Tensor]
+    feature_xy: Tensor
+
+
+@dataclass(frozen=True)
 class TransferBatch(OnDevice):
     """One step's data.
 
     Attributes:
-        clouds: the student's input, one cloud for each frame.
+        clouds: the student's input, one cloud for each frame or each row of fused views.
         features: float (C, h, w) for each frame, the frozen teacher's map of its image; None without a teacher.
         pixels: pairs of points and pixels.
         views: pairs of points of overlapping views.
+        further: what further teachers say, by their names in the recipe.
     """
 
     clouds: CloudBatch
     features: list[Tensor] | None
     pixels: PixelPairs
     views: ViewPairs
+    further: dict[str, TeacherView] = field(default_factory=dict)
+
+    def seen_by(self, teacher: str | None) -> "TransferBatch":
+        """The same data with the maps of a further teacher in the place of the first one's; itself for None."""
+        if teacher is None:
+            return self
+        view = self.further[teacher]
+        return replace(self, features=view.features, pixels=replace(self.pixels, feature_xy=view.feature_xy))
 
     def teacher_maps(self) -> list[Tensor]:
         """The teacher's maps, for objectives that cannot do without."""

@@ -28,6 +28,7 @@ class PixelToPoint(Objective):
         point_head: kind of the points' projection.
         deep: further levels that meet the same pixels (deep supervision): level → (channels, weight). Each has a
             projection of its own; the pixels' is one for all, so every level is held against the same embedding.
+        source: the further teacher whose maps are learned from, None for the first; the objective is named after it.
     """
 
     name = "ppkt"
@@ -46,8 +47,12 @@ class PixelToPoint(Objective):
         sampling: Sampling = "bilinear",
         point_head: ProjectionKind = "linear",
         deep: Mapping[str, tuple[int, float]] | None = None,
+        source: str | None = None,
     ) -> None:
         super().__init__()
+        self.source = source
+        if source is not None:
+            self.name = f"ppkt_{source}"
         self.upl = UPL(teacher_channels, dim, upl, sampling)
         self.head = PointHead(channels, dim, point_head)
         deep = deep or {}
@@ -58,6 +63,7 @@ class PixelToPoint(Objective):
 
     def embed(self, points: PointFeatures, batch: TransferBatch) -> tuple[Tensor, Tensor]:
         """Raw embeddings of the pairs: points (N, dim) and pixels (N, dim), float32."""
+        batch = batch.seen_by(self.source)
         of_points = self.head.raw(points.at(self.level, batch.pixels.point))
         of_pixels = of_points.new_empty(of_points.shape)
         for one, rows in batch.by_frame():
@@ -68,21 +74,23 @@ class PixelToPoint(Objective):
     def forward(self, points: PointFeatures, batch: TransferBatch, detail: bool = False) -> Outcome:
         """Loss of one step, the weighted sum over levels; InputError where it has fewer than two pairs."""
         of_points, of_pixels = self.embed(points, batch)
-        teacher = None if self.false_negative_similarity is None else batch.teacher_at_pairs()
+        masks = self.false_negative_similarity is not None
+        teacher = batch.seen_by(self.source).teacher_at_pairs() if masks else None
         contrast = self._contrast(of_points, of_pixels, teacher)
         figures: dict[str, float] = {}
+        prefix = "" if self.source is None else f"{self.source}_"
         if detail:
             share = self.gather and self.training
-            figures = contrast_figures(rows_of_all(of_points, share), rows_of_all(of_pixels, share))
+            figures = contrast_figures(rows_of_all(of_points, share), rows_of_all(of_pixels, share), prefix)
         if detail and teacher is not None:
-            figures["masked"] = float(contrast.masked)
+            figures[f"{prefix}masked"] = float(contrast.masked)
         loss = contrast.loss
         for level, head in self.deep.items():
             assert isinstance(head, PointHead)
             further = self._contrast(head.raw(points.at(level, batch.pixels.point)), of_pixels, teacher).loss
             loss = loss + self.deep_weights[level] * further
             if detail:
-                figures[f"{level}_loss"] = float(further.detach())
+                figures[f"{prefix}{level}_loss"] = float(further.detach())
         return Outcome(loss, figures)
 
     def _contrast(self, of_points: Tensor, of_pixels: Tensor, teacher: Tensor | None) -> Contrast:

@@ -240,6 +240,7 @@ class WeightRecord(StrictModel):
     description: Text = Field(description="one sentence: what this weight is")
     method: Text = Field(description="ppkt, point_contrast, …")
     teacher: Teacher | None = None
+    further_teachers: Annotated[tuple[Teacher, ...], FailFast()] = ()
     data: Annotated[tuple[DataUsed, ...], FailFast()] = Field(min_length=1)
     recipe: RecipeUsed | None = None
     conversion: Conversion | None = None
@@ -256,6 +257,11 @@ class WeightRecord(StrictModel):
     citation: Text
     parameters: int = Field(ge=1)
     created: datetime.date
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if name != "further_teachers" or value}
 
     @model_validator(mode="after")
     def _origin_is_told(self) -> "WeightRecord":

@@ -285,6 +285,8 @@ def test_pretrain_refuses(tmp_path: Path) -> None:
     recipe = Path(__file__).parents[2] / "recipes" / "pretraining" / "sr_unet14_slim_ppkt_voc.yaml"
     assert "NAME=PATH" in error_line("pretrain", recipe, "--data", "icl", "--out", tmp_path / "run")
     assert "no checkpoint" in error_line("pretrain", recipe, "--resume", "--out", tmp_path / "run")
+    twice = error_line("pretrain", recipe, "-t", "a.safetensors", "-t", "b.safetensors", "--out", tmp_path / "run")
+    assert "write NAME=FILE" in twice
     assert "stepz" in error_line("pretrain", recipe, "stepz=3", "--out", tmp_path / "run")
 
 
@@ -306,7 +308,7 @@ def test_pretrain_passes_everything_on(tmp_path: Path, monkeypatch: pytest.Monke
     said = run(*command, "--out", tmp_path / "run", "--workers", 0).stdout
     assert seen["recipe"].steps == 7  # type: ignore[attr-defined]
     assert seen["data"] == {"icl": Path("a/b"), "own": Path("c")}
-    assert seen["teacher"] == Path("t.safetensors")
+    assert (seen["teacher"], seen["teachers"]) == (Path("t.safetensors"), {})
     assert seen["out"] == tmp_path / "run"
     assert seen["workers"] == 0
     assert (seen["tensorboard"], seen["watch"], seen["start"]) == (False, None, None)
@@ -319,7 +321,8 @@ def test_pretrain_passes_everything_on(tmp_path: Path, monkeypatch: pytest.Monke
     assert seen["cache"] == tmp_path
     run(*command, "--out", tmp_path / "run", "--start", "sr_unet14_slim.ppkt_voc")
     assert seen["start"] == "sr_unet14_slim.ppkt_voc"
-    run(*command, "--out", tmp_path / "run", "--start", tmp_path)
+    run(*command, "-t", "imagenet=i.safetensors", "--out", tmp_path / "run", "--start", tmp_path)
+    assert (seen["teacher"], seen["teachers"]) == (Path("t.safetensors"), {"imagenet": Path("i.safetensors")})
     assert seen["start"] == tmp_path
 
 

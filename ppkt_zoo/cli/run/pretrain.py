@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ppkt_zoo.cli.streams import new_console, say, tell_written
-from ppkt_zoo.errors import RecipeError
+from ppkt_zoo.errors import InputError, RecipeError
 
 if TYPE_CHECKING:
     from ppkt_zoo.cli.train import Run
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def pretrain_weight(
     run: "Run",
-    teacher: Path | None,
+    teacher: list[str] | None,
     out: Path | None,
     resume: bool,
     dry_run: bool,
@@ -37,10 +37,12 @@ def pretrain_weight(
         raise RecipeError(
             f"{target} holds no checkpoint to resume from: give the --out of the earlier run, or leave out --resume"
         )
+    first, further = _teacher_files(teacher or [])
     begin = Path(start).expanduser() if start is not None and Path(start).expanduser().is_dir() else start
     common: dict[str, Any] = {
         "data": run.folders,
-        "teacher": teacher,
+        "teacher": first,
+        "teachers": further,
         "out": target,
         "cache": run.kept,
         "start": begin,
@@ -74,6 +76,23 @@ def teach(run: "Run", out: Path | None) -> None:
     say("written", "bold green", f"{done.file}{figures}")
     say("recipe", "bold green", f"architecture: {recipe.architecture}, weights: file, sha256: {done.sha256}")
     tell_written(done.file)
+
+
+def _teacher_files(given: list[str]) -> tuple[Path | None, dict[str, Path]]:
+    """The first teacher's file, and those of further ones by name; a file whose own name has an = is the first's."""
+    first: Path | None = None
+    further: dict[str, Path] = {}
+    for one in given:
+        name, equals, file = one.partition("=")
+        if equals and name.isidentifier() and not Path(one).expanduser().exists():
+            if name in further:
+                raise InputError(f"--teacher {name}=… is given twice")
+            further[name] = Path(file).expanduser()
+        elif first is not None:
+            raise InputError(f"--teacher is given twice without a name, {first} and {one}: write NAME=FILE for one")
+        else:
+            first = Path(one).expanduser()
+    return first, further
 
 
 def _watch(recipe: "Recipe", cache: Path, pictures: Path) -> Any:
