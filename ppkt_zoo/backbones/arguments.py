@@ -88,7 +88,8 @@ def checked_reading(
     """
     known = tuple(network.level_channels)
     if readout is not None:
-        if not (isinstance(levels, str) and levels == "last") or sampling != "nearest" or len(extras) or views != 1:
+        nothing = isinstance(levels, str) and levels == "last" and isinstance(extras, Sequence) and not extras
+        if not nothing or sampling != "nearest" or views != 1:
             raise InputError("readout says which levels, sampling, extras and views are taken: leave these out")
         chosen = named_readout(network, readout)
         levels, sampling, extras, views = chosen.levels, chosen.sampling, chosen.extras, chosen.views

@@ -106,9 +106,12 @@ def readout_statistics(backbone: "Backbone", clouds: Iterable[PointCloud]) -> di
     def take(rows: Tensor | None, features: dict[str, Tensor]) -> None:
         nonlocal count
         for name, feature in features.items():
-            values = feature.double().cpu()
-            values = values - about.setdefault(name, values[0].clone())
-            sums[name] += torch.stack([values.sum(dim=0), values.square().sum(dim=0)])
+            # Part by part, so that what is computed on the way stays in the processor's cache.
+            for values in feature.split(_ROWS):
+                values = values.float().cpu()
+                values = values - about.setdefault(name, values[0].clone())
+                sums[name][0] += values.sum(dim=0, dtype=torch.float64)
+                sums[name][1] += values.square().sum(dim=0, dtype=torch.float64)
         count += len(feature)
 
     for cloud in clouds:
@@ -293,5 +296,5 @@ def _check_extras(reading: Reading, colored: bool) -> None:
     if "color" in reading.extras and not colored:
         raise InputError(
             "the extra 'color' needs a colour for every point and the cloud has none: give rgb=..., or leave 'color' "
-            "out of extras"
+            "out of extras (in place of a purpose give levels, sampling, extras and views)"
         )
