@@ -4,13 +4,14 @@ import importlib
 from collections.abc import Mapping
 
 from ppkt_zoo.backbones.base import Backbone
-from ppkt_zoo.errors import RecipeError
+from ppkt_zoo.errors import RecipeError, TeacherError
 from ppkt_zoo.pretraining.recipe import Recipe
 from ppkt_zoo.teachers.teacher import Teacher
 from ppkt_zoo.transfer.baselines import ContrastiveDistillation, GlobalDistillation, PixelRegression
 from ppkt_zoo.transfer.objective import Objective, TransferModel
 from ppkt_zoo.transfer.point_contrast import PointContrast
 from ppkt_zoo.transfer.ppkt import PixelToPoint
+from ppkt_zoo.transfer.soft_classes import SoftClasses
 from ppkt_zoo.zoo.registry import create_backbone
 
 
@@ -43,7 +44,7 @@ def build_model(
         further: its further teachers, by name.
 
     Raises:
-        RecipeError: a loss names a level that the student does not have.
+        RecipeError: a loss names a level that the student does not have, or soft_classes a teacher without classes.
     """
     objectives: list[tuple[Objective, float]] = []
     if recipe.loss is not None:
@@ -86,6 +87,14 @@ def build_model(
         else:
             of_whole = GlobalDistillation(channels, teacher.channels, whole.level, whole.kind, whole.temperature)
         objectives.append((of_whole, whole.weight))
+    if recipe.soft_classes is not None:
+        soft, channels = recipe.soft_classes, _channels(student, recipe.soft_classes.level, "soft_classes")
+        assert teacher is not None
+        try:
+            weight, bias = teacher.classifier()
+        except TeacherError as error:
+            raise RecipeError(f"soft_classes: {error}") from error
+        objectives.append((SoftClasses(channels, weight, bias, soft.level, soft.temperature), soft.weight))
     return TransferModel(student, objectives)
 
 

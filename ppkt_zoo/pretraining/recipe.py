@@ -14,6 +14,7 @@ from ppkt_zoo.pretraining.recipe_sections import (
     LossSection,
     PointContrastSection,
     RoomsData,
+    SoftClassesSection,
     StartSection,
     StudentSection,
     TeacherSection,
@@ -61,6 +62,7 @@ class Recipe(TrainingRecipe):
     loss: LossSection | None = None
     point_contrast: PointContrastSection | None = None
     global_loss: GlobalSection | None = None
+    soft_classes: SoftClassesSection | None = None
     optimiser: OptimiserSection
     validation: ValidationSection | None = None
     watch: WatchSection | None = None
@@ -83,6 +85,8 @@ class Recipe(TrainingRecipe):
             raise ValueError(f"method {self.method} does not go with loss.kind {self.loss.kind}")
         if (self.steps == 0) != (self.method == "scratch"):
             raise ValueError(f"method {self.method} with {self.steps} steps: scratch has 0 steps, all others have some")
+        if self.soft_classes is not None and self.loss is None:
+            raise ValueError("soft_classes reads the pixel pairs of loss: it needs that section")
         if self.teachers and (self.teacher is None or self.loss is None or self.loss.kind != "nce"):
             raise ValueError("teachers are further ones for loss.kind nce: it needs teacher and loss")
         if self.teacher is not None and any(one.features != self.teacher.features for one in self.teachers.values()):
@@ -123,7 +127,8 @@ class Recipe(TrainingRecipe):
     @property
     def levels(self) -> set[str]:
         """The student's levels that are taught."""
-        others = {section.level for section in (self.point_contrast, self.global_loss) if section is not None}
+        sections = (self.point_contrast, self.global_loss, self.soft_classes)
+        others = {section.level for section in sections if section is not None}
         return others if self.loss is None else others | self.loss.levels
 
 

@@ -195,6 +195,14 @@ class GlobalSection(StrictModel):
     weight: float = Field(default=1.0, gt=0, description="in the sum of all losses")
 
 
+class SoftClassesSection(StrictModel):
+    """The first teacher's class probabilities at the pixels of ``loss``, beside its features."""
+
+    level: str = "stride1"
+    temperature: float = Field(default=1.0, gt=0, description="of both softmaxes")
+    weight: float = Field(default=1.0, gt=0, description="in the sum of all losses")
+
+
 class StartSection(StrictModel):
     """The weight of an earlier run whose student and heads this run begins with; optimiser and schedule start anew."""
 

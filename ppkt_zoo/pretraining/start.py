@@ -16,7 +16,7 @@ from ppkt_zoo.zoo.record import Sitting, WeightRecord
 from ppkt_zoo.zoo.registry import origin_of
 from ppkt_zoo.zoo.tensors import decode_tensors
 
-_LOSSES = ("loss", "point_contrast", "global_loss")
+_LOSSES = ("loss", "point_contrast", "global_loss", "soft_classes")
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,29 @@ class Teacher(nn.Module):
         scores: Tensor = self.network.logits(images) if isinstance(self.network, TimmNetwork) else self.network(images)
         return scores
 
+    def classifier(self) -> tuple[Tensor, Tensor]:
+        """Its classes as a linear layer on the features of its stage: weight (classes, channels) and bias (classes,).
+
+        Raises:
+            TeacherError: its file held no classifier, or its stage is not what the classifier reads.
+        """
+        network, stage = self.network, self.spec.stage
+        layer: nn.Module | None = None
+        if isinstance(network, DeepLabV3MobileNetV2):
+            if stage == "logits":
+                return torch.eye(self.channels), torch.zeros(self.channels)
+            layer = network.logits if stage == "concat_projection" else None
+        elif self.has_head and stage == "layer4":
+            layer = network.get_submodule("fc")
+        elif self.has_head and stage == "features":
+            layer = network.get_submodule("classifier.1")
+        if not isinstance(layer, nn.Conv2d | nn.Linear) or layer.bias is None:
+            raise TeacherError(
+                f"{self.spec.architecture} has no classes that are linear in the features of its stage {stage}: choose "
+                "concat_projection or logits of DeepLab, layer4 of a ResNet, or features of MobileNetV2"
+            )
+        return layer.weight.detach().flatten(1), layer.bias.detach()
+
     def feature_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """(h, w) of the feature map of an image of (H, W) pixels."""
         rows, columns = self.feature_to_pixel(image_size)

@@ -83,6 +83,14 @@ METHODS = {
         {"top1", "masked", "rank"},
         {"upl.projection.2.weight", "head.projection.2.weight"},
     ),
+    "soft_classes": (
+        walk(
+            teacher={**tiny_recipe()["teacher"], "spec": {**tiny_recipe()["teacher"]["spec"], "stage": "layer4"}},
+            soft_classes={"weight": 0.5, "temperature": 2.0},
+        ),
+        {"top1", "same_class", "soft_classes_loss"},
+        {"upl.projection.weight", "soft_classes.head.weight"},
+    ),
     "deep_supervision": (
         walk(loss={"dim": 8, "pairs": 64, "deep": {"stride4": 0.5, "stride2": 0.5}}),
         {"top1", "stride2_loss", "stride4_loss"},
@@ -173,6 +181,7 @@ def test_tensorboard_holds_the_figures(tmp_path: Path, teacher_file: Path, frame
         ({"method": "pixel_regression"}, "does not go with loss.kind nce"),
         ({"steps": 0}, "scratch has 0 steps"),
         ({"loss": {"kind": "l2", "symmetric": True}, "method": "pixel_regression"}, "belong to kind nce"),
+        ({"method": "scratch", "steps": 0, "teacher": None, "loss": None, "soft_classes": {}}, "pixel pairs of loss"),
         ({"loss": {"deep": {"stride1": 0.5}}}, "deep names stride1"),
         ({"loss": {"deep": {"stride2": 0.0}}}, "greater than 0"),
         ({"loss": {"kind": "l2", "deep": {"stride2": 1}}, "method": "pixel_regression"}, "belong to kind nce"),
@@ -191,6 +200,8 @@ def test_what_cannot_run_is_told(tmp_path: Path, teacher_file: Path, frame_cache
         run(tmp_path, tiny_recipe(loss={"level": "stride3"}), teacher_file, frame_cache)
     with pytest.raises(RecipeError, match=r"loss\.deep 'stride3' is none of this backbone's levels: stride16"):
         run(tmp_path, tiny_recipe(loss={"deep": {"stride3": 1}}), teacher_file, frame_cache)
+    with pytest.raises(RecipeError, match="soft_classes: resnet18 has no classes that are linear"):
+        run(tmp_path, tiny_recipe(soft_classes={}), teacher_file, frame_cache)
     backbone = {"name": "sr_unet14_small", "input_spec": {"voxel_size": 0.1}, "module": "no_such_module_here"}
     with pytest.raises(RecipeError, match="no_such_module_here"):
         run(tmp_path, tiny_recipe(backbone=backbone), teacher_file, frame_cache)
