@@ -91,10 +91,10 @@ def build_model(
         soft, channels = recipe.soft_classes, _channels(student, recipe.soft_classes.level, "soft_classes")
         assert teacher is not None
         try:
-            weight, bias = teacher.classifier()
+            classes = teacher.classifier()
         except TeacherError as error:
             raise RecipeError(f"soft_classes: {error}") from error
-        objectives.append((SoftClasses(channels, weight, bias, soft.level, soft.temperature), soft.weight))
+        objectives.append((SoftClasses(channels, *classes, soft.level, soft.temperature), soft.weight))
     return TransferModel(student, objectives)
 
 

@@ -10,6 +10,7 @@ Layouts known, as their authors publish them:
   classifier; ``momentum_encoder.`` and ``predictor.`` belong to training.
 - DINOv2's own files (Oquab et al., arXiv 2304.07193): ``mask_token`` belongs to training; registers are spelled
   otherwise than in timm, and the class token's place embedding lies in another tensor.
+- EfficientNet-PyTorch (lukemelas) and EfficientNet-Lite0 from PyPI, see `ppkt_zoo.teachers.efficientnet`.
 """
 
 import difflib
@@ -28,6 +29,7 @@ from ppkt_zoo.errors import TeacherError
 from ppkt_zoo.files.checksums import sha256_of_file, sha256_of_tensors
 from ppkt_zoo.files.safetensors import load_foreign
 from ppkt_zoo.files.torch import PICKLE, ZIP, check_plain_tensors, first_bytes, read_torch_file
+from ppkt_zoo.teachers.efficientnet import is_numbered_through, to_timm
 
 MOCO_V3 = "MoCo v3"
 
@@ -68,6 +70,8 @@ def backbone_tensors(
     for layout in _LAYOUTS:
         if any(name.startswith(layout.network) for name in tensors):
             return _without_training(tensors, layout, origin), layout.name
+    if is_numbered_through(tensors) and "conv_stem.weight" in expected:
+        tensors = to_timm(tensors, expected)
     if "mask_token" in tensors and "mask_token" not in expected:
         tensors = _from_dinov2(tensors)
     if not any(name in expected for name in tensors):
