@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ppkt_zoo.files.validation import StrictModel
 
-Channel = Literal["red", "green", "blue", "ones", "has_color"]
+Channel = Literal["red", "green", "blue", "ones", "has_color", "height"]
 #: Channels that hold a colour, and which one.
 COLORS: dict[Channel, int] = {"red": 0, "green": 1, "blue": 2}
 
@@ -19,7 +19,8 @@ class InputSpec(StrictModel):
 
     A colour channel's value is ``colour / 255 * (high - low) + low`` where ``(low, high)`` is
     ``color_range`` and colour is the uint8 mean over the points of a voxel; ``ones`` is 1 everywhere, ``has_color`` 1
-    in a cloud with colour and 0 in one without, whose colours are grey (127.5).
+    in a cloud with colour and 0 in one without, whose colours are grey (127.5). ``height`` is metres from the floor of
+    the whole cloud, which one point in a hundred may lie below, to the middle of the voxel.
     """
 
     voxel_size: float = Field(gt=0, le=10, description="edge of a voxel in metres")

@@ -13,6 +13,7 @@ from ppkt_zoo.native import Library, library
 from ppkt_zoo.native.voxels import find_voxels, fits_tables
 from ppkt_zoo.points.arrays import extremes
 from ppkt_zoo.points.cloud import CloudBatch
+from ppkt_zoo.points.floor import floor_of
 from ppkt_zoo.points.input_spec import COLORS, InputSpec
 
 _MISSING_GREY = 127.5
@@ -69,6 +70,7 @@ def voxelize(batch: CloudBatch, spec: InputSpec) -> Voxels:
         )
     voxels = _voxelize(batch, spec)
     _take_color_off(voxels, batch.uncolored, spec)
+    _put_height(voxels, batch, spec)
     return voxels
 
 
@@ -178,8 +180,22 @@ def _take_color_off(voxels: Voxels, uncolored: tuple[int, ...], spec: InputSpec)
         return
     rows = torch.isin(voxels.coords[:, 0], voxels.coords.new_tensor(uncolored))
     for column, channel in enumerate(spec.channels):
-        if channel != "ones":
+        if channel not in ("ones", "height"):
             voxels.features[rows, column] = 0.0 if channel == "has_color" else _missing_color(spec)
+
+
+def _put_height(voxels: Voxels, batch: CloudBatch, spec: InputSpec) -> None:
+    """Write the channel ``height``, where there is one: from places and cells alone, so the engine does not matter."""
+    if "height" not in spec.channels:
+        return
+    clouds = [cloud[:, 2] for cloud in batch.xyz.split(list(batch.sizes))]
+    # How far the floor lies above the cell z = 0 of each cloud's grid; an empty cloud has no voxel that asks.
+    above = [
+        floor_of(z).double() - z.amin().double() if len(z) else z.new_zeros((), dtype=torch.float64) for z in clouds
+    ]
+    middle = (voxels.coords[:, 3].double() + 0.5) * spec.voxel_size
+    height = middle - torch.stack(above)[voxels.coords[:, 0].long()]
+    voxels.features[:, spec.channels.index("height")] = height.float()
 
 
 def _missing_color(spec: InputSpec) -> float:
