@@ -24,6 +24,9 @@ class Journal:
                 continue
             self._entries[entry["key"]] = entry
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._entries
+
     def remember(self, key: str, measure: Callable[..., Any], *arguments: Any) -> Any:
         """What ``measure(*arguments)`` gave under this key, now or in an earlier run, as JSON gives it back."""
         if key not in self._entries:

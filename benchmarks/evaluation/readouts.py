@@ -21,12 +21,12 @@ from benchmarks.evaluation.kept import Found, estimate, keep_weight, summary
 from benchmarks.evaluation.material import Material
 from benchmarks.evaluation.options import add_options, material_of
 from benchmarks.evaluation.probing import LAST, of_colour_and_height
-from benchmarks.evaluation.read_out import TODAY, facts, of_read_outs, ready, short, with_statistics
-from benchmarks.evaluation.readout_tasks import PURPOSES, Search, Task, reported_tasks, scores, validation_tasks
-from benchmarks.evaluation.students import Pretrained, make_untrained, open_pretrained
+from benchmarks.evaluation.read_out import TODAY, facts, of_read_outs, ready, short
+from benchmarks.evaluation.readout_controls import Control, begun
+from benchmarks.evaluation.readout_tasks import PURPOSES, reported_tasks, scores, validation_tasks
+from benchmarks.evaluation.students import Pretrained, open_pretrained
 from benchmarks.machine import machine
 from ppkt_zoo.engine.denormals import flushed_denormals
-from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.readout_spec import Extra, ReadOut
 from ppkt_zoo.rooms.room import VERSION
 
@@ -36,16 +36,15 @@ CANDIDATES: tuple[ReadOut, ...] = (
     TODAY,
     ReadOut(sampling="trilinear"),
     ReadOut(sampling="trilinear", extras=_BOTH),
-    ReadOut(levels="concat"),
     ReadOut(levels="concat", sampling="trilinear"),
     ReadOut(levels="concat", sampling="trilinear", extras=_BOTH),
-    ReadOut(sampling="trilinear", views=2),
-    ReadOut(sampling="trilinear", extras=_BOTH, views=2),
     ReadOut(levels="concat", sampling="trilinear", views=2),
     ReadOut(levels="concat", sampling="trilinear", extras=_BOTH, views=2),
     ReadOut(levels="concat", sampling="trilinear", views=4),
     ReadOut(levels="concat", sampling="trilinear", extras=_BOTH, views=4),
 )
+# Probe seeds that the choice rests on; the report has all.
+_CHOOSING = 3
 RAW, UNTRAINED = "colour and height", "untrained"
 _TITLES = {
     "rooms": ("linear probe mIoU", "rooms-bench v1, unseen rooms"),
@@ -80,15 +79,33 @@ def measure(weight: Pretrained, material: Material, asked: argparse.Namespace) -
     featurise = of_read_outs(backbone, candidates)
     validation = {}
     for name, task in validation_tasks(material).items():
-        key = f"validation/{name}/{asked.most_views}"
-        validation[name] = _summed(journal.remember(key, scores, task, featurise, seeds))
+        key = f"validation/{name}/{'+'.join(short(one) for one in candidates)}"
+        validation[name] = _summed(journal.remember(key, scores, task, featurise, seeds[:_CHOOSING]))
         _tell(f"validation, {name}", validation[name])
     choice = choose(candidates, validation)
-    wanted = [one for one in candidates if one == TODAY or one in choice.values()]
-    test = {
-        name: _test(name, task, weight, wanted, material, journal, seeds)
-        for name, task in reported_tasks(material).items()
+    tasks = reported_tasks(material)
+    # On each task today's read-out and the one that was chosen for it.
+    wanted = {
+        name: tuple(dict.fromkeys([TODAY, choice[purpose]])) for purpose, some in PURPOSES.items() for name in some
     }
+    controls = {
+        name: [
+            Control(weight.folder.path, material.shared, material.cache, material.amount, name, wanted[name], seed)
+            for seed in seeds
+        ]
+        for name in tasks
+    }
+    test = {}
+    with begun([one for some in controls.values() for one in some], journal, asked.processes) as answer:
+        for name, task in tasks.items():
+            key = f"{name}/{'+'.join(short(one) for one in wanted[name])}"
+            ours = journal.remember(f"test/{key}", scores, task, of_read_outs(backbone, wanted[name]), seeds)
+            raw = journal.remember(f"raw/{name}", scores, task, of_colour_and_height, seeds)
+            test[name] = {weight.name: _summed(ours), RAW: _summed({RAW: raw[LAST]})}
+            _tell(f"test, {name}", test[name][weight.name] | test[name][RAW])
+        for name in tasks:
+            test[name][UNTRAINED] = _summed(_joined([answer(control) for control in controls[name]]))
+            _tell(f"test, {name}, untrained", test[name][UNTRAINED])
     return {
         "name": weight.name,
         "key": weight.key,
@@ -114,51 +131,12 @@ def choose(candidates: Sequence[ReadOut], validation: Mapping[str, Mapping[str, 
     return {purpose: max(candidates, key=lambda one, purpose=purpose: mean(one, purpose)) for purpose in PURPOSES}
 
 
-def _test(
-    name: str,
-    task: Task,
-    weight: Pretrained,
-    wanted: Sequence[ReadOut],
-    material: Material,
-    journal: Journal,
-    seeds: Sequence[int],
-) -> dict[str, dict[str, Found]]:
-    """Student → read-out → score on a test task."""
-    key = f"{name}/{'+'.join(short(one) for one in wanted)}"
-    trained = journal.remember(f"test/{key}", scores, task, of_read_outs(weight.backbone, wanted), seeds)
-    random = [
-        journal.remember(f"untrained/{key}/{seed}", _untrained, weight, wanted, task, seed, material) for seed in seeds
-    ]
-    raw = journal.remember(f"raw/{name}", scores, task, of_colour_and_height, seeds)
-    control = {
-        one: {"values": [found[one]["values"][0] for found in random], "points": random[0][one]["points"]}
-        for one in trained
+def _joined(found: Sequence[Mapping[str, Found]]) -> dict[str, Found]:
+    """Networks of a seed each as one."""
+    return {
+        name: {"values": [one[name]["values"][0] for one in found], "points": found[0][name]["points"]}
+        for name in found[0]
     }
-    found = {
-        who: _summed(some) for who, some in ((weight.name, trained), (UNTRAINED, control), (RAW, {RAW: raw[LAST]}))
-    }
-    for student, some in found.items():
-        _tell(f"test, {name}, {student}", some)
-    return found
-
-
-def _untrained(
-    weight: Pretrained, wanted: Sequence[ReadOut], task: Task, seed: int, material: Material
-) -> dict[str, Found]:
-    """Scores of one random network of the weight's architecture under one seed."""
-    clouds = _statistics_clouds(task, seed, material)
-    backbone = with_statistics(make_untrained(weight.folder.config, seed, clouds), clouds)
-    return scores(task, of_read_outs(backbone, wanted), [seed])
-
-
-def _statistics_clouds(task: Task, seed: int, material: Material) -> list[PointCloud]:
-    if isinstance(task, Search):
-        count, read = task.size, task.read
-        numbers = list(range(count))
-    else:
-        read, numbers = task.fit, task.frames_of(seed)
-    some = np.random.default_rng([seed, 53]).permutation(numbers)[: material.amount.statistics_clouds]
-    return [read(int(number))[0] for number in some]
 
 
 def _summed(found: Mapping[str, Found]) -> dict[str, Found]:
@@ -195,6 +173,7 @@ def read_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Choose read-outs on validation scenes, measure them on test scenes.")
     parser.add_argument("weights", nargs="+", help="folders, or names of weights of the package")
     parser.add_argument("--most-views", type=int, default=4, help="candidates with more rotations are left out")
+    parser.add_argument("--processes", type=int, default=0, help="that measure untrained networks beside this one")
     add_options(parser)
     return parser.parse_args(words)
 

@@ -1,0 +1,90 @@
+"""Untrained networks under the read-outs of a weight, in processes of their own: they take most of the time."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.evaluation.journal import Journal
+from benchmarks.evaluation.kept import Found
+from benchmarks.evaluation.material import Amount, Material
+from benchmarks.evaluation.read_out import of_read_outs, short, with_statistics
+from benchmarks.evaluation.readout_tasks import Search, Task, reported_tasks, scores
+from benchmarks.evaluation.students import make_untrained
+from ppkt_zoo.engine.denormals import flushed_denormals
+from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.points.readout_spec import ReadOut
+from ppkt_zoo.zoo.folder import open_weight_folder
+
+
+@dataclass(frozen=True)
+class Control:
+    """One random network on one task.
+
+    Attributes:
+        folder: of the weight whose architecture it has.
+        shared, cache, amount: of the material.
+        task: its name.
+        read_outs: how it is read out.
+        seed: of its parameters, of the clouds of its statistics, and of the probe.
+    """
+
+    folder: Path
+    shared: Path
+    cache: Path
+    amount: Amount
+    task: str
+    read_outs: tuple[ReadOut, ...]
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """In the journal."""
+        return f"untrained/{self.task}/{'+'.join(short(one) for one in self.read_outs)}/{self.seed}"
+
+    def scores(self) -> dict[str, Found]:
+        """Read-out → the value of its seed, and the points."""
+        material = Material(self.shared, self.cache, self.amount)
+        task = reported_tasks(material)[self.task]
+        clouds = statistics_clouds(task, self.seed, self.amount.statistics_clouds)
+        network = make_untrained(open_weight_folder(self.folder).config, self.seed, clouds)
+        with flushed_denormals():
+            return scores(task, of_read_outs(with_statistics(network, clouds), self.read_outs), [self.seed])
+
+
+def statistics_clouds(task: Task, seed: int, count: int) -> list[PointCloud]:
+    """Some of the clouds that a task is fitted on, whose labels are not looked at."""
+    read, numbers = (
+        (task.read, list(range(task.size))) if isinstance(task, Search) else (task.fit, task.frames_of(seed))
+    )
+    return [read(int(number))[0] for number in np.random.default_rng([seed, 53]).permutation(numbers)[:count]]
+
+
+@contextmanager
+def begun(controls: Sequence[Control], journal: Journal, processes: int) -> Iterator[Callable[[Control], Found]]:
+    """Begin to measure what the journal lacks; gives what answers for a control, waiting for it where need be.
+
+    Args:
+        controls: all that will be asked for.
+        journal: what was measured before, and where the answers go.
+        processes: how many measure, with a thread each; in this one where 0.
+    """
+    if processes == 0:
+        yield lambda control: journal.remember(control.key, control.scores)
+        return
+    with ProcessPoolExecutor(processes, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        waiting: Mapping[str, Future[dict[str, Found]]] = {
+            control.key: pool.submit(control.scores) for control in controls if control.key not in journal
+        }
+
+        def answer(control: Control) -> Found:
+            future = waiting.get(control.key)
+            found: Found = journal.remember(control.key, control.scores if future is None else future.result)
+            return found
+
+        yield answer
