@@ -15,10 +15,11 @@ from torch import Tensor
 
 from ppkt_zoo.backbones.arguments import CONCAT, Reading, checked_reading
 from ppkt_zoo.backbones.features import PointFeatures, at_rows
-from ppkt_zoo.backbones.voxel_features import VoxelFeatures
+from ppkt_zoo.backbones.voxel_features import REPLACED, VoxelFeatures
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.arrays import extremes
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
+from ppkt_zoo.points.floor import floor_of
 from ppkt_zoo.points.readout_spec import Purpose, ReadOut, ReadoutSpec
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 _ROWS = 1 << 13
 # A channel that hardly moves is divided by 1, not by its rounding noise.
 _SMALLEST_SPREAD = 1e-6
-# Of the points of a cloud so many may lie below its floor: reflections, and what a sensor sees through a window.
-_BELOW_FLOOR = 0.01
 # Colours in [-0.5, 0.5] have a spread of about a quarter; metres above the floor of a room one of nearly 1.
 _COLOR_SCALE = 4.0
 
@@ -192,15 +191,6 @@ def read_batch(backbone: "Backbone", batch: CloudBatch, how: ReadOut, rows: Tens
     return torch.cat(found, dim=1)
 
 
-def floor_of(z: Tensor) -> Tensor:
-    """The height of a cloud's floor, a number: one point in a hundred may lie below it.
-
-    Args:
-        z: float (N,), metres.
-    """
-    return z.kthvalue(max(1, math.ceil(_BELOW_FLOOR * len(z)))).values
-
-
 def turned_about_z(xyz: Tensor, share: float) -> Tensor:
     """Points float32 (N, 3) after a share of a full turn about the vertical through the middle of their extent."""
     if share == 0:
@@ -242,12 +232,10 @@ def _at(features: Any, reading: Reading, rows: Tensor, place: Tensor | None) -> 
     if reading.sampling == "nearest":
         return {name: at_rows(features, name, rows).float() for name in reading.names}
     if not isinstance(features, VoxelFeatures):
-        raise InputError(
-            "a forward hook has put other features in the place of the network's, and between points nothing is known "
-            "of them: take sampling='nearest', or remove the hook"
-        )
+        raise InputError(REPLACED)
     assert place is not None
-    return {name: features.between(name, place, rows) for name in reading.names}
+    places = features.places(place, rows)
+    return {name: features.between(name, places) for name in reading.names}
 
 
 def _standardised(network: "Backbone", features: Any, reading: Reading) -> Any:

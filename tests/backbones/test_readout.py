@@ -299,7 +299,7 @@ def test_a_hook_that_puts_other_features_in_their_place(make_cloud: MakeCloud, m
     handle = network.register_forward_hook(double)
     assert torch.equal(network.encode(cloud.xyz, cloud.rgb), plain * 2)
     assert torch.isfinite(network.encode(cloud.xyz, cloud.rgb, levels="concat")).all()
-    with pytest.raises(InputError, match="replaced by a forward hook"):
+    with pytest.raises(InputError, match="a forward hook has put other features"):
         network.encode(cloud.xyz, cloud.rgb, sampling="trilinear")
     handle.remove()
     network.register_forward_hook(lambda module, given, features: dict(features))
