@@ -4,9 +4,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks.evaluation.kept import read_kept
-from benchmarks.reports.figures import difference, table
+from benchmarks.evaluation.readout_tasks import PURPOSES
+from benchmarks.reports.figures import difference, table, verdict
+from benchmarks.reports.goals import goal_rows, judge
+from ppkt_zoo.evaluation.statistics import mean_interval
 
 Weight = Mapping[str, Any]
+
+FLAGSHIP = "sr_unet14_small.ppkt_voc"
+"""The weight that goals were set for."""
 
 _TITLES = {"readouts": "read-outs", "robustness": "changed clouds", "real_permissive": "real frames"}
 _NOTHING = "Nothing was measured yet."
@@ -16,11 +22,6 @@ _TASKS = {
     "mosd": "table tops, 5 labelled frames",
     "search in rooms": "search in rooms",
     "search in the kitchen": "search in the kitchen",
-}
-_PURPOSES = {
-    "many_classes": ("many classes", ("rooms", "kitchen")),
-    "few_labels": ("few labels", ("mosd",)),
-    "similarity": ("similarity search", ("search in rooms", "search in the kitchen")),
 }
 _TODAY, _UNTRAINED, _RAW = "last level, nearest", "untrained", "colour and height"
 _SETS = {"rooms": "unseen rooms", "kitchen": "real kitchen"}
@@ -35,6 +36,25 @@ _PLACES = {
     "second recording, seen": "a laptop on the floor, seen",
     "another view of the kitchen": "kitchen, another view",
 }
+
+
+def goals() -> str:
+    """What the flagship was to reach, and what it reached."""
+    found: dict[str, Any] = {}
+    for one in _weights_of("readouts", FLAGSHIP):
+        for task in ("rooms", "kitchen", "mosd"):
+            ours = one["test"][task][one["name"]][_chosen(one, task)]
+            found[task] = {name: ours[name] for name in ("mean", "low", "high")}
+        ours, raw = one["test"]["mosd"][one["name"]][_chosen(one, "mosd")], one["test"]["mosd"][_RAW][_RAW]
+        found["mosd, raw"] = verdict(ours["values"], raw["values"])
+    for one in _weights_of("robustness", FLAGSHIP):
+        rows = {row["key"]: row["values"] for row in one["sets"]["rooms"]}
+        if "no_colour_probe_without" in rows:
+            pairs = zip(rows["no_colour_probe_without"], rows["clean"], strict=True)
+            share = mean_interval([without / clean for without, clean in pairs])
+            found["no colour"] = {name: getattr(share, name) for name in ("mean", "low", "high")}
+    rows = goal_rows(judge("frozen", found))
+    return table([f"goal for `{FLAGSHIP}`", "found", "reached"], rows, 1) if rows else _NOTHING
 
 
 def readouts() -> str:
@@ -53,6 +73,7 @@ def permissive() -> str:
 
 
 SECTIONS: dict[str, Callable[[], str]] = {
+    "frozen-goals": goals,
     "frozen-readouts": readouts,
     "frozen-robustness": robustness,
     "frozen-permissive": permissive,
@@ -64,9 +85,20 @@ def _each(name: str, section: Callable[[Weight], str]) -> str:
     return "\n\n".join(f"### {one['name']}: {_TITLES[name]}\n\n{section(one)}" for one in weights) or _NOTHING
 
 
+def _weights_of(name: str, weight: str) -> list[Weight]:
+    return [one for one in read_kept(name)["weights"] if one["name"] == weight]
+
+
+def _chosen(weight: Weight, task: str) -> str:
+    """The read-out that was chosen for a task's purpose."""
+    purpose = next(purpose for purpose, tasks in PURPOSES.items() if task in tasks)
+    name: str = weight["chosen"][purpose]["name"]
+    return name
+
+
 def _readouts_of(weight: Weight) -> str:
-    validation, test, chosen = weight["validation"], weight["test"], weight["chosen"]
-    best = {task: chosen[purpose]["name"] for purpose, (_, tasks) in _PURPOSES.items() for task in tasks}
+    validation, test = weight["validation"], weight["test"]
+    best = {task: _chosen(weight, task) for task in _TASKS}
     rows = []
     for candidate in (one["name"] for one in weight["candidates"]):
         cells = [f"{validation[task][candidate]['mean']:.3f}" for task in _TASKS]

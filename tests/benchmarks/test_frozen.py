@@ -27,7 +27,7 @@ def rows_of(text: str, first: str) -> list[list[str]]:
 
 
 def test_what_was_not_measured_is_said_to_be_so(results: Path) -> None:
-    assert [section() for section in frozen.SECTIONS.values()] == ["Nothing was measured yet."] * 3
+    assert [section() for section in frozen.SECTIONS.values()] == ["Nothing was measured yet."] * 4
 
 
 def test_changed_clouds_stand_beside_the_clean_score(results: Path) -> None:
@@ -78,3 +78,22 @@ def test_real_frames_tell_held_out_from_seen(results: Path) -> None:
     assert rows_of(text, "chance") == [["chance", "0.080", "0.100", "0.120"]]
     assert "among 100: held out 0.2000" in text
     assert text.endswith("chance is 0.0100.")
+
+
+def test_goals_of_the_flagship_are_judged_by_its_chosen_read_outs(results: Path) -> None:
+    def both(better: list[float]) -> dict[str, Any]:
+        one = {"last level, nearest": summary([0.1, 0.1]), "all levels": summary(better)}
+        return {frozen.FLAGSHIP: one, "colour and height": {"colour and height": summary([0.97, 0.98])}}
+
+    chosen = {purpose: {"name": "all levels"} for purpose in ("many_classes", "few_labels", "similarity")}
+    test = {"rooms": both([0.33, 0.34]), "kitchen": both([0.5, 0.5]), "mosd": both([0.96, 0.961])}
+    write(results, "readouts", {"name": frozen.FLAGSHIP, "chosen": chosen, "test": test})
+    rows = [
+        {"key": "clean", "title": "as it is", **summary([0.4, 0.5]), "points": 9},
+        {"key": "no_colour_probe_without", "title": "none", **summary([0.36, 0.44]), "points": 9},
+    ]
+    write(results, "robustness", {"name": frozen.FLAGSHIP, "read_out": {"name": "x"}, "sets": {"rooms": rows}})
+    found = [line.strip("| ").split(" | ") for line in frozen.goals().splitlines()[2:]]
+    assert [line[2] for line in found] == ["reached", "**not reached**", "reached", "reached", "reached"]
+    assert found[4][1].startswith("0.890 [")
+    assert found[3][1].startswith("-0.01")

@@ -41,12 +41,15 @@ def test_a_figure_or_a_page_that_was_changed_by_hand_is_found(tmp_path: Path) ->
 
 
 def test_a_goal_is_reached_by_its_mean_and_its_interval() -> None:
-    assert {goal.page for goal in GOALS} == {"first_weight", "downstream"}
+    assert {goal.page for goal in GOALS} == {"first_weight", "downstream", "frozen"}
     enough = {"mean": 0.06, "low": 0.01, "high": 0.1, "result": "significantly above"}
     for change, reached in (({}, True), ({"mean": 0.04}, False), ({"result": "no significant difference"}, False)):
         (judged,) = judge("first_weight", {"mosd": enough | change})
         assert judged["reached"] is reached
     assert judge("downstream", {"kitchen": enough}) == []
+    below = {"mean": -0.1, "low": -0.2, "high": -0.01, "result": "significantly below"}
+    assert not judge("frozen", {"mosd, raw": below})[0]["reached"]
+    assert judge("frozen", {"mosd, raw": below | {"result": "no significant difference"}})[0]["reached"]
 
 
 def text_of(page: Page, results: dict[str, Any]) -> str:
