@@ -157,7 +157,7 @@ def metrics(weight: Mapping[str, Any]) -> list[Found]:
             title, data = _TITLES[task]
             found.append(
                 {
-                    "name": f"{title}, read-out for {purpose.replace('_', ' ')}",
+                    "name": title,
                     "data": f"{data}; {read_out}",
                     "seeds": weight["seeds"],
                     "n": ours["points"],

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ppkt_zoo.files.text import printable, unbroken
+from ppkt_zoo.zoo.card import ROBUSTNESS
 from ppkt_zoo.zoo.load import check_listed, open_weight
 from ppkt_zoo.zoo.manifest import HubSource, WeightSpec, load_manifest
 from ppkt_zoo.zoo.names import ListedName, parse_name
@@ -149,7 +150,9 @@ def record_table(name: str, voxel_size: float, record: WeightRecord) -> Listing:
     line("weight", name)
     line("description", record.description)
     best_first = sorted(record.metrics, key=_gain, reverse=True)
-    line("results", *(f"{one.name}: {_estimate(one)}{_control(one.control)}; {one.data}" for one in best_first))
+    told = [f"{one.name}: {_estimate(one)}{_control(one.control)}; {one.data}" for one in best_first]
+    line("results", *(text for text in told if not text.startswith(ROBUSTNESS)))
+    line("robustness", *(text.removeprefix(ROBUSTNESS) for text in told if text.startswith(ROBUSTNESS)))
     line("method", record.method)
     line("parameters", _millions(record.parameters))
     line("voxel", f"{voxel_size * 100:g} cm")

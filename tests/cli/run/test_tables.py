@@ -51,6 +51,15 @@ def test_best_figures_stand_first() -> None:
     assert text.index("better: ") < text.index("worse: ") < text.index("alone: ") < text.index("licence ")
 
 
+def test_changed_clouds_have_a_line_of_their_own() -> None:
+    record = load_manifest().weights[0].record
+    tilted = record.metrics[0].model_copy(update={"name": "robustness: tilted by 10°"})
+    changed = record.model_copy(update={"metrics": (record.metrics[0], tilted)})
+    lines = printed(record_table("a.b", 0.04, changed), terminal=False).splitlines()
+    assert [line.split()[1:3] for line in lines if line.startswith("robustness")] == [["tilted", "by"]]
+    assert sum("tilted" in line for line in lines) == 1
+
+
 @pytest.mark.parametrize("terminal", [True, False])
 def test_nothing_in_a_record_is_obeyed(terminal: bool) -> None:
     evil = "[bold red]x[/] [link=http://y]z[/link] \x1b[2J\u202e [/nonsense]"
