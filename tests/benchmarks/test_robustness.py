@@ -9,12 +9,19 @@ import torch
 
 from benchmarks.evaluation import robustness
 from benchmarks.evaluation.changes import CHANGES, greyed, noisy, on_grid, scaled, some, tilted, without_colour
+from benchmarks.evaluation.journal import Journal
 from benchmarks.evaluation.kept import keep_weight, read_kept, summary
 from benchmarks.evaluation.material import Labelled
+from benchmarks.evaluation.probing import ProbeTask
 from benchmarks.evaluation.students import open_pretrained
 from ppkt_zoo.points.cloud import PointCloud
+from ppkt_zoo.points.input_spec import InputSpec
+from ppkt_zoo.points.readout_spec import ReadOut
 from ppkt_zoo.zoo.card import write_card
 from ppkt_zoo.zoo.record import Metric, WeightRecord
+from ppkt_zoo.zoo.registry import create_backbone
+
+FLAGGED = InputSpec(voxel_size=0.05, channels=("red", "green", "blue", "has_color"), missing_color="grey")
 
 
 @pytest.fixture
@@ -100,3 +107,32 @@ def test_figures_reach_the_record_and_the_card_beside_the_clean_score(tmp_path: 
     assert "tilted by 10°" not in results
     assert "| tilted by 10° | 0.155 (" in table
     assert "| 50% |" in table
+
+
+@pytest.mark.parametrize(("spec", "key"), [(InputSpec(voxel_size=0.05), "grey"), (FLAGGED, "no_colour")])
+def test_doing_without_colour_is_measured_both_ways(
+    spec: InputSpec, key: str, scan: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = create_backbone("sr_unet14_slim", input_spec=spec).eval()
+    seen: list[bool] = []
+    encode = type(backbone).encode
+    monkeypatch.setattr(
+        type(backbone),
+        "encode",
+        lambda self, xyz, rgb, **how: seen.append(rgb is None) or encode(self, xyz, rgb, **how),
+    )
+    assert scan[0].rgb is not None
+    red = scan[0], (scan[0].rgb[:, 0] > 127).numpy().astype(np.int64)
+    task = ProbeTask(("dark", "red"), lambda index: red, lambda index: red, 2, 1, 2, 100, 300)
+    rows = robustness.Rows(backbone, ReadOut(extras=("color", "height")), task, OneScan(red), 2)
+    found = rows.all(Journal(tmp_path / "journal.jsonl"), "rooms")
+    assert [row["key"] for row in found] == [
+        *(change.key for change in CHANGES),
+        f"{key}_probe_with",
+        f"{key}_probe_without",
+    ]
+    assert found[0]["mean"] > 0.7, "its class is the point's colour"
+    assert max(row["mean"] for row in found[-2:]) < 0.6
+    assert any(seen) == (key == "no_colour")
+    assert found[0]["points"] == 3000
+    assert found[1]["points"] == 1500
