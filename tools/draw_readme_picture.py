@@ -2,8 +2,10 @@
 
 python tools/draw_readme_picture.py                      # ../shared/frames and a procedural room, see _SCENES
 python tools/draw_readme_picture.py --weight local-dir:runs/mine/weight --out mine.png
+python tools/draw_readme_picture.py --weight NEW --before OLD --out docs/images/before_after.png
 
-A row for each scene. The real frames are under permissive licences; whoever shows the picture names their sources.
+A row for each scene; with ``--before`` a row for each of two weights, of real scenes alone. The real frames
+are under permissive licences; whoever shows the picture names their sources.
 """
 
 import argparse
@@ -90,33 +92,41 @@ _SCENES: tuple[FrameScene | RoomScene, ...] = (
 )
 
 
+_COMPARED: tuple[FrameScene | RoomScene, ...] = (_SCENES[0], FrameScene("uois-tabletop", 6, (370, 330), 1.6))
+
+
 def main() -> None:
     """Encode the scenes, and lay each out three times."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--weight", default="sr_unet14_small.ppkt_voc_rooms")
+    parser.add_argument("--before", help="a weight to compare with")
     parser.add_argument("--shared", type=Path, default=SHARED, help="folder with frames/")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "features.png")
     asked = parser.parse_args()
     backbone = load_backbone(asked.weight)
-    print(save_picture(picture(backbone, _SCENES, asked.shared), asked.out))
+    if asked.before is None:
+        titles = ["colour", "features, shown as colours", "similarity to the marked point"]
+        page = _laid_out(titles, [row(backbone, scene, asked.shared) for scene in _SCENES])
+    else:
+        other = load_backbone(asked.before)
+        pairs = [[row(one, scene, asked.shared) for one in (other, backbone)] for scene in _COMPARED]
+        titles = ["colour", *(f"{what}, {when}" for what in ("features", "similarity") for when in ("before", "after"))]
+        rows = [[before[0], before[1], after[1], before[2], after[2]] for before, after in pairs]
+        page = _laid_out(titles, rows)
+    print(save_picture(page, asked.out))
 
 
-def picture(backbone: Backbone, scenes: tuple[FrameScene | RoomScene, ...], shared: Path) -> Image.Image:
-    """A row for each scene: colour, features, similarity."""
-    rows, channels = [], 0
-    for scene in scenes:
-        xyz, rgb, picked, view = scene.cloud(shared)
-        readout = backbone.readout
-        how = "similarity" if readout is not None and "similarity" in readout.spec.recommended else None
-        features = backbone.encode(xyz, rgb, readout=how)
-        channels = features.shape[1]
-        found = similarity(features, picked)
-        heat = heat_colors(found, float(np.quantile(found, _DARK)), 1.0)
-        extent = float(np.linalg.norm(np.ptp(xyz, axis=0)))
-        heat[np.linalg.norm(xyz - xyz[picked], axis=1) < _MARK_SIZE * extent] = _MARK
-        rows.append(render(xyz, view, [rgb, ColorBasis.fit(features).colors(features), heat], _HEIGHT))
-    titles = ["colour", f"features: {channels} numbers a point, as colours", "similarity to the marked point"]
-    return _laid_out(titles, rows)
+def row(backbone: Backbone, scene: FrameScene | RoomScene, shared: Path) -> list[np.ndarray]:
+    """A scene in colour, by its features, and by similarity to its marked point."""
+    xyz, rgb, picked, view = scene.cloud(shared)
+    readout = backbone.readout
+    how = "similarity" if readout is not None and "similarity" in readout.spec.recommended else None
+    features = backbone.encode(xyz, rgb, readout=how)
+    found = similarity(features, picked)
+    heat = heat_colors(found, float(np.quantile(found, _DARK)), 1.0)
+    extent = float(np.linalg.norm(np.ptp(xyz, axis=0)))
+    heat[np.linalg.norm(xyz - xyz[picked], axis=1) < _MARK_SIZE * extent] = _MARK
+    return render(xyz, view, [rgb, ColorBasis.fit(features).colors(features), heat], _HEIGHT)
 
 
 def _laid_out(titles: list[str], rows: list[list[np.ndarray]]) -> Image.Image:
