@@ -24,7 +24,7 @@ _COMMAND = _LOAD | {"cli", "data", "visualization"}
 IMPORTS = {
     "load_backbone": (_LOAD, 82),
     "encode": (_COMMAND, 127),
-    "segment": (_COMMAND | {"downstream"}, 137),
+    "segment": (_COMMAND | {"downstream"}, 138),
     "detect": (_COMMAND | {"downstream"}, 147),
 }
 # Nothing of these is imported by any of them, and nothing of a task that only its training needs.

@@ -116,7 +116,7 @@ def _run(pilot: Pilot, seed: int, asked: argparse.Namespace) -> dict[str, Any]:
         "seed": seed,
         "fingerprint": recipe.fingerprint,
         "scores": found,
-        "validation": {name: value for name, value in lines[-1].items() if name.startswith("validation_")},
+        "validation": {name: value for line in lines[-1:] for name, value in line.items() if "validation" in name},
         "hours": trained.hours,
         "last_sitting_seconds": round(last_sitting, 1),
         "parameters": opened.record().parameters,
