@@ -8,12 +8,15 @@ from benchmarks.evaluation.pilot_runs import read_arguments
 from benchmarks.evaluation.pilot_table import CONTROL, read_pilots, teacher_file
 from benchmarks.machine import SHARED
 from benchmarks.reports.pilots import TASKS, text, values_of
+from ppkt_zoo.data.order import FrameOrder
 from ppkt_zoo.errors import RecipeError
+from ppkt_zoo.pretraining.recipe_sections import RoomsData
 
 PILOTS = read_pilots()
 # Of the recipe: what a pilot may change.
 CHANGES = {
     "fused_views": {"data"},
+    "fused_four": {"data"},
     "point_contrast": {"method", "point_contrast"},
     "two_teachers": {"teachers"},
     "efficientnet": {"teacher"},
@@ -40,6 +43,15 @@ def test_a_step_of_every_pilot_sees_as_many_frames_and_points() -> None:
         return [(one.per_step, getattr(one, "height", 480) // one.pixel_stride) for one in PILOTS[name].load(0).data]
 
     assert all(frames(name) == frames(CONTROL) for name in PILOTS)
+
+
+@pytest.mark.parametrize("name", PILOTS)
+def test_every_step_of_a_pilot_has_something_to_learn(name: str) -> None:
+    recipe = PILOTS[name].load(0)
+    sizes = [one.rooms * one.frames_per_room if isinstance(one, RoomsData) else 100 for one in recipe.data]
+    scenes = [one.frames_per_room if isinstance(one, RoomsData) else 100 for one in recipe.data]
+    shares, views = [one.per_step for one in recipe.data], [one.views for one in recipe.data]
+    assert FrameOrder(0, sizes, shares, views, scenes).fewest_rows >= 1
 
 
 def test_a_teacher_that_is_not_at_hand_is_named() -> None:
