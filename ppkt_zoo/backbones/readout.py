@@ -20,6 +20,7 @@ from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.arrays import extremes
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.floor import floor_of
+from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.points.readout_spec import Purpose, ReadOut, ReadoutSpec
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def read_parts(network: "Backbone", cloud: PointCloud, reading: Reading, tile: "
     Raises:
         InputError: extras that the cloud has not, or as a network's own forward does.
     """
-    append = _appender(cloud, reading)
+    append = _appender(cloud, reading, network.input_spec)
     if reading.views == 1:
         for rows, features in _read_view(network, cloud, reading, tile):
             take(rows, append(rows, features))
@@ -185,9 +186,13 @@ def read_batch(backbone: "Backbone", batch: CloudBatch, how: ReadOut, rows: Tens
         place = (xyz.double() - corners[cloud].double()) / backbone.input_spec.voxel_size
     found = [*_at(features, reading, rows, place).values()]
     if reading.extras:
-        _check_extras(reading, batch.rgb is not None and not batch.uncolored)
+        _check_extras(reading, batch.rgb is not None and not batch.uncolored, backbone.input_spec)
         floors = torch.stack([floor_of(one[:, 2]) if len(one) else one.new_zeros(()) for one in clouds])
-        found.append(_extras_of(xyz, None if batch.rgb is None else batch.rgb[rows], floors[cloud], reading))
+        extra = _extras_of(xyz, None if batch.rgb is None else batch.rgb[rows], floors[cloud], reading)
+        if batch.uncolored:
+            grey = torch.isin(cloud, cloud.new_tensor(batch.uncolored))[:, None]
+            extra = torch.where(grey, _extras_of(xyz, None, floors[cloud], reading), extra)
+        found.append(extra)
     return torch.cat(found, dim=1)
 
 
@@ -254,11 +259,13 @@ def _standardised(network: "Backbone", features: Any, reading: Reading) -> Any:
     return {level: change(level, feature) for level, feature in features.items()}
 
 
-def _appender(cloud: PointCloud, reading: Reading) -> Callable[[Tensor, dict[str, Tensor]], dict[str, Tensor]]:
+def _appender(
+    cloud: PointCloud, reading: Reading, spec: InputSpec
+) -> Callable[[Tensor, dict[str, Tensor]], dict[str, Tensor]]:
     """What puts the extras of some points behind their features."""
     if not reading.extras:
         return lambda rows, features: features
-    _check_extras(reading, cloud.rgb is not None)
+    _check_extras(reading, cloud.rgb is not None, spec)
     floor = floor_of(cloud.xyz[:, 2]) if "height" in reading.extras else cloud.xyz.new_zeros(())
 
     def append(rows: Tensor, features: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -275,13 +282,14 @@ def _extras_of(xyz: Tensor, rgb: Tensor | None, floor: Tensor, reading: Reading)
         if one == "height":
             parts.append((xyz[:, 2] - floor)[:, None])
             continue
-        assert rgb is not None
-        parts.append((rgb.float() / 255.0 - 0.5) * _COLOR_SCALE)
+        # The middle grey where there is none.
+        parts.append(xyz.new_zeros((len(xyz), 3)) if rgb is None else (rgb.float() / 255.0 - 0.5) * _COLOR_SCALE)
     return torch.cat(parts, dim=1)
 
 
-def _check_extras(reading: Reading, colored: bool) -> None:
-    if "color" in reading.extras and not colored:
+def _check_extras(reading: Reading, colored: bool, spec: InputSpec) -> None:
+    """A weight that takes clouds without colour for grey takes them for grey here too."""
+    if "color" in reading.extras and not colored and spec.missing_color == "error":
         raise InputError(
             "the extra 'color' needs a colour for every point and the cloud has none: give rgb=..., or leave 'color' "
             "out of extras (in place of a purpose give levels, sampling, extras and views)"

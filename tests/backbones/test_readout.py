@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ppkt_zoo.backbones import SRUNet
+from ppkt_zoo.backbones.norm import evaluating
 from ppkt_zoo.backbones.pointnet2 import pointnet2
 from ppkt_zoo.backbones.readout import Readout, floor_of, read_batch, readout_statistics
 from ppkt_zoo.errors import InputError
@@ -264,6 +265,22 @@ def test_an_extra_that_the_cloud_has_not(make_cloud: MakeCloud) -> None:
         network.encode(cloud.xyz, extras=("height", "color"))
     with pytest.raises(InputError, match="leave 'color' out of extras"):
         read_batch(network, CloudBatch.collate([PointCloud(cloud.xyz)]), ReadOut(extras=("color",)))
+
+
+def test_a_weight_that_takes_no_colour_for_grey_has_grey_for_an_extra(make_cloud: MakeCloud) -> None:
+    torch.manual_seed(0)
+    spec = InputSpec(voxel_size=0.04, channels=("red", "green", "blue", "has_color"), missing_color="grey")
+    network = SRUNet(spec, (8, 8, 12, 16, 16, 12, 8, 10), (1,) * 8, 8, 3)
+    colored, bare = make_cloud(200), PointCloud(make_cloud(150).xyz)
+    assert colored.rgb is not None
+    how = ReadOut(extras=("height", "color"))
+    alone = network.encode(bare.xyz, readout=how)
+    assert torch.equal(alone[:, -3:], torch.zeros(150, 3))
+    assert torch.equal(alone[:, :-4], network.encode(bare.xyz))
+    with evaluating(network) as still, torch.no_grad():
+        both = read_batch(still, CloudBatch.collate([colored, bare]), how)
+    torch.testing.assert_close(both[200:], alone)
+    torch.testing.assert_close(both[:200], network.encode(colored.xyz, colored.rgb, readout=how))
 
 
 def test_pointnet2_takes_what_makes_sense_for_it(make_cloud: MakeCloud) -> None:
