@@ -98,7 +98,7 @@ _COMPARED: tuple[FrameScene | RoomScene, ...] = (_SCENES[0], FrameScene("uois-ta
 def main() -> None:
     """Encode the scenes, and lay each out three times."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--weight", default="sr_unet14_small.ppkt_voc_rooms")
+    parser.add_argument("--weight", default="sr_unet14_small.ppkt_voc")
     parser.add_argument("--before", help="a weight to compare with")
     parser.add_argument("--shared", type=Path, default=SHARED, help="folder with frames/")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "features.png")

@@ -33,7 +33,7 @@ _NAME = r"\1"
 _NOT_BUNDLED = re.compile(r"local-dir:runs/family/(.+)/weight")
 # Which weight to take: a purpose, and the weight for it.
 _ADVICE = (
-    ("features of scans and RGB-D frames, similarity search (default)", "sr_unet14_small.ppkt_voc_rooms"),
+    ("features of scans and RGB-D frames, with or without colour, similarity (default)", "sr_unet14_small.ppkt_voc"),
     ("start for fine-tuning, best scores", "sr_unet18_slim.ppkt_voc"),
     ("start for fine-tuning, faster", "sr_unet14_slim.ppkt_voc"),
     ("PointNet++ instead of sparse convolutions, smallest file", "pointnet2.ppkt_voc"),
@@ -76,6 +76,11 @@ def short_results_table() -> str:
         wanted = (folder, start, _FEW_LABELS)
         tuned = [row["miou"] for row in runs if (row["folder"], row["start"], row["fraction"]) == wanted]
         rows.append(f"| {title} | {' | '.join(str(mean_interval(some)) for some in (*probes, tuned))} |")
+    for one in frozen.weights_of("readouts", frozen.FLAGSHIP):
+        cells = []
+        for task in ("rooms", "kitchen"):
+            cells.append(str(mean_interval(one["test"][task][one["name"]][frozen.chosen(one, task)]["values"])))
+        rows.append(f"| `{one['name']}`, with its [read-out](docs/readout.md) | {' | '.join(cells)} | – |")
     head = f"Semantic segmentation, mIoU, mean over {_ENOUGH_SEEDS} seeds and 95 % confidence interval:"
     return "\n".join([head, "", *rows])
 

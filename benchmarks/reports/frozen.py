@@ -41,13 +41,13 @@ _PLACES = {
 def goals() -> str:
     """What the flagship was to reach, and what it reached."""
     found: dict[str, Any] = {}
-    for one in _weights_of("readouts", FLAGSHIP):
+    for one in weights_of("readouts", FLAGSHIP):
         for task in ("rooms", "kitchen", "mosd"):
-            ours = one["test"][task][one["name"]][_chosen(one, task)]
+            ours = one["test"][task][one["name"]][chosen(one, task)]
             found[task] = {name: ours[name] for name in ("mean", "low", "high")}
-        ours, raw = one["test"]["mosd"][one["name"]][_chosen(one, "mosd")], one["test"]["mosd"][_RAW][_RAW]
+        ours, raw = one["test"]["mosd"][one["name"]][chosen(one, "mosd")], one["test"]["mosd"][_RAW][_RAW]
         found["mosd, raw"] = verdict(ours["values"], raw["values"])
-    for one in _weights_of("robustness", FLAGSHIP):
+    for one in weights_of("robustness", FLAGSHIP):
         rows = {row["key"]: row["values"] for row in one["sets"]["rooms"]}
         if "no_colour_probe_without" in rows:
             pairs = zip(rows["no_colour_probe_without"], rows["clean"], strict=True)
@@ -85,11 +85,11 @@ def _each(name: str, section: Callable[[Weight], str]) -> str:
     return "\n\n".join(f"### {one['name']}: {_TITLES[name]}\n\n{section(one)}" for one in weights) or _NOTHING
 
 
-def _weights_of(name: str, weight: str) -> list[Weight]:
+def weights_of(name: str, weight: str) -> list[Weight]:
     return [one for one in read_kept(name)["weights"] if one["name"] == weight]
 
 
-def _chosen(weight: Weight, task: str) -> str:
+def chosen(weight: Weight, task: str) -> str:
     """The read-out that was chosen for a task's purpose."""
     purpose = next(purpose for purpose, tasks in PURPOSES.items() if task in tasks)
     name: str = weight["chosen"][purpose]["name"]
@@ -98,7 +98,7 @@ def _chosen(weight: Weight, task: str) -> str:
 
 def _readouts_of(weight: Weight) -> str:
     validation, test = weight["validation"], weight["test"]
-    best = {task: _chosen(weight, task) for task in _TASKS}
+    best = {task: chosen(weight, task) for task in _TASKS}
     rows = []
     for candidate in (one["name"] for one in weight["candidates"]):
         cells = [f"{validation[task][candidate]['mean']:.3f}" for task in _TASKS]
@@ -114,9 +114,10 @@ def _readouts_of(weight: Weight) -> str:
                       *map(_cell, (random[best[task]], raw)), difference(values, raw["values"])])  # fmt: skip
     head = ["test scenes", "chosen", "last level, nearest", "chosen", "chosen − last level",
             "untrained, chosen", _RAW, f"chosen − {_RAW}"]  # fmt: skip
+    choosing = len(validation["rooms"][_TODAY]["values"])
     return "\n\n".join(
         [
-            f"Validation scenes, mean over {len(weight['seeds'])} probe seeds; what is chosen is bold:",
+            f"Validation scenes, mean over {choosing} probe seeds; what is chosen is bold:",
             table(["read-out", *_TASKS.values()], rows),
             "Test scenes, asked after the choice:",
             table(head, found, 2),

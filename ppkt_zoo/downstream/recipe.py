@@ -122,7 +122,7 @@ class DownstreamRecipe(TrainingRecipe):
     @classmethod
     def _init_is_named(cls, given: str) -> str:
         if given != "random" and not re.search(r"[.:]", given):
-            raise ValueError(f"must be 'random', or a weight such as sr_unet14_small.ppkt_voc_rooms, got {given!r}")
+            raise ValueError(f"must be 'random', or a weight such as sr_unet14_small.ppkt_voc, got {given!r}")
         return given
 
     @model_validator(mode="after")

@@ -4,18 +4,19 @@ from ppkt_zoo.errors import WeightError
 from ppkt_zoo.zoo.head import HEADS
 from ppkt_zoo.zoo.manifest import BundledSource, WeightSpec, load_manifest
 
-_LONGEST_TRAINED = "sr_unet14_small.ppkt_voc_rooms"
+# The one that works with and without colour.
+_FIRST_CHOICE = "sr_unet14_small.ppkt_voc"
 
 
 def default_weight() -> str:
-    """The name of the weight that commands use where none is given: the bundled one that was trained longest.
+    """The name of the weight that commands use where none is given: the flagship, or the first one that is bundled.
 
     Raises:
         WeightError: no weight is bundled with this installation.
     """
     bundled = [weight.name for weight in _bundled() if not any(head.tensors in weight.files for head in HEADS)]
     if bundled:
-        return _LONGEST_TRAINED if _LONGEST_TRAINED in bundled else bundled[0]
+        return _FIRST_CHOICE if _FIRST_CHOICE in bundled else bundled[0]
     raise WeightError(
         "no weight is bundled with this ppkt-zoo, and random features would show nothing: "
         "make one with 'ppkt-zoo pretrain', then give it by --weight local-dir:PATH"
