@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from ppkt_zoo.backbones.arguments import Options, Tile, checked_reading, checked_tile, told_of_memory
+from ppkt_zoo.backbones.arguments import Options, Reading, Tile, checked_reading, checked_tile, told_of_memory
 from ppkt_zoo.backbones.features import PointFeatures, at_rows
 from ppkt_zoo.backbones.norm import evaluating
 from ppkt_zoo.backbones.readout import Readout, read_parts
@@ -174,7 +174,7 @@ class Backbone(nn.Module, ABC):
                     answer[name] = torch.empty((len(xyz), feature.shape[1]), dtype=torch.float32, device=place)
                 answer[name].index_copy_(0, rows.to(place), feature.float().to(place))
 
-        self.encode_parts(xyz, rgb, levels, tile, take, **how)
+        self._hand_over(xyz, rgb, reading, tile, take)
         like = answer if isinstance(xyz, Tensor) else {name: feature.numpy() for name, feature in answer.items()}
         return like[reading.keys[0]] if reading.single else {name: like[name] for name in reading.keys}
 
@@ -189,17 +189,18 @@ class Backbone(nn.Module, ABC):
             take: called with the features of some points and their rows, on the network's device; without ``tile``
                 once, for all points. Levels side by side are called "concat".
         """
-        reading = checked_reading(self, levels, **how)
+        self._hand_over(xyz, rgb, checked_reading(self, levels, **how), tile, take)
+
+    def _hand_over(self, xyz: Any, rgb: Any, reading: Reading, tile: Tile, take: Take) -> None:
         tile = checked_tile(tile)
         if tile not in (None, "auto") and not self.tiles:
             raise InputError(f"{type(self).__name__} cannot encode in tiles: leave tile out")
         with memory_named(told_of_memory(xyz, tile, self.tiles), InputError):
             cloud = PointCloud.from_arrays(xyz, rgb)
             warn_of_few_voxels(cloud.xyz, self.input_spec.voxel_size)
-            device = self._device(cloud)
-            if device.type == "cpu":
+            cloud = cloud.to(self._device(cloud))
+            if cloud.xyz.device.type == "cpu":
                 warn_where_busy()
-            cloud = cloud.to(device)
             with evaluating(self) as network, torch.no_grad(), flushed_denormals():
                 if reading.is_plain:
                     network._encode(cloud, reading.names, tile, take)

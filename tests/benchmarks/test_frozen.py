@@ -42,7 +42,9 @@ def test_changed_clouds_stand_beside_the_clean_score(results: Path) -> None:
 def test_the_chosen_read_out_is_bold_and_compared_with_today_s_by_the_same_seeds(results: Path) -> None:
     tasks = list(frozen._TASKS)
     names = ["last level, nearest", "all levels"]
-    validation = {task: {name: {"mean": 0.1 * (1 + at)} for at, name in enumerate(names)} for task in tasks}
+    validation = {
+        task: {name: {"mean": 0.1 * (1 + at), "values": [0.1] * 3} for at, name in enumerate(names)} for task in tasks
+    }
     ours = {"last level, nearest": summary([0.2, 0.4]), "all levels": summary([0.3, 0.5])}
     one = {"net.a": ours, "untrained": ours, "colour and height": {"colour and height": summary([0.3, 0.5])}}
     chosen = {"many_classes": "all levels", "few_labels": "last level, nearest", "similarity": "all levels"}
