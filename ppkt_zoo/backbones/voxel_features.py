@@ -43,11 +43,12 @@ class VoxelFeatures(PointFeatures):
             super().__init__(levels)
             return
         self._tables: dict[str, Tensor] = {}
-        self._strides = {name: tensor.stride for name, tensor in tensors.items()}
-        self._grid, self._voxels = grid, voxels
+        strides = {name: tensor.stride for name, tensor in tensors.items()}
+        self._strides, self._grid, self._voxels = strides, grid, voxels
 
+        # It must not know the features themselves: in a circle they would live until the garbage collector comes by.
         def row_of_point(name: str) -> Tensor:
-            return grid.ancestor(self._strides[name])[voxels.inverse]
+            return grid.ancestor(strides[name])[voxels.inverse]
 
         super().__init__({name: tensor.feats for name, tensor in tensors.items()}, row_of_point)
 

@@ -252,4 +252,4 @@ def test_sharded_parameters_train(tmp_path: Path) -> None:
         pytest.skip("this torch has no fully_shard yet")
     for result in run_on_ranks(_train_in_shards, tmp_path):
         assert result["grads"] > 0
-        assert result["kind"] == "PointFeatures"
+        assert result["kind"] == "VoxelFeatures"
