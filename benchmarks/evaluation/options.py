@@ -1,10 +1,16 @@
-"""Options that every measurement of a weight has."""
+"""Options that every measurement of a weight has, and the loop over the weights that they name."""
 
 import argparse
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+from benchmarks.evaluation.kept import Found, keep_weight
 from benchmarks.evaluation.material import FULL, TINY, Material
+from benchmarks.evaluation.students import Pretrained, open_pretrained
 from benchmarks.machine import RESULTS, ROOT, SHARED
+from ppkt_zoo.engine.denormals import flushed_denormals
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +26,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def material_of(asked: argparse.Namespace) -> Material:
     """The material that the options name."""
     return Material(asked.shared, asked.cache, TINY if asked.tiny else FULL)
+
+
+def measure_each(
+    name: str,
+    asked: argparse.Namespace,
+    measure: Callable[[Pretrained], Found],
+    metrics: Callable[[Mapping[str, Any]], list[Found]],
+) -> None:
+    """Measure every weight that is named, and keep its figures in the result file of this name."""
+    with flushed_denormals():
+        for place in asked.weights:
+            began = time.perf_counter()
+            found = measure(open_pretrained(place))
+            path = keep_weight(name, found, metrics, asked.out)
+            print(f"{found['name']}: {time.perf_counter() - began:.0f} s → {path}", flush=True)
 
 
 def seeds(text: str) -> int:

@@ -10,23 +10,21 @@ go to benchmarks/results/readouts.json.
 
 import argparse
 import dataclasses
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from benchmarks.evaluation.journal import Journal
-from benchmarks.evaluation.kept import Found, estimate, keep_weight, summary
+from benchmarks.evaluation.kept import Found, estimate, summary
 from benchmarks.evaluation.material import Material
-from benchmarks.evaluation.options import add_options, material_of
+from benchmarks.evaluation.options import add_options, material_of, measure_each
 from benchmarks.evaluation.probing import LAST, of_colour_and_height
 from benchmarks.evaluation.read_out import TODAY, facts, of_read_outs, ready, short
 from benchmarks.evaluation.readout_controls import Control, begun
 from benchmarks.evaluation.readout_tasks import PURPOSES, reported_tasks, scores, validation_tasks
-from benchmarks.evaluation.students import Pretrained, open_pretrained
+from benchmarks.evaluation.students import Pretrained
 from benchmarks.machine import machine
-from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.points.readout_spec import Extra, ReadOut
 from ppkt_zoo.rooms.room import VERSION
 
@@ -62,12 +60,7 @@ def main(words: Sequence[str] | None = None) -> None:
     """Measure every weight that is named."""
     asked = read_arguments(words)
     material = material_of(asked)
-    with flushed_denormals():
-        for place in asked.weights:
-            began = time.perf_counter()
-            found = measure(open_pretrained(place), material, asked)
-            path = keep_weight("readouts", found, metrics, asked.out)
-            print(f"{found['name']}: {time.perf_counter() - began:.0f} s → {path}", flush=True)
+    measure_each("readouts", asked, lambda weight: measure(weight, material, asked), metrics)
 
 
 def measure(weight: Pretrained, material: Material, asked: argparse.Namespace) -> Found:

@@ -10,7 +10,6 @@ on are told apart. Figures go to benchmarks/results/real_permissive.json.
 """
 
 import argparse
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,9 +17,9 @@ import numpy as np
 
 from benchmarks.evaluation.embeddings import retrieval
 from benchmarks.evaluation.journal import Journal
-from benchmarks.evaluation.kept import Found, estimate, keep_weight, summary
+from benchmarks.evaluation.kept import Found, estimate, summary
 from benchmarks.evaluation.material import Material
-from benchmarks.evaluation.options import add_options, material_of
+from benchmarks.evaluation.options import add_options, material_of, measure_each
 from benchmarks.evaluation.permissive import HELD_OUT, SEEN, TRANSPARENT, Key, Permissive
 from benchmarks.evaluation.permissive_measures import (
     CLASSES,
@@ -45,7 +44,7 @@ from benchmarks.evaluation.read_out import (
     with_statistics,
     without,
 )
-from benchmarks.evaluation.students import Pretrained, make_untrained, open_pretrained
+from benchmarks.evaluation.students import Pretrained, make_untrained
 from benchmarks.machine import machine
 from ppkt_zoo.data.frames import RGBDFrame
 from ppkt_zoo.engine.denormals import flushed_denormals
@@ -65,11 +64,7 @@ def main(words: Sequence[str] | None = None) -> None:
     material = material_of(asked)
     with flushed_denormals():
         measured = Measurement(material, asked)
-        for place in asked.weights:
-            began = time.perf_counter()
-            found = measured.of(open_pretrained(place))
-            path = keep_weight("real_permissive", found, metrics, asked.out)
-            print(f"{found['name']}: {time.perf_counter() - began:.0f} s → {path}", flush=True)
+    measure_each("real_permissive", asked, measured.of, metrics)
 
 
 class Measurement:

@@ -9,23 +9,21 @@ what was measured of a weight before stays there until that weight is measured a
 
 import argparse
 import dataclasses
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
 from benchmarks.evaluation.changes import CHANGES, Scans, greyed, without_colour
 from benchmarks.evaluation.journal import Journal
-from benchmarks.evaluation.kept import estimate, keep_weight, summary
+from benchmarks.evaluation.kept import estimate, summary
 from benchmarks.evaluation.material import Labelled, Material
-from benchmarks.evaluation.options import add_options, material_of
+from benchmarks.evaluation.options import add_options, material_of, measure_each
 from benchmarks.evaluation.probing import LAST, Probes, ProbeTask, ask_probes, fit_probes
 from benchmarks.evaluation.read_out import add_read_out_options, chosen, facts, of_read_out, ready, short, without
 from benchmarks.evaluation.scans import KitchenScans, RoomScans
-from benchmarks.evaluation.students import Pretrained, open_pretrained
+from benchmarks.evaluation.students import Pretrained
 from benchmarks.machine import machine
 from ppkt_zoo.backbones.base import Backbone
-from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.points.readout_spec import ReadOut
 from ppkt_zoo.rooms.room import VERSION
 from ppkt_zoo.zoo.card import ROBUSTNESS
@@ -38,12 +36,7 @@ def main(words: Sequence[str] | None = None) -> None:
     """Measure every weight that is named."""
     asked = read_arguments(words)
     material = material_of(asked)
-    with flushed_denormals():
-        for place in asked.weights:
-            began = time.perf_counter()
-            found = measure(open_pretrained(place), material, asked)
-            path = keep_weight("robustness", found, metrics, asked.out)
-            print(f"{found['name']}: {time.perf_counter() - began:.0f} s → {path}", flush=True)
+    measure_each("robustness", asked, lambda weight: measure(weight, material, asked), metrics)
 
 
 def measure(weight: Pretrained, material: Material, asked: argparse.Namespace) -> dict[str, Any]:
