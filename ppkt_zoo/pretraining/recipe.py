@@ -124,6 +124,15 @@ class Recipe(TrainingRecipe):
             raise ValueError(f"watch.seed {self.watch.seed} is that of rooms for training or validation: give another")
         return self
 
+    @model_validator(mode="after")
+    def _takes_clouds_without_colour(self) -> "Recipe":
+        spec = self.backbone.input_spec
+        if self.augmentation.colorless and spec.wants_color and spec.missing_color == "error":
+            raise ValueError(
+                "augmentation.colorless leaves clouds without colour: set backbone.input_spec.missing_color to grey"
+            )
+        return self
+
     @property
     def levels(self) -> set[str]:
         """The student's levels that are taught."""

@@ -86,6 +86,12 @@ def test_an_unknown_field_is_named(tmp_path: Path) -> None:
         load_recipe(_write(tmp_path, tiny_recipe(learning_rate=1)))
 
 
+def test_clouds_without_colour_need_a_student_that_takes_them(recipe_file: Path) -> None:
+    with pytest.raises(RecipeError, match=r"colorless.*missing_color to grey"):
+        load_recipe(recipe_file, ["augmentation.colorless=0.3"])
+    load_recipe(recipe_file, ["augmentation.colorless=0.3", "backbone.input_spec.missing_color=grey"])
+
+
 def test_a_missing_field_is_named(tmp_path: Path) -> None:
     content = tiny_recipe()
     del content["teacher"]
