@@ -64,7 +64,7 @@ class ReadoutSpec(StrictModel):
     """
 
     recommended: dict[Purpose, ReadOut] = Field(
-        default={}, description="the read-out for each purpose that was measured"
+        default={}, description="the read-out for each purpose that it has one for"
     )
     computed_on: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(
         description="clouds of which mean and spread of each channel were taken"
