@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from ppkt_zoo.cli.options import FrameReading, Group, out_option, with_options
+from ppkt_zoo.cli.declare import with_options
+from ppkt_zoo.cli.group import Group
+from ppkt_zoo.cli.options import FrameReading, out_option
 from ppkt_zoo.cli.streams import new_console, talk_console, tell_written
 
 data_app = typer.Typer(cls=Group, no_args_is_help=True, help="Inspect RGB-D data, and pack it for training.")

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from ppkt_zoo.cli.data import data_app
-from ppkt_zoo.cli.options import INTERRUPTED, Group, WeightOption
+from ppkt_zoo.cli.group import INTERRUPTED, Group
+from ppkt_zoo.cli.options import WeightOption
 from ppkt_zoo.cli.predict import EncodeCommand, detect, encode, segment, similar
 from ppkt_zoo.cli.streams import finish, prepare_streams, stop_on_terminate, talk_console, tell_written
 from ppkt_zoo.cli.train import detection_app, grid, pretrain, segmentation_app, teacher_app

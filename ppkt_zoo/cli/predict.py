@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import typer.core
 
-from ppkt_zoo.cli.options import ALL_LEVELS, FeatureReading, Reading, WeightOption, numbers, out_option, with_options
+from ppkt_zoo.cli.declare import with_options
+from ppkt_zoo.cli.options import ALL_LEVELS, FeatureReading, Reading, WeightOption, numbers, out_option
 from ppkt_zoo.cli.streams import talk_console, tell_written
 
 if TYPE_CHECKING:

@@ -8,7 +8,9 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from ppkt_zoo.cli.options import DeviceOption, Group, may_stop, named_values, out_option, with_options
+from ppkt_zoo.cli.declare import with_options
+from ppkt_zoo.cli.group import Group, may_stop
+from ppkt_zoo.cli.options import DeviceOption, named_values, out_option
 from ppkt_zoo.cli.predict import FlipsOption, VotingOption
 from ppkt_zoo.cli.streams import say, tell_written
 

@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from ppkt_zoo.cli.options import FAILED, DeviceOption, EngineOption, Group, out_option, with_options
+from ppkt_zoo.cli.declare import with_options
+from ppkt_zoo.cli.group import FAILED, Group
+from ppkt_zoo.cli.options import DeviceOption, EngineOption, out_option
 from ppkt_zoo.cli.streams import new_console, on_terminal, say, talk_console, tell_written
 from ppkt_zoo.errors import InputError, PPKTZooError, UnknownNameError
 from ppkt_zoo.files.text import unbroken
