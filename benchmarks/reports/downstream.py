@@ -16,7 +16,7 @@ from benchmarks.reports.downstream_verdicts import (
     fractions_of,
     verdicts,
 )
-from benchmarks.reports.figures import Verdict, code, difference, interval, signed
+from benchmarks.reports.figures import AGREES, Verdict, code, difference, interval, signed
 from benchmarks.reports.page import Page, Results
 
 _FRAMES = {0.0167: "1 frame", 0.0833: "5 frames", 0.3333: "20 frames", 1.0: "60 frames"}
@@ -63,8 +63,7 @@ def _summary(said: Results) -> list[list[str]]:
 
 
 def _told(one: Verdict) -> list[str]:
-    agrees = {True: "yes", False: "**no**", None: ""}[one.get("agrees")]
-    return [signed(one), str(one["seeds"]), one["result"], agrees]
+    return [signed(one), str(one["seeds"]), one["result"], AGREES[one.get("agrees")]]
 
 
 def _difference(one: Verdict) -> list[str]:

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.finetuning.collect import Row, paired, values
-from benchmarks.reports.figures import ABOVE, FEW, SAME, Verdict, verdict
+from benchmarks.reports.figures import (
+    ABOVE,
+    FEW,
+    ONE_TRAINING,
+    SAME,
+    SHORT_RUNS,
+    Verdict,
+    agreement,
+    unjudged,
+    verdict,
+)
 from benchmarks.reports.goals import judge
 from benchmarks.reports.page import Results
 
@@ -26,6 +36,12 @@ class Pair:
     first: str
     second: str
     paper: str | None = None
+
+    @property
+    def trainings(self) -> bool:
+        """Whether two pretrained weights are compared, each of them trained once."""
+        first, second = (name.removesuffix("_long") for name in (self.first, self.second))
+        return first != second and "scratch" not in (first, second)
 
 
 @dataclass(frozen=True)
@@ -105,9 +121,10 @@ def _answers(question: Question, rows: Sequence[Row]) -> list[dict[str, Any]]:
         both = both_of(rows, pair.folder, pair.first, pair.second, question.fraction)
         if len(both[0]) > 1:
             one = verdict(*both, enough=ENOUGH)
-            agrees = None if pair.paper is None or one["result"] == FEW else one["result"] == pair.paper
+            if pair.trainings:
+                one = unjudged(one, ONE_TRAINING)
             names = {"folder": pair.folder, "first": pair.first, "second": pair.second, "fraction": question.fraction}
-            found.append(names | one | {"paper": pair.paper, "agrees": agrees})
+            found.append(names | one | {"paper": pair.paper, "agrees": agreement(one, pair.paper)})
     return found
 
 
@@ -133,8 +150,11 @@ def _labels(rows: Sequence[Row], folder: str) -> Verdict | None:
     means = {fraction: sum(gain.values()) / len(gain) for fraction, gain in gains.items()}
     best = max(means, key=lambda fraction: means[fraction])
     one = verdict(*both)
+    if not all(more["result"] == ABOVE for more in _more_labels(rows, folder).values()):
+        # Where all labels are no better than a tenth of them, it is not the labels that are short.
+        one = unjudged(one, SHORT_RUNS)
     more = {"few": few, "most": most, "largest": best, "largest_gain": round(means[best], 6)}
-    return one | more | {"agrees": one["result"] == ABOVE}
+    return one | more | {"agrees": agreement(one, ABOVE)}
 
 
 def _more_labels(rows: Sequence[Row], folder: str) -> dict[str, Verdict]:
@@ -155,8 +175,8 @@ def _size(rows: Sequence[Row]) -> Verdict | None:
     both = paired(large, small)
     if len(both[0]) < ENOUGH:
         return None
-    one = verdict(*both)
-    return one | {"agrees": one["result"] == ABOVE}
+    one = unjudged(verdict(*both), ONE_TRAINING)
+    return one | {"agrees": agreement(one, ABOVE)}
 
 
 def _five_frames(rows: Sequence[Row]) -> dict[str, Verdict]:
@@ -166,10 +186,11 @@ def _five_frames(rows: Sequence[Row]) -> dict[str, Verdict]:
     )
     if len(seeds) < 2:
         return {}
-    return {
+    found = {
         other: verdict(*both_of(rows, "table_tops", "ppkt_voc", other, _FIVE))
         for other in ("scratch", "point_contrast")
     }
+    return found | {"point_contrast": unjudged(found["point_contrast"], ONE_TRAINING)}
 
 
 def fractions_of(rows: Sequence[Row], folder: str) -> list[float]:

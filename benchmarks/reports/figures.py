@@ -7,6 +7,12 @@ from ppkt_zoo.evaluation.statistics import Interval, mean_interval, paired_diffe
 
 ABOVE, BELOW = "significantly above", "significantly below"
 SAME, FEW = "no significant difference", "too few seeds"
+# The seeds of such a comparison are those of probes or of fine-tuning: another training of either weight, from the same
+# recipe, may turn it round (runs of 400 steps that differ in the training seed alone differ by 0.015 to 0.06).
+ONE_TRAINING = "not judged: one training each"
+SHORT_RUNS = "not judged: length limits these runs"
+AGREES = {True: "yes", False: "**no**", None: ""}
+_UNJUDGED = (FEW, ONE_TRAINING, SHORT_RUNS)
 Verdict = dict[str, Any]
 
 
@@ -38,6 +44,21 @@ def verdict(first: Sequence[float], second: Sequence[float], enough: int = 2) ->
         "seeds": found.n,
         "result": result if found.n >= enough else FEW,
     }
+
+
+def unjudged(found: Verdict, why: str) -> Verdict:
+    """The same difference, of which nothing is claimed; too few seeds stay the first reason."""
+    return found if found["result"] == FEW else {**found, "result": why}
+
+
+def agreement(found: Mapping[str, Any], paper: str | None) -> bool | None:
+    """Whether a result is the paper's; None where one of the two says nothing."""
+    return None if paper is None or not is_judged(found) else found["result"] == paper
+
+
+def is_judged(found: Mapping[str, Any]) -> bool:
+    """Whether a verdict claims anything."""
+    return found["result"] not in _UNJUDGED
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> str:

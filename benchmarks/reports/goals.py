@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.reports.figures import ABOVE, BELOW, signed
+from benchmarks.reports.figures import ABOVE, BELOW, is_judged, signed
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,10 @@ class Goal:
     significant: bool = False
     not_below: bool = False
 
-    def reached(self, found: Mapping[str, Any]) -> bool:
-        """Whether a verdict, or a figure with its mean, is enough."""
+    def reached(self, found: Mapping[str, Any]) -> bool | None:
+        """Whether a verdict, or a figure with its mean, is enough; None where the verdict claims nothing."""
+        if "result" in found and not is_judged(found):
+            return None
         enough = self.at_least is None or found["mean"] >= self.at_least
         enough &= not (self.not_below and found["result"] == BELOW)
         return enough and (not self.significant or found["result"] == ABOVE)
@@ -68,6 +70,9 @@ GOALS = (
 )
 
 
+_REACHED = {True: "reached", False: "**not reached**", None: "not judged"}
+
+
 def judge(page: str, found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The page's goals whose figures were measured, each with what was found and whether it is reached."""
     judged = []
@@ -84,7 +89,7 @@ def goal_rows(judged: list[dict[str, Any]]) -> list[list[str]]:
         [
             one["goal"],
             signed(one) if "result" in one else f"{one['mean']:.3f} [{one['low']:.3f}, {one['high']:.3f}]",
-            "reached" if one["reached"] else "**not reached**",
+            _REACHED[one["reached"]],
         ]
         for one in judged
     ]

@@ -6,7 +6,18 @@ from typing import Any
 from benchmarks.evaluation.material import SETS
 from benchmarks.evaluation.probing import KNN, LAST
 from benchmarks.evaluation.variants import GROUPS
-from benchmarks.reports.figures import ABOVE, BELOW, SAME, Verdict, code, difference, interval, signed
+from benchmarks.reports.figures import (
+    ABOVE,
+    AGREES,
+    BELOW,
+    SAME,
+    Verdict,
+    code,
+    difference,
+    interval,
+    is_judged,
+    signed,
+)
 from benchmarks.reports.page import Page, Results
 from benchmarks.reports.pretraining_verdicts import COMPARISONS, Comparison, Student, Students, miou, verdicts, weights
 
@@ -36,7 +47,7 @@ def _rows(results: Results) -> dict[str, Any]:
             if one["result"] != ABOVE
         ],
         "paper": [
-            [one["says"], one["where"], one["what"], signed(one), one["result"], "yes" if one["agrees"] else "**no**"]
+            [one["says"], one["where"], one["what"], signed(one), one["result"], AGREES[one["agrees"]]]
             for one in said["paper"]
         ],
         "unconverged": sum(one["parts"][part]["unconverged"] for one in students for part in SETS),
@@ -46,10 +57,12 @@ def _rows(results: Results) -> dict[str, Any]:
 
 
 def _summary(said: Mapping[str, Any]) -> list[list[str]]:
-    """All comparisons by the linear probe: question, and the result on each set."""
+    """The comparisons that claim something, by the linear probe: question, and the result on each set."""
     rows = [[f"each weight − {what}", *_together(said[key])] for key, what in _ALL_AGAINST.items() if said[key]]
     for pairs in said["comparisons"].values():
         for one in pairs:
+            if not any(is_judged(one["sets"][part]) for part in SETS):
+                continue  # its difference stands in the table of its question
             cells = [one["sets"][part]["result"] for part in SETS]
             rows.append([f"{code(one['first'])} − {code(one['second'])}", *cells])
     return rows

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.evaluation.material import SETS
 from benchmarks.evaluation.probing import LAST
-from benchmarks.reports.figures import ABOVE, SAME, Verdict, code, verdict
+from benchmarks.reports.figures import ABOVE, ONE_TRAINING, SAME, Verdict, agreement, code, unjudged, verdict
 from benchmarks.reports.page import Results
 
 Student = Mapping[str, Any]
@@ -105,7 +105,10 @@ def _pairs(comparison: Comparison, students: Students) -> list[dict[str, Any]]:
         {
             "first": pair.first,
             "second": pair.second,
-            "sets": _on_sets(by_name[pair.first], by_name[pair.second]),
+            "sets": {
+                part: unjudged(one, ONE_TRAINING)
+                for part, one in _on_sets(by_name[pair.first], by_name[pair.second]).items()
+            },
             "paper": pair.paper,
             "says": pair.says,
         }
@@ -136,7 +139,7 @@ def _paper(found: Mapping[str, Any], gain: Verdict | None) -> list[dict[str, Any
     told = [
         {"says": pair["says"], "where": title, "what": f"{code(pair['first'])} − {code(pair['second'])}"}
         | pair["sets"][part]
-        | {"agrees": pair["sets"][part]["result"] == pair["paper"]}
+        | {"agrees": agreement(pair["sets"][part], pair["paper"])}
         for pairs in found["comparisons"].values()
         for pair in pairs
         if pair["paper"] is not None
@@ -147,7 +150,7 @@ def _paper(found: Mapping[str, Any], gain: Verdict | None) -> list[dict[str, Any
             f"gain of {code(f'{_WIDE}.ppkt_voc')} − gain of {code(f'{_SLIM}.ppkt_voc')}, each over its untrained self"
         )
         says = "a larger student gains more (by one reading of its tables)"
-        told.append({"says": says, "where": SETS["rooms"], "what": what} | gain | {"agrees": gain["result"] == ABOVE})
+        told.append({"says": says, "where": SETS["rooms"], "what": what} | gain | {"agrees": agreement(gain, ABOVE)})
     return told
 
 
@@ -160,7 +163,7 @@ def _gain_by_size(students: Students) -> Verdict | None:
     for name in (f"{_WIDE}.ppkt_voc", f"{_SLIM}.ppkt_voc"):
         ours, control = miou(by_name[name], "rooms"), miou(by_key[by_name[name]["control"]], "rooms")
         gains.append([a - b for a, b in zip(ours, control, strict=True)])
-    return verdict(*gains)
+    return unjudged(verdict(*gains), ONE_TRAINING)
 
 
 def weights(students: Students) -> list[Student]:
