@@ -1,10 +1,12 @@
-"""One process at a time in a folder: a lock that names its holder and is gone when the holder is, even by SIGKILL."""
+"""One process at a time in a folder or at a file: locks that are gone when their holder is, even by SIGKILL."""
 
 import json
 import os
 import socket
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -82,3 +84,42 @@ class FolderLock:
             return f" (process {int(facts['pid'])} on {facts['host']}, since {facts['since']}: {facts['command']})"
         except (OSError, ValueError, LookupError, TypeError):
             return ""
+
+
+@contextmanager
+def sole_writer(path: Path, error: type[PPKTZooError], wait: float | None = 0.0) -> Iterator[bool]:
+    """Context in which no other process makes a file, on this machine or on another that shares the disk.
+
+    The lock stands beside the file as ``.NAME.lock`` and is taken away with it. Whoever gets it looks first whether the
+    file is there by now. It saves work and guards nothing: a file that is written whole survives two writers.
+
+    Args:
+        path: of the file, which need not exist; its folder is made where it is missing.
+        error: raised where it cannot be locked.
+        wait: seconds to wait for another process, None for as long as it takes.
+
+    Yields:
+        False where another process is at work on the file.
+
+    Raises:
+        error: its folder cannot be written, or the file system knows no locks.
+    """
+    place = path.with_name(f".{path.name}.lock")
+    lock = FileLock(str(place), thread_local=False)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=-1 if wait is None else wait)
+    except Timeout:
+        yield False
+        return
+    except NotImplementedError:
+        raise error(f"{path}: the file system knows no locks: choose a folder on another disk") from None
+    except OSError as failure:
+        raise error(f"{path}: this file cannot be written ({failure.strerror})") from failure
+    try:
+        yield True
+    finally:
+        # While it is held: afterwards it may be another's. Windows removes no open file, so there it stays.
+        with suppress(OSError):
+            place.unlink()
+        lock.release()

@@ -1,9 +1,8 @@
 """Clouds from files and into files."""
 
-import functools
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,12 +13,12 @@ from ppkt_zoo.errors import InputError, InputWarning
 from ppkt_zoo.files.limits import memory_named
 from ppkt_zoo.files.reading import read_file, usable_path
 from ppkt_zoo.files.text import one_line
-from ppkt_zoo.files.writing import write_npz, write_whole
+from ppkt_zoo.points.files.cloud_writers import WRITTEN_ENDINGS, write_arrays
 from ppkt_zoo.points.files.colors import as_uint8
 from ppkt_zoo.points.files.las import parse_las
 from ppkt_zoo.points.files.numpy_files import parse_npy, parse_npz
 from ppkt_zoo.points.files.pcd import parse_pcd
-from ppkt_zoo.points.files.ply import parse_ply, write_ply
+from ppkt_zoo.points.files.ply import parse_ply
 from ppkt_zoo.points.files.tables import TEXT_ENDINGS, parse_text
 
 _PARSERS: dict[str, Callable[[bytes, str], tuple[NDArray[Any], NDArray[Any] | None]]] = {
@@ -124,35 +123,38 @@ def _finite(xyz: NDArray[Any]) -> NDArray[np.bool_] | None:
 def write_cloud(
     path: Path | str, xyz: NDArray[Any], rgb: NDArray[np.uint8] | None = None, **extra: NDArray[Any]
 ) -> Path:
-    """Write a cloud as ``.ply`` (binary) or ``.npz``, whole or not at all.
+    """Write a cloud as ``.ply`` (binary), ``.npz``, ``.parquet`` or ``.zarr``, whole or not at all.
 
     Args:
         path: where to; its folder must exist.
         xyz: float32 or float64 (N, 3), kept as it is.
         rgb: uint8 (N, 3) or None.
-        extra: further arrays with a row for each point, (N,) or (N, C), of any kind of number; in ``.npz`` kept as
-            they are, half precision too (``features=features.astype("float16")`` takes half the place); in ``.ply``
+        extra: further arrays with a row for each point, (N,) or (N, C), of any kind of number; kept as they are,
+            half precision too (``features=features.astype("float16")`` takes half the place); in ``.ply``
             a property for each column, ``name`` or ``name_0``, ``name_1``, …, where half precision becomes float32,
-            since the format has none.
+            since the format has none; in ``.parquet`` (extra ``ppkt-zoo[parquet]``) a column each, of lists for
+            (N, C); in ``.zarr`` (extra ``ppkt-zoo[zarr]``) an array each, in a folder.
 
     Raises:
         InputError: another ending, an array does not fit, or it cannot be written; the message names it.
+        MissingLibraryError: the format needs a library that is not installed.
     """
     file = usable_path(path, InputError)
-    arrays = _checked(xyz, rgb, extra)
-    if file.suffix.lower() == ".npz":
-        write = functools.partial(write_npz, arrays=arrays)
-    elif file.suffix.lower() == ".ply":
-        write = functools.partial(write_ply, columns=_ply_columns(arrays))
-    else:
-        raise InputError(f"{file}: clouds are written as .ply or .npz")
+    if file.suffix.lower() not in WRITTEN_ENDINGS:
+        raise InputError(f"{file}: clouds are written as .ply or .npz, .parquet or .zarr")
+    arrays = checked_arrays(xyz, rgb, extra)
     if not file.parent.is_dir():
         raise InputError(f"{file}: this file cannot be written: there is no folder {file.parent}")
-    write_whole(file, write, InputError)
+    write_arrays(file, arrays, {})
     return file
 
 
-def _checked(xyz: Any, rgb: Any, extra: dict[str, Any]) -> dict[str, NDArray[Any]]:
+def checked_arrays(xyz: Any, rgb: Any, extra: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """The arrays of a file by their names; what they must be is told by :func:`write_cloud`.
+
+    Raises:
+        InputError: an array does not fit; the message names it.
+    """
     if not isinstance(xyz, np.ndarray) or xyz.ndim != 2 or xyz.shape[1] != 3 or xyz.dtype.kind != "f" or not len(xyz):
         raise InputError("xyz must be a float array of shape (N, 3) with at least one row")
     arrays = {"xyz": xyz if xyz.dtype == np.float64 else xyz.astype(np.float32, copy=False)}
@@ -168,30 +170,3 @@ def _checked(xyz: Any, rgb: Any, extra: dict[str, Any]) -> dict[str, NDArray[Any
             raise InputError(f"{name} must be a numeric array with one row for each of the {len(xyz)} points")
         arrays[name] = value
     return arrays
-
-
-def _ply_columns(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    columns: dict[str, NDArray[Any]] = {}
-    for name, value in arrays.items():
-        fixed = {"xyz": ("x", "y", "z"), "rgb": ("red", "green", "blue")}.get(name)
-        table = value[:, None] if value.ndim == 1 else value
-        for index in range(table.shape[1]):
-            column = fixed[index] if fixed else name if value.ndim == 1 else f"{name}_{index}"
-            if column in columns:
-                raise InputError(f"{name}: .ply has {column} already: give another name")
-            columns[column] = _ply_type(name, table[:, index])
-    return columns
-
-
-def _ply_type(name: str, values: NDArray[Any]) -> NDArray[Any]:
-    """The nearest type that .ply knows: it has neither 64-bit whole numbers, half floats nor truth values."""
-    if values.dtype.kind == "b":
-        return values.astype(np.uint8)
-    if values.dtype.kind == "f":
-        return values.astype(np.float64 if values.dtype.itemsize >= 8 else np.float32, copy=False)
-    if values.dtype.itemsize < 8:
-        return values
-    limits = np.iinfo(np.int32)
-    if values.min() < limits.min or values.max() > limits.max:
-        raise InputError(f"{name} does not fit the 32-bit whole numbers of .ply: write .npz")
-    return values.astype(np.int32)

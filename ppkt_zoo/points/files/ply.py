@@ -259,13 +259,18 @@ def ply_bytes(columns: dict[str, NDArray[Any]]) -> bytes:
     return stream.getvalue()
 
 
-def write_ply(stream: BinaryIO, columns: dict[str, NDArray[Any]]) -> None:
-    """What :func:`ply_bytes` gives, some rows at a time: a large table is never in memory a second time."""
+def write_ply(stream: BinaryIO, columns: dict[str, NDArray[Any]], comments: Sequence[str] = ()) -> None:
+    """Write a table of vertices some rows at a time: a large one is never in memory a second time.
+
+    Args:
+        columns: name → (N,).
+        comments: lines in ASCII for the header.
+    """
     kinds = np.dtype([(name, values.dtype.newbyteorder("<")) for name, values in columns.items()])
     rows = len(next(iter(columns.values())))
     # Of as many rows, all of them the same one, for the header alone.
     form = plyfile.PlyElement.describe(np.broadcast_to(np.zeros(1, kinds), rows), "vertex")
-    stream.write(plyfile.PlyData([form], byte_order="<").header.encode("ascii") + b"\n")
+    stream.write(plyfile.PlyData([form], byte_order="<", comments=list(comments)).header.encode("ascii") + b"\n")
     for at in range(0, rows, _ROWS_WRITTEN):
         table = np.empty(min(_ROWS_WRITTEN, rows - at), kinds)
         for name, values in columns.items():
