@@ -15,6 +15,7 @@ __all__ = [
     "InputWarning",
     "LostFrameError",
     "ManifestError",
+    "MeshWarning",
     "MissingLibraryError",
     "PPKTZooError",
     "RecipeError",
@@ -22,6 +23,7 @@ __all__ = [
     "TeacherError",
     "ThreadWarning",
     "TrainingError",
+    "UnitWarning",
     "UnknownNameError",
     "WeightError",
     "printable",
@@ -109,6 +111,24 @@ class InputWarning(UserWarning):
 
     def __init__(self, *parts: object) -> None:
         super().__init__(*(printable(part) if isinstance(part, str) else part for part in parts))
+
+
+class MeshWarning(InputWarning):
+    """A file holds a mesh, and only its vertices were read as points."""
+
+
+class UnitWarning(InputWarning):
+    """The names of a file's columns tell a unit other than metres, and the file was read as it is.
+
+    Attributes:
+        unit: "mm", "cm" or "ft", or None where it is another one.
+        found: the file and what its names say, without the mend.
+    """
+
+    def __init__(self, found: str, unit: str | None, mend: str) -> None:
+        super().__init__(f"{found}; they are read as they are: {mend}")
+        self.found = found
+        self.unit = unit
 
 
 class ScaleWarning(UserWarning):

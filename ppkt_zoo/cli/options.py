@@ -54,13 +54,21 @@ class FrameReading:
     ] = None
 
 
+# As ppkt_zoo.points.units and ppkt_zoo.data.own_cloud have them, which import numpy.
+UnitName = StrEnum("UnitName", "mm cm m ft auto")
+MeshName = StrEnum("MeshName", "auto surface vertices")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reading(FrameReading):
     """Which points are read, how, and what computes on them."""
 
     path: Annotated[
         Path,
-        typer.Argument(metavar="SOURCE", help="A point cloud (ply, pcd, las, npz, …) or a folder of RGB-D frames."),
+        typer.Argument(
+            metavar="SOURCE",
+            help="A point cloud (ply, pcd, las, e57, npz, …), a mesh (glb, obj, stl, …), or a folder of RGB-D frames.",
+        ),
     ]
     every: Annotated[
         int | None, typer.Option(help="For frames: use every n-th one; by default about 40 are used.", min=1)
@@ -73,6 +81,20 @@ class Reading(FrameReading):
             "surfaces. For frames: gravity (default), camera-y, world-z."
         ),
     ] = None
+    unit: Annotated[
+        UnitName | None,
+        typer.Option(
+            help="For a file: unit of its coordinates; auto takes what the file says, or guesses from the extent and "
+            "says so. By default what the format defines, else metres."
+        ),
+    ] = None
+    mesh: Annotated[
+        MeshName,
+        typer.Option(
+            help="For a mesh: points sampled on its surface, or its vertices in their order; auto does the first, but "
+            "the second for .ply."
+        ),
+    ] = MeshName.auto
     tile: Annotated[
         str,
         typer.Option(

@@ -1,24 +1,21 @@
 """What the commands that look at a file share: its points, and where their results may go."""
 
 import re
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ppkt_zoo.cli.options import numbers
-from ppkt_zoo.cli.run.steps import thousands
-from ppkt_zoo.errors import FrameError, InputError, InputWarning
+from ppkt_zoo.cli.options import MeshName, numbers
+from ppkt_zoo.data.own_cloud import load_cloud
+from ppkt_zoo.errors import FrameError, InputError
 from ppkt_zoo.files.reading import usable_path
 from ppkt_zoo.files.targets import check_file_target
 from ppkt_zoo.points.cloud import PointCloud
-from ppkt_zoo.points.files.cloud_files import read_cloud
 
 if TYPE_CHECKING:
     from ppkt_zoo.cli.options import FrameReading, Reading
     from ppkt_zoo.data.frames import FrameSource
-    from ppkt_zoo.points.files.cloud_files import CloudArrays
 
 # Enough views for a room, few enough to be read in half a minute.
 _FRAMES = 40
@@ -27,17 +24,6 @@ FAR = 4.5
 FUSED_SPACING = 0.02
 # Files that hold many frames.
 _FRAME_FILES = (".mat", ".sens")
-
-#: The axis that points up in a file → the rotation that takes it to +z.
-UP_AXES: dict[str, list[list[int]]] = {
-    "z": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
-    "-z": [[1, 0, 0], [0, -1, 0], [0, 0, -1]],
-    "y": [[1, 0, 0], [0, 0, -1], [0, 1, 0]],
-    "-y": [[1, 0, 0], [0, 0, 1], [0, -1, 0]],
-    "x": [[0, 1, 0], [0, 0, 1], [1, 0, 0]],
-    "-x": [[0, 0, 1], [0, 1, 0], [-1, 0, 0]],
-}
-
 
 class Points(NamedTuple):
     """What was read.
@@ -100,15 +86,16 @@ def read_frames(reading: "FrameReading") -> "FrameSource":
 def read_points(reading: "Reading") -> Points:
     """The points of a file, or of a folder of frames.
 
-    Of frames, every n-th (about 40 by default) are fused, or one alone is taken. Of a file, ``up`` is one of
-    ``UP_AXES``, or "gravity" to find the axis from the surfaces (:func:`ppkt_zoo.data.upright.find_up`); by default
-    "z", with an InputWarning where much speaks against it.
+    Of frames, every n-th (about 40 by default) are fused, or one alone is taken. A file is read by
+    :func:`ppkt_zoo.data.own_cloud.load_cloud`.
 
     Raises:
         InputError: no such file or folder, or one that cannot be read; options that contradict each other.
     """
     source = _check_exists(reading.path)
     if source.is_dir() or source.suffix.lower() in _FRAME_FILES:
+        if reading.unit is not None or reading.mesh is not MeshName.auto:
+            raise InputError(f"{source} holds frames: --unit and --mesh are for files; for depth, give --depth-scale")
         frames = read_frames(reading)
         return _fused(frames, reading.every) if reading.frame is None else _single(frames, reading.frame, reading.every)
     of_frames = (reading.every, reading.frame, reading.intrinsics, reading.depth_scale)
@@ -116,9 +103,10 @@ def read_points(reading: "Reading") -> Points:
         raise InputError(
             f"{source} is a file: --every, --frame, --intrinsics and --depth-scale are for folders of frames"
         )
-    if reading.up is not None and reading.up != "gravity" and reading.up not in UP_AXES:
-        raise InputError(f"--up {reading.up} is no axis of a point file: use {', '.join(UP_AXES)}, or gravity")
-    return _from_file(source, read_cloud(source), reading.up)
+    unit = None if reading.unit is None else reading.unit.value
+    cloud = load_cloud(source, unit=unit, up=reading.up, mesh=reading.mesh.value)
+    notes = f" ({'; '.join(cloud.notes)})" if cloud.notes else ""
+    return Points(cloud.xyz, cloud.rgb, f"{source.name}{notes}", cloud.sensor)
 
 
 def _check_exists(source: Path) -> Path:
@@ -126,33 +114,6 @@ def _check_exists(source: Path) -> Path:
     if not source.exists():
         raise InputError(f"{source} does not exist: give a point file or a folder of RGB-D frames")
     return source
-
-
-def _from_file(source: Path, cloud: "CloudArrays", up: str | None) -> Points:
-    from ppkt_zoo.data.gravity import align_up
-    from ppkt_zoo.data.upright import doubt_of_z, find_up
-
-    told = source.name + (f" ({thousands(cloud.dropped)} rows without a position left out)" if cloud.dropped else "")
-    if up == "gravity":
-        found = find_up(cloud.xyz)
-        # A camera's forward becomes +y, as it does for frames; any other cloud is turned as little as can be.
-        turn = align_up(found.up, np.array([0.0, 0.0, 1.0] if found.camera else [0.0, 1.0, 0.0]))
-        place = ", ".join(f"{part:.2f}" for part in found.up)
-        told += f", turned upright: ({place}) of the file is up"
-        return Points(_turned(cloud.xyz, turn), cloud.rgb, told, np.zeros(3) if found.camera else None)
-    if up is None and (doubt := doubt_of_z(cloud.xyz)) is not None:
-        warnings.warn(
-            f"{source}: z is assumed to point up, but {doubt}: use --up gravity to find the vertical from the "
-            "surfaces, or give the axis, such as --up -y; --up z confirms z",
-            InputWarning,
-            stacklevel=3,
-        )
-    axis = "z" if up is None else up
-    return Points(cloud.xyz if axis == "z" else _turned(cloud.xyz, np.array(UP_AXES[axis])), cloud.rgb, told)
-
-
-def _turned(xyz: np.ndarray, rotation: np.ndarray) -> np.ndarray:
-    return xyz @ rotation.T.astype(xyz.dtype)
 
 
 def _single(frames: "FrameSource", index: int, every: int | None) -> Points:

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ppkt_zoo.errors import InputError, InputWarning
+from ppkt_zoo.errors import InputError, InputWarning, UnitWarning
 from ppkt_zoo.files.text import one_line
 
 _XYZ = (
@@ -43,6 +43,12 @@ _METRES = ("", "m", "meter", "meters", "metre", "metres")
 _LENGTHS = re.compile(
     r"(?:[µμ]m|[mcdk]m|ft|us-?ft|feet|foot|in|inch|inches|°|deg|degrees?|(?:milli|centi|kilo)met(?:re|er)s?)"
 )
+# Those that `--unit` knows.
+_UNITS = {
+    **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), "mm"),
+    **dict.fromkeys(("cm", "centimeter", "centimeters", "centimetre", "centimetres"), "cm"),
+    **dict.fromkeys(("ft", "feet", "foot"), "ft"),
+}
 _LOOKS_LIKE_COLOR = re.compile(r"(?:^|[^a-z])(?:rgba?|colou?rs?|red|green|blue|[rgb]f|f_dc_\d)(?:$|[^a-z])")
 
 
@@ -162,10 +168,7 @@ def _warn_of_units(names: list[str], where: str) -> None:
     units |= {name.strip().casefold().partition("_")[2] for name in names if "_" in name.strip()}
     strange = sorted(unit for unit in units if unit not in _METRES and _LENGTHS.fullmatch(unit))
     if strange:
-        warnings.warn(
-            InputWarning(
-                f"{where}: by their names the positions are in {', '.join(strange)}; they are read as they are: "
-                "bring them into metres first"
-            ),
-            stacklevel=3,
-        )
+        unit = _UNITS.get(strange[0]) if len(strange) == 1 else None
+        mend = f"--unit {unit} (unit={unit!r}) turns them into metres" if unit else "bring them into metres first"
+        found = f"{where}: by their names the positions are in {', '.join(strange)}"
+        warnings.warn(UnitWarning(found, unit, mend), stacklevel=3)

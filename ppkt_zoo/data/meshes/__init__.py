@@ -1,0 +1,1 @@
+"""Meshes: read through trimesh, their surface sampled to points with the colours that viewers show."""
