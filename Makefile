@@ -1,4 +1,4 @@
-.PHONY: install native check lint types test plain sanitizers docs format demo build
+.PHONY: install native check lint types test plain sanitizers docs site notebooks format demo build
 
 install:
 	pip install -e ".[test]"
@@ -28,6 +28,12 @@ sanitizers:
 docs:
 	python tools/update_docs.py
 	python tools/draw_architecture.py
+
+site:
+	python tools/build_site.py
+
+notebooks:
+	python tools/run_notebooks.py
 
 format:
 	ruff check --fix .

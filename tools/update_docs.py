@@ -267,7 +267,8 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "docs/results/frozen.md": frozen.SECTIONS,
     "docs/speed.md": {"speed": speed_table},
     "docs/rooms.md": {"realism": realism_table},
-    "docs/training.md": {"recipes": recipes_table, **lab.SECTIONS},
+    "docs/training.md": {"recipes": recipes_table},
+    "docs/reproduce.md": lab.SECTIONS,
 }
 
 

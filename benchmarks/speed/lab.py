@@ -1,10 +1,10 @@
 """What the paper's recipes ask of a machine with GPUs, counted; and what a short run should show there, measured here.
 
-    ppkt-zoo pretrain sr_unet14_slim_ppkt_voc --teacher voc.safetensors --out runs/smoke … (docs/training.md)
+    ppkt-zoo pretrain sr_unet14_slim_ppkt_voc --teacher voc.safetensors --out runs/smoke … (docs/reproduce.md)
     python -m benchmarks.speed.lab --smoke runs/smoke        # → benchmarks/results/lab.json
 
 No GPU was at hand, so nothing here is a time on one: a step's products are counted layer by layer, on frames of the
-ICL-NUIM living room, which have ScanNet's size of image; docs/training.md divides them by rates that it names.
+ICL-NUIM living room, which have ScanNet's size of image; docs/reproduce.md divides them by rates that it names.
 """
 
 import argparse
