@@ -15,6 +15,7 @@ from ppkt_zoo.files.reading import read_file, usable_path
 from ppkt_zoo.files.text import one_line
 from ppkt_zoo.points.files.cloud_writers import WRITTEN_ENDINGS, write_arrays
 from ppkt_zoo.points.files.colors import as_uint8
+from ppkt_zoo.points.files.e57 import parse_e57
 from ppkt_zoo.points.files.las import parse_las
 from ppkt_zoo.points.files.numpy_files import parse_npy, parse_npz
 from ppkt_zoo.points.files.pcd import parse_pcd
@@ -28,10 +29,12 @@ _PARSERS: dict[str, Callable[[bytes, str], tuple[NDArray[Any], NDArray[Any] | No
     ".npy": parse_npy,
     ".las": parse_las,
     ".laz": parse_las,
+    ".e57": parse_e57,
     **dict.fromkeys(TEXT_ENDINGS, parse_text),
 }
 #: Endings of the files that :func:`read_cloud` reads, in small letters.
 CLOUD_ENDINGS = tuple(_PARSERS)
+_MESHES = (".glb", ".gltf", ".obj", ".stl", ".off")
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip", ".7z", ".rar", ".tar", ".tgz")
 # What np.savez takes for arguments of its own.
 _TAKEN = ("file", "allow_pickle", "xyz", "rgb")
@@ -56,9 +59,10 @@ def read_cloud(path: Path | str) -> CloudArrays:
     """Read a cloud; the ending of the name, in any case, says the format.
 
     Formats: ``.ply``, ``.pcd``, ``.npz`` (xyz, rgb or points, colors), ``.npy`` (N×3 or N×6), tables of text
-    (``.txt``, ``.xyz``, ``.csv``, ``.asc``, ``.pts``, ``.xyzrgb``, …), and ``.las``, ``.laz`` with the extra
-    ``ppkt-zoo[las]``. Positions and colours are found by their names, whatever the format and the case: red green
-    blue, r g b, packed rgb or rgba, and f_dc of Gaussian splats; alpha is left out.
+    (``.txt``, ``.xyz``, ``.csv``, ``.asc``, ``.pts``, ``.xyzrgb``, …), ``.las``, ``.laz`` with the extra
+    ``ppkt-zoo[las]``, and ``.e57`` with ``ppkt-zoo[e57]``. Positions and colours are found by their names, whatever
+    the format and the case: red green blue, r g b, packed rgb or rgba, and f_dc of Gaussian splats; alpha is left
+    out.
 
     Raises:
         InputError: no such file, an unknown ending, a file that is too large, is cut short or contradicts its
@@ -107,6 +111,8 @@ def _parser(file: Path) -> Callable[[bytes, str], tuple[NDArray[Any], NDArray[An
     ending = file.suffix.lower()
     if ending in _PACKED:
         raise InputError(f"{file}: packed files ({ending}) are not read: unpack it first, and give what is inside")
+    if ending in _MESHES:
+        raise InputError(f"{file}: this is a mesh, no cloud: ppkt_zoo.load_cloud samples points on its surface")
     if ending not in _PARSERS:
         raise InputError(f"{file}: no reader for {file.suffix or 'a name without ending'}: use {', '.join(_PARSERS)}")
     return _PARSERS[ending]

@@ -10,7 +10,7 @@ import numpy as np
 import plyfile
 from numpy.typing import NDArray
 
-from ppkt_zoo.errors import InputError, InputWarning
+from ppkt_zoo.errors import InputError, MeshWarning
 from ppkt_zoo.files.limits import memory_named
 from ppkt_zoo.files.text import one_line
 from ppkt_zoo.points.files.color_names import find_columns, warn_of_lost_colors
@@ -230,9 +230,10 @@ def parse_ply(content: bytes, where: str) -> tuple[NDArray[Any], NDArray[Any] | 
         faces = sum(element.count for element in header.elements if element.name.lower() in _FACES)
         if faces:
             warnings.warn(
-                InputWarning(
+                MeshWarning(
                     f"{where}: this is a mesh of {faces} faces, only its {vertex.count} vertices are read as points: "
-                    "where they stand further apart than the voxels, sample points on its surface first"
+                    "where they stand further apart than the voxels, sample its surface (--mesh surface, or "
+                    "ppkt_zoo.load_cloud(..., mesh='surface')); --mesh vertices confirms the vertices"
                 ),
                 stacklevel=2,
             )
