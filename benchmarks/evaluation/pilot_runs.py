@@ -2,13 +2,14 @@
 
     python -m benchmarks.evaluation.pilot_runs control fused_views --seeds 3
 
-Every run stands in a journal under its recipe's fingerprint and is not made again; one that was stopped goes on from
-its newest checkpoint. So one command a pilot and sitting is enough, in any order; each writes docs/results/pilots.json
-and pilots.md of all that was measured. Runs are measured on validation scenes alone, by linear probes on the last
-level.
+Every run stands in a journal, and then in docs/results/pilots.json, under its recipe's fingerprint and is not made
+again, on another machine neither; one that was stopped goes on from its newest checkpoint. So one command a pilot and
+sitting is enough, in any order; each writes pilots.json and pilots.md of all that was measured. Runs are measured on
+validation scenes alone, by linear probes on the last level.
 """
 
 import argparse
+import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ from ppkt_zoo.pretraining.trainer import pretrain
 from ppkt_zoo.zoo.folder import open_weight_folder
 
 PROBE_SEEDS = (0, 1, 2)
+_MOST_SEEDS = 10
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -39,10 +41,11 @@ def main(words: Sequence[str] | None = None) -> None:
     pilots = read_pilots()
     asked = read_arguments(tuple(pilots), words)
     journal = Journal(asked.out / "journal.jsonl")
+    take_over(journal, asked)
     with flushed_denormals():
         for name in asked.pilots:
             for seed in range(asked.seeds):
-                found = journal.remember(_key(pilots[name], seed, asked), _run, pilots[name], seed, asked)
+                found = journal.remember(_key_of(pilots[name], seed, asked), _run, pilots[name], seed, asked)
                 print(f"{name}, seed {seed}: {_told(found)}", flush=True)
                 write(pilots, asked, journal)
 
@@ -63,11 +66,20 @@ def read_arguments(names: tuple[str, ...], words: Sequence[str] | None = None) -
     return parser.parse_args(words)
 
 
+def take_over(journal: Journal, asked: argparse.Namespace) -> None:
+    """Know the runs of the committed results, which another machine may have made."""
+    file = asked.results / "pilots.json"
+    if file.exists():
+        for pilot in json.loads(file.read_text(encoding="utf-8"))["pilots"]:
+            for run in pilot["runs"]:
+                journal.take_over(_key(pilot["name"], run["seed"], run["fingerprint"], run["amount"]), run)
+
+
 def write(pilots: dict[str, Pilot], asked: argparse.Namespace, journal: Journal) -> None:
     """JSON and page of every pilot whose runs are all in the journal, of those that have one at least."""
     measured = []
     for name, pilot in pilots.items():
-        keys = [_key(pilot, seed, asked) for seed in range(asked.seeds)]
+        keys = [_key_of(pilot, seed, asked) for seed in range(_MOST_SEEDS)]
         runs = [journal.remember(key, dict) for key in keys if key in journal]
         if runs:
             own = pilot.overrides[len(pilots[CONTROL].overrides) :]
@@ -75,19 +87,20 @@ def write(pilots: dict[str, Pilot], asked: argparse.Namespace, journal: Journal)
     results: dict[str, Any] = {
         "control": pilots[CONTROL].recipe,
         "overrides": [*pilots[CONTROL].overrides, *asked.override],
-        "training_seeds": asked.seeds,
         "probe_seeds": list(PROBE_SEEDS),
         "pilots": measured,
-        "machine": machine(),
-        "spent": journal.spent(),
     }
     write_json(asked.results / "pilots.json", results, InputError)
     write_whole(asked.results / "pilots.md", text(results), InputError)
 
 
-def _key(pilot: Pilot, seed: int, asked: argparse.Namespace) -> str:
-    amount = (TINY if asked.tiny else FULL).name
-    return f"{pilot.name}/{seed}/{pilot.load(seed, tuple(asked.override)).fingerprint[:16]}/{amount}"
+def _key_of(pilot: Pilot, seed: int, asked: argparse.Namespace) -> str:
+    fingerprint = pilot.load(seed, tuple(asked.override)).fingerprint
+    return _key(pilot.name, seed, fingerprint, (TINY if asked.tiny else FULL).name)
+
+
+def _key(name: str, seed: int, fingerprint: str, amount: str) -> str:
+    return f"{name}/{seed}/{fingerprint[:16]}/{amount}"
 
 
 def _run(pilot: Pilot, seed: int, asked: argparse.Namespace) -> dict[str, Any]:
@@ -115,11 +128,13 @@ def _run(pilot: Pilot, seed: int, asked: argparse.Namespace) -> dict[str, Any]:
     return {
         "seed": seed,
         "fingerprint": recipe.fingerprint,
+        "amount": (TINY if asked.tiny else FULL).name,
         "scores": found,
         "validation": {name: value for line in lines[-1:] for name, value in line.items() if "validation" in name},
         "hours": trained.hours,
         "last_sitting_seconds": round(last_sitting, 1),
         "parameters": opened.record().parameters,
+        "machine": machine(),
     }
 
 

@@ -76,7 +76,7 @@ def _starts(question: Question, rows: Sequence[Row]) -> dict[str, list[list[str]
     found = {}
     for folder in dict.fromkeys(pair.folder for pair in question.pairs):
         names = [name for pair in question.pairs if pair.folder == folder for name in (pair.first, pair.second)]
-        keys = ("map25", "map50") if folder == "detection" else ("miou", "macc")
+        keys = ("map25", "map50") if folder.startswith("detection") else ("miou", "macc")
         lines = []
         for start in dict.fromkeys(names):
             scores = [list(values(rows, folder, start, question.fraction, key).values()) for key in keys]

@@ -19,7 +19,13 @@ from benchmarks.reports.figures import (
 from benchmarks.reports.goals import judge
 from benchmarks.reports.page import Results
 
-FIGURE = {"segmentation": "miou", "segmentation_18": "miou", "detection": "map25"}
+FIGURE = {
+    "segmentation": "miou",
+    "segmentation_18": "miou",
+    "segmentation_small": "miou",
+    "detection": "map25",
+    "detection_small": "map25",
+}
 TITLES = {"miou": "mIoU", "macc": "mAcc", "map25": "mAP@0.25", "map50": "mAP@0.5"}
 # Fewer seeds allow no statement.
 ENOUGH = 5
@@ -54,6 +60,13 @@ class Question:
 
 
 QUESTIONS = (
+    Question(
+        "flagship",
+        (
+            Pair("segmentation_small", "flagship", "scratch", ABOVE),
+            Pair("detection_small", "flagship", "scratch", ABOVE),
+        ),
+    ),
     Question(
         "scratch",
         (
@@ -103,12 +116,12 @@ def verdicts(results: Results) -> dict[str, Any]:
         "size": _size(rows),
     }
     tops = _five_frames(rows)
-    # Goals speak of PPKT with the VOC teacher alone.
+    # Goals speak of PPKT with the VOC teacher, and of the flagship, alone.
     goals = {
         f"{one['folder']}, {one['second']}": one
         for some in found["questions"].values()
         for one in some
-        if one["first"] == "ppkt_voc" and one["result"] != FEW
+        if one["first"] in ("ppkt_voc", "flagship") and one["result"] != FEW
     }
     goals |= {f"table tops, {other}": one for other, one in tops.items()}
     return found | {"table_tops": tops, "goals": judge("downstream", goals)}

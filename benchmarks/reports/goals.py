@@ -54,6 +54,18 @@ GOALS = (
         None,
         True,
     ),
+    Goal(
+        "downstream",
+        "segmentation_small, scratch",
+        "segmentation, the flagship: mIoU at least 0.12 above scratch with 10 % of the labels",
+        0.12,
+    ),
+    Goal(
+        "downstream",
+        "detection_small, scratch",
+        "detection, the flagship: mAP@0.25 at least 0.13 above scratch with 10 % of the labels",
+        0.13,
+    ),
     Goal("downstream", "table tops, scratch", "real table tops, 5 frames: mIoU at least 0.07 above scratch", 0.07),
     Goal(
         "downstream",

@@ -1,10 +1,14 @@
 """The pilots: each gives a recipe that differs from the control in what it says, and the page has what was measured."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.evaluation.pilot_runs import read_arguments
+from benchmarks.evaluation.journal import Journal
+from benchmarks.evaluation.material import FULL
+from benchmarks.evaluation.pilot_runs import _key_of, read_arguments, take_over
 from benchmarks.evaluation.pilot_table import CONTROL, read_pilots, teacher_file
 from benchmarks.machine import SHARED
 from benchmarks.reports.pilots import TASKS, text, values_of
@@ -68,6 +72,19 @@ def test_only_known_pilots_are_asked_for() -> None:
     assert read_arguments(tuple(PILOTS), ["control", "ema"]).pilots == ["control", "ema"]
     with pytest.raises(SystemExit):
         read_arguments(tuple(PILOTS), ["emma"])
+
+
+def test_a_run_of_the_committed_results_is_not_made_again(tmp_path: Path) -> None:
+    control = PILOTS[CONTROL]
+    run = {"seed": 1, "fingerprint": control.load(1).fingerprint, "amount": FULL.name, "scores": {}, "hours": 0.5}
+    stale = run | {"seed": 2, "fingerprint": "0" * 64}  # of a recipe that has changed since
+    results = {"pilots": [{"name": CONTROL, "runs": [run, stale]}]}
+    (tmp_path / "pilots.json").write_text(json.dumps(results))
+    asked = read_arguments(tuple(PILOTS), [CONTROL, "--results", str(tmp_path), "--out", str(tmp_path / "runs")])
+    journal = Journal(asked.out / "journal.jsonl")
+    take_over(journal, asked)
+    assert [seed for seed in range(4) if _key_of(control, seed, asked) in journal] == [1]
+    assert journal.remember(_key_of(control, 1, asked), pytest.fail) == run
 
 
 def _measured(name: str, gains: list[float]) -> dict[str, Any]:
