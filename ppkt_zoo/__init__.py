@@ -15,6 +15,8 @@ from ppkt_zoo.files.optional import lazy_names
 from ppkt_zoo.moved import find_moved_modules
 
 if TYPE_CHECKING:
+    from ppkt_zoo.backbones.base import Backbone
+    from ppkt_zoo.data.own_cloud import load_cloud
     from ppkt_zoo.downstream.detection import detect, load_detector, save_detector
     from ppkt_zoo.downstream.segmentation import load_segmentation, save_segmentation
     from ppkt_zoo.points.cloud import CloudBatch, PointCloud
@@ -30,6 +32,7 @@ let_threads_sleep()
 find_moved_modules()
 
 __all__ = [
+    "Backbone",
     "CloudBatch",
     "InputSpec",
     "PPKTZooError",
@@ -41,6 +44,7 @@ __all__ = [
     "list_backbones",
     "list_weights",
     "load_backbone",
+    "load_cloud",
     "load_detector",
     "load_projection",
     "load_segmentation",
@@ -53,6 +57,8 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "ppkt_zoo.backbones.base": "Backbone",
+        "ppkt_zoo.data.own_cloud": "load_cloud",
         "ppkt_zoo.downstream.detection": "detect load_detector save_detector",
         "ppkt_zoo.downstream.segmentation": "load_segmentation save_segmentation",
         "ppkt_zoo.points.cloud": "CloudBatch PointCloud",

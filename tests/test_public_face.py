@@ -11,6 +11,7 @@ import ppkt_zoo
 ROOT = Path(__file__).resolve().parents[1]
 
 PUBLIC = [
+    "Backbone",
     "CloudBatch",
     "InputSpec",
     "PPKTZooError",
@@ -22,6 +23,7 @@ PUBLIC = [
     "list_backbones",
     "list_weights",
     "load_backbone",
+    "load_cloud",
     "load_detector",
     "load_projection",
     "load_segmentation",

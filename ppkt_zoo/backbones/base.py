@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ppkt_zoo.backbones.arguments import Options, Reading, Tile, checked_reading, checked_tile, told_of_memory
 from ppkt_zoo.backbones.features import PointFeatures, at_rows
 from ppkt_zoo.backbones.norm import evaluating
+from ppkt_zoo.backbones.pretrained import PretrainedMethods
 from ppkt_zoo.backbones.readout import Readout, read_parts
 from ppkt_zoo.backbones.shortcuts import minding_hooks, uncompiled
 from ppkt_zoo.backbones.tiles import cut_by_voxels, cut_columns, parts_of
@@ -27,8 +28,7 @@ from ppkt_zoo.points.readout_spec import Extra, Purpose, ReadOut, Sampling
 from ppkt_zoo.points.voxelize import Voxels, voxelize
 from ppkt_zoo.sparse import Grid, SparseTensor, get_engine
 
-# Levels of which encode gives a dict.
-_Several = Literal["all"] | list[str] | tuple[str, ...]
+_Several = Literal["all"] | list[str] | tuple[str, ...]  # of these, encode gives a dict
 _Array = NDArray[np.float32]
 #: Gets features of some points, level → float (n, C), and their rows, int64 (n,); None means all points in order.
 Take = Callable[[Tensor | None, dict[str, Tensor]], None]
@@ -39,7 +39,7 @@ _FEWEST_CELLS = 8
 _ROWS = 1 << 16
 
 
-class Backbone(nn.Module, ABC):
+class Backbone(PretrainedMethods, nn.Module, ABC):
     """A network that gives every point a feature.
 
     Attributes:

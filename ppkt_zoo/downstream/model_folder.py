@@ -11,21 +11,16 @@ from ppkt_zoo.data.scenes import SceneSource
 from ppkt_zoo.engine.machine import describe_machine, versions
 from ppkt_zoo.errors import InputError, TrainingError
 from ppkt_zoo.files.writing import write_json
-from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.zoo.folder import WeightFolder, write_weight_folder
+from ppkt_zoo.zoo.golden_cloud import Cloud, golden_cloud_of
 from ppkt_zoo.zoo.head import TaskHead
-from ppkt_zoo.zoo.record import OWN_LOOP, DataUsed, Licences, Metric, Training, WeightRecord
+from ppkt_zoo.zoo.own_record import NOT_TOLD, Told, untold_record
+from ppkt_zoo.zoo.placing import ready_folder
+from ppkt_zoo.zoo.record import DataUsed, Licences, Metric, Training, WeightRecord
 from ppkt_zoo.zoo.registry import origin_of
 
 if TYPE_CHECKING:
     from ppkt_zoo.downstream.recipe import DownstreamRecipe
-
-NOT_TOLD = "not specified"
-Cloud = PointCloud | tuple[Any, Any] | None
-
-_MOST_POINTS = 4000
-# The coarsest level of our networks has voxels of 16 of the finest; a cloud must fill some of them.
-_LEAST_VOXELS, _APART = 32, 37.3
 
 
 def write_model(
@@ -48,22 +43,14 @@ def write_model(
         tag: of a name not given.
     """
     if not isinstance(record, WeightRecord):
-        description, data, data_licence, licence = told
-        untold = {
-            "description": description if description != NOT_TOLD else f"A model for {task}, without a description.",
-            "method": f"{task}, {OWN_LOOP}",
-            "data": ({"name": data, "frames": None, "licence": data_licence, "attribution": NOT_TOLD},),
-            "limits": (
-                f"Knows {len(head.classes)} classes and no others; its training and its accuracy are {NOT_TOLD}.",
-            ),
-            "licences": {"data": data_licence, "weights": licence or f"{NOT_TOLD}, so not to be published"},
-            "citation": NOT_TOLD,
-        }
+        words = Told(*told)
+        limits = (f"Knows {len(head.classes)} classes and no others; its training and its accuracy are {NOT_TOLD}.",)
+        untold = untold_record(words, f"A model for {task}, without a description.", task, limits)
         record = {**untold, **(record or {})}
     # The backbone has learned on: its channels stay on the scale that the head reads, what was recommended is no more.
     kept = model.backbone.readout if getattr(model, "readout", None) is not None else None
     return write_weight_folder(
-        _ready_folder(folder),
+        ready_folder(folder),
         model.backbone,
         f"{origin_of(model.backbone)[0]}.{tag}" if name is None else name,
         record,
@@ -82,61 +69,6 @@ def check_model(model: object, kind: type, made: str) -> None:
             f"model must be a {made}, got {type(model).__name__}; of a wrapper such as DistributedDataParallel give "
             ".module"
         )
-
-
-def _ready_folder(folder: Any) -> Path:
-    """The path of a folder that is about to be written, with its parents made."""
-    path = Path(folder).expanduser()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{path.parent}: this folder cannot be made ({error.strerror})") from error
-    return path
-
-
-def wide_enough(cloud: PointCloud, voxel_size: float) -> PointCloud:
-    """The cloud itself, or, where a network would see one voxel of it at its coarsest level, two of them side by side.
-
-    A scan of an object on a table lies in one such voxel, and every point then has one and the same feature there:
-    that proves nothing. The second is turned by a quarter, so that the two differ.
-    """
-    low, high = cloud.xyz.amin(dim=0), cloud.xyz.amax(dim=0)
-    if float((high - low).max()) >= _LEAST_VOXELS * voxel_size:
-        return cloud
-    x, y, z = cloud.xyz.unbind(dim=1)
-    beside = torch.stack([-y, x, z], dim=1)
-    beside = beside - beside.amin(dim=0) + low
-    beside[:, 0] += _APART * voxel_size + high[0] - low[0]
-    rgb = None if cloud.rgb is None else torch.cat([cloud.rgb, cloud.rgb])
-    return PointCloud(torch.cat([cloud.xyz, beside]), rgb)
-
-
-def at_the_origin(xyz: np.ndarray, rgb: np.ndarray | None) -> PointCloud:
-    """Points as a cloud that begins near the origin, moved by whole metres so that no digit is lost."""
-    cloud = PointCloud.from_arrays(xyz, rgb)
-    return PointCloud(cloud.xyz - torch.floor(cloud.xyz.amin(dim=0)), cloud.rgb)
-
-
-def golden_cloud_of(given: Cloud, voxel_size: float) -> PointCloud:
-    """A small cloud of the kind a model is for: the one given, downsampled; a procedural room where there is none.
-
-    Raises:
-        InputError: it is no cloud.
-    """
-    if isinstance(given, PointCloud):
-        return given
-    if given is None:
-        from ppkt_zoo.rooms import make_room, room_cloud
-
-        xyz, rgb, _, _ = room_cloud(make_room(3), spacing=0.06, views=2)
-    elif isinstance(given, tuple) and len(given) == 2:
-        xyz, rgb = given
-    else:
-        raise InputError(f"golden_cloud must be a PointCloud or (xyz, rgb), got {type(given).__name__}")
-    cloud = PointCloud.from_arrays(xyz, rgb).to("cpu")
-    rows = np.linspace(0, len(cloud) - 1, min(len(cloud), _MOST_POINTS)).round().astype(np.int64)
-    small = at_the_origin(cloud.xyz.numpy()[rows], None if cloud.rgb is None else cloud.rgb.numpy()[rows])
-    return wide_enough(small, voxel_size)
 
 
 def record_fields(

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.backbones.norm import batch_norms, freeze_batch_norm
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
-from ppkt_zoo.downstream.model_folder import at_the_origin, record_fields, wide_enough, write_scores
+from ppkt_zoo.downstream.model_folder import record_fields, write_scores
 from ppkt_zoo.downstream.recipe import DownstreamRecipe
 from ppkt_zoo.downstream.sampler import scene_part
 from ppkt_zoo.engine.data_workers import DataWorkers
@@ -29,6 +29,7 @@ from ppkt_zoo.engine.run_folder import run_folder
 from ppkt_zoo.errors import RecipeError
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.zoo.folder import WeightFolder
+from ppkt_zoo.zoo.golden_cloud import at_the_origin, wide_enough
 from ppkt_zoo.zoo.load import load_backbone
 from ppkt_zoo.zoo.record import Metric
 from ppkt_zoo.zoo.registry import create_backbone, origin_of

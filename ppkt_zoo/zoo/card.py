@@ -1,16 +1,13 @@
 """The model card: README.md of a weight folder, written from its config and record, never by hand."""
 
-import json
 import re
 
 from ppkt_zoo.files.text import inline, one_line, printable
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.points.readout_spec import Purpose, ReadoutSpec
+from ppkt_zoo.zoo.card_metadata import ROBUSTNESS, front_matter, without_new_fields
 from ppkt_zoo.zoo.config import PROJECTION, RECIPE, WeightConfig
 from ppkt_zoo.zoo.record import Estimate, Metric, WeightRecord
-
-_SPDX = re.compile(r"[A-Za-z0-9.+-]+")
-
 
 # What cards of 0.1 said in other words: (today, then).
 _SINCE_0_1 = (
@@ -29,8 +26,6 @@ _SINCE_0_1 = (
     ("`: projections used in pretraining, `load_proj", "`: the projections of the transfer, `load_proj"),
 )
 
-ROBUSTNESS = "robustness: "
-"""Metrics whose names begin so stand in a table of their own."""
 _PURPOSES: dict[Purpose, str] = {
     "many_classes": "many classes, such as semantic segmentation of rooms",
     "few_labels": "few labels, such as a table and the objects on it",
@@ -54,7 +49,7 @@ def write_card(
         classes: of the head of a fine-tuned weight; without them its head is left out.
     """
     sections = [
-        _front_matter(config, record),
+        front_matter(config, record),
         f"# {config.name}\n\n{inline(record.description)}",
         "" if picture is None else f"![reference cloud: colours above, features below]({picture})",
         f"## Load\n\n{_load(config, repo)}",
@@ -77,21 +72,10 @@ def write_card(
 
 def in_words_of_0_1(card: str) -> str:
     """A card as 0.1 would have written it: folders of that version keep theirs."""
+    card = without_new_fields(card)
     for today, then in _SINCE_0_1:
         card = card.replace(today, then, 1)
     return card
-
-
-def _front_matter(config: WeightConfig, record: WeightRecord) -> str:
-    licence = one_line(record.licences.weights)
-    # The Hub knows SPDX-like names; JSON strings are YAML strings.
-    known = _SPDX.fullmatch(licence) is not None
-    lines = ["---", "library_name: ppkt-zoo", f"license: {json.dumps(licence.lower() if known else 'other')}"]
-    if not known:
-        lines.append(f"license_name: {json.dumps(re.sub(r'[^a-z0-9.]+', '-', licence.lower()).strip('-') or 'other')}")
-    tags = ["point-cloud", "3d", "feature-extraction", _tag(record.method), config.architecture]
-    lines += ["tags:", *(f"- {json.dumps(tag)}" for tag in tags), "---"]
-    return "\n".join(lines)
 
 
 def _load(config: WeightConfig, repo: str | None) -> str:
@@ -161,6 +145,10 @@ def _origin(config: WeightConfig, record: WeightRecord, classes: tuple[str, ...]
     if record.conversion is not None:
         source = record.conversion
         lines.append(f"- converted from {inline(source.origin)} ({inline(source.dialect)}), sha256 `{source.sha256}`")
+    if record.base is not None:
+        base = record.base
+        where = "" if base.repo is None else f" of `hf-hub:{base.repo}@{base.revision}`"
+        lines.append(f"- began with: `{base.weight}`{where}, sha256 `{base.sha256}`, and was changed since")
     if record.seed is not None:
         lines.append(f"- seed: {record.seed}")
     if record.trained is not None:
@@ -240,11 +228,6 @@ def _estimate(estimate: Estimate) -> str:
 
 def _bullets(title: str, texts: tuple[str, ...]) -> str:
     return f"{title}\n\n" + "\n".join(f"- {inline(text)}" for text in texts) if texts else ""
-
-
-def _tag(text: str) -> str:
-    """Text as one of the Hub's tags: letters, digits, dots, dashes and underscores."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-")[:64] or "other"
 
 
 def _code(text: object) -> str:

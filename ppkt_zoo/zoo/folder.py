@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ from ppkt_zoo.zoo.config import (
 from ppkt_zoo.zoo.golden import Golden, make_golden
 from ppkt_zoo.zoo.head import TaskHead, read_head
 from ppkt_zoo.zoo.manifest import BundledSource, HubSource, WeightSpec, to_json
-from ppkt_zoo.zoo.names import StrPath
+from ppkt_zoo.zoo.names import HubName, StrPath
 from ppkt_zoo.zoo.network import build_network, build_random
 from ppkt_zoo.zoo.placing import leftover_note, pickle_note, place
 from ppkt_zoo.zoo.readout import attach_readout, decode_readout, encode_readout
@@ -64,11 +64,13 @@ class WeightFolder:
     Attributes:
         path, config: where it lies, and what it holds.
         held: files that were checked already and wait to be read, so that nothing is read and hashed twice.
+        hub: the repository and commit that it was fetched from, where it was.
     """
 
     path: Path
     config: WeightConfig
     held: Held = field(default_factory=dict, repr=False, compare=False)
+    hub: HubName | None = None
 
     def read(self, name: FileName) -> bytes:
         """The bytes of one of the folder's files.
@@ -98,6 +100,7 @@ class WeightFolder:
         """The network with its weights and read-outs, in float32 on the CPU, in eval mode."""
         network = build_network(self.config, self.read(MODEL), str(self.path / MODEL))
         attach_readout(network, self.readout(), str(self.path / CONFIG))
+        network.loaded_from = replace(self, held={})
         return network
 
     def random_backbone(self) -> "Backbone":
@@ -182,6 +185,7 @@ def write_weight_folder(
     extra_files: Mapping[str, str | bytes] | None = None,
     overwrite: bool = False,
     readout: "Readout | None" = None,
+    keep: bool = False,
 ) -> WeightFolder:
     """Write a backbone as a weight folder; it appears whole or not at all.
 
@@ -199,6 +203,7 @@ def write_weight_folder(
         extra_files: name → content of what goes along: ``recipe.yaml`` (hashed in config.json), a picture.
         overwrite: put the new folder in the place of an old one.
         readout: statistics and recommended read-outs, see :func:`ppkt_zoo.zoo.add_readout.add_readout`.
+        keep: take along what lies in the old folder beside its weight.
 
     Raises:
         WeightError: NaN, a collapsed network, or the folder exists already.
@@ -229,7 +234,8 @@ def write_weight_folder(
         files[PROJECTION] = encode_tensors(to_storage(projection, network.dtype), None)
     if head is not None:
         files |= head.files(rounded, golden)
-    return _write(Path(folder), network, record, files, head, overwrite, spec=None if readout is None else readout.spec)
+    spec = None if readout is None else readout.spec
+    return _write(Path(folder), network, record, files, head, overwrite, keep, spec)
 
 
 def update_record(folder: StrPath, record: WeightRecord | Mapping[str, Any]) -> WeightFolder:

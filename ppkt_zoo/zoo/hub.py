@@ -1,16 +1,18 @@
 """Where a weight folder comes from: the package, a local folder, a mirror or the Hub, pinned and hashed."""
 
 import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.files.reading import usable_path
+from ppkt_zoo.files.talk import is_quiet
 from ppkt_zoo.zoo.config import CONFIG, GOLDEN, MODEL
 from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder
 from ppkt_zoo.zoo.golden import check_levels
 from ppkt_zoo.zoo.manifest import HubSource, WeightSpec
-from ppkt_zoo.zoo.mirror import make_way, mirror_address, mirrored_file
-from ppkt_zoo.zoo.names import HubName, LocalName, StrPath
+from ppkt_zoo.zoo.mirror import MIRROR, make_way, mirror_address, mirrored_file
+from ppkt_zoo.zoo.names import REVISION, HubName, LocalName, StrPath
 from ppkt_zoo.zoo.record import FileEntry
 from ppkt_zoo.zoo.tensors import Held, check_bytes, check_file, claims_of_file, file_entry, read_bytes, read_claims
 
@@ -22,41 +24,70 @@ _LARGEST_CONFIG = 1 << 20
 _TRUE = ("1", "ON", "YES", "TRUE")
 
 
-def fetch_listed(weight: WeightSpec, cache_dir: StrPath | None = None, hold: bool = False) -> WeightFolder:
+@dataclass(frozen=True)
+class Access:
+    """How the Hub is asked.
+
+    Attributes:
+        cache_dir: of its client; None is the client's own choice.
+        token: of its user, or False for none; None is that of HF_TOKEN or ``hf auth login``.
+        cached_only: take what lies in the cache, or nothing.
+        anew: fetch again what lies in the cache.
+    """
+
+    cache_dir: StrPath | None = None
+    token: str | bool | None = None
+    cached_only: bool = False
+    anew: bool = False
+
+    @property
+    def offline(self) -> bool:
+        """Whether nothing may be asked for, by this or by HF_HUB_OFFLINE."""
+        return self.cached_only or _offline()
+
+
+def fetch_listed(
+    weight: WeightSpec, cache_dir: StrPath | None = None, hold: bool = False, access: Access | None = None
+) -> WeightFolder:
     """The folder of a listed weight, every file of it checked against the manifest's sha256.
 
     Args:
         weight: of the manifest.
         cache_dir: of the Hub's client.
         hold: keep the checked bytes until they are read.
+        access: how the Hub is asked; goes before ``cache_dir``.
 
     Raises:
         WeightError: it cannot be had, is damaged, or is not what the manifest says.
     """
     held: Held = {}
+    access = Access(cache_dir) if access is None else access
+    name = None
     if isinstance(weight.source, HubSource):
         name = HubName(weight.source.repo, weight.source.revision)
         for file, entry in weight.files.items():
-            path = _fetch_checked(name, file, entry, cache_dir, held if hold or file == CONFIG else None)
+            path = _fetch_checked(name, file, entry, access, held if hold or file == CONFIG else None)
             if file == CONFIG:
                 root = path.parent
     else:
         root = BUNDLED / weight.source.folder
         for file, entry in weight.files.items():
             _check_bundled(root / file, entry, held if hold or file == CONFIG else None)
-    folder = open_weight_folder(root, held)
+    folder = replace(open_weight_folder(root, held), hub=name)
     for field in ("name", "architecture", "arguments", "input_spec"):
         if getattr(folder.config, field) != getattr(weight, field):
             raise WeightError(f"{weight.name}: the manifest and {CONFIG} disagree on {field}; nothing was loaded")
     return folder
 
 
-def fetch_named(name: HubName | LocalName, cache_dir: StrPath | None = None, hold: bool = False) -> WeightFolder:
+def fetch_named(
+    name: HubName | LocalName, cache_dir: StrPath | None = None, hold: bool = False, access: Access | None = None
+) -> WeightFolder:
     """The folder that ``local-dir:`` or ``hf-hub:`` names; its files are checked against its config.json.
 
     Args:
         name: of the weight.
-        cache_dir, hold: as for :func:`fetch_listed`.
+        cache_dir, hold, access: as for :func:`fetch_listed`.
 
     Raises:
         WeightError: it cannot be had or is damaged.
@@ -65,31 +96,56 @@ def fetch_named(name: HubName | LocalName, cache_dir: StrPath | None = None, hol
         folder = open_weight_folder(name.path)
         folder.check(hold)
         return folder
-    config = _download(name, CONFIG, cache_dir, _LARGEST_CONFIG)
+    access = Access(cache_dir) if access is None else access
+    config = _download(name, CONFIG, access, _LARGEST_CONFIG)
     before = None
     try:
         before = read_bytes(config)
-        return _complete(name, config, before, cache_dir, hold)
+        return _complete(name, config, before, access, hold)
     except WeightError as error:
-        if _offline():
+        if access.offline:
             raise
         first = error
     # No hash of config.json is known: the copy in the cache may be damaged, or the page of a hotel's network.
     try:
-        config = _download(name, CONFIG, cache_dir, _LARGEST_CONFIG, wrong=config)
+        config = _download(name, CONFIG, access, _LARGEST_CONFIG, wrong=config)
     except WeightError as error:
         raise (error if before is None else first) from None
     now = read_bytes(config)
     if now == before:
         raise first
-    return _complete(name, config, now, cache_dir, hold)
+    return _complete(name, config, now, access, hold)
 
 
-def _complete(name: HubName, config: Path, content: bytes, cache_dir: StrPath | None, hold: bool) -> WeightFolder:
+def newest(repo: str, revision: str, access: Access) -> HubName:
+    """The commit that a branch or a tag of a repository names today; the last one known here, where nothing is asked.
+
+    Args:
+        repo: owner/name.
+        revision: a branch or a tag; a commit is given back as it is.
+        access: how the Hub is asked.
+
+    Raises:
+        WeightError: no such repository or revision, or not for this user; or the Hub cannot be reached.
+        InputError: a mirror is set, which knows commits alone.
+    """
+    name = HubName(repo, revision)
+    if REVISION.fullmatch(revision):
+        return name
+    if mirror_address() is not None:
+        raise InputError(f"{name}: a mirror knows commits alone: give revision=, 40 hex digits, or unset {MIRROR}")
+    # The client lays a commit's files into a folder of the commit's name, and notes which one a branch leads to.
+    commit = _ask_client(name, CONFIG, access, False).parent.name
+    if not REVISION.fullmatch(commit):
+        raise WeightError(f"{name}: the Hub does not say which commit this is: give revision=, 40 hex digits")
+    return HubName(repo, commit)
+
+
+def _complete(name: HubName, config: Path, content: bytes, access: Access, hold: bool) -> WeightFolder:
     """The folder of a fetched config.json, with every file that it lists."""
-    folder = open_weight_folder(config.parent, {CONFIG: (file_entry(content), content)})
+    folder = replace(open_weight_folder(config.parent, {CONFIG: (file_entry(content), content)}), hub=name)
     for file, entry in folder.config.files.items():
-        _fetch_checked(name, file, entry, cache_dir, folder.held if hold else None)
+        _fetch_checked(name, file, entry, access, folder.held if hold else None)
     _check_claims(folder)
     return folder
 
@@ -110,41 +166,44 @@ def _check_bundled(path: Path, entry: FileEntry, held: Held | None) -> None:
     check_file(path, entry, held)
 
 
-def _fetch_checked(name: HubName, file: str, entry: FileEntry, cache_dir: StrPath | None, held: Held | None) -> Path:
-    path = _download(name, file, cache_dir, entry.size)
+def _fetch_checked(name: HubName, file: str, entry: FileEntry, access: Access, held: Held | None) -> Path:
+    path = _download(name, file, access, entry.size)
     try:
         check_file(path, entry, held)
     except WeightError:
-        if _offline():
+        if access.offline:
             raise
         # The cache may hold a damaged copy: fetch once more, and believe what comes then.
-        path = _download(name, file, cache_dir, entry.size, wrong=path)
+        path = _download(name, file, access, entry.size, wrong=path)
         check_bytes(read_bytes(path), entry, f"{name}: {file}, fetched again,")
     return path
 
 
-def _download(name: HubName, file: str, cache_dir: StrPath | None, most: int, wrong: Path | None = None) -> Path:
+def _download(name: HubName, file: str, access: Access, most: int, wrong: Path | None = None) -> Path:
     """One file from the mirror, where one is set, else through the Hub's client and its cache.
 
     PPKT_ZOO_MIRROR, HF_ENDPOINT and HF_HUB_OFFLINE hold as they are now. ``wrong`` is the copy in the cache that is not
     to be believed.
     """
-    mirror = mirror_address()
+    mirror, anew = mirror_address(), wrong is not None or (access.anew and not access.offline)
     if mirror is not None:
-        return mirrored_file(mirror, name, file, most, cache_dir, _offline(), wrong is not None)
+        return mirrored_file(mirror, name, file, most, access.cache_dir, access.offline, anew)
     before = None if wrong is None else _state(wrong)
-    path = _ask_client(name, file, cache_dir, wrong is not None)
+    path = _ask_client(name, file, access, anew)
     if wrong is not None and before is not None and _state(path) == before:
         # The client puts a blob in the place of a blob, but leaves a copy or a folder where its link belongs.
         make_way(path)
-        path = _ask_client(name, file, cache_dir, True)
+        path = _ask_client(name, file, access, True)
     return path
 
 
-def _ask_client(name: HubName, file: str, cache_dir: StrPath | None, force: bool) -> Path:
+def _ask_client(name: HubName, file: str, access: Access, force: bool) -> Path:
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import disable_progress_bars
 
-    cache = hub_cache(cache_dir)
+    if is_quiet():
+        disable_progress_bars()
+    cache = hub_cache(access.cache_dir)
     try:
         path = hf_hub_download(
             name.repo,
@@ -152,12 +211,13 @@ def _ask_client(name: HubName, file: str, cache_dir: StrPath | None, force: bool
             revision=name.revision,
             cache_dir=cache,
             endpoint=hub_endpoint(),
-            local_files_only=_offline(),
+            local_files_only=access.offline,
             force_download=force,
+            token=access.token,
             library_name="ppkt-zoo",
         )
     except client_errors() as error:
-        problem = _explain(error, name)
+        problem = _explain(error, name, access.offline)
     else:
         return Path(path)
     # Outside of the handler, so that no address or header of the client's error hangs on ours.
@@ -199,7 +259,7 @@ def hub_endpoint() -> str | None:
     return os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
 
 
-def _explain(error: BaseException, name: HubName) -> str:
+def _explain(error: BaseException, name: HubName, offline: bool) -> str:
     """What happened and how to mend it; never the client's own text, which may hold addresses with secrets."""
     from huggingface_hub import errors
 
@@ -208,7 +268,9 @@ def _explain(error: BaseException, name: HubName) -> str:
     if isinstance(error, errors.GatedRepoError):
         return f"{name.repo} is gated: ask for access on its page, then log in with 'hf auth login' or set HF_TOKEN"
     if isinstance(error, errors.RevisionNotFoundError):
-        return f"{name.repo} has no commit {name.revision} (HTTP {status}): check the hash"
+        known = "commit" if REVISION.fullmatch(name.revision) else "branch or tag"
+        told = "check the hash" if known == "commit" else "check the spelling, or give a commit"
+        return f"{name.repo} has no {known} {name.revision} (HTTP {status}): {told}"
     if isinstance(error, errors.EntryNotFoundError) and not isinstance(error, errors.LocalEntryNotFoundError):
         return f"this commit has no such file (HTTP {status}): it is not a complete weight folder"
     if isinstance(error, errors.RepositoryNotFoundError) or status in (401, 403, 404):
@@ -220,8 +282,9 @@ def _explain(error: BaseException, name: HubName) -> str:
         return "too many requests (HTTP 429): wait some minutes, or log in with a token"
     if status is not None:
         return f"the Hub answered HTTP {status}: try again later"
-    if _offline() or isinstance(cause, errors.OfflineModeIsEnabled):
-        return "it is not in the cache and HF_HUB_OFFLINE is set: load it once where there is a network"
+    if offline or isinstance(cause, errors.OfflineModeIsEnabled):
+        asked = "HF_HUB_OFFLINE is set" if _offline() else "only the cache is asked"
+        return f"it is not in the cache and {asked}: load it once where there is a network"
     if isinstance(cause, errors.FileMetadataError):
         return "HF_ENDPOINT does not answer as a Hub does: check its address"
     if isinstance(error, OSError) and error.errno and not isinstance(error, ConnectionError | TimeoutError):

@@ -1,6 +1,7 @@
 """Loading by name: what was asked for, or an error that says how to ask."""
 
 import fnmatch
+import logging
 import os
 import re
 import time
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ppkt_zoo.backbones.base import Backbone
     from ppkt_zoo.points.input_spec import InputSpec
 
+_log = logging.getLogger(__name__)
 # Where a published card names its own repository.
 _REPOSITORY = re.compile(rf"hf-hub:({REPOSITORY.pattern})@<40-hex commit>")
 
@@ -257,5 +259,6 @@ def _draw(name: str, input_spec: "InputSpec | None", arguments: dict[str, Any]) 
 
 def _finish(backbone: "Backbone", engine: str, device: torch.device) -> "Backbone":
     backbone.engine = engine
+    _log.debug("network on %s, engine %s", device, get_engine(engine, device).name)
     with plain_torch():
         return backbone.to(device)

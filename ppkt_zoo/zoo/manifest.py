@@ -9,6 +9,7 @@ from pydantic import FailFast, Field, field_validator, model_validator
 from ppkt_zoo.errors import ManifestError, UnknownNameError
 from ppkt_zoo.files.limits import MAX_TEXT
 from ppkt_zoo.files.reading import read_file, usable_path
+from ppkt_zoo.files.shipped import MANIFEST_PATHS
 from ppkt_zoo.files.text import json_escaped
 from ppkt_zoo.files.validation import StrictModel, parse_json
 from ppkt_zoo.files.writing import write_whole
@@ -28,10 +29,6 @@ from ppkt_zoo.zoo.record import (
 )
 
 FORMAT: Final = 1
-
-_PACKAGE = Path(__file__).resolve().parent.parent
-#: Inside a wheel the manifest lies in the package; in a checkout, at the repository's root.
-MANIFEST_PATHS = (_PACKAGE / "weights_manifest.json", _PACKAGE.parent / "weights_manifest.json")
 
 
 class BundledSource(StrictModel):

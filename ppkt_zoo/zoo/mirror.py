@@ -20,7 +20,7 @@ from urllib3.exceptions import HTTPError
 from ppkt_zoo.errors import InputError, PPKTZooError, WeightError
 from ppkt_zoo.files.fetching import LeastRate, opened
 from ppkt_zoo.files.reading import default_cache, usable_path
-from ppkt_zoo.files.text import SafeConsole
+from ppkt_zoo.files.talk import talk_console
 from ppkt_zoo.zoo.names import HubName, StrPath
 
 MIRROR = "PPKT_ZOO_MIRROR"
@@ -159,8 +159,8 @@ def _fetch(url: str, target: Path, most: int, anew: bool, trouble: str) -> None:
 @contextmanager
 def _bar(name: str, size: int) -> Iterator[Callable[[int], None]]:
     """Told how many bytes are there; shows it where a person looks on."""
-    console = SafeConsole(stderr=True)
-    if size < _WORTH_A_BAR or not console.is_terminal:
+    console = talk_console()
+    if size < _WORTH_A_BAR or not console.is_terminal or console.quiet:
         yield lambda done: None
         return
     columns = (TextColumn(name, markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())

@@ -6,9 +6,24 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from ppkt_zoo.errors import WeightError
+from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.files.writing import write_whole
-from ppkt_zoo.zoo.config import CONFIG
+from ppkt_zoo.zoo.config import CONFIG, FILES
+from ppkt_zoo.zoo.names import StrPath
+
+
+def ready_folder(folder: StrPath) -> Path:
+    """The path of a folder that is about to be written, with its parents made.
+
+    Raises:
+        InputError: one of them cannot be made.
+    """
+    path = Path(folder).expanduser()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path.parent}: this folder cannot be made ({error.strerror})") from error
+    return path
 
 
 def place(
@@ -22,7 +37,7 @@ def place(
     Args:
         folder: where; it appears whole or not at all.
         files: name → content.
-        overwrite: put it in the place of a weight folder that is there.
+        overwrite: put it in the place of a weight folder, or of an empty folder, that is there.
         keep: take along what else lies in that one.
 
     Raises:
@@ -30,7 +45,7 @@ def place(
     """
     if folder.exists() and not overwrite:
         raise WeightError(f"{folder} exists already: choose another one, or write with overwrite=True")
-    if folder.exists() and not (folder / CONFIG).is_file():
+    if folder.exists() and not (folder / CONFIG).is_file() and not (overwrite and _is_empty(folder)):
         raise WeightError(f"{folder} exists and is not a weight folder, so it is not overwritten: choose another one")
     # A kill between the two renames leaves the old folder under `aside`; leftover_note tells of it.
     draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
@@ -61,14 +76,23 @@ def place(
         shutil.rmtree(old, ignore_errors=True)
 
 
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and next(folder.iterdir(), None) is None
+
+
 def _laid_aside(folder: Path) -> list[Path]:
     """What interrupted writings of this folder, and of no other whose name begins so, laid aside."""
     return sorted(folder.parent.glob(f".{glob.escape(folder.name)}.{'[0-9a-f]' * 8}.old"))
 
 
 def _carry_over(folder: Path, draft: Path) -> None:
-    """A picture, a note or the ``.git`` that someone laid beside a weight's files goes with them."""
+    """A picture, a note or the ``.git`` that someone laid beside a weight's files goes with them.
+
+    Files of a weight that the new one does not have stay behind: they would look like its own.
+    """
     for one in folder.iterdir():
+        if one.name in FILES:
+            continue
         if one.is_dir() and not one.is_symlink():
             shutil.copytree(one, draft / one.name, symlinks=True)
         elif not (draft / one.name).exists():

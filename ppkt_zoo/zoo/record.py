@@ -104,6 +104,10 @@ OWN_LOOP = "custom training loop"
 _OWN_LOOPS = (OWN_LOOP, "in a loop of its owner's")
 
 
+# Fields that a record of 0.1 did not know: where they hold nothing they are not written, and 0.1 reads the record.
+_LEFT_OUT = frozenset({"further_teachers", "base"})
+
+
 def named_after_architecture(model: Any) -> Any:
     """Check of a model with a weight's name and the architecture that the name begins with."""
     if model.name.split(".")[0] != model.architecture:
@@ -234,6 +238,21 @@ class Conversion(StrictModel):
     sha256: Sha256
 
 
+class Base(StrictModel):
+    """The weight that a network was loaded from before its owner changed it; the parameters are no longer its own."""
+
+    weight: WeightName
+    sha256: Sha256 = Field(description="of its model.safetensors")
+    repo: Repository | None = Field(default=None, description="on the Hugging Face Hub, where it came from there")
+    revision: Revision | None = None
+
+    @model_validator(mode="after")
+    def _repo_is_pinned(self) -> "Base":
+        if (self.repo is None) != (self.revision is None):
+            raise ValueError("has only one of repo and revision: a weight on the Hub is named by both")
+        return self
+
+
 class WeightRecord(StrictModel):
     """How a weight came to be, what it is worth and what may be done with it."""
 
@@ -244,6 +263,7 @@ class WeightRecord(StrictModel):
     data: Annotated[tuple[DataUsed, ...], FailFast()] = Field(min_length=1)
     recipe: RecipeUsed | None = None
     conversion: Conversion | None = None
+    base: Base | None = None
     seed: int | None = None
     trained: Training | None = None
     metrics: Annotated[tuple[Metric, ...], FailFast()] = ()
@@ -261,7 +281,7 @@ class WeightRecord(StrictModel):
     @model_serializer(mode="wrap")
     def _without_what_is_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
-        return {name: value for name, value in fields.items() if name != "further_teachers" or value}
+        return {name: value for name, value in fields.items() if name not in _LEFT_OUT or value}
 
     @model_validator(mode="after")
     def _origin_is_told(self) -> "WeightRecord":

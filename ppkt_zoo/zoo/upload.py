@@ -63,17 +63,27 @@ class Uploaded:
     Attributes:
         repo: owner/name.
         revision: the new commit, 40 hex digits.
-        tag: its name on the Hub.
+        tag: its name on the Hub, where it was given one.
         url: of the repository's page.
+        commit_url: of the commit's page.
     """
 
     repo: str
     revision: str
-    tag: str
+    tag: str | None
     url: str
+    commit_url: str
 
 
-def upload_weight(files: Mapping[str, bytes], repo: str, *, tag: str, message: str, private: bool = False) -> Uploaded:
+def upload_weight(
+    files: Mapping[str, bytes],
+    repo: str,
+    *,
+    tag: str | None,
+    message: str,
+    private: bool = False,
+    token: str | None = None,
+) -> Uploaded:
     """Create the repository where it is missing, commit all files at once, and tag the commit.
 
     Who may do it, huggingface_hub knows: the token of ``hf auth login`` or HF_TOKEN; HF_ENDPOINT holds. What lies in
@@ -82,9 +92,10 @@ def upload_weight(files: Mapping[str, bytes], repo: str, *, tag: str, message: s
     Args:
         files: name → content.
         repo: owner/name.
-        tag: of the commit; one that exists is never moved.
+        tag: of the commit; one that exists is never moved. None leaves it without.
         message: of the commit.
         private: of a repository that is made; one that is there already must be private then.
+        token: of who writes, in place of the one above.
 
     Raises:
         InputError: ``repo`` is no owner/name, the tag exists or cannot be one, or the repository is public where a
@@ -94,15 +105,14 @@ def upload_weight(files: Mapping[str, bytes], repo: str, *, tag: str, message: s
     check_target(repo, tag, message)
     from huggingface_hub import CommitOperationAdd, HfApi
 
-    api = HfApi(endpoint=hub_endpoint(), library_name="ppkt-zoo")
+    api = HfApi(endpoint=hub_endpoint(), library_name="ppkt-zoo", token=token)
     _ask(repo, "the repository cannot be made", lambda: api.create_repo(repo, private=private, exist_ok=True))
     if private and not _ask(repo, "it cannot be looked at", lambda: api.repo_info(repo).private):
         raise InputError(
             f"{repo} is public already, and --private asks for a private one: nothing was sent; make it private on its "
             "page, or give another --repo"
         )
-    refs = _ask(repo, "its tags cannot be read", lambda: api.list_repo_refs(repo))
-    if tag in {one.name for one in refs.tags}:
+    if tag is not None and tag in tags_of(repo, token):
         raise InputError(f"{repo} has the tag {tag!r} already, and tags are never moved: give another --tag")
     added = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=data) for name, data in files.items()]
     done: Any = _ask(
@@ -112,11 +122,25 @@ def upload_weight(files: Mapping[str, bytes], repo: str, *, tag: str, message: s
     untagged = (
         f"the files are there as commit {revision}, but it cannot be tagged (the same command again goes on there)"
     )
-    _ask(repo, untagged, lambda: api.create_tag(repo, tag=tag, revision=revision))
-    return Uploaded(repo, revision, tag, f"{api.endpoint}/{repo}")
+    if tag is not None:
+        _ask(repo, untagged, lambda: api.create_tag(repo, tag=tag, revision=revision))
+    return Uploaded(repo, revision, tag, f"{api.endpoint}/{repo}", str(done.commit_url))
 
 
-def check_target(repo: str, tag: str, message: str | None = None) -> None:
+def tags_of(repo: str, token: str | None = None) -> dict[str, str]:
+    """Tag → commit of a repository on the Hub.
+
+    Raises:
+        WeightError: there is no such repository, or it cannot be looked at.
+    """
+    from huggingface_hub import HfApi
+
+    api = HfApi(endpoint=hub_endpoint(), library_name="ppkt-zoo", token=token)
+    refs = _ask(repo, "its tags cannot be read", lambda: api.list_repo_refs(repo))
+    return {one.name: one.target_commit for one in refs.tags}
+
+
+def check_target(repo: str, tag: str | None, message: str | None = None) -> None:
     """Refuse what the Hub could only refuse after the upload.
 
     Raises:
@@ -129,7 +153,7 @@ def check_target(repo: str, tag: str, message: str | None = None) -> None:
         raise InputError("--message holds bytes that are no UTF-8: write it anew") from None
     if not REPOSITORY.fullmatch(repo):
         raise InputError(f"--repo must be owner/name, got {repo!r}")
-    if not _TAG.fullmatch(tag):
+    if tag is not None and not _TAG.fullmatch(tag):
         raise InputError(f"--tag must be letters, digits, dots, dashes and underscores such as v1.0, got {tag!r}")
 
 

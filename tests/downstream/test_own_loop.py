@@ -13,12 +13,12 @@ from ppkt_zoo import InputSpec, create_backbone
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.cli.main import app
 from ppkt_zoo.downstream.detection import VoteNet, VoteNetConfig, verify_detector
-from ppkt_zoo.downstream.model_folder import golden_cloud_of, wide_enough
 from ppkt_zoo.downstream.segmentation import SegmentationModel
 from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.files.cloud_files import write_cloud
 from ppkt_zoo.zoo.folder import open_weight_folder
+from ppkt_zoo.zoo.golden_cloud import golden_cloud_of, wide_enough
 from ppkt_zoo.zoo.record import WeightRecord
 
 CLASSES = ("floor", "wall", "pipe")

@@ -140,6 +140,9 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
             token = hub.private.get(repo)
             if not known or (token is not None and self.headers.get("Authorization") != f"Bearer {token}"):
                 return self._refuse(401, {"X-Error-Code": "RepoNotFound"})
+            if revision == "main":
+                revision = known[-1][1]
+            revision = hub.tags.get((repo, revision), revision)
             if (repo, revision) not in hub.repositories:
                 return self._refuse(404, {"X-Error-Code": "RevisionNotFound"})
             commit = {"X-Repo-Commit": revision}

@@ -12,15 +12,17 @@ from torch import Tensor
 
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.downstream.detection.model import VoteNet, VoteNetConfig
-from ppkt_zoo.downstream.model_folder import NOT_TOLD, Cloud, check_model, write_model
+from ppkt_zoo.downstream.model_folder import check_model, write_model
 from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.errors import WeightError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.zoo.folder import WeightFolder
 from ppkt_zoo.zoo.golden import Golden, relative_error
+from ppkt_zoo.zoo.golden_cloud import Cloud
 from ppkt_zoo.zoo.head import HeadConfig, check_task, decode_head, encode_head
 from ppkt_zoo.zoo.load import load_backbone, open_weight, verify
 from ppkt_zoo.zoo.names import StrPath
+from ppkt_zoo.zoo.own_record import NOT_TOLD
 from ppkt_zoo.zoo.record import WeightRecord
 from ppkt_zoo.zoo.tensors import check_finite
 

@@ -9,15 +9,17 @@ from pydantic import FailFast, Field, field_validator, model_validator
 from torch import Tensor
 
 from ppkt_zoo.backbones.base import Backbone
-from ppkt_zoo.downstream.model_folder import NOT_TOLD, Cloud, check_model, write_model
+from ppkt_zoo.downstream.model_folder import check_model, write_model
 from ppkt_zoo.downstream.segmentation.model import SegmentationModel
 from ppkt_zoo.errors import WeightError
 from ppkt_zoo.points.readout_spec import ReadOut
 from ppkt_zoo.zoo.folder import WeightFolder
 from ppkt_zoo.zoo.golden import Golden, relative_error
+from ppkt_zoo.zoo.golden_cloud import Cloud
 from ppkt_zoo.zoo.head import HeadConfig, decode_head, encode_head
 from ppkt_zoo.zoo.load import load_backbone, open_weight
 from ppkt_zoo.zoo.names import StrPath
+from ppkt_zoo.zoo.own_record import NOT_TOLD
 from ppkt_zoo.zoo.record import Text, WeightRecord
 from ppkt_zoo.zoo.tensors import check_finite
 
