@@ -100,10 +100,10 @@ def rows_to_draw(xyz: np.ndarray, most: int = MOST) -> np.ndarray:
     coarse, fine = _count(xyz, low, 2 * edge), _count(xyz, low, edge)
     dimension = float(np.clip(np.log2(fine / coarse), 1, 3))
     edge = max(edge * (fine / (_AIM * most)) ** (1 / dimension), extent / _FINEST)
-    rows = _nearest_to_middle(xyz, low, edge)
+    rows = nearest_to_middle(xyz, low, edge)
     while len(rows) > most:
         edge *= max(1.1, (len(rows) / (_AIM * most)) ** (1 / dimension))
-        rows = _nearest_to_middle(xyz, low, edge)
+        rows = nearest_to_middle(xyz, low, edge)
     return rows
 
 
@@ -114,7 +114,13 @@ def _count(xyz: np.ndarray, low: np.ndarray, edge: float) -> int:
     return len(np.unique((cell[:, 0] << 42) | (cell[:, 1] << 21) | cell[:, 2]))
 
 
-def _nearest_to_middle(xyz: np.ndarray, low: np.ndarray, edge: float) -> np.ndarray:
+def nearest_to_middle(xyz: np.ndarray, low: np.ndarray, edge: float) -> np.ndarray:
+    """Of each cube that holds points (N, 3), the row of the one nearest its middle: int64 (M,), rising.
+
+    Args:
+        low: (3,), the cloud's smallest corner, where a cube begins.
+        edge: metres; no axis may have more than 2¹⁹ cubes.
+    """
     key = np.zeros(len(xyz), dtype=np.int64)
     away = np.zeros(len(xyz), dtype=np.float32)
     room = 62  # bits of a key
