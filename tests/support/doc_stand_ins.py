@@ -10,6 +10,7 @@ import ppkt_zoo
 from ppkt_zoo.downstream.detection import VoteNet, VoteNetConfig
 from ppkt_zoo.downstream.segmentation import SegmentationModel
 from ppkt_zoo.points.files.cloud_files import write_cloud
+from ppkt_zoo.rooms import RoomsFrames
 from tests.data.frame_folders import looking, render, save_color, save_depth
 from tests.data.readers import own_scans
 
@@ -51,6 +52,18 @@ def _frames(folder: Path) -> None:
         np.savetxt(folder / f"{stem}.pose.txt", pose)
 
 
+def _walk(folder: Path) -> None:
+    """Small frames that overlap, with poses and intrinsics, as somebody's own camera would have taken them."""
+    folder.mkdir()
+    source = RoomsFrames(seed=5, rooms=1, frames_per_room=4, height=60, width=80, walk=True)
+    for number in range(len(source)):
+        frame = source[number]
+        save_color(folder / f"frame-{number:06d}.color.png", frame.color)
+        save_depth(folder / f"frame-{number:06d}.depth.png", frame.depth)
+        np.savetxt(folder / f"frame-{number:06d}.pose.txt", frame.pose)
+    np.savetxt(folder / "camera-intrinsics.txt", source[0].intrinsics)
+
+
 def _labelled(folder: Path) -> None:
     folder.mkdir()
     for number in range(3):
@@ -78,6 +91,7 @@ _MAKERS = {
     "scan.ply": _cloud,
     "new_scan.ply": _cloud,
     "redkitchen": _frames,
+    "my_camera": _walk,
     "scans": _labelled,
     "runs/points/model": _segmenter,
     "runs/boxes/model": _detector,
