@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from ppkt_zoo.cli.declare import with_options
+from ppkt_zoo.cli.declare import Answer, with_options
 from ppkt_zoo.cli.group import Group
 from ppkt_zoo.cli.options import FrameReading, out_option
-from ppkt_zoo.cli.streams import new_console, talk_console, tell_written
+from ppkt_zoo.cli.streams import talk_console
 
 data_app = typer.Typer(cls=Group, no_args_is_help=True, help="Inspect RGB-D data, and pack it for training.")
 
@@ -18,12 +18,12 @@ data_app = typer.Typer(cls=Group, no_args_is_help=True, help="Inspect RGB-D data
 def inspect(
     reading: FrameReading,
     out: Annotated[Path | None, out_option("Folder for the pictures; SOURCE_inspect by default.")] = None,
-) -> None:
+) -> Answer:
     """Report what a folder of frames holds: sizes, depths, holes, poses; draw some frames and a map of the cameras."""
     from ppkt_zoo.cli.run.frames import inspect_frames
 
     target = Path(f"{reading.path.resolve().stem}_inspect") if out is None else out
-    tell_written(*inspect_frames(reading, target, talk_console(), new_console()))
+    return inspect_frames(reading, target, talk_console())
 
 
 @data_app.command()
@@ -35,12 +35,11 @@ def pack(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Remove shards that are in OUT, complete or not, and start again.")
     ] = False,
-) -> None:
+) -> Answer:
     """Pack frames into tar shards, which the webdataset library reads too, with an index beside them.
 
     If it was stopped, the same command resumes.
     """
     from ppkt_zoo.cli.run.frames import pack_source
 
-    pack_source(reading, out, shard_size, overwrite, talk_console())
-    tell_written(out)
+    return pack_source(reading, out, shard_size, overwrite, talk_console())

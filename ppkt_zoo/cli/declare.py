@@ -4,17 +4,23 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+if TYPE_CHECKING:
+    from ppkt_zoo.cli.answers.base import Answer as Answer
+else:
+    # The framework evaluates what commands are declared to return; the models of answers are not loaded for that.
+    Answer = object
 
 
-def with_options(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_options(*left_out: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command the options that the fields of one of its parameters are, and fill that parameter, a dataclass.
 
     Args:
         left_out: fields that are no option of this command.
     """
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         own = list(inspect.signature(command).parameters.values())
         hints = get_type_hints(command, include_extras=True)
         place = next(number for number, one in enumerate(own) if is_dataclass(hints[one.name]))
@@ -33,9 +39,9 @@ def with_options(*left_out: str) -> Callable[[Callable[..., None]], Callable[...
         ]
 
         @functools.wraps(command)
-        def filled(**given: Any) -> None:
+        def filled(**given: Any) -> Any:
             given[filled_one] = kind(**{option.name: given.pop(option.name) for option in options})
-            command(**given)
+            return command(**given)
 
         own = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[one.name]) for one in own]
         # The framework reads both of these: the source or recipe comes first, and how it is read last.

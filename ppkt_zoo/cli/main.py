@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
+from ppkt_zoo.cli.completion import COMPLETE, completion, print_completions
 from ppkt_zoo.cli.data import data_app
+from ppkt_zoo.cli.declare import Answer
 from ppkt_zoo.cli.group import INTERRUPTED, Group
 from ppkt_zoo.cli.options import WeightOption
 from ppkt_zoo.cli.predict import EncodeCommand, detect, encode, segment, similar
-from ppkt_zoo.cli.streams import finish, prepare_streams, stop_on_terminate, talk_console, tell_written
+from ppkt_zoo.cli.schema import schema
+from ppkt_zoo.cli.streams import finish, prepare_streams, stop_on_terminate, talk_console
 from ppkt_zoo.cli.train import detection_app, grid, pretrain, segmentation_app, teacher_app
 from ppkt_zoo.cli.weights import cache, convert_app, fetch, list_command, publish, show, verify
 
@@ -37,16 +40,10 @@ app = typer.Typer(
 def _tell_version(asked: bool) -> None:
     if asked:
         import ppkt_zoo
+        from ppkt_zoo.native.library import describe
 
-        typer.echo(f"ppkt-zoo {ppkt_zoo.__version__}")
-        _tell_engine()
+        typer.echo(f"ppkt-zoo {ppkt_zoo.__version__}\nengine on the CPU: {describe()}")
         raise typer.Exit
-
-
-def _tell_engine() -> None:
-    from ppkt_zoo.native.library import describe
-
-    typer.echo(f"engine on the CPU: {describe()}")
 
 
 @app.callback(help=_ABOUT, epilog=_CODES)
@@ -75,11 +72,11 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of the room.", min=0)] = 7,
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("ppkt_demo"),
     weight: WeightOption = None,
-) -> None:
+) -> Answer:
     """Try it: generate a room, encode it with a pretrained weight, and draw its features. Needs no data, no network."""
     from ppkt_zoo.cli.run.demo import run_demo
 
-    tell_written(*vars(run_demo(out, seed, weight, talk_console())).values())
+    return run_demo(out, seed, weight, talk_console())
 
 
 app.command(cls=EncodeCommand)(encode)
@@ -99,16 +96,15 @@ for name, group in (
 
 
 @app.command()
-def version() -> None:
+def version() -> Answer:
     """Print the versions of ppkt-zoo and of the libraries that it builds on."""
-    import ppkt_zoo
-    from ppkt_zoo.engine.machine import versions
+    from ppkt_zoo.cli.run.about import tell_versions
 
-    typer.echo(f"ppkt-zoo {ppkt_zoo.__version__}")
-    libraries = ("torch", "torchvision", "spconv-cu120", "spconv-cu126", "spconv-triton")
-    for package, number in versions(libraries).items():
-        typer.echo(f"{package} {number}")
-    _tell_engine()
+    return tell_versions()
+
+
+for command in (completion, schema):
+    app.command()(command)
 
 
 def main() -> None:
@@ -121,7 +117,10 @@ def main() -> None:
     stop_on_terminate()
     code: int | str | None = 0
     try:
-        app()
+        if COMPLETE in os.environ:
+            print_completions(app, os.environ[COMPLETE], sys.argv[1:])
+        else:
+            app()
     except SystemExit as end:
         code = end.code
     except KeyboardInterrupt:

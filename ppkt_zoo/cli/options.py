@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ppkt_zoo.cli.known_names import weight_names
 from ppkt_zoo.errors import InputError
 
 # Of --levels: every one, each in an array of its own.
@@ -16,7 +17,12 @@ DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")]
 EngineOption = Annotated[str, typer.Option(help="Implementation of sparse convolution: auto, torch, spconv, …")]
 WeightOption = Annotated[
     str | None,
-    typer.Option("--weight", "-w", help="A name that `list` prints, local-dir:PATH or hf-hub:OWNER/REPO@COMMIT."),
+    typer.Option(
+        "--weight",
+        "-w",
+        help="A name that `list` prints, local-dir:PATH or hf-hub:OWNER/REPO@COMMIT.",
+        autocompletion=weight_names,
+    ),
 ]
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import typer.core
 
-from ppkt_zoo.cli.declare import with_options
+from ppkt_zoo.cli.declare import Answer, with_options
+from ppkt_zoo.cli.known_names import model_names
 from ppkt_zoo.cli.options import ALL_LEVELS, FeatureReading, Reading, WeightOption, numbers, out_option
-from ppkt_zoo.cli.streams import talk_console, tell_written
+from ppkt_zoo.cli.streams import talk_console
 
 if TYPE_CHECKING:
     from ppkt_zoo.cli.run.job import Job
@@ -21,6 +22,7 @@ ModelOption = Annotated[
         "-m",
         help="Folder of a fine-tuned model, the name of a listed one, or hf-hub:OWNER/REPO@COMMIT. The bundled one "
         "by default.",
+        autocompletion=model_names,
     ),
 ]
 VotingOption = Annotated[
@@ -29,8 +31,8 @@ VotingOption = Annotated[
 FlipsOption = Annotated[bool, typer.Option("--flips", help="Average over the mirror image of each rotation too.")]
 
 
-def _run(job: "Job[Any, Any]") -> None:
-    tell_written(*job.run(talk_console()))
+def _run(job: "Job[Any, Any]") -> Answer:
+    return job.run(talk_console())
 
 
 class EncodeCommand(typer.core.TyperCommand):
@@ -66,14 +68,14 @@ def encode(
         Path | None,
         typer.Option(help="Write the picture's colour basis into this .safetensors, for --basis of other pictures."),
     ] = None,
-) -> None:
+) -> Answer:
     """Compute a feature for every point of a cloud; write positions, colours and features into one file.
 
     `--levels all`, or `--levels` alone, writes the features of every level beside those of the finest.
     """
     from ppkt_zoo.cli.run.encode import Encode
 
-    _run(Encode(reading, out, picture, weight, half, basis, save_basis))
+    return _run(Encode(reading, out, picture, weight, half, basis, save_basis))
 
 
 @with_options()
@@ -89,11 +91,11 @@ def similar(
         float,
         typer.Option(metavar="METRES", help="Least distance from the point to the matches, and between them.", min=0),
     ] = 0.5,
-) -> None:
+) -> Answer:
     """Find the points most similar to one: the cosine similarity of every point's feature to its feature."""
     from ppkt_zoo.cli.run.similar import Similar
 
-    _run(Similar(reading, out, picture, weight, numbers("--at", at, "1.2,0.5,0.8"), apart))
+    return _run(Similar(reading, out, picture, weight, numbers("--at", at, "1.2,0.5,0.8"), apart))
 
 
 @with_options()
@@ -107,11 +109,11 @@ def segment(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write the probability of every class, not only the highest.")
     ] = False,
-) -> None:
+) -> Answer:
     """Predict the class of every point with a fine-tuned model."""
     from ppkt_zoo.cli.run.segment import Segment
 
-    _run(Segment(reading, out, picture, model, voting, flips, probabilities))
+    return _run(Segment(reading, out, picture, model, voting, flips, probabilities))
 
 
 @with_options("tile")
@@ -122,8 +124,8 @@ def detect(
     picture: PictureOption = None,
     score: Annotated[float, typer.Option(help="Leave out boxes with a lower probability.", min=0, max=1)] = 0.3,
     points: Annotated[int, typer.Option(help="Most points to use; a larger cloud is sampled.", min=1)] = 40_000,
-) -> None:
+) -> Answer:
     """Find objects with a fine-tuned detector: a box, a class and a score for each."""
     from ppkt_zoo.cli.run.detect import Detect
 
-    _run(Detect(reading, out, picture, model, score, points))
+    return _run(Detect(reading, out, picture, model, score, points))

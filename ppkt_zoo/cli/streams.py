@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from ppkt_zoo.files.talk import is_quiet
 from ppkt_zoo.files.text import SafeConsole, printable, unbroken
 
 # Where output does not go to a terminal, a row of a table is a line, however long: `ppkt-zoo list | grep`.
@@ -25,9 +26,9 @@ _ERRORS = "ppkt_zoo.plain"
 _PLAIN = {"×": "x", "…": "...", "✓": "+", "–": "-", "−": "-", "·": "*", "→": "->", "\u202f": " ", "²": "2", "≤": "<="}
 
 
-def new_console(stderr: bool = False) -> Console:
+def new_console(stderr: bool = False, quiet: bool = False) -> Console:
     """Where output goes: as wide as the terminal, and as wide as its lines are anywhere else."""
-    console = SafeConsole(stderr=stderr)
+    console = SafeConsole(stderr=stderr, quiet=quiet)
     if not on_terminal(console):
         console.width = _FILE_WIDTH
     return console
@@ -39,13 +40,22 @@ def on_terminal(console: Console) -> bool:
 
 
 def talk_console() -> Console:
-    """Where progress and remarks go: standard error, so that standard output holds results alone."""
-    return new_console(stderr=True)
+    """Where progress and remarks go: standard error, for standard output holds results; nowhere if ``--quiet``."""
+    return new_console(stderr=True, quiet=is_quiet())
 
 
 def say(word: str, style: str, message: object) -> None:
-    """One line on standard error that begins with a coloured word."""
-    talk_console().print(Text.assemble((f"{word}: ", style), unbroken(message)), soft_wrap=True)
+    """One remark, a line on standard error that begins with a coloured word; not if ``--quiet``."""
+    _line(talk_console(), word, style, message)
+
+
+def alert(word: str, style: str, message: object) -> None:
+    """As :func:`say`, of what must be known: an error, a warning, something left out."""
+    _line(new_console(stderr=True), word, style, message)
+
+
+def _line(console: Console, word: str, style: str, message: object) -> None:
+    console.print(Text.assemble((f"{word}: ", style), unbroken(message)), soft_wrap=True)
 
 
 def tell_written(*paths: Path | str | None) -> None:

@@ -8,23 +8,28 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from ppkt_zoo.cli.declare import with_options
-from ppkt_zoo.cli.group import Group, may_stop
+from ppkt_zoo.cli.declare import Answer, with_options
+from ppkt_zoo.cli.group import Group
+from ppkt_zoo.cli.known_names import model_names, recipe_names
 from ppkt_zoo.cli.options import DeviceOption, named_values, out_option
 from ppkt_zoo.cli.predict import FlipsOption, VotingOption
-from ppkt_zoo.cli.streams import say, tell_written
 
 _Recipe = TypeVar("_Recipe")
 
 WorkersOption = Annotated[int, typer.Option(help="Processes that prepare data; results stay the same.", min=0)]
-ModelArgument = Annotated[str, typer.Argument(help="Folder of a fine-tuned model, or its name.")]
+ModelArgument = Annotated[
+    str, typer.Argument(help="Folder of a fine-tuned model, or its name.", autocompletion=model_names)
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """Which recipe is run, on what data, and who computes: each field is an option of the commands that run recipes."""
 
-    recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a recipe that is shipped.")]
+    recipe: Annotated[
+        str,
+        typer.Argument(help="A YAML file, or the name of a recipe that is shipped.", autocompletion=recipe_names),
+    ]
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Changes to the recipe, such as optimiser.lr=0.1")
     ] = None
@@ -106,15 +111,14 @@ def pretrain(
         str | None,
         typer.Option(metavar="WEIGHT", help="Folder or name of the weight that the recipe's section start names."),
     ] = None,
-) -> None:
+) -> Answer:
     """Pretrain a backbone on RGB-D frames with a 2D teacher, as a recipe says, and write a weight folder.
 
     The same command resumes from the newest checkpoint in --out, with identical results.
     """
     from ppkt_zoo.cli.run.pretrain import pretrain_weight
 
-    with may_stop():
-        pretrain_weight(run, teacher, out, resume, dry_run, workers, tensorboard, start)
+    return pretrain_weight(run, teacher, out, resume, dry_run, workers, tensorboard, start)
 
 
 def _add_training(app: typer.Typer, task: Task, about: str) -> None:
@@ -129,11 +133,10 @@ def _add_training(app: typer.Typer, task: Task, about: str) -> None:
             Path | None, out_option("Folder for checkpoints, metrics, scores and model; runs/TASK/MODEL by default.")
         ] = None,
         no_test: Annotated[bool, typer.Option("--no-test", help="Write the model without testing it.")] = False,
-    ) -> None:
+    ) -> Answer:
         from ppkt_zoo.cli.run.finetune import train_model
 
-        with may_stop():
-            train_model(task.value, run, out, no_test)
+        return train_model(task.value, run, out, no_test)
 
 
 _add_training(
@@ -146,20 +149,20 @@ _add_training(detection_app, Task.detection, "Fine-tune a backbone as VoteNet, a
 
 @segmentation_app.command("test")
 @with_options("workers", "stop_after")
-def score_segmentation(model: ModelArgument, run: Run, voting: VotingOption = 1, flips: FlipsOption = False) -> None:
+def score_segmentation(model: ModelArgument, run: Run, voting: VotingOption = 1, flips: FlipsOption = False) -> Answer:
     """Test a model on a recipe's test scenes: mIoU and mAcc on full clouds, and mIoU on voxels."""
     from ppkt_zoo.cli.run.finetune import score_model
 
-    score_model("segmentation", model, run, voting=voting, flips=flips)
+    return score_model("segmentation", model, run, voting=voting, flips=flips)
 
 
 @detection_app.command("test")
 @with_options("workers", "stop_after")
-def score_detection(model: ModelArgument, run: Run) -> None:
+def score_detection(model: ModelArgument, run: Run) -> Answer:
     """Test a detector on a recipe's test scenes: average precision at overlaps of 0.25 and 0.5."""
     from ppkt_zoo.cli.run.finetune import score_model
 
-    score_model("detection", model, run)
+    return score_model("detection", model, run)
 
 
 @with_options("stop_after")
@@ -189,7 +192,7 @@ def grid(
     seeds: Annotated[int, typer.Option(help="Number of seeds: 0, 1, …", min=1)] = 5,
     on: Annotated[Scored, typer.Option(help="The scenes that are scored.")] = Scored.test,
     out: Annotated[Path, out_option("Folder of the whole grid.")] = Path("runs") / "grid",
-) -> None:
+) -> Answer:
     """Compare initialisations at fractions of the labels over seeds: grid.md, grid.png and grid.json.
 
     The same command resumes where it stopped. Several processes or machines share the runs by `accelerate launch -m
@@ -197,8 +200,7 @@ def grid(
     """
     from ppkt_zoo.cli.run.grid import compare
 
-    with may_stop():
-        compare(task.value, run, init or [], own or [], fraction, seeds, out, on.value)
+    return compare(task.value, run, init or [], own or [], fraction, seeds, out, on.value)
 
 
 @teacher_app.command("import")
@@ -207,14 +209,11 @@ def import_teacher(
         Path, typer.Argument(help="mobilenet_v2_1.0_224_quant.tflite or deeplabv3_mnv2_pascal_quant.tflite.")
     ],
     out: Annotated[Path, typer.Argument(help="The safetensors file to write.")],
-) -> None:
+) -> Answer:
     """Convert a published TFLite file into a teacher's safetensors file."""
-    from ppkt_zoo.teachers.tflite import import_tflite
+    from ppkt_zoo.cli.run.pretrain import import_teacher_file
 
-    done = import_tflite(source, out)
-    say("written", "bold green", f"{done.file}: {done.layers} layers, dequantised")
-    say("recipe", "bold green", f"architecture: {done.architecture}, weights: file, sha256: {done.sha256}")
-    tell_written(done.file)
+    return import_teacher_file(source, out)
 
 
 @teacher_app.command("train")
@@ -224,12 +223,11 @@ def train_teacher(
     out: Annotated[
         Path | None, out_option("Folder for checkpoints, metrics and the file; runs/teachers/NAME by default.")
     ] = None,
-) -> None:
+) -> Answer:
     """Train a 2D teacher on images, by MoCo v2 or with labels, as a recipe says.
 
     The same command resumes from the newest checkpoint in --out, with identical results.
     """
     from ppkt_zoo.cli.run.pretrain import teach
 
-    with may_stop():
-        teach(run, out)
+    return teach(run, out)

@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
-from ppkt_zoo.cli.declare import with_options
-from ppkt_zoo.cli.group import FAILED, Group
+from ppkt_zoo.cli.declare import Answer, with_options
+from ppkt_zoo.cli.group import Group
+from ppkt_zoo.cli.known_names import weight_and_backbone_names, weight_names
 from ppkt_zoo.cli.options import DeviceOption, EngineOption, out_option
-from ppkt_zoo.cli.streams import new_console, on_terminal, say, talk_console, tell_written
-from ppkt_zoo.errors import InputError, PPKTZooError, UnknownNameError
-from ppkt_zoo.files.text import unbroken
+from ppkt_zoo.cli.streams import talk_console
 
 # What `list` lists, and what the local cache holds.
 What = StrEnum("What", "weights backbones")
@@ -31,77 +29,52 @@ class DialectName(StrEnum):
 def list_command(
     what: Annotated[What, typer.Argument(help="Pretrained weights, or network architectures.")] = What.weights,
     pattern: Annotated[str, typer.Argument(metavar="FILTER", help="A wildcard, such as 'sr_unet14*'.")] = "*",
-) -> None:
+) -> Answer:
     """List the available weights, or the backbones."""
-    from ppkt_zoo.cli.run import tables
+    from ppkt_zoo.cli.run import weights
 
-    console = new_console()
-    if what is What.backbones:
-        found = tables.backbones_table(pattern)
-    else:
-        found = tables.weights_table(pattern) if on_terminal(console) else tables.weights_lines(pattern)
-    if found.row_count == 0:
-        hint = "" if pattern == "*" else f" that matches {pattern!r}"
-        console.print(f"no {what.value.rstrip('s')} is listed{hint}", markup=False)
-    else:
-        console.print(found)
+    return weights.list_backbones(pattern) if what is What.backbones else weights.list_weights(pattern)
 
 
-def show(name: Annotated[str, typer.Argument(help="A weight or a backbone.")]) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="A weight or a backbone.", autocompletion=weight_and_backbone_names)],
+) -> Answer:
     """Show all about a weight: its results, how it was trained, its licence and limitations."""
-    from ppkt_zoo.cli.run import tables
+    from ppkt_zoo.cli.run import weights
 
-    new_console().print(tables.show_table(name))
+    return weights.show(name)
 
 
 def verify(
-    name: Annotated[str | None, typer.Argument(help="A weight; by default all bundled weights.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A weight; by default all bundled weights.", autocompletion=weight_names),
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every listed weight; downloads those on the Hub.")] = False,
     device: DeviceOption = "cpu",
     engine: EngineOption = "auto",
-) -> None:
+) -> Answer:
     """Check a weight's checksums, and that it reproduces its reference outputs on this machine."""
-    from ppkt_zoo.zoo.load import verify as verify_weight
-    from ppkt_zoo.zoo.manifest import BundledSource, load_manifest
+    from ppkt_zoo.cli.run import weights
 
-    if name is not None and everything:
-        raise UnknownNameError(f"give the name {name!r} or --all, not both")
-    listed = load_manifest().weights
-    names = [name] if name else [one.name for one in listed if everything or isinstance(one.source, BundledSource)]
-    console = new_console()
-    failed: list[str] = []
-    for one in names:
-        try:
-            console.print(Text.assemble(("✓ ", "bold green"), str(verify_weight(one, engine=engine, device=device))))
-        except PPKTZooError as error:
-            if name is not None:
-                raise
-            say("error", "bold red", error)
-            failed.append(one)
-    if not names:
-        console.print("no weight is listed yet: nothing to verify")
-    if failed:
-        raise typer.Exit(FAILED)
+    return weights.verify(name, everything, engine, device)
 
 
 def fetch(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME…", help="Names that `list` prints.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME…", help="Names that `list` prints.", autocompletion=weight_names),
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every listed weight.")] = False,
     to: Annotated[
         Path | None,
         typer.Option(help="Also copy weights of the Hub into this folder, in the layout of PPKT_ZOO_MIRROR."),
     ] = None,
-) -> None:
+) -> Answer:
     """Download weights for use offline; the checksum of every file is verified."""
-    from ppkt_zoo.zoo.local_cache import fetch_weights
-    from ppkt_zoo.zoo.manifest import load_manifest
+    from ppkt_zoo.cli.run import weights
 
-    if bool(names) == everything:
-        raise InputError("give names of weights, or --all")
-    console = new_console()
-    for spec, path in fetch_weights(load_manifest(), names or [], to):
-        size = sum(entry.size for entry in spec.files.values()) / 1e6
-        console.print(f"{spec.name}: {size:.1f} MB, {unbroken(path)}", markup=False, soft_wrap=True)
+    return weights.fetch(names or [], everything, to)
 
 
 def cache(
@@ -109,22 +82,15 @@ def cache(
         list[KindName] | None, typer.Option(help="Remove everything of this kind; may be repeated.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,
-) -> None:
+) -> Answer:
     """Show what is cached on this machine (weights, rendered rooms, features of teachers), or remove it.
 
     Weights of the Hub are in its shared cache (HF_HOME), the rest is under PPKT_ZOO_CACHE. What is removed is
     downloaded or computed again when it is needed.
     """
-    from ppkt_zoo.cli.run.tables import cache_table
-    from ppkt_zoo.zoo.local_cache import clear as remove
-    from ppkt_zoo.zoo.local_cache import list_kept
+    from ppkt_zoo.cli.run import weights
 
-    console = new_console()
-    kinds = [one.value for one in clear or []]
-    kept = [one for one in list_kept() if not kinds or one.kind in kinds]
-    console.print(cache_table(kept))
-    if kinds and kept and (yes or typer.confirm("remove these?")):
-        console.print(f"removed {len(remove(kinds))}", markup=False)
+    return weights.look_at_cache([one.value for one in clear or []], yes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,14 +110,14 @@ class Publishing:
 
 
 @with_options()
-def publish(given: Publishing) -> None:
+def publish(given: Publishing) -> Answer:
     """Verify a weight folder, upload it to the Hugging Face Hub, download it again, verify that, and list it.
 
     Log in first with `hf auth login`, or set HF_TOKEN.
     """
     from ppkt_zoo.cli.run.publish import publish_weight
 
-    publish_weight(given, new_console())
+    return publish_weight(given)
 
 
 convert_app = typer.Typer(
@@ -183,22 +149,22 @@ class Foreign:
 
 @convert_app.command("minkowski")
 @with_options()
-def minkowski(given: Foreign) -> None:
+def minkowski(given: Foreign) -> Answer:
     """Convert a MinkowskiEngine checkpoint into a weight folder with reference outputs, without MinkowskiEngine."""
     from ppkt_zoo.cli.run.convert import convert_minkowski
 
-    convert_minkowski(given, talk_console())
-    tell_written(given.out)
+    return convert_minkowski(given, talk_console())
 
 
 @convert_app.command("spunet")
 def spunet(
-    weight: Annotated[str, typer.Argument(help="A name that `list` prints, local-dir:PATH or hf-hub:….")],
+    weight: Annotated[
+        str,
+        typer.Argument(help="A name that `list` prints, local-dir:PATH or hf-hub:….", autocompletion=weight_names),
+    ],
     out: Annotated[Path, out_option("A .safetensors.")],
-) -> None:
+) -> Answer:
     """Export an SR-UNet's tensors with the names and the layout of Pointcept's SpUNet (spconv)."""
     from ppkt_zoo.cli.run.convert import convert_to_spunet
 
-    tensors = convert_to_spunet(weight, out)
-    say("written", "bold green", f"{out}: {len(tensors)} tensors; examples/spunet_in_spconv.py is a network for them")
-    tell_written(out)
+    return convert_to_spunet(weight, out)

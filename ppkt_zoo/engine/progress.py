@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from ppkt_zoo.files.text import SafeConsole
+from ppkt_zoo.files.talk import talk_console
 
 # Weight of the newest step in the figures shown, so that they can be read.
 _NEWEST = 0.05
@@ -22,7 +22,7 @@ class TrainingProgress:
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[figures]}", markup=False),
-            console=SafeConsole(stderr=True),
+            console=talk_console(),
         )
         self._task: TaskID | None = None
         self._smooth: dict[str, float] = {}

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError, field_validator
 
 from ppkt_zoo.errors import RecipeError
 from ppkt_zoo.files.reading import read_text, usable_path
+from ppkt_zoo.files.shipped import shipped_recipes
 from ppkt_zoo.files.strict_yaml import parse_yaml
 from ppkt_zoo.files.validation import StrictModel, explain
 
@@ -83,14 +84,6 @@ def read_recipe(kind: type[_Kind], file: Path, overrides: list[str] | tuple[str,
     # What YAML takes for a word, such as 1e400, a section may have taken for a number.
     _check_values(recipe.model_dump(), file)
     return recipe
-
-
-def shipped_recipes(folder: str = "pretraining") -> dict[str, Path]:
-    """The recipes that travel with the package, by name: those of one kind, which has a folder of its own."""
-    package = Path(__file__).resolve().parents[1]
-    places = (package / "recipes" / folder, package.parent / "recipes" / folder)
-    place = next((place for place in places if place.is_dir()), None)
-    return {} if place is None else {file.stem: file for file in sorted(place.glob("*.yaml"))}
 
 
 def find_recipe(path: str | Path, shipped: dict[str, Path]) -> Path:

@@ -1,6 +1,7 @@
 """The one way in which bytes come from a path: only regular files, never more than a named limit."""
 
 import errno
+import logging
 import os
 import stat
 from pathlib import Path
@@ -17,6 +18,7 @@ _KINDS = (
     (stat.S_ISSOCK, "a socket"),
 )
 _MISSING = "this {what} is missing"
+_log = logging.getLogger(__name__)
 
 
 def open_regular(path: Path | str, error: type[PPKTZooError], what: str = "file", missing: str = _MISSING) -> BinaryIO:
@@ -42,6 +44,7 @@ def open_regular(path: Path | str, error: type[PPKTZooError], what: str = "file"
         if not stat.S_ISREG(mode):
             kind = next((name for fits, name in _KINDS if fits(mode)), "something else")
             raise error(f"{path}: this {what} must be a regular file, it is {kind}: save it as a file first")
+        _log.debug("reading %s", path)
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)

@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from rich.console import Console
 
+from ppkt_zoo.cli.answers.weights import Converted, Exported
 from ppkt_zoo.cli.options import numbers
 from ppkt_zoo.cli.run.steps import Steps
+from ppkt_zoo.cli.streams import say
 from ppkt_zoo.convert.minkowski import ConvertedNetwork, convert_res16unet, open_checkpoint
 from ppkt_zoo.convert.spunet import to_spunet
 from ppkt_zoo.errors import InputError, WeightError
@@ -18,12 +20,12 @@ from ppkt_zoo.files.limits import MAX_TEXT
 from ppkt_zoo.files.reading import read_file
 from ppkt_zoo.files.safetensors import write_tensors
 from ppkt_zoo.files.strict_yaml import parse_yaml
-from ppkt_zoo.files.text import SafeConsole, first_few
+from ppkt_zoo.files.text import first_few
 from ppkt_zoo.files.validation import parse_mapping
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.rooms import make_room, room_cloud
-from ppkt_zoo.zoo.folder import WeightFolder, write_weight_folder
+from ppkt_zoo.zoo.folder import write_weight_folder
 from ppkt_zoo.zoo.load import load_backbone
 from ppkt_zoo.zoo.registry import create_backbone
 
@@ -54,7 +56,7 @@ _ABOUT: Mapping[str, Mapping[str, Any]] = {
 _GOLDEN_VOXELS, _GOLDEN_POINTS = 64, 8000
 
 
-def convert_minkowski(given: "Foreign", console: Console | None = None) -> WeightFolder:
+def convert_minkowski(given: "Foreign", console: Console | None = None) -> Converted:
     """Write a Res16UNet that MinkowskiEngine saved as a weight folder, in single precision, with reference outputs.
 
     ``arch`` may also be what the projects call it (``Res16UNet34C``); all but ``sr_unet``, which takes whatever widths
@@ -70,7 +72,7 @@ def convert_minkowski(given: "Foreign", console: Console | None = None) -> Weigh
         "color_range": numbers("--color-range", given.color_range, "-0.5,0.5"),
     }
     about = read_fields(given.about)
-    steps = Steps(SafeConsole() if console is None else console)
+    steps = Steps(console)
     name = ARCHITECTURES.get(given.arch.lower(), given.arch)
     with steps.step("file", f"reading {given.file}") as step:
         network = convert_res16unet(open_checkpoint(given.file), given.dialect.value)
@@ -98,10 +100,10 @@ def convert_minkowski(given: "Foreign", console: Console | None = None) -> Weigh
             overwrite=given.overwrite,
         )
         step.text = f"{given.out}: load_backbone('local-dir:{given.out}')"
-    return folder
+    return Converted(name=folder.config.name, parameters=count, left_out=tuple(network.left_out), files=(given.out,))
 
 
-def convert_to_spunet(weight: str, out: Path) -> dict[str, torch.Tensor]:
+def convert_to_spunet(weight: str, out: Path) -> Exported:
     """Write a weight's tensors under SpUNet's names, as safetensors, float32.
 
     Raises:
@@ -112,7 +114,8 @@ def convert_to_spunet(weight: str, out: Path) -> dict[str, torch.Tensor]:
         raise InputError(f"tensors are written as .safetensors: give an --out that ends so, not {out.name!r}")
     tensors = to_spunet(load_backbone(weight).state_dict())
     write_tensors(out, tensors, error=InputError)
-    return tensors
+    say("written", "bold green", f"{out}: {len(tensors)} tensors; examples/spunet_in_spconv.py is a network for them")
+    return Exported(tensors=len(tensors), files=(out,))
 
 
 def _arguments(name: str, network: ConvertedNetwork) -> dict[str, Any]:

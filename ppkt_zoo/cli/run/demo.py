@@ -1,10 +1,10 @@
 """The demo: a room made on the spot, encoded by a pretrained weight, and a picture of its features."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
+from ppkt_zoo.cli.answers.predict import Demo
 from ppkt_zoo.cli.run.steps import Steps, thousands
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.targets import check_folder_target
@@ -23,15 +23,6 @@ SEED = 7
 _CAMERAS = 24
 
 
-@dataclass(frozen=True)
-class DemoFiles:
-    """What the demo wrote."""
-
-    picture: Path
-    cloud: Path
-    features: Path
-
-
 def run_demo(
     out: Path,
     seed: int = SEED,
@@ -39,7 +30,7 @@ def run_demo(
     console: Console | None = None,
     spacing: float = 0.02,
     cameras: int = _CAMERAS,
-) -> DemoFiles:
+) -> Demo:
     """Generate a room, encode it, write ``room.png``, ``room.ply`` and ``features.npz``, and say so.
 
     Args:
@@ -58,9 +49,9 @@ def run_demo(
     with steps.step("weight", "loading the weight") as step:
         name = default_weight() if weight is None else weight
         backbone = load_backbone(name)
-        millions = sum(parameter.numel() for parameter in backbone.parameters()) / 1e6
+        parameters = sum(parameter.numel() for parameter in backbone.parameters())
         spec = backbone.input_spec
-        step.text = f"{name}: {millions:.2f} M parameters, pretrained, voxels of {spec.voxel_size * 100:g} cm"
+        step.text = f"{name}: {parameters / 1e6:.2f} M parameters, pretrained, voxels of {spec.voxel_size * 100:g} cm"
     with steps.step("room", "generating a room") as step:
         room = make_room(seed)
         xyz, rgb, label, instance = room_cloud(room, spacing=spacing, seed=seed, views=cameras)
@@ -104,4 +95,13 @@ def run_demo(
             ("ppkt-zoo pretrain --help", "pretrain on your own frames"),
         ],
     )
-    return DemoFiles(picture, cloud, arrays)
+    return Demo(
+        weight=name,
+        parameters=parameters,
+        seed=seed,
+        points=len(xyz),
+        channels=features.shape[1],
+        voxels=voxels,
+        seconds=steps.seconds,
+        files=(picture, cloud, arrays),
+    )

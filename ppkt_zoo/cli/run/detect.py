@@ -1,9 +1,12 @@
 """A point file or a folder of RGB-D frames → a file with the objects in it as boxes, and a picture."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ppkt_zoo.cli.answers.predict import Box, Detected
 from ppkt_zoo.cli.run.job import Job, View, folder_or_name
 from ppkt_zoo.cli.run.steps import thousands
 from ppkt_zoo.downstream.detection.folder import load_detector
@@ -45,7 +48,7 @@ class Detect(Job[VoteNet, Detections]):
     points: int = 40_000
 
     def load(self) -> tuple[VoteNet, str]:
-        where = default_model("detection") if self.model is None else folder_or_name(self.model)
+        where = self._where
         network = load_detector(where, device=self.reading.device, engine=self.reading.engine)
         return network, f"{where}: {len(network.classes)} classes, {network.shape.proposals} proposals"
 
@@ -79,6 +82,14 @@ class Detect(Job[VoteNet, Detections]):
             view.xyz, view.rgb, boxes, found.label, found.classes, title=title, seen_from=view.sensor
         )
         return f"{save_picture(page, self.picture)}: one colour per class"
+
+    def answer(self, network: VoteNet, view: View, found: Detections, common: dict[str, Any]) -> Detected:
+        boxes = tuple(Box.of(row) for row in _rows(found))
+        return Detected(model=str(self._where), classes=network.classes, boxes=boxes, **common)
+
+    @property
+    def _where(self) -> str | Path:
+        return default_model("detection") if self.model is None else folder_or_name(self.model)
 
 
 def _rows(found: Detections) -> list[dict[str, object]]:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ppkt_zoo.cli.answers.predict import Array, Encoded
 from ppkt_zoo.cli.options import ALL_LEVELS
 from ppkt_zoo.cli.run.job import View, Weight, WeightJob
 from ppkt_zoo.errors import InputError
@@ -96,6 +97,11 @@ class Encode(WeightJob[dict[str, np.ndarray]]):
         save_picture(page, self.picture)
         whose = {None: "the weight's own basis", "own": "fitted to this cloud alone"}.get(self.basis, f"{self.basis}")
         return f"{self.picture}: similar features have similar colours ({whose})"
+
+    def answer(self, network: Weight, view: View, found: dict[str, np.ndarray], common: dict[str, Any]) -> Encoded:
+        arrays = {name: Array(dtype=str(value.dtype), shape=value.shape) for name, value in found.items()}
+        voxel = network.backbone.input_spec.voxel_size
+        return Encoded(weight=network.name, voxel_size=voxel, arrays=arrays, **common)
 
     def _encode_half(self, network: Weight, view: View) -> dict[str, NDArray[np.float16]]:
         """As ``encode`` gives them, rounded part by part: they are never all in memory as 32-bit floats."""

@@ -6,9 +6,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.table import Table
 
+from ppkt_zoo.cli.answers.base import Answer
+from ppkt_zoo.cli.answers.train import (
+    DetectionTested,
+    DetectionTrained,
+    SegmentationTested,
+    SegmentationTrained,
+)
 from ppkt_zoo.cli.run.job import folder_or_name
-from ppkt_zoo.cli.run.run_tables import detection_table, segmentation_table
-from ppkt_zoo.cli.streams import new_console, say, tell_written
+from ppkt_zoo.cli.run.run_tables import detection_scores, detection_table, segmentation_scores, segmentation_table
+from ppkt_zoo.cli.streams import say
 
 if TYPE_CHECKING:
     from ppkt_zoo.cli.train import Run
@@ -17,13 +24,16 @@ if TYPE_CHECKING:
 
 
 class _Task(NamedTuple):
-    """What a task brings: its recipe, its training, its models and their test."""
+    """What a task brings: its recipe, its training, its models, their test, and how its scores are told."""
 
     load_recipe: Callable[..., Any]
     fit: Callable[..., Any]
     load_model: Callable[..., Any]
     evaluate: Callable[..., Any]
     table: Callable[..., Table]
+    scores: Callable[..., Any]
+    trained: type[SegmentationTrained] | type[DetectionTrained]
+    tested: type[SegmentationTested] | type[DetectionTested]
     command: str
 
 
@@ -37,6 +47,9 @@ def _task(name: str) -> _Task:
             segmentation.load_segmentation,
             lambda model, test, recipe, **looks: segmentation.evaluate_segmentation(model, test, **looks),
             lambda score, model: segmentation_table(score),
+            lambda score, model: segmentation_scores(score),
+            SegmentationTrained,
+            SegmentationTested,
             "segment",
         )
     from ppkt_zoo.downstream import detection
@@ -47,11 +60,14 @@ def _task(name: str) -> _Task:
         detection.load_detector,
         lambda model, test, recipe: detection.evaluate_detector(model, test, points=recipe.points_at_test),
         lambda score, model: detection_table(score, model.classes),
+        lambda score, model: detection_scores(score, model.classes),
+        DetectionTrained,
+        DetectionTested,
         "detect",
     )
 
 
-def train_model(name: str, run: "Run", out: Path | None, no_test: bool) -> None:
+def train_model(name: str, run: "Run", out: Path | None, no_test: bool) -> Answer:
     """Fine-tune, test and tell where the model is. Own scans are checked before.
 
     Raises:
@@ -69,20 +85,22 @@ def train_model(name: str, run: "Run", out: Path | None, no_test: bool) -> None:
         say("data", "bold green", look_through(splits.train, others, labels=not splits.train.box_classes))
     options = {"workers": run.workers, "device": run.device, "stop_after": run.stop_after}
     done = task.fit(loaded, splits.train, splits.validation, target, test=test, **options)
-    if done.score is not None:
-        new_console().print(task.table(done.score, done.model))
     say("written", "bold green", f"{done.folder}, the model, with its card and reference outputs")
     say("next", "bold green", f"ppkt-zoo {task.command} FILE --model {done.folder}")
-    tell_written(done.folder)
+    if done.score is None:
+        return task.trained(scores=None, files=(done.folder,))
+    scores, table = task.scores(done.score, done.model), task.table(done.score, done.model)
+    return task.trained(scores=scores, files=(done.folder,)).told(table)
 
 
-def score_model(name: str, model: str, run: "Run", **looks: Any) -> None:
-    """Test a model on the test scenes of a recipe, and print its scores."""
+def score_model(name: str, model: str, run: "Run", **looks: Any) -> Answer:
+    """Test a model on the test scenes of a recipe."""
     task = _task(name)
     loaded = run.load(task.load_recipe)
     test = _splits(loaded, run, name == "detection").test
     network = task.load_model(folder_or_name(model), device=run.device)
-    new_console().print(task.table(task.evaluate(network, test, loaded, **looks), network))
+    score = task.evaluate(network, test, loaded, **looks)
+    return task.tested(model=model, scores=task.scores(score, network)).told(task.table(score, network))
 
 
 def _splits(recipe: "DownstreamRecipe", run: "Run", boxes: bool) -> "Splits":

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.console import Console
 
+from ppkt_zoo.cli.answers.data import Camera, Depth, ImageSize, Inspected, Packed
 from ppkt_zoo.cli.run.source import FAR, FUSED_SPACING, read_frames
-from ppkt_zoo.cli.run.steps import Steps, thousands
-from ppkt_zoo.cli.streams import say
+from ppkt_zoo.cli.run.steps import Steps, listing, thousands
+from ppkt_zoo.cli.streams import alert, say
 from ppkt_zoo.data.frames import FrameSource, RGBDFrame
 from ppkt_zoo.data.fuse import fuse, poses_join
 from ppkt_zoo.data.shards.writer import pack_frames
@@ -30,21 +31,17 @@ _MOST_READ = 400
 _MOST_FUSED = 40
 _SHOWN = 12
 _FEW_LINES = 5
+# Parts of the measured pixels whose depth is told.
+_DEPTHS = (0.01, 0.5, 0.99)
 
 
-def inspect_frames(
-    reading: "FrameReading", out: Path, console: Console | None = None, results: Console | None = None
-) -> tuple[Path, Path | None]:
-    """Look at a folder of frames: print its contents, and draw ``sheet.png`` and ``map.png``.
+def inspect_frames(reading: "FrameReading", out: Path, console: Console | None = None) -> Inspected:
+    """Look at a folder of frames: tell its contents, and draw ``sheet.png`` and, where frames have poses, ``map.png``.
 
     Args:
         reading: where and how; 400 frames at most are looked at unless ``every`` says otherwise.
         out: folder for the pictures.
         console: where progress is told; standard error by default.
-        results: where to print its contents; ``console`` by default.
-
-    Returns:
-        The two pictures; no map where no frame has a pose.
 
     Raises:
         FrameError: no frames there, or none that can be read.
@@ -69,8 +66,40 @@ def inspect_frames(
     if found.positions:
         with steps.step("map", "fusing frames") as step:
             drawn, step.text = _draw_map(frames, found, out / "map.png")
-    (steps if results is None else Steps(results)).listing("contents", describe(frames, found))
-    return sheet, drawn
+    files = (sheet,) if drawn is None else (sheet, drawn)
+    return _answer(frames, found, files).told(listing("contents", describe(frames, found)))
+
+
+def _answer(frames: FrameSource, found: FrameStatistics, files: tuple[Path, ...]) -> Inspected:
+    known = sum(found.labels.values())
+    low, middle, high = (found.depth_at(part) for part in _DEPTHS)
+    return Inspected(
+        name=frames.name,
+        reader=type(frames).__name__,
+        frames=len(frames),
+        looked_at=found.looked_at,
+        damaged=tuple(found.damaged),
+        skipped=_left_out(frames, "skipped"),
+        unmatched=_left_out(frames, "unmatched"),
+        sizes=tuple(ImageSize(width=w, height=h, frames=count) for (w, h), count in found.sizes.most_common()),
+        cameras=tuple(
+            Camera(fx=fx, fy=fy, cx=cx, cy=cy, frames=count) for (fx, fy, cx, cy), count in found.cameras.most_common()
+        ),
+        depth=Depth(percentile_1=low, median=middle, percentile_99=high),
+        holes=found.holes,
+        poses=len(found.positions),
+        labels=len(found.labels),
+        labelled=known / (known + found.unlabelled) if found.labels else None,
+        files=files,
+    )
+
+
+def _left_out(frames: FrameSource, field: str) -> tuple[str, ...]:
+    """What a reader left out, in its own words."""
+    given = getattr(frames, field, None)
+    if isinstance(given, dict):
+        given = [f"{name}: {value}" for name, value in given.items() if value]
+    return tuple(str(one) for one in given or ())
 
 
 def describe(frames: FrameSource, found: FrameStatistics) -> list[tuple[str, str]]:
@@ -78,14 +107,11 @@ def describe(frames: FrameSource, found: FrameStatistics) -> list[tuple[str, str
     lines = [("frames", f"{thousands(len(frames))}, looked at {thousands(found.looked_at)}")]
     lines += [("cannot be read", line) for line in _some(found.damaged)]
     for field in ("skipped", "unmatched"):
-        left_out = getattr(frames, field, None)
-        if isinstance(left_out, dict):
-            left_out = [f"{name}: {value}" for name, value in left_out.items() if value]
-        lines += [(f"{field} by the reader", line) for line in _some([str(one) for one in left_out or ()])]
+        lines += [(f"{field} by the reader", line) for line in _some(list(_left_out(frames, field)))]
     lines += [("image", f"{w}×{h}{_share(count, found)}") for (w, h), count in found.sizes.most_common(_FEW_LINES)]
     for (fx, fy, cx, cy), count in found.cameras.most_common(_FEW_LINES):
         lines.append(("intrinsics", f"fx {fx:g}, fy {fy:g}, cx {cx:g}, cy {cy:g}{_share(count, found)}"))
-    low, middle, high = (found.depth_at(part) for part in (0.01, 0.5, 0.99))
+    low, middle, high = (found.depth_at(part) for part in _DEPTHS)
     lines.append(("depth", f"{low:.2f} to {high:.2f} m (1st and 99th percentile), median {middle:.2f} m"))
     lines.append(("holes", f"{100 * found.holes:.1f} % of pixels"))
     lines.append(("poses", _poses(found)))
@@ -147,7 +173,7 @@ def _share(count: int, found: FrameStatistics) -> str:
     return "" if count == len(found.readable) else f" ({thousands(count)} frames)"
 
 
-def pack_source(reading: "FrameReading", out: Path, shard_size: int, overwrite: bool, console: Console) -> None:
+def pack_source(reading: "FrameReading", out: Path, shard_size: int, overwrite: bool, console: Console) -> Packed:
     """Pack frames, see :func:`ppkt_zoo.data.shards.writer.pack_frames`, and tell which were left out.
 
     ``shard_size`` is in megabytes (10⁶ bytes); the arguments are those of ``ppkt-zoo data pack``.
@@ -163,10 +189,12 @@ def pack_source(reading: "FrameReading", out: Path, shard_size: int, overwrite: 
             overwrite=overwrite,
             say=lambda line: say("note", "dim", line),
         )
-        size = sum(shard.size for shard in index.shards) / 1e6
+        size = sum(shard.size for shard in index.shards)
         files = "1 tar file" if len(index.shards) == 1 else f"{len(index.shards)} tar files"
-        step.text = f"{thousands(index.frames)} frames, {size:.1f} MB in {files} and an index, in {out}"
+        step.text = f"{thousands(index.frames)} frames, {size / 1e6:.1f} MB in {files} and an index, in {out}"
     for line in index.skipped:
-        say("left out", "bold yellow", line)
+        alert("left out", "bold yellow", line)
     if index.skipped:
-        say("left out", "bold yellow", f"{len(index.skipped)} of {len(index.skipped) + index.frames} frames")
+        alert("left out", "bold yellow", f"{len(index.skipped)} of {len(index.skipped) + index.frames} frames")
+    files, left_out = (out,), tuple(index.skipped)
+    return Packed(frames=index.frames, shards=len(index.shards), bytes=size, left_out=left_out, files=files)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from accelerate import PartialState
 from PIL import Image
 
+from ppkt_zoo.cli.answers.train import Compared, GridRun
 from ppkt_zoo.cli.options import named_values
-from ppkt_zoo.cli.streams import new_console, say, tell_written
+from ppkt_zoo.cli.streams import say
 from ppkt_zoo.downstream.grid import Cell, Grid, read_grid, run_grid
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.evaluation.statistics import Interval, mean_interval, paired_difference
@@ -39,7 +40,7 @@ def compare(
     seeds: int,
     out: Path,
     on: Literal["test", "validation"],
-) -> None:
+) -> Compared | None:
     """Do every run that has no scores yet, then write ``grid.md``, ``grid.png`` and ``grid.json``.
 
     Args:
@@ -74,8 +75,7 @@ def compare(
         report=report,
     )
     state.wait_for_everyone()
-    if state.is_main_process:
-        _write(asked, out, on)
+    return _write(asked, out, on) if state.is_main_process else None
 
 
 def _own(entries: list[str]) -> dict[str, tuple[str, ...]]:
@@ -88,19 +88,33 @@ def _own(entries: list[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _write(grid: Grid, out: Path, on: Literal["test", "validation"]) -> None:
+def _write(grid: Grid, out: Path, on: Literal["test", "validation"]) -> Compared:
     scores = read_grid(grid, out, on)
     rows = [{**asdict(cell), "scores": figures} for cell, figures in scores.items()]
     write_json(out / "grid.json", rows, InputError)
     if grid.seeds < 2:
         say("written", "bold green", f"{out / 'grid.json'}; a table with intervals needs two seeds")
-        tell_written(out / "grid.json")
-        return
+        return _answer(grid, scores, on, (out / "grid.json",))
     table = grid_table(grid, scores)
     write_whole(out / "grid.md", table + "\n", InputError)
     save_picture(grid_picture(grid, scores), out / "grid.png")
-    new_console().print(table, markup=False, soft_wrap=True)
     say("written", "bold green", f"{out}: grid.md, grid.png, grid.json")
+    return _answer(grid, scores, on, tuple(out / name for name in ("grid.md", "grid.png", "grid.json")), table)
+
+
+def _answer(
+    grid: Grid, scores: Scores, on: Literal["test", "validation"], files: tuple[Path, ...], table: str | None = None
+) -> Compared:
+    runs = tuple(
+        GridRun(start=cell.start, fraction=cell.fraction, seed=cell.seed, scores=_figures(figures))
+        for cell, figures in scores.items()
+    )
+    return Compared(task=grid.task, scored_on=on, runs=runs, table=table, files=files)
+
+
+def _figures(scores: Mapping[str, Any]) -> dict[str, float | None]:
+    """The numbers of a scores.json; it holds a table of classes too."""
+    return {name: value for name, value in scores.items() if value is None or isinstance(value, int | float)}
 
 
 def check_libraries() -> None:

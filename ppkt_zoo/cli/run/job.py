@@ -5,14 +5,17 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
+import torch
 from rich.console import Console
 
+from ppkt_zoo.cli.answers.predict import Prediction, Source
 from ppkt_zoo.cli.run.source import Points, check_out, check_picture, read_points
 from ppkt_zoo.cli.run.steps import Steps, thousands
 from ppkt_zoo.errors import InputError, UnknownNameError
+from ppkt_zoo.sparse.engines import get_engine
 from ppkt_zoo.zoo.default import default_weight
 from ppkt_zoo.zoo.load import load_backbone, open_weight
 
@@ -113,6 +116,10 @@ class Job(ABC, Generic[Network, Found]):
     def draw(self, network: Network, view: View, found: Found) -> str:
         """Write what belongs to the picture; a few words on it."""
 
+    @abstractmethod
+    def answer(self, network: Network, view: View, found: Found, common: dict[str, Any]) -> Prediction:
+        """What the command answers; ``common`` are the fields that all answers have."""
+
     @property
     def draws(self) -> bool:
         """Whether there is something to draw."""
@@ -122,7 +129,7 @@ class Job(ABC, Generic[Network, Found]):
         """The files that :meth:`run` leaves."""
         return [self.target, self.picture]
 
-    def run(self, console: Console | None = None) -> list[Path | None]:
+    def run(self, console: Console | None = None) -> Prediction:
         """Do all of it.
 
         Args:
@@ -149,7 +156,24 @@ class Job(ABC, Generic[Network, Found]):
         if self.draws:
             with steps.step("picture", "drawing") as step:
                 step.text = self.draw(network, view, found)
-        return self.written()
+        return self.answer(network, view, found, self._common(view, steps.seconds))
+
+    def _common(self, view: View, seconds: dict[str, float]) -> dict[str, Any]:
+        extent: list[float] = np.ptp(view.xyz, axis=0).tolist()
+        source = Source(
+            path=self.reading.path,
+            description=view.points.told,
+            points=len(view.xyz),
+            colored=view.rgb is not None,
+            extent=tuple(extent),
+        )
+        return {
+            "source": source,
+            "device": self.reading.device,
+            "engine": get_engine(self.reading.engine, torch.device(self.reading.device)).name,
+            "seconds": seconds,
+            "files": tuple(path for path in self.written() if path is not None),
+        }
 
 
 class Weight(NamedTuple):

@@ -4,11 +4,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ppkt_zoo.cli.streams import new_console, say, tell_written
+from ppkt_zoo.cli.answers.train import Cost, DiskOfRun, OnceOfRun, Pretrained, SourceOfRun, StepOfRun, TeacherMade
+from ppkt_zoo.cli.streams import alert, say
 from ppkt_zoo.errors import InputError, RecipeError
 
 if TYPE_CHECKING:
     from ppkt_zoo.cli.train import Run
+    from ppkt_zoo.pretraining.cost import DryRun, OnceWork, StepCost
     from ppkt_zoo.pretraining.recipe import Recipe
 
 
@@ -21,8 +23,11 @@ def pretrain_weight(
     workers: int,
     tensorboard: bool,
     start: str | None = None,
-) -> None:
+) -> Pretrained | None:
     """Run :func:`ppkt_zoo.pretraining.trainer.pretrain` as a recipe says, or tell its cost.
+
+    Returns:
+        What there is now, or what it would cost; None in all but one of several processes that learn together.
 
     Raises:
         RecipeError: of ``resume``, where ``out`` holds no checkpoint.
@@ -48,19 +53,20 @@ def pretrain_weight(
         "start": begin,
     }
     if dry_run:
-        _tell_costs(recipe, common, workers)
-        return
+        return _costs(recipe, common, workers)
     watch = _watch(recipe, run.kept, target / "pictures")
     options: dict[str, Any] = {"workers": workers, "stop_after": run.stop_after, "tensorboard": tensorboard}
     folder = pretrain(recipe, **common, watch=watch, **options)
-    if _one_tells():
-        say("written", "bold green", f"{folder}, the weight, with its card and reference outputs")
-        say("next", "bold green", f"ppkt-zoo demo --weight local-dir:{folder}")
-        # The name by which every other command takes it.
-        tell_written(f"local-dir:{folder}")
+    if not _one_tells():
+        return None
+    # The name by which every other command takes it.
+    load = f"local-dir:{folder}"
+    say("written", "bold green", f"{folder}, the weight, with its card and reference outputs")
+    say("next", "bold green", f"ppkt-zoo demo --weight {load}")
+    return Pretrained(weight=recipe.weight, folder=folder, load=load, cost=None)
 
 
-def teach(run: "Run", out: Path | None) -> None:
+def teach(run: "Run", out: Path | None) -> TeacherMade:
     """Run :func:`ppkt_zoo.teachers.training.train_teacher` as a recipe says.
 
     Raises:
@@ -74,8 +80,21 @@ def teach(run: "Run", out: Path | None) -> None:
     done = train_teacher(recipe, data=run.folders, out=target, stop_after=run.stop_after, **options)
     figures = "".join(f", {name} {figure:g}" for name, figure in done.metrics.items())
     say("written", "bold green", f"{done.file}{figures}")
-    say("recipe", "bold green", f"architecture: {recipe.architecture}, weights: file, sha256: {done.sha256}")
-    tell_written(done.file)
+    return _teacher(done.file, recipe.architecture, done.sha256, done.metrics)
+
+
+def import_teacher_file(source: Path, out: Path) -> TeacherMade:
+    """Convert a published TFLite file, see :func:`ppkt_zoo.teachers.tflite.import_tflite`."""
+    from ppkt_zoo.teachers.tflite import import_tflite
+
+    done = import_tflite(source, out)
+    say("written", "bold green", f"{done.file}: {done.layers} layers, dequantised")
+    return _teacher(done.file, done.architecture, done.sha256, {})
+
+
+def _teacher(file: Path, architecture: str, sha256: str, metrics: dict[str, float]) -> TeacherMade:
+    say("recipe", "bold green", f"architecture: {architecture}, weights: file, sha256: {sha256}")
+    return TeacherMade(architecture=architecture, sha256=sha256, metrics=metrics, files=(file,))
 
 
 def _teacher_files(given: list[str]) -> tuple[Path | None, dict[str, Path]]:
@@ -103,16 +122,49 @@ def _watch(recipe: "Recipe", cache: Path, pictures: Path) -> Any:
     return OnlineProbe(recipe.watch.seed, recipe.watch.rooms, recipe.levels, cache, pictures)
 
 
-def _tell_costs(recipe: "Recipe", common: dict[str, Any], workers: int) -> None:
+def _costs(recipe: "Recipe", common: dict[str, Any], workers: int) -> Pretrained | None:
     from ppkt_zoo.cli.run.run_tables import dry_run_table
     from ppkt_zoo.pretraining.dry_run import dry_run
 
     found = dry_run(recipe, **common, workers=workers)
     if not _one_tells():
-        return
-    new_console().print(dry_run_table(found))
+        return None
     for line in found.warnings:
-        say("warning", "bold yellow", line)
+        alert("warning", "bold yellow", line)
+    return Pretrained(weight=recipe.weight, folder=None, load=None, cost=_cost(found)).told(dry_run_table(found))
+
+
+def _cost(found: "DryRun") -> Cost:
+    same = ("device", "processes", "workers", "cores", "student_parameters", "head_parameters", "teacher_parameters")
+    same += ("step_seconds", "data_seconds", "seconds", "checkpoint_bytes", "weight_bytes")
+    return Cost(
+        method=found.recipe.method,
+        steps=found.recipe.steps,
+        sources=tuple(SourceOfRun(name=one.name, frames=one.frames, per_step=one.per_step) for one in found.sources),
+        step=None if found.step is None else _step(found.step),
+        rendering=_once(found.rendering),
+        features=_once(found.first_look),
+        disks=tuple(DiskOfRun(path=one.path, free_bytes=one.free, needed_bytes=one.bytes) for one in found.disks),
+        remarks=found.warnings,
+        **{name: getattr(found, name) for name in same},
+    )
+
+
+def _step(step: "StepCost") -> StepOfRun:
+    same = ("frames", "points", "voxels", "pixel_pairs", "view_pairs")
+    return StepOfRun(
+        prepare_seconds=step.prepare,
+        teacher_seconds=step.teacher,
+        student_seconds=step.student,
+        memory_bytes=step.memory,
+        **{name: getattr(step, name) for name in same},
+    )
+
+
+def _once(work: "OnceWork | None") -> OnceOfRun | None:
+    if work is None:
+        return None
+    return OnceOfRun(frames=work.frames, done=work.done, seconds=work.seconds, bytes=work.bytes)
 
 
 def _one_tells() -> bool:

@@ -2,17 +2,15 @@
 
 import os
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.text import Text
 
+from ppkt_zoo.cli.answers.weights import Published
 from ppkt_zoo.cli.run.steps import Steps
 from ppkt_zoo.errors import InputError, ManifestError, WeightError
 from ppkt_zoo.files.reading import usable_path
-from ppkt_zoo.files.text import SafeConsole
 from ppkt_zoo.files.writing import png_bytes
 from ppkt_zoo.visualization.picture import feature_picture, feature_title
 from ppkt_zoo.zoo.config import CARD, CONFIG, PICTURE, RECORD
@@ -31,20 +29,7 @@ if TYPE_CHECKING:
 _NO_REVISION = "0" * 40
 
 
-@dataclass(frozen=True)
-class Publication:
-    """What was published, or would be.
-
-    Attributes:
-        files: name → content, as they lie in the repository.
-        entry: of the manifest; a revision of zeros after a dry run.
-    """
-
-    files: Mapping[str, bytes]
-    entry: WeightSpec
-
-
-def publish_weight(given: "Publishing", console: Console | None = None) -> Publication:
+def publish_weight(given: "Publishing") -> Published:
     """Verify a weight folder, upload it, download it again by its new commit, verify that, and list it.
 
     The card's picture is drawn of the reference cloud's features.
@@ -56,8 +41,7 @@ def publish_weight(given: "Publishing", console: Console | None = None) -> Publi
             the weight's record forbids a public repository.
     """
     folder, repo, manifest = given.folder, given.repo, given.manifest
-    console = SafeConsole() if console is None else console
-    steps = Steps()  # the entry and the card are the results, and go to the console
+    steps = Steps()
     opened = open_weight_folder(folder)
     record = opened.record()
     named = f"{opened.config.name}-{record.created.isoformat()}" if given.tag is None else given.tag
@@ -81,10 +65,12 @@ def publish_weight(given: "Publishing", console: Console | None = None) -> Publi
         step.text = f"{len(files)} files, {size:.1f} MB: {', '.join(files)}"
     if given.dry_run:
         entry = weight_spec(opened, HubSource(repo=repo, revision=_NO_REVISION), files)
-        console.print(files[CARD].decode(), markup=False, highlight=False)
-        console.print(to_json(entry), markup=False, highlight=False)
-        console.print(f"dry run: nothing was uploaded; the target is {repo}, tag {named}", markup=False)
-        return Publication(files, entry)
+        told = (
+            files[CARD].decode(),
+            to_json(entry),
+            f"dry run: nothing was uploaded; the target is {repo}, tag {named}",
+        )
+        return _published(given, named, files, entry).told(*map(Text, told))
     with steps.step("upload", f"pushing to {repo}") as step:
         uploaded = upload_weight(files, repo, tag=named, message=told, private=given.private)
         step.text = f"{uploaded.url}, commit {uploaded.revision}, tag {uploaded.tag}"
@@ -101,12 +87,26 @@ def publish_weight(given: "Publishing", console: Console | None = None) -> Publi
                 known = load_manifest(manifest) if manifest.exists() else Manifest()
                 write_manifest(with_weight(known, entry), manifest)
             except ManifestError as error:
-                console.print(to_json(entry), markup=False, highlight=False)
-                raise ManifestError(f"{error}; {there}: add the entry above to the manifest yourself") from None
+                written = to_json(entry)
+                raise ManifestError(f"{error}; {there}: add this entry to the manifest yourself: {written}") from None
             step.text = f"{manifest}: {entry.name} at {repo}@{uploaded.revision}"
-    else:
-        console.print(to_json(entry), markup=False, highlight=False)
-    return Publication(files, entry)
+    done = _published(given, named, files, entry, uploaded.url)
+    return done if manifest is not None else done.told(Text(to_json(entry)))
+
+
+def _published(
+    given: "Publishing", tag: str, files: dict[str, bytes], entry: WeightSpec, url: str | None = None
+) -> Published:
+    return Published(
+        repo=given.repo,
+        tag=tag,
+        dry_run=given.dry_run,
+        url=url,
+        files={name: len(content) for name, content in files.items()},
+        entry=entry,
+        card=files[CARD].decode(),
+        manifest=None if given.dry_run else given.manifest,
+    )
 
 
 def _check_manifest(manifest: Path) -> None:

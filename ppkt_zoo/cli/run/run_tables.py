@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from ppkt_zoo.cli.answers.train import BoxScore, ClassScore, DetectionScores, SegmentationScores
 from ppkt_zoo.cli.run.steps import thousands
 from ppkt_zoo.cli.run.tables import add_line
 
@@ -72,6 +73,30 @@ def segmentation_table(score: "SegmentationScore") -> Table:
         for row in score.table()
     ]
     return _scores(f"mean of {score.scenes} scenes", heads, rows)
+
+
+def segmentation_scores(score: "SegmentationScore") -> SegmentationScores:
+    """The same for programs."""
+    return SegmentationScores(
+        scenes=score.scenes,
+        figures=score.figures(),
+        classes=tuple(ClassScore(**row._asdict()) for row in score.table()),
+    )
+
+
+def detection_scores(score: "DetectionScore", classes: Sequence[str]) -> DetectionScores:
+    """What :func:`detection_table` shows, for programs."""
+    columns = {
+        f"{figure}{100 * at:.0f}": values.tolist()
+        for at in _OVERLAPS
+        for figure, values in (("ap", score.average_precision(at)), ("recall", score.recall(at)))
+    }
+    rows = [{key: column[number] for key, column in columns.items()} for number in range(len(classes))]
+    return DetectionScores(
+        scenes=score.scenes,
+        figures=score.figures(),
+        classes=tuple(BoxScore(name=name, **row) for name, row in zip(classes, rows, strict=True)),
+    )
 
 
 def detection_table(score: "DetectionScore", classes: Sequence[str]) -> Table:

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ppkt_zoo.cli.answers.predict import ClassShare, Segmented
 from ppkt_zoo.cli.run.job import Job, View, folder_or_name
 from ppkt_zoo.downstream.segmentation.folder import load_segmentation
 from ppkt_zoo.downstream.segmentation.model import Prediction, SegmentationModel
@@ -40,7 +42,7 @@ class Segment(Job[SegmentationModel, Prediction]):
     probabilities: bool = False
 
     def load(self) -> tuple[SegmentationModel, str]:
-        where = default_model("segmentation") if self.model is None else folder_or_name(self.model)
+        where = self._where
         network = load_segmentation(where, device=self.reading.device, engine=self.reading.engine)
         size = network.backbone.input_spec.voxel_size * 100
         return network, f"{where}: {len(network.classes)} classes, voxels of {size:g} cm"
@@ -78,8 +80,18 @@ class Segment(Job[SegmentationModel, Prediction]):
         )
         return f"{save_picture(page, self.picture)}: one colour per class, with its share of the points"
 
+    def answer(self, network: SegmentationModel, view: View, found: Prediction, common: dict[str, Any]) -> Segmented:
+        count = np.bincount(found.labels, minlength=len(network.classes)).tolist()
+        rows = zip(network.ids, network.classes, count, strict=True)
+        classes = tuple(ClassShare(label=label, name=name, points=points) for label, name, points in rows)
+        return Segmented(model=str(self._where), classes=classes, **common)
+
     def written(self) -> list[Path | None]:
         return [self.target, self._names, self.picture]
+
+    @property
+    def _where(self) -> str | Path:
+        return default_model("segmentation") if self.model is None else folder_or_name(self.model)
 
     @property
     def _names(self) -> Path:

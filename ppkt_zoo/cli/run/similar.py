@@ -1,10 +1,11 @@
 """A point file or a folder of RGB-D frames, and a point of it → the similarity of every other one, and a picture."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ppkt_zoo.cli.answers.predict import Match, Place, SimilarPoints
 from ppkt_zoo.cli.options import ALL_LEVELS
 from ppkt_zoo.cli.run.job import View, Weight, WeightJob
 from ppkt_zoo.errors import InputError
@@ -18,10 +19,17 @@ _MATCHES = 4
 
 
 class Similarity(NamedTuple):
-    """The row of the point that was picked, and float32 (N,), the cosine similarity of every feature to its own."""
+    """How similar all points are to one.
+
+    Attributes:
+        picked: the row of that point.
+        values: float32 (N,), the cosine similarity of every feature to its own.
+        matches: rows of the most similar points.
+    """
 
     picked: int
     values: np.ndarray
+    matches: list[int]
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ class Similar(WeightJob[Similarity]):
         rows = top_matches(xyz, values, picked, _MATCHES, self.apart)
         matches = ", ".join(f"{values[row]:.2f} at {_place(xyz[row])}" for row in rows) or "no point is so far away"
         told = f"point {_place(xyz[picked])}; most similar at least {self.apart:g} m away: {matches}"
-        return Similarity(picked, values), told
+        return Similarity(picked, values, [int(row) for row in rows]), told
 
     def write(self, network: Weight, view: View, found: Similarity) -> str:
         xyz, rgb, _, _ = view.points
@@ -70,6 +78,21 @@ class Similar(WeightJob[Similarity]):
         title = f"similarity to the marked point, {network.name}"
         page = similarity_picture(view.xyz, view.rgb, found.values, found.picked, title, seen_from=view.sensor)
         return f"{save_picture(page, self.picture)}: yellow is similar"
+
+    def answer(self, network: Weight, view: View, found: Similarity, common: dict[str, Any]) -> SimilarPoints:
+        xyz = view.points.xyz
+        return SimilarPoints(
+            weight=network.name,
+            voxel_size=network.backbone.input_spec.voxel_size,
+            point=_numbers(xyz[found.picked]),
+            matches=tuple(Match(xyz=_numbers(xyz[row]), similarity=found.values[row]) for row in found.matches),
+            **common,
+        )
+
+
+def _numbers(xyz: np.ndarray) -> Place:
+    x, y, z = xyz.tolist()
+    return x, y, z
 
 
 def _place(xyz: np.ndarray) -> str:

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from ppkt_zoo.cli.streams import on_terminal
-from ppkt_zoo.files.text import SafeConsole, unbroken
+from ppkt_zoo.cli.streams import on_terminal, talk_console
+from ppkt_zoo.files.text import unbroken
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Steps:
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = SafeConsole(stderr=True) if console is None else console
+        self.console = talk_console() if console is None else console
         self.seconds: dict[str, float] = {}
 
     @contextmanager
@@ -63,14 +63,17 @@ class Steps:
 
     def listing(self, title: str, rows: list[tuple[str, str]]) -> None:
         """A titled list of (thing, what it is)."""
-        self.console.print()
-        self.console.print(Text(title, style="bold"))
-        grid = Table.grid(padding=(0, 3))
-        grid.add_column(style="cyan", no_wrap=True)
-        grid.add_column(style="dim", overflow="fold")
-        for thing, meaning in rows:
-            grid.add_row(Text(f"  {unbroken(thing)}"), Text(unbroken(meaning)))
-        self.console.print(grid)
+        self.console.print(listing(title, rows))
+
+
+def listing(title: str, rows: list[tuple[str, str]]) -> Group:
+    """A titled list of (thing, what it is), an empty line above it."""
+    grid = Table.grid(padding=(0, 3))
+    grid.add_column(style="cyan", no_wrap=True)
+    grid.add_column(style="dim", overflow="fold")
+    for thing, meaning in rows:
+        grid.add_row(Text(f"  {unbroken(thing)}"), Text(unbroken(meaning)))
+    return Group(Text(), Text(title, style="bold"), grid)
 
 
 def thousands(number: int) -> str:

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from ppkt_zoo.cli.answers.weights import BackboneRow
 from ppkt_zoo.files.text import printable, unbroken
+from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.zoo.card import ROBUSTNESS
-from ppkt_zoo.zoo.load import check_listed, open_weight
 from ppkt_zoo.zoo.manifest import HubSource, WeightSpec, load_manifest
 from ppkt_zoo.zoo.names import ListedName, parse_name
 from ppkt_zoo.zoo.record import Estimate, Metric, WeightRecord
@@ -59,10 +59,10 @@ class Listing(Table):
 
 
 def weights_table(pattern: str = "*") -> Listing:
-    """One row a listed weight, in 80 columns: the rest is in :func:`show_table`."""
+    """One row a listed weight, in 80 columns: the rest is in :func:`record_table`."""
     table = _table("weight", "parameters", "voxel", "size", "mIoU")
     scored = False
-    for weight in _listed(pattern):
+    for weight in listed(pattern):
         score = _leading_score(weight.record)
         scored |= score != "-"
         table.add_row(
@@ -80,7 +80,7 @@ def weights_table(pattern: str = "*") -> Listing:
 def weights_lines(pattern: str = "*") -> Listing:
     """One row a listed weight, for scripts: teacher, data, licence, size, source, and its first metric."""
     table = _table("weight", "parameters", "teacher", "data", "licence", "size", "source", "measured")
-    for weight in _listed(pattern):
+    for weight in listed(pattern):
         record = weight.record
         table.add_row(
             weight.name,
@@ -106,41 +106,48 @@ def cache_table(kept: Sequence["Kept"]) -> Listing:
     return table
 
 
-def backbones_table(pattern: str = "*") -> Listing:
-    """One row an architecture, with its default arguments."""
+def backbones_table(rows: Sequence[BackboneRow]) -> Listing:
+    """One row an architecture."""
     table = _table("backbone", "parameters", "levels (channels), coarse to fine", "weights")
-    listed = load_manifest().names()
-    for name in list_backbones(pattern):
-        parameters, levels = _measure(name)
-        weights = sum(weight.startswith(f"{name}.") for weight in listed)
-        table.add_row(Text(name, style="bold cyan"), _millions(parameters), _levels(levels), str(weights or "-"))
+    for row in rows:
+        name = Text(row.name, style="bold cyan")
+        table.add_row(name, _millions(row.parameters), _levels(row.levels), str(len(row.weights) or "-"))
     return table
 
 
-def show_table(name: str) -> Listing:
-    """All about one weight, or about a backbone where the name has no tag.
+def backbone_rows(pattern: str) -> list[BackboneRow]:
+    """The architectures whose names match a wildcard."""
+    return [_measured(name) for name in list_backbones(pattern)]
+
+
+def find(name: str) -> BackboneRow | tuple[str, InputSpec, WeightRecord]:
+    """A weight: its name, what it takes and its record; or a backbone where the name has no tag.
 
     Raises:
         UnknownNameError, WeightError: no such name, or its files are damaged.
     """
+    from ppkt_zoo.zoo.load import check_listed, open_weight
+
     parsed = parse_name(name)
     if isinstance(parsed, ListedName):
         check_listed(parsed)
-    if isinstance(parsed, ListedName) and parsed.tag is None:
-        parameters, levels = _measure(name)
-        tags = [weight for weight in load_manifest().names() if weight.startswith(f"{name}.")]
-        table = _lines()
-        table.add_row("backbone", Text(name))
-        table.add_row("parameters", _millions(parameters))
-        table.add_row("levels", _levels(levels))
-        table.add_row("weights", Text(", ".join(tags) or "none yet"))
-        return table
-    if isinstance(parsed, ListedName):
+        if parsed.tag is None:
+            return _measured(name)
         # From the manifest, which holds the record: nothing need be fetched.
         listed = load_manifest().find(parsed)
-        return record_table(listed.name, listed.input_spec.voxel_size, listed.record)
+        return listed.name, listed.input_spec, listed.record
     folder = open_weight(name)
-    return record_table(folder.config.name, folder.config.input_spec.voxel_size, folder.record())
+    return folder.config.name, folder.config.input_spec, folder.record()
+
+
+def backbone_table(row: BackboneRow) -> Listing:
+    """All about a backbone, a line each."""
+    table = _lines()
+    table.add_row("backbone", Text(row.name))
+    table.add_row("parameters", _millions(row.parameters))
+    table.add_row("levels", _levels(row.levels))
+    table.add_row("weights", Text(", ".join(row.weights) or "none yet"))
+    return table
 
 
 def record_table(name: str, voxel_size: float, record: WeightRecord) -> Listing:
@@ -201,7 +208,8 @@ def _leading_score(record: WeightRecord) -> str:
     return "-"
 
 
-def _listed(pattern: str) -> list[WeightSpec]:
+def listed(pattern: str) -> list[WeightSpec]:
+    """The weights whose names match a wildcard."""
     return [weight for weight in load_manifest().weights if fnmatch.fnmatch(weight.name, pattern)]
 
 
@@ -232,11 +240,15 @@ def _lines() -> Listing:
     return table
 
 
-def _measure(name: str) -> tuple[int, dict[str, int]]:
-    """Parameters and levels of an architecture with its default arguments; no memory is filled."""
+def _measured(name: str) -> BackboneRow:
+    """An architecture with its default arguments; no memory is filled."""
+    import torch
+
     with torch.device("meta"):
         backbone = create_backbone(name)
-    return sum(parameter.numel() for parameter in backbone.parameters()), backbone.level_channels
+    parameters = sum(parameter.numel() for parameter in backbone.parameters())
+    weights = tuple(weight for weight in load_manifest().names() if weight.startswith(f"{name}."))
+    return BackboneRow(name=name, parameters=parameters, levels=backbone.level_channels, weights=weights)
 
 
 def _levels(levels: dict[str, int]) -> str:

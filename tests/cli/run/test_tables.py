@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from ppkt_zoo.cli.run.tables import Listing, record_table, show_table, weights_lines, weights_table
+from ppkt_zoo.cli.run.tables import Listing, find, record_table, weights_lines, weights_table
 from ppkt_zoo.errors import UnknownNameError
 from ppkt_zoo.zoo.manifest import load_manifest
 
@@ -92,12 +92,12 @@ def test_cells_that_are_markup_stay_text() -> None:
 )
 def test_an_unknown_name_is_answered_with_the_nearest(name: str, near: str) -> None:
     with pytest.raises(UnknownNameError, match=near):
-        show_table(name)
+        find(name)
 
 
 @pytest.mark.parametrize("begin", ["", "hf-hub:", "hf-hub:a/", "hf-hub:a/b@", "X", "/", "x.pth/"])
 def test_a_name_of_any_length_is_told_in_short(begin: str) -> None:
     for long in ("x" * 100_000, f"{'x' * 100_000}.pth"):
         with pytest.raises(UnknownNameError) as caught:
-            show_table(begin + long)
+            find(begin + long)
         assert len(str(caught.value)) < 1500
