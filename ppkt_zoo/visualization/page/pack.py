@@ -19,7 +19,7 @@ from ppkt_zoo.visualization.point_spacing import point_spacing
 _STEPS = 65_535
 # Metres; a cloud of one place has steps all the same.
 _SMALLEST_STEP = 1e-7
-_NO_CLASS = 65_535
+_NO_CLASS, _GREY = 65_535, (205, 205, 205)
 # Of the page's size, what points and colours may take where features come too.
 _SHARE_OF_POINTS = 0.7
 _LONGEST_NAME = 200
@@ -116,14 +116,14 @@ class _Part:
             "has_color": content.rgb is not None,
             "start": start.about(),
             "picked": None if content.picked is None else int(np.flatnonzero(rows == content.picked)[0]),
-            "boxes": None if content.boxes is None else _boxes(content.boxes, low),
+            "boxes": None if content.boxes is None else _boxes(content.boxes, low, content.classes),
         }
         for name, classes in (("classes", content.classes), ("clusters", content.clusters)):
             about[name] = None
             if classes is not None:
                 about[name], table, labels = _classes(classes, rows)
                 arrays[name] = pack_array(labels)
-                colorings.append((name, np.append(table, [[205, 205, 205]], axis=0).astype(np.uint8)[labels_of(labels)]))
+                colorings.append((name, np.append(table, [_GREY], axis=0).astype(np.uint8)[labels_of(labels)]))
         return cls(rows, place, colorings, start, arrays, about)
 
     def picture(self) -> bytes:
@@ -170,8 +170,13 @@ def _classes(classes: ClassSet, rows: np.ndarray) -> tuple[list[dict[str, Any]],
     return about, table, np.where(labels < 0, _NO_CLASS, labels).astype(np.uint16)
 
 
-def _boxes(boxes: BoxSet, low: np.ndarray) -> list[dict[str, Any]]:
+def _boxes(boxes: BoxSet, low: np.ndarray, classes: ClassSet | None) -> list[dict[str, Any]]:
+    """Boxes in the page's own coordinates; a class of points and one of boxes that share a name share a colour."""
     table = class_colors(len(boxes.names))
+    if classes is not None:
+        of_points = dict(zip(classes.names, class_colors(len(classes.names), classes.colors), strict=True))
+        table = np.array([of_points.get(name, color) for name, color in zip(boxes.names, table, strict=True)])
+        table = table.reshape(-1, 3)
     scores = [None] * len(boxes.boxes) if boxes.scores is None else [round(float(one), 4) for one in boxes.scores]
     return [
         {

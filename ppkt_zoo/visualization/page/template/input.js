@@ -4,22 +4,22 @@ const CLICK = { pixels: 5, milliseconds: 600 }; // anything longer or farther is
 const REACH = { mouse: 5, pen: 8, touch: 14 }; // pixels about a click in which a point is looked for
 
 const KEYS = [
-  ["1 … 5", "colouring of the pane under the pointer"],
-  ["?", "this list"],
+  ["drag, arrow keys", "turn"],
+  ["right drag, Shift+arrows", "move"],
+  ["wheel, Page up/down", "nearer, farther"],
+  ["two fingers", "move and zoom"],
   ["click, tap", "compare all points with this one"],
-  ["Esc", "forget the point"],
   ["double click", "turn about this point"],
-  ["drag, arrows", "turn"],
-  ["right drag, two fingers, Shift + arrows", "move"],
-  ["wheel, pinch, Page up, Page down", "nearer, farther"],
+  ["Esc", "forget the point"],
+  ["1 … 5", "colouring of the pane under the pointer"],
   ["+  −", "larger, smaller points"],
-  ["p", "one or two panes"],
-  ["b", "boxes on, off"],
-  ["w", "look through walls and ceiling on, off"],
-  ["t", "from above"],
-  ["r", "first view"],
+  ["p", "one pane or two"],
+  ["b", "boxes on or off"],
+  ["w", "look through walls and ceiling, or not"],
+  ["t, r", "from above; first view"],
   ["s", "save a picture"],
-  ["l", "light, dark"],
+  ["l", "light or dark"],
+  ["?", "this list"],
 ];
 
 class Input {
@@ -42,11 +42,9 @@ class Input {
     on("pointerdown", (event) => {
       this.active = pane;
       if (isTool(event)) return;
-      pane.element.focus({ preventScroll: true });
       pane.element.setPointerCapture(event.pointerId);
       this.fingers.set(event.pointerId, { ...place(event), button: event.button, shift: event.shiftKey, moved: 0, began: event.timeStamp, alone: this.fingers.size === 0 });
       for (const finger of this.fingers.values()) if (this.fingers.size > 1) finger.alone = false;
-      event.preventDefault();
     });
     on("pointermove", (event) => {
       this.app.point(event.pointerType === "mouse" && !isTool(event) ? place(event) : null);

@@ -26,7 +26,7 @@ function entriesOf(what) {
 
 class Legend {
   constructor(pane, element) {
-    Object.assign(this, { pane, element, app: pane.app });
+    Object.assign(this, { pane, element, app: pane.app, inside: element.querySelector(".inside") });
   }
 
   // Which entries the pane's mode has; boxes have theirs where nothing else needs the place.
@@ -37,12 +37,13 @@ class Legend {
   }
 
   fill() {
-    const { element } = this, { mode } = this.pane;
-    element.replaceChildren();
+    const { mode } = this.pane, inside = this.inside;
+    inside.replaceChildren();
     if (this.kind) this.fillEntries(this.kind);
     else if (mode === "similarity") this.fillRamp();
-    else if (mode === "pca") element.append(made("p", "", "similar features, similar colours"));
-    else if (!about.has_color) element.append(made("p", "", "grey by height: the cloud has no colour"));
+    else if (mode === "pca") inside.append(made("p", "", "similar features, similar colours"));
+    else if (!about.has_color) inside.append(made("p", "", "grey by height: the cloud has no colour"));
+    this.element.hidden = !inside.childNodes.length;
   }
 
   fillEntries(kind) {
@@ -55,12 +56,12 @@ class Legend {
       button.title = entry.name + " — click: show or hide; double click: this alone";
       button.addEventListener("click", () => this.toggle(hidden, entry.key));
       button.addEventListener("dblclick", () => this.only(hidden, entry.key, entries));
-      this.element.append(button);
+      this.inside.append(button);
     }
     if (hidden.size) {
       const all = made("button", "all", "Show all");
       all.addEventListener("click", () => { hidden.clear(); this.app.showEntries(); });
-      this.element.append(all);
+      this.inside.append(all);
     }
   }
 
@@ -78,7 +79,7 @@ class Legend {
   fillRamp() {
     const { state } = this.app;
     if (!state.similarity) {
-      this.element.append(made("p", "", "click a point: all others are compared with it"));
+      this.inside.append(made("p", "", "click a point: all others are compared with it"));
       return;
     }
     const ramp = made("canvas", "ramp"), ends = made("div", "ends"), slider = made("input");
@@ -94,6 +95,6 @@ class Legend {
       low.textContent = state.low.toFixed(2);
       this.app.repaint("similarity");
     });
-    this.element.append(ramp, ends, slider);
+    this.inside.append(ramp, ends, slider);
   }
 }

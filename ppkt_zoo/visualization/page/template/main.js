@@ -11,8 +11,9 @@ class App {
     this.camera = new Camera(data);
     this.renderer = new Renderer(gl, data);
     this.panes = [];
-    this.frameTime = 0;
-    this.waiting = false;
+    this.shown = shownPoints(data, this.state);
+    this.isMoving = this.waiting = false;
+    this.step = 1;
     const second = ["pca", "classes", "clusters"].find(isThere);
     const elements = [...document.querySelectorAll(".pane")];
     elements[1].hidden = !second;
@@ -88,7 +89,7 @@ class App {
   point(place) {
     if (!place && !this.state.pointer) return;
     this.state.pointer = place;
-    if (this.panes[1].isShown) this.redraw(true);
+    if (this.panes[1].isShown) this.redraw(true); // what is drawn over them is enough
   }
 
   turnAbout(point) {
@@ -103,7 +104,8 @@ class App {
   }
 
   showEntries() {
-    this.renderer.setShown(shownPoints(this.data, this.state));
+    this.shown = shownPoints(this.data, this.state);
+    this.renderer.setShown(this.shown);
     for (const pane of this.panes) pane.legend.fill();
     this.redraw();
   }
@@ -111,8 +113,11 @@ class App {
   resize() {
     const { canvas, view } = this;
     view.density = Math.min(window.devicePixelRatio || 1, 2);
-    canvas.width = Math.max(1, Math.round(canvas.clientWidth * view.density));
-    canvas.height = Math.max(1, Math.round(canvas.clientHeight * view.density));
+    const size = [canvas.clientWidth, canvas.clientHeight].map((side) => Math.max(1, Math.round(side * view.density)));
+    const layout = [...size, this.panes[1].isShown].join();
+    if (layout === this.layout) return;
+    this.layout = layout;
+    [canvas.width, canvas.height] = size;
     this.redraw();
   }
 
@@ -126,32 +131,35 @@ class App {
 
   settle() {
     clearTimeout(this.rest);
-    if (this.isMoving && !this.input.fingers.size) {
-      this.isMoving = false;
-      this.redraw();
-    }
+    if (!this.isMoving || this.input.fingers.size) return;
+    this.isMoving = false;
+    this.last = null;
+    if (this.step > 1) this.redraw();
   }
 
+  // Soon, and once however often it is asked for; onlyOver: the points of panes that did not change stay as they are.
   redraw(onlyOver = false) {
-    this.needsPoints = this.needsPoints || !onlyOver;
+    if (!onlyOver) for (const pane of this.panes) pane.isStale = true;
     if (this.waiting || !this.panes.length) return;
     this.waiting = true;
-    requestAnimationFrame(() => {
+    requestAnimationFrame((now) => {
       this.waiting = false;
-      if (this.needsPoints) this.drawNow(this.isMoving && this.frameTime > 45 ? Math.min(8, Math.ceil(this.frameTime / 45)) : 1);
-      else this.drawNow(0);
+      this.pace(now);
+      this.drawNow(this.isMoving ? this.step : 1);
     });
   }
 
-  // All panes, with every step-th point; 0: only what is drawn over the points.
+  // Half or twice as many points, by how long the last frames took.
+  pace(now) {
+    const took = now - (this.last || now);
+    this.last = this.isMoving ? now : null;
+    if (!took) return;
+    if (took > 70) this.step = Math.min(16, 2 * this.step);
+    else if (took < 35) this.step = Math.max(1, this.step / 2);
+  }
+
   drawNow(step = 1) {
-    const began = performance.now();
-    for (const pane of this.panes.filter((one) => one.isShown)) pane.draw(step);
-    if (step) this.needsPoints = false;
-    if (step === 1 && this.isMoving) {
-      this.gl.finish();
-      this.frameTime = performance.now() - began;
-    }
+    for (const pane of this.panes) if (pane.isShown) pane.draw(step);
   }
 }
 
@@ -164,7 +172,7 @@ function fail(reason) {
 
 async function start() {
   for (const note of about.notes) for (const list of ["notes", "still-notes"]) $(list).append(made("li", "", note));
-  const canvas = $("canvas"), gl = canvas.getContext("webgl2", { alpha: false, antialias: false, depth: false });
+  const canvas = $("canvas"), gl = canvas.getContext("webgl2", { alpha: false, antialias: false, depth: false, preserveDrawingBuffer: true });
   if (!gl) return fail("This browser has no WebGL2 (or it is switched off), which turning the cloud needs.");
   if (!("DecompressionStream" in window)) return fail("This browser is too old to unpack the points: any of 2023 or later can.");
   $("still").hidden = true;

@@ -5,9 +5,12 @@ class Pane {
     Object.assign(this, { app, element, mode });
     this.overlay = element.querySelector(".overlay");
     this.ink = this.overlay.getContext("2d");
-    this.bytes = new Uint8Array(4 * app.data.count);
+    this.colors = new Uint32Array(app.data.count);
+    this.isStale = true;
     this.buffer = null;
     this.legend = new Legend(this, element.querySelector(".legend"));
+    // A small pane has no room for it until it is asked for.
+    this.legend.element.open = element.clientWidth > 480;
     this.buttons = new Map();
     const modes = element.querySelector(".modes");
     const shown = MODES.filter(([name]) => isThere(name));
@@ -34,9 +37,10 @@ class Pane {
 
   repaint(withLegend = true) {
     const { renderer, data, state } = this.app;
-    this.buffer = renderer.buffer(paint(this.bytes, this.mode, data, state), this.buffer);
+    this.buffer = renderer.buffer(paint(this.colors, this.mode, data, state), this.buffer);
     if (withLegend) this.legend.fill();
-    this.app.redraw();
+    this.isStale = true;
+    this.app.redraw(true);
   }
 
   // Left, bottom, width and height in pixels of the canvas.
@@ -47,10 +51,11 @@ class Pane {
     return [left, canvas.height - low, Math.max(1, right - left), Math.max(1, low - top)];
   }
 
-  // With every step-th point; 0: only what is drawn over the points, which stay as they are.
+  // The points, every step-th of them, where they changed; what is drawn over them always.
   draw(step) {
     const { renderer, camera, view } = this.app;
-    if (step) renderer.draw(this.buffer, camera, view, this.box(), step);
+    if (this.isStale) renderer.draw(this.buffer, camera, view, this.box(), step);
+    this.isStale = false;
     const { clientWidth: width, clientHeight: height } = this.element;
     this.overlay.width = Math.round(width * view.density);
     this.overlay.height = Math.round(height * view.density);
@@ -69,9 +74,9 @@ class Pane {
     if (this === app.panes.find((pane) => pane.isShown)) drawScale(ink, camera, width, height, view.ink, view.paperCss);
   }
 
-  // The point at a place of the pane, in pixels of the page; −1 where there is none.
+  // The point at a place of the pane; −1 where there is none. All in pixels of the page.
   pointAt(x, y, reach) {
-    const { renderer, camera, view } = this.app, [, , width, height] = this.box();
-    return renderer.pointAt(this.buffer, camera, view, width, height, x * view.density, y * view.density, Math.round(reach * view.density));
+    const { app } = this, { density } = app.view, [, , width, height] = this.box();
+    return pointAt(app, width, height, x * density, y * density, reach * density);
   }
 }

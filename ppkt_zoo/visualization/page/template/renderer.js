@@ -1,4 +1,4 @@
-// Draws the points of a pane, and tells which point is seen at a pixel.
+// Draws the points of a pane.
 
 const NONE = 1e9;
 
@@ -29,7 +29,7 @@ class Renderer {
     this.largest = gl.getParameter(gl.ALIASED_POINT_SIZE_RANGE)[1];
     this.places = this.buffer(this.interleaved(data));
     this.shown = this.buffer(new Uint8Array(data.count).fill(255));
-    this.size = [0, 0];
+    this.size = this.room = null;
     gl.enable(gl.SCISSOR_TEST);
   }
 
@@ -56,13 +56,15 @@ class Renderer {
 
   // Colour and depth of one pane, drawn before they are shaded.
   prepare(width, height) {
-    if (this.size[0] === width && this.size[1] === height) return;
+    this.size = [width, height];
+    if (this.room && this.room[0] >= width && this.room[1] >= height) return;
+    this.room = [Math.max(width, this.room ? this.room[0] : 0), Math.max(height, this.room ? this.room[1] : 0)];
     const { gl } = this;
     for (const old of [this.colors, this.depths]) if (old) gl.deleteTexture(old);
     const texture = (inner, format, kind) => {
       const made = gl.createTexture();
       gl.bindTexture(gl.TEXTURE_2D, made);
-      gl.texImage2D(gl.TEXTURE_2D, 0, inner, width, height, 0, format, kind, null);
+      gl.texImage2D(gl.TEXTURE_2D, 0, inner, ...this.room, 0, format, kind, null);
       for (const filter of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, filter, gl.NEAREST);
       return made;
     };
@@ -72,11 +74,16 @@ class Renderer {
     gl.bindFramebuffer(gl.FRAMEBUFFER, this.frame);
     gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, this.colors, 0);
     gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.DEPTH_ATTACHMENT, gl.TEXTURE_2D, this.depths, 0);
-    this.size = [width, height];
+  }
+
+  // Pixels of a metre at distance 1 that a point with a neighbour one metre away takes; and its bounds.
+  diameters(camera, view, height) {
+    const most = Math.min(this.largest, 48 * view.density * Math.max(1, view.size));
+    return { pixels: camera.pixelsPerMetre(height, 1) * 2.2 * view.size, least: 1.2 * view.density, most };
   }
 
   // The points into the frame; every step-th of them while the view moves and the machine is slow.
-  splat(colors, camera, view, step, numbers) {
+  splat(colors, camera, view, step) {
     const { gl } = this, { uniforms } = this.points, shell = about.start.shell, [width, height] = this.size;
     const matrix = camera.matrix(width / height);
     gl.bindFramebuffer(gl.FRAMEBUFFER, this.frame);
@@ -89,13 +96,13 @@ class Renderer {
     gl.uniform3fv(uniforms.eye, matrix.eye);
     gl.uniform1f(uniforms.span, 65535 * about.step);
     gl.uniform2fv(uniforms.sizes, about.size.map(Math.log2));
-    gl.uniform1f(uniforms.pixels, camera.pixelsPerMetre(height, 1) * 1.9 * view.size * Math.sqrt(step));
-    gl.uniform2f(uniforms.diameter, 1.2 * view.density, Math.min(this.largest, 48 * view.density * Math.max(1, view.size)));
+    const { pixels, least, most } = this.diameters(camera, view, height);
+    gl.uniform1f(uniforms.pixels, pixels * Math.sqrt(step));
+    gl.uniform2f(uniforms.diameter, least, most);
     const limits = shell.walls.map((limit) => (limit === null || !camera.cut ? NONE : limit));
     gl.uniform4fv(uniforms.walls, limits);
     gl.uniform2f(uniforms.across, Math.cos(shell.yaw), Math.sin(shell.yaw));
     gl.uniform2f(uniforms.heights, shell.floor === null ? -NONE : shell.floor, shell.ceiling === null || !camera.cut ? NONE : shell.ceiling);
-    gl.uniform1i(uniforms.number, numbers ? 1 : 0);
     const attribute = (place, buffer, size, kind, stride, offset) => {
       gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
       gl.enableVertexAttribArray(place);
@@ -114,7 +121,7 @@ class Renderer {
     const { gl } = this, [left, bottom, width, height] = box, { uniforms } = this.shade;
     this.prepare(width, height);
     gl.scissor(0, 0, width, height);
-    const matrix = this.splat(colors, camera, view, step, false);
+    const matrix = this.splat(colors, camera, view, step);
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
     gl.viewport(left, bottom, width, height);
     gl.scissor(left, bottom, width, height);
@@ -128,26 +135,10 @@ class Renderer {
     gl.uniform1i(uniforms.depths, 1);
     gl.uniform2f(uniforms.planes, matrix.near, matrix.far);
     gl.uniform2f(uniforms.corner, left, bottom);
+    gl.uniform2i(uniforms.size, width, height);
     gl.uniform1f(uniforms.reach, 1.5 * view.density);
     gl.uniform1f(uniforms.strength, 2.4);
     gl.uniform3fv(uniforms.paper, view.paper);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
-  }
-
-  // The point seen nearest to a pixel (from the pane's upper left), or −1; as far away as a finger is wide at most.
-  pointAt(colors, camera, view, width, height, x, y, reach) {
-    const { gl } = this, side = 2 * reach + 1, left = Math.round(x) - reach, bottom = height - 1 - Math.round(y) - reach;
-    this.prepare(width, height);
-    gl.scissor(Math.max(left, 0), Math.max(bottom, 0), side, side);
-    this.splat(colors, camera, view, 1, true);
-    const pixels = new Uint8Array(4 * side * side);
-    gl.readPixels(left, bottom, side, side, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
-    let best = -1, nearest = Infinity;
-    for (let at = 0; at < side * side; at++) {
-      const id = pixels[4 * at] + 256 * pixels[4 * at + 1] + 65536 * pixels[4 * at + 2];
-      const away = Math.hypot((at % side) - reach, Math.floor(at / side) - reach);
-      if (id && pixels[4 * at + 3] && away < nearest) [best, nearest] = [id - 1, away];
-    }
-    return best;
   }
 }

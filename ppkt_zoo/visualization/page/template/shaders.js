@@ -14,7 +14,6 @@ uniform vec2 diameter;   // pixels, least and largest
 uniform vec4 walls;      // metres along four directions; huge where there is none
 uniform vec2 across;     // the first of these directions
 uniform vec2 heights;    // floor and ceiling
-uniform int number;      // 1: the point's number in place of its colour
 flat out vec3 paint;
 flat out float wide;
 void main() {
@@ -28,10 +27,6 @@ void main() {
   wide = clamp(pixels * exp2(mix(sizes.x, sizes.y, size)) / max(gl_Position.w, 1e-6), diameter.x, diameter.y);
   gl_PointSize = wide;
   paint = color;
-  if (number == 1) {
-    int id = gl_VertexID + 1;
-    paint = vec3(id & 255, (id >> 8) & 255, (id >> 16) & 255) / 255.0;
-  }
   if (wall || ceiling || shown == 0.0) gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
 }`;
 
@@ -59,6 +54,7 @@ uniform sampler2D colors;
 uniform sampler2D depths;
 uniform vec2 planes;     // near and far
 uniform vec2 corner;     // of the pane, in pixels of the canvas
+uniform ivec2 size;      // of the pane
 uniform float reach;     // pixels
 uniform float strength;
 uniform vec3 paper;
@@ -68,7 +64,7 @@ float metres(ivec2 at) {
   return planes.x * planes.y / (planes.y - depth * (planes.y - planes.x));
 }
 void main() {
-  ivec2 size = textureSize(depths, 0), at = ivec2(gl_FragCoord.xy - corner);
+  ivec2 at = ivec2(gl_FragCoord.xy - corner);
   if (texelFetch(depths, at, 0).r >= 1.0) { pixel = vec4(paper, 1.0); return; }
   float here = log2(metres(at)), sum = 0.0;
   for (int turn = 0; turn < 8; turn++) {
