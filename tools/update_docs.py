@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.reports import frozen, lab, speed  # noqa: E402
 from benchmarks.reports.page import machine_line  # noqa: E402
+from ppkt_zoo.cli.contract import PROMISES, answer_class  # noqa: E402
 from ppkt_zoo.engine.recipes import shipped_recipes  # noqa: E402
 from ppkt_zoo.evaluation.statistics import mean_interval, paired_difference  # noqa: E402
 from ppkt_zoo.pretraining.recipe import load_recipe  # noqa: E402
@@ -260,11 +261,21 @@ def readout_cost_table() -> str:
     return "\n".join([*rows, "", f"{found['points']:,} points; {here['processor']}, {here['date'][:10]}."])
 
 
+def answers_table() -> str:
+    """One row for each command: the fields of its result under --json."""
+    rows = ["| command | fields of `result` |", "| --- | --- |"]
+    for command in sorted(PROMISES):
+        fields = (field.alias or name for name, field in answer_class(command).model_fields.items())
+        rows.append(f"| `{command}` | {', '.join(f'`{name}`' for name in fields)} |")
+    return "\n".join(rows)
+
+
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"weights-short": short_weights_table, "results-short": short_results_table},
     "docs/weights.md": {"weights": weights_table, "probes": probes_table, "fine-tuning": fine_tuning_table},
     "docs/readout.md": {"readout-cost": readout_cost_table},
     "docs/results/frozen.md": frozen.SECTIONS,
+    "docs/cli.md": {"answers": answers_table},
     "docs/speed.md": {"speed": speed_table},
     "docs/rooms.md": {"realism": realism_table},
     "docs/training.md": {"recipes": recipes_table},

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ppkt_zoo.cli.declare import Answer
+from ppkt_zoo.cli.group import add_common_options
 
 #: Set by the scripts to the name of the shell: the words on the command line are to be completed, not run.
 COMPLETE = "_PPKT_ZOO_WORDS"
@@ -80,7 +81,9 @@ def completion(shell: Annotated[Shell, typer.Argument(help="The shell that reads
 def print_completions(app: typer.Typer, shell: str, words: Sequence[str]) -> None:
     """What may stand in the place of the last of some words, a line each, as a shell's script reads it."""
     *given, part = words or [""]
-    for value, about in sorted(set(completions(typer.main.get_command(app), given, part))):
+    root = typer.main.get_command(app)
+    add_common_options(root)
+    for value, about in sorted(set(completions(root, given, part))):
         if shell == "zsh":
             value = value.replace(":", "\\:") + (f":{about}" if about else "")
         elif shell == "fish" and about:

@@ -65,7 +65,7 @@ PROMISES: Mapping[str, Promise] = {
         "train:Pretrained",
         (
             "pretrain sunrgbd -d sunrgbd=SUNRGBD/ --dry-run",
-            "pretrain my_recipe.yaml -d own=frames/ -t teacher.safetensors -o runs/own",
+            "pretrain my_recipe.yaml -d own=frames/ -t teacher.pth -o runs/own",
             "pretrain my_recipe.yaml optimiser.lr=0.1 --stop-after 500",
         ),
     ),

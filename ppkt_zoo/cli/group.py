@@ -39,7 +39,7 @@ class Group(typer.core.TyperGroup):
         if command is not None:
             command.epilog = examples_of(_words(ctx, cmd_name)) or command.epilog
             if not isinstance(command, Group):
-                _add_options(command)
+                add_common_options(command)
         return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -57,7 +57,7 @@ class Group(typer.core.TyperGroup):
         """As of any command."""
         if parent is not None:
             return super().make_context(info_name, args, parent, **extra)
-        _add_options(self)
+        add_common_options(self)
         with _told_usage():
             return super().make_context(info_name, args, **extra)
 
@@ -74,7 +74,8 @@ class Group(typer.core.TyperGroup):
             return answer
 
 
-def _add_options(command: Any) -> None:
+def add_common_options(command: Any) -> None:
+    """Give a command the options of every command that it has not yet."""
     known = {name for parameter in command.params for name in parameter.opts}
     command.params += [one for one in options_of_all() if not known.intersection(one.opts)]
 

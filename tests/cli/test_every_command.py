@@ -86,7 +86,7 @@ def test_verbose_tells_versions_files_engine_and_time(small_cloud: Path, small_f
     assert any(re.fullmatch(r"network on cpu, engine \w+", line) for line in lines)
     assert re.match(r"\d+\.\d\d s, processor time of this process \d+\.\d\d s", lines[-1])
     assert not logging.getLogger("ppkt_zoo").handlers, "the next command tells no more than it should"
-    assert "verbose" not in run(*words).stderr
+    assert "verbose: " not in run(*words).stderr
     assert json.loads(run(*words, "-v", "--json").stdout)["result"]["weight"] == NAME
 
 

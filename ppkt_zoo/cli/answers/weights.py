@@ -119,7 +119,7 @@ class Published(Answer):
     tag: str
     dry_run: bool
     url: str | None = Field(description="null in a dry run")
-    files: dict[str, int] = Field(description="bytes of each file in the repository")
+    sizes: dict[str, int] = Field(description="bytes of each file in the repository")
     entry: WeightSpec = Field(description="of the manifest; in a dry run with a revision of zeros")
     card: str = Field(description="the model card, Markdown")
     manifest: PathText | None = Field(description="the manifest that has the entry now")

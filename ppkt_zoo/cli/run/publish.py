@@ -102,7 +102,7 @@ def _published(
         tag=tag,
         dry_run=given.dry_run,
         url=url,
-        files={name: len(content) for name, content in files.items()},
+        sizes={name: len(content) for name, content in files.items()},
         entry=entry,
         card=files[CARD].decode(),
         manifest=None if given.dry_run else given.manifest,

@@ -20,7 +20,7 @@ from ppkt_zoo.visualization.boxes import _wide_enough, box_edges, detection_pict
 from ppkt_zoo.visualization.camera import views
 from ppkt_zoo.zoo.folder import open_weight_folder, weight_spec
 from ppkt_zoo.zoo.manifest import BundledSource, Manifest
-from tests.support.commands import run
+from tests.support.commands import answer, run
 from tests.support.small_weight import NAME, make_folder
 from tests.zoo.tiny_weight import install_manifest
 
@@ -78,6 +78,13 @@ def test_boxes_and_picture(model: Path, cloud: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose([row["center"] for row in rows], expected.boxes[kept, :3], atol=1e-3)
     assert [row["class"] for row in rows] == [CLASSES[one] for one in expected.label[kept]]
     assert Image.open(picture).width > 300
+
+
+def test_the_json_holds_the_boxes_of_the_file(model: Path, cloud: Path, tmp_path: Path) -> None:
+    out = tmp_path / "boxes.json"
+    found = answer("detect", cloud, "--model", model, "--score", 0.1, "--out", out)
+    assert [one.model_dump(mode="json", by_alias=True) for one in found.boxes] == json.loads(out.read_text()) != []
+    assert (found.classes, found.source.points, found.files) == (CLASSES, len(a_cloud()[0]), (str(out),))
 
 
 def test_npz_and_drawn_points_and_none_sure_enough(model: Path, cloud: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from ppkt_zoo.rooms import CLASSES as ROOM_CLASSES
 from ppkt_zoo.visualization.classes import class_colors
 from ppkt_zoo.zoo.folder import open_weight_folder, weight_spec
 from ppkt_zoo.zoo.manifest import BundledSource, Manifest
-from tests.support.commands import run
+from tests.support.commands import answer, run
 from tests.support.small_weight import NAME, make_folder
 from tests.zoo.tiny_weight import install_manifest
 
@@ -92,6 +92,16 @@ def test_npz_keeps_colours_and_may_hold_probabilities(model: Path, cloud: Path, 
     assert (held["rgb"] == a_cloud()[1]).all()
     assert held["label"].dtype == np.int16
     assert (held["probabilities"].argmax(axis=1) == held["label"]).all()
+
+
+def test_the_json_counts_the_classes_of_the_file(model: Path, cloud: Path, tmp_path: Path) -> None:
+    found = answer("segment", cloud, "--model", model, "--out", tmp_path / "labels.npz")
+    labels = np.load(tmp_path / "labels.npz")["label"]
+    assert [(one.label, one.name, one.points) for one in found.classes] == [
+        (label, name, int((labels == label).sum())) for label, name in enumerate(("wall", "floor", "chair"))
+    ]
+    assert found.files == (str(tmp_path / "labels.npz"), str(tmp_path / "labels.classes.json"))
+    assert found.model == str(model)
 
 
 def test_a_weight_without_a_head_says_what_to_do(model: Path, cloud: Path) -> None:
