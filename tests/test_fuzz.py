@@ -47,7 +47,13 @@ def test_changed_inputs_and_bombs_give_our_errors_alone(name: str, found: dict[s
 def test_any_bytes_give_our_errors_alone(name: str) -> None:
     seeds = TARGETS[name].seeds()
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+    @settings(
+        max_examples=-(-60 // TARGETS[name].cost),
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        derandomize=True,
+        database=None,
+    )
     @given(st.binary(max_size=200), st.sampled_from(seeds), st.floats(0, 1))
     def read(data: bytes, seed: bytes, part: float) -> None:
         check(name, data)

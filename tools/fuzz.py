@@ -62,6 +62,7 @@ def main() -> int:
 def fuzz(name: str, runs: int, seed: int, out: Path) -> dict[str, float]:
     """Inputs that were read, refused, and that broke the reader; each kind of break is saved once."""
     target, began = TARGETS[name], time.perf_counter()
+    runs = -(-runs // target.cost)
     seeds, bombs = target.seeds(), list(target.bombs())
 
     def inputs(start: int) -> Iterator[bytes]:

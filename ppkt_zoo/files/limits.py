@@ -63,6 +63,8 @@ class Limit:
 MAX_BYTES = Limit("PPKT_ZOO_MAX_BYTES", 4 * 2**30)
 #: Of a file that is text and is parsed as a whole: JSON, YAML, poses, intrinsics.
 MAX_TEXT = Limit("PPKT_ZOO_MAX_TEXT", 64 * 2**20)
+#: Of a scene of meshes, each as often as it is shown.
+MAX_MESHES = Limit("PPKT_ZOO_MAX_MESHES", 20_000, "meshes")
 #: Of one image.
 MAX_PIXELS = Limit("PPKT_ZOO_MAX_PIXELS", 100_000_000, "pixels")
 

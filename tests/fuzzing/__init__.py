@@ -7,7 +7,7 @@ time. `bombs` are small inputs that claim or unpack to far more than they are; e
 import warnings
 
 from ppkt_zoo.errors import PPKTZooError
-from tests.fuzzing import clouds, data_sets, documents, frames, runs
+from tests.fuzzing import clouds, data_sets, documents, frames, meshes, runs
 from tests.fuzzing.target import Target, mutated
 
 __all__ = ["TARGETS", "Target", "check", "mutated"]
@@ -15,6 +15,7 @@ __all__ = ["TARGETS", "Target", "check", "mutated"]
 TARGETS: dict[str, Target] = {
     **documents.TARGETS,
     **clouds.TARGETS,
+    **meshes.TARGETS,
     **frames.TARGETS,
     **data_sets.TARGETS,
     **runs.TARGETS,

@@ -24,12 +24,15 @@ class Target:
         read: gets bytes; may raise PPKTZooError and nothing else.
         words: bytes that mean something to it.
         bombs: inputs that would take memory or time without end where they were believed.
+        cost: how many times as long an input takes as those of other targets, since it starts a process; as many
+            times fewer inputs are read.
     """
 
     seeds: Callable[[], Sequence[bytes]]
     read: Callable[[bytes], object]
     words: tuple[bytes, ...] = ()
     bombs: Callable[[], Sequence[bytes]] = tuple
+    cost: int = 1
 
 
 @cache

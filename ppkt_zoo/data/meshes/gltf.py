@@ -14,7 +14,7 @@ import numpy as np
 from ppkt_zoo.data.meshes.assets import Beside, texture_of
 from ppkt_zoo.data.meshes.parts import Look
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.files.limits import MAX_BYTES
+from ppkt_zoo.files.limits import MAX_BYTES, MAX_MESHES
 from ppkt_zoo.files.strict_json import parse_json
 from ppkt_zoo.files.text import one_line
 
@@ -132,6 +132,9 @@ class Gltf:
         if len(depth) < len(nodes):
             raise InputError(f"{self.where}: some of its nodes are their own parents: the file is damaged")
         sizes = [sum(self._size_of(one, tree) for one in mesh["primitives"]) for mesh in tree.get("meshes", [])]
+        counts = [len(mesh["primitives"]) for mesh in tree.get("meshes", [])]
+        parts = sum(counts) + sum(counts[_place(node["mesh"])] for node in nodes if "mesh" in node)
+        MAX_MESHES.check(parts, f"{self.where}: its scene", InputError)
         shown = sum(sizes[_place(node["mesh"])] for node in nodes if "mesh" in node)
         MAX_BYTES.check(sum(sizes) + shown, f"{self.where}: its meshes, as often as the scene shows them,", InputError)
 
@@ -191,19 +194,29 @@ class Gltf:
             | {"byteOffset": starts[view["buffer"]] + view.get("byteOffset", 0)}
             for view in tree.get("bufferViews", [])
         ]
-        meshes = [
-            {"name": f"m{number}", "primitives": [self._primitive(one) for one in mesh["primitives"]]}
-            for number, mesh in enumerate(tree.get("meshes", []))
-        ]
+        meshes: list[dict[str, Any]] = []
+        places: list[range] = []
+        for mesh in tree.get("meshes", []):
+            places.append(range(len(meshes), len(meshes) + len(mesh["primitives"])))
+            meshes += [{"primitives": [self._primitive(one)]} for one in mesh["primitives"]]
         nodes = tree.get("nodes", [])
         scenes = tree.get("scenes", [])
-        children = {child for node in nodes for child in node.get("children", [])}
-        roots = [number for number in range(len(nodes)) if number not in children]
+        below = {child for node in nodes for child in node.get("children", [])}
+        roots = [number for number in range(len(nodes)) if number not in below]
         if scenes:
             roots = scenes[_place(tree.get("scene", 0))].get("nodes", [])
             if not all(0 <= root < len(nodes) for root in roots) or len(set(roots)) < len(roots):
                 raise ValueError("the scene names nodes that are not there")
-        kept = "children mesh matrix translation rotation scale"
+        kept = "matrix translation rotation scale"
+        placed: list[dict[str, Any]] = []
+        shown: list[dict[str, Any]] = []
+        for node in nodes:
+            parts = places[_place(node["mesh"])] if "mesh" in node else range(0)
+            # A node for each part: a loader would make up names of its own for them, at random.
+            first = len(nodes) + len(shown)
+            shown += [{"mesh": part} for part in parts]
+            children = [*node.get("children", []), *range(first, first + len(parts))]
+            placed.append(_kept(node, kept) | ({"children": children} if children else {}))
         return {
             "asset": {"version": "2.0"},
             "buffers": [{"byteLength": starts[-1]}],
@@ -211,7 +224,7 @@ class Gltf:
             "accessors": tree.get("accessors", []),
             "materials": [{"name": f"{number}"} for number in range(len(self.looks))],
             "meshes": meshes,
-            "nodes": [{**_kept(node, kept), "name": f"n{number}"} for number, node in enumerate(nodes)],
+            "nodes": [{**node, "name": f"{number:08}"} for number, node in enumerate([*placed, *shown])],
             "scenes": [{"nodes": roots}],
             "scene": 0,
         }

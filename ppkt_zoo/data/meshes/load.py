@@ -1,6 +1,7 @@
 """Files of meshes → parts, by trimesh; what it would pass over in silence is looked at before and told."""
 
 import io
+import logging
 import re
 import struct
 import warnings
@@ -28,6 +29,7 @@ _DAMAGE = (
     ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, NameError, NotImplementedError, OSError,
     RecursionError, SyntaxError, TypeError, ValueError, struct.error,
 )  # fmt: skip
+_SILENT = logging.NullHandler()
 _OFF = re.compile(rb"\s*(?:#[^\n]*\s*)*(ST)?(C)?(N)?(4)?(n)?OFF\b")
 
 
@@ -50,6 +52,8 @@ def load_mesh(path: str) -> MeshFile:
 def parse_mesh(content: bytes, where: str) -> MeshFile:
     """The meshes in a file's bytes; errors and warnings as :func:`load_mesh`."""
     trimesh = need("trimesh", "mesh", f"{where}: reading meshes", InputError)
+    # What it says is for its developers; whoever sets up a logger of this name gets it.
+    logging.getLogger("trimesh").addHandler(_SILENT)
     ending = PurePath(where).suffix.lower()
     if not content:
         raise InputError(f"{where}: the file is empty")
@@ -88,7 +92,8 @@ def parse_mesh(content: bytes, where: str) -> MeshFile:
 
 def _parts(scene: Any, looks: dict[str, Look]) -> list[Part]:
     found = []
-    for node in scene.graph.nodes_geometry:
+    # By their names, so that the order of the points hangs on the file alone.
+    for node in sorted(scene.graph.nodes_geometry):
         transform, name = scene.graph[node]
         one = scene.geometry[name]
         matrix = np.asarray(transform, dtype=np.float64)

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("trimesh", reason="needs the extra mesh: pip install 'ppkt-zoo[mesh]'")
 
 from ppkt_zoo.data.meshes.load import load_mesh, parse_mesh
+from ppkt_zoo.data.meshes.surface import sample_surface
 from ppkt_zoo.errors import InputError, InputWarning
 from tests.data.meshes import made_up_meshes as made
 
@@ -43,6 +45,20 @@ def test_a_mesh_shown_too_often_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("PPKT_ZOO_MAX_BYTES", "20000")
     many = [{"children": list(range(1, 101))}, *[{"mesh": 0}] * 100]
     assert "PPKT_ZOO_MAX_BYTES" in told({}, many)
+
+
+def test_many_meshes_are_refused_before_they_are_made() -> None:
+    many = [{"children": list(range(1, 30_001))}, *[{"mesh": 0}] * 30_000]
+    assert "PPKT_ZOO_MAX_MESHES" in told({}, many)
+
+
+def test_meshes_of_several_parts_give_the_same_points_each_time() -> None:
+    tree, body = made.gltf_parts()
+    tree["meshes"][0]["primitives"] *= 40
+    content = made.glb(made.with_nodes(tree, [{"mesh": 0}, {"mesh": 0, "translation": [9, 0, 0]}], [0, 1]), body)
+    first, again = (sample_surface(parse_mesh(content, "a.glb"), 3).xyz for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert parse_mesh(content, "a.glb").triangles == 160
 
 
 @pytest.mark.parametrize(
