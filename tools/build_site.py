@@ -28,7 +28,7 @@ REPOSITORY = "https://github.com/ppkt-zoo/ppkt-zoo"
 #: Pages of the site that lie outside docs/, and where the site has them.
 OUTSIDE = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 OUTSIDE |= {"SECURITY.md": "security.md"}
-_COPIED = {".md", ".png", ".svg", ".js", ".ipynb"}
+_COPIED = {".md", ".png", ".svg", ".js", ".css", ".ipynb"}
 _FENCED = re.compile(r"(^ *```.*?^ *```$)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(\]\(|(?:src|srcset|href)=\")(?!https?://|mailto:|#|attachment:|data:)([^)#\"\s]+)")
 #: Lines of zensical.toml in a versioned site, whose settings lie in build/site.
@@ -101,7 +101,7 @@ def lay_out(ref: str, root: Path = ROOT) -> None:
             written = target.parent / link  # a picture of a notebook
             return (
                 link
-                if written.exists() and written.suffix == ".png"
+                if written.exists() and written.suffix in (".png", ".jpeg")
                 else link_for(link, source, place, files, ref, root)
             )
 

@@ -47,7 +47,7 @@ print(recipe["teacher"]["name"])
 from ppkt_zoo.evaluation.teacher_classes import find_teacher_classes
 from ppkt_zoo.rooms import RoomsFrames, make_room, room_cloud
 
-images = RoomsFrames(seed=31, rooms=12, frames_per_room=1, height=480, width=640)
+images = RoomsFrames(seed=31, rooms=8, frames_per_room=1, height=480, width=640)
 found = find_teacher_classes(
     teacher, VOC_CLASSES, ppkt_zoo.load_projection(WEIGHT), (images[number].color for number in range(len(images)))
 )
