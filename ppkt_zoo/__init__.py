@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from ppkt_zoo.data.own_cloud import load_cloud
     from ppkt_zoo.downstream.detection import detect, load_detector, save_detector
     from ppkt_zoo.downstream.segmentation import load_segmentation, save_segmentation
+    from ppkt_zoo.encoding.run import encode_files
     from ppkt_zoo.points.cloud import CloudBatch, PointCloud
     from ppkt_zoo.points.input_spec import InputSpec
+    from ppkt_zoo.visualization.page import view
     from ppkt_zoo.zoo.default import default_weight
     from ppkt_zoo.zoo.load import list_weights, load_backbone, load_projection, verify
     from ppkt_zoo.zoo.registry import create_backbone, list_backbones, register_backbone
@@ -41,6 +43,7 @@ __all__ = [
     "create_backbone",
     "default_weight",
     "detect",
+    "encode_files",
     "list_backbones",
     "list_weights",
     "load_backbone",
@@ -52,6 +55,7 @@ __all__ = [
     "save_detector",
     "save_segmentation",
     "verify",
+    "view",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -61,8 +65,10 @@ __getattr__, __dir__ = lazy_names(
         "ppkt_zoo.data.own_cloud": "load_cloud",
         "ppkt_zoo.downstream.detection": "detect load_detector save_detector",
         "ppkt_zoo.downstream.segmentation": "load_segmentation save_segmentation",
+        "ppkt_zoo.encoding.run": "encode_files",
         "ppkt_zoo.points.cloud": "CloudBatch PointCloud",
         "ppkt_zoo.points.input_spec": "InputSpec",
+        "ppkt_zoo.visualization.page": "view",
         "ppkt_zoo.zoo.default": "default_weight",
         "ppkt_zoo.zoo.load": "list_weights load_backbone load_projection verify",
         "ppkt_zoo.zoo.registry": "create_backbone list_backbones register_backbone",

@@ -20,6 +20,7 @@ PUBLIC = [
     "create_backbone",
     "default_weight",
     "detect",
+    "encode_files",
     "list_backbones",
     "list_weights",
     "load_backbone",
@@ -31,6 +32,7 @@ PUBLIC = [
     "save_detector",
     "save_segmentation",
     "verify",
+    "view",
 ]
 
 

@@ -25,6 +25,7 @@ CAPTIONS = {
     "pretraining": "recipes, trainer, export",
     "downstream": "segmentation, detection",
     "evaluation": "metrics, probes, statistics",
+    "encoding": "features of many files",
     "zoo": "load, verify, publish",
     "teachers": "frozen 2D networks",
     "transfer": "projection and losses",

@@ -46,7 +46,7 @@ _FORMATS: tuple[tuple[Callable[[Path], bool], Callable[..., FrameSource], str], 
         "7-Scenes (frame-NNNNNN.color.png, .depth.png, .pose.txt)",
     ),
     (
-        lambda f: _any_named(f, "*.color.*") or _any_named(f, "*.depth.png"),
+        lambda f: _any_named(f, "*.color.*", but=_POINT_FILES) or _any_named(f, "*.depth.png"),
         PlainFrames,
         "plain (NAME.color.jpg, NAME.depth.png)",
     ),
@@ -54,6 +54,17 @@ _FORMATS: tuple[tuple[Callable[[Path], bool], Callable[..., FrameSource], str], 
 # Endings of clouds, for those who give a folder of them. Text has the same endings as much else.
 _POINT_FILES = (".ply", ".pcd", ".las", ".laz", ".npz", ".npy", ".xyz")
 _MOST_LOOKED_AT = 20
+#: Endings of single files that hold many frames.
+FRAME_FILES = (".mat", ".sens")
+
+
+def frames_format(folder: Path) -> str | None:
+    """The format that a folder's frames are in, with its files, for messages; None where no reader knows it.
+
+    Raises:
+        FrameError: the folder cannot be read.
+    """
+    return next((files for fits, _, files in _FORMATS if fits(folder)), None)
 
 
 def open_frames(
@@ -75,7 +86,7 @@ def open_frames(
         FrameError: no such folder, or its files are in none of these formats.
     """
     folder = usable_path(path, FrameError, "path of frames")
-    if folder.suffix in (".mat", ".sens") and not folder.is_dir():
+    if folder.suffix in FRAME_FILES and not folder.is_dir():
         check_name(folder)
     else:
         folder = existing_folder(path)
@@ -111,8 +122,9 @@ def _lost(source: FrameSource) -> list[str]:
     return []
 
 
-def _any_named(folder: Path, pattern: str) -> bool:
-    return folder.is_dir() and any(path.match(pattern) for path in entries(folder))
+def _any_named(folder: Path, pattern: str, but: tuple[str, ...] = ()) -> bool:
+    found = (path for path in entries(folder) if path.match(pattern)) if folder.is_dir() else ()
+    return any(path.suffix.lower() not in but for path in found)
 
 
 def _what_else(folder: Path) -> str:
@@ -122,7 +134,7 @@ def _what_else(folder: Path) -> str:
     if clouds:
         count = "1 point file" if len(clouds) == 1 else f"{len(clouds)} point files"
         shown = ", ".join(one.name for one in clouds[:3]) + (", …" if len(clouds) > 3 else "")
-        return f", but {count} ({shown}): clouds are read one at a time, give a file, such as {clouds[0]}"
+        return f", but {count} ({shown}): give a file, such as {clouds[0]}; encode takes them all"
     for one in [one for one in inside if one.is_dir()][:_MOST_LOOKED_AT]:
         if any(fits(one) for fits, _, _ in _FORMATS):
             return f", but the folder {one.name} in it does hold frames: give {one}"
