@@ -12,6 +12,8 @@ from ppkt_zoo.zoo.config import WeightConfig
 from ppkt_zoo.zoo.record import Metric, WeightRecord
 
 _SPDX = re.compile(r"[A-Za-z0-9.+-]+")
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_MARKUP = re.compile(r"[<>&\[\]*`|]")
 
 ROBUSTNESS = "robustness: "
 """Metrics whose names begin so stand on the card in a table of their own, and are no scores of the Hub's."""
@@ -100,8 +102,13 @@ def _rounded(value: float) -> float:
 
 
 def _json(value: object) -> str:
-    """A value as JSON, which is YAML: its letters as they are, for YAML knows no pairs of surrogates."""
-    return json.dumps(value, ensure_ascii=False)
+    """A value as JSON, which is YAML: its letters as they are, for YAML knows no pairs of surrogates.
+
+    What would be markup, where someone shows the front matter as Markdown, is written by its number.
+    """
+    return _STRING.sub(
+        lambda text: _MARKUP.sub(lambda mark: f"\\u{ord(mark[0]):04x}", text[0]), json.dumps(value, ensure_ascii=False)
+    )
 
 
 def _slug(text: str, more: str = "") -> str:

@@ -128,16 +128,23 @@ def upload_weight(
 
 
 def tags_of(repo: str, token: str | None = None) -> dict[str, str]:
-    """Tag → commit of a repository on the Hub.
+    """Tag → commit of a repository on the Hub; none where there is no such repository that one may see.
 
     Raises:
-        WeightError: there is no such repository, or it cannot be looked at.
+        WeightError: it cannot be looked at.
     """
     from huggingface_hub import HfApi
+    from huggingface_hub.errors import RepositoryNotFoundError
 
     api = HfApi(endpoint=hub_endpoint(), library_name="ppkt-zoo", token=token)
-    refs = _ask(repo, "its tags cannot be read", lambda: api.list_repo_refs(repo))
-    return {one.name: one.target_commit for one in refs.tags}
+
+    def ask() -> dict[str, str]:
+        try:
+            return {one.name: one.target_commit for one in api.list_repo_refs(repo).tags}
+        except RepositoryNotFoundError:
+            return {}
+
+    return _ask(repo, "its tags cannot be read", ask)
 
 
 def check_target(repo: str, tag: str | None, message: str | None = None) -> None:

@@ -112,13 +112,14 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
         def _answer(self) -> None:
             path = unquote(urlsplit(self.path).path)
             hub.requests.append((self.command, path, dict(self.headers)))
+            # Whatever is answered, or the next request of this connection would begin with what is left of it.
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             fault = hub.take_fault(self.command, path)
             if fault is not None and fault.status is not None:
                 return self._refuse(fault.status, fault.headers)
             if fault is not None and fault.cut_after == -1:
                 self.close_connection = True
                 return None
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             token = (self.headers.get("Authorization") or "").removeprefix("Bearer ") or None
             written = answer_write(hub, self.command, path, body, token)
             if written is not None:

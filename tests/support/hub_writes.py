@@ -80,6 +80,8 @@ def _create(hub: Writable, parts: list[str], body: bytes, token: str) -> Answer:
 
 def _refs(hub: Writable, parts: list[str], body: bytes, token: str) -> Answer:
     repo = "/".join(parts[2:4])
+    if not any(known == repo for known, _ in hub.repositories):
+        return 404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"}
     tags = [
         {"name": name, "ref": f"refs/tags/{name}", "targetCommit": revision}
         for (known, name), revision in hub.tags.items()

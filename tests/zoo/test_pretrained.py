@@ -1,4 +1,4 @@
-"""`Backbone.from_pretrained`, `save_pretrained`, `push_to_hub`: the Hub's habits on our weight folder, and no false record."""
+"""`from_pretrained`, `save_pretrained`, `push_to_hub`: the Hub's habits on our weight folder, and no false record."""
 
 import json
 import shutil
@@ -285,7 +285,7 @@ def test_a_network_is_pushed_and_comes_back(writer: HubServer, trained: Backbone
 def test_a_network_whose_licence_nobody_named_is_not_made_public(
     writer: HubServer, trained: Backbone, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match="must not go into a public repository.*give licence="):
+    with pytest.raises(InputError, match=r"must not go into a public repository.*give licence="):
         trained.push_to_hub(MINE)
     assert writer.requests == []
     trained.push_to_hub(MINE, private=True)

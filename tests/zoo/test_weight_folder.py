@@ -135,6 +135,7 @@ def test_an_old_folder_is_not_overwritten_unasked(folder: Path, tmp_path: Path) 
     make_folder(folder, overwrite=True, record=make_record(description="another"))
     assert open_weight_folder(folder).record().description == "another"
     (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.tex").write_text("years of work")
     with pytest.raises(WeightError, match="not a weight folder"):
         make_folder(tmp_path / "thesis", overwrite=True)
     with pytest.raises(WeightError, match="cannot be written"):

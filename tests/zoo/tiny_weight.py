@@ -92,13 +92,13 @@ def make_record(**changes: Any) -> dict[str, Any]:
     return fields | changes
 
 
-def make_folder(path: Path, **options: Any) -> WeightFolder:
+def make_folder(path: Path, name: str = "tiny_net.test", **options: Any) -> WeightFolder:
     """Write a weight folder of the tiny net."""
     torch.manual_seed(3)
     backbone = create_backbone("tiny_net", input_spec=InputSpec(voxel_size=0.05), width=8)
     projection = {"upl.weight": torch.randn(4, 8), "upl.bias": torch.randn(4)}
     defaults = {"record": make_record(), "golden_cloud": make_cloud(), "projection": projection}
-    return write_weight_folder(path, backbone, "tiny_net.test", **{**defaults, **options})
+    return write_weight_folder(path, backbone, name, **{**defaults, **options})
 
 
 def install_manifest(manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
