@@ -98,12 +98,9 @@ def lay_out(ref: str, root: Path = ROOT) -> None:
         text = _notebook(source, target) if source.suffix == ".ipynb" else source.read_text(encoding="utf-8")
 
         def relink(link: str, source: Path = source, target: Path = target, place: str = place) -> str:
-            written = target.parent / link  # a picture of a notebook
-            return (
-                link
-                if written.exists() and written.suffix in (".png", ".jpeg")
-                else link_for(link, source, place, files, ref, root)
-            )
+            if link.startswith(f"{target.stem}_files/"):  # a picture that the notebook showed
+                return link
+            return link_for(link, source, place, files, ref, root)
 
         target.write_text(for_the_site(text, relink), encoding="utf-8")
 

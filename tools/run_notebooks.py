@@ -35,7 +35,8 @@ def executed(source: Path) -> NotebookNode:
     """A notebook with what its cells showed; CellExecutionError where one failed."""
     notebook = jupytext.read(source)
     with tempfile.TemporaryDirectory() as folder:
-        NotebookClient(notebook, timeout=_SECONDS_A_CELL, resources={"metadata": {"path": folder}}).execute()
+        place = {"metadata": {"path": folder}}
+        NotebookClient(notebook, timeout=_SECONDS_A_CELL, resources=place, coalesce_streams=True).execute()
         return _tidy(notebook, folder)
 
 
