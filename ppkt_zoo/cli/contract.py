@@ -49,6 +49,10 @@ PROMISES: Mapping[str, Promise] = {
         "predict:Detected",
         ("detect scan.ply --score 0.5 --picture boxes.png", "detect frames/ --out boxes.npz"),
     ),
+    "view": Promise(
+        "predict:Viewed",
+        ("view scan.ply", "view features.npz --out page.html", "view scan.ply --plain --boxes scan_boxes.json"),
+    ),
     "list": Promise("weights:Listed", ("list", "list weights 'sr_unet14*'", "list backbones --json")),
     "show": Promise("weights:Shown", ("show sr_unet14_small.ppkt_voc", "show local-dir:runs/own/weight")),
     "verify": Promise("weights:Verified", ("verify", "verify sr_unet14_small.ppkt_voc --engine torch", "verify --all")),

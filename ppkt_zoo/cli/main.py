@@ -16,6 +16,7 @@ from ppkt_zoo.cli.predict import EncodeCommand, detect, encode, segment, similar
 from ppkt_zoo.cli.schema import schema
 from ppkt_zoo.cli.streams import finish, prepare_streams, stop_on_terminate, talk_console
 from ppkt_zoo.cli.train import detection_app, grid, pretrain, segmentation_app, teacher_app
+from ppkt_zoo.cli.view import HtmlOption, view
 from ppkt_zoo.cli.weights import cache, convert_app, fetch, list_command, publish, show, verify
 
 _ABOUT = "Pretrained 3D backbones: a feature for every point of your cloud."
@@ -72,15 +73,16 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of the room.", min=0)] = 7,
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("ppkt_demo"),
     weight: WeightOption = None,
+    html: HtmlOption = None,
 ) -> Answer:
     """Try it: generate a room, encode it with a pretrained weight, and draw its features. Needs no data, no network."""
     from ppkt_zoo.cli.run.demo import run_demo
 
-    return run_demo(out, seed, weight, talk_console())
+    return run_demo(out, seed, weight, talk_console(), html=html)
 
 
 app.command(cls=EncodeCommand)(encode)
-for command in (similar, segment, detect):
+for command in (similar, segment, detect, view):
     app.command()(command)
 app.command("list")(list_command)
 for command in (show, verify, fetch, cache, publish, pretrain, grid):

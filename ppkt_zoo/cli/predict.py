@@ -10,6 +10,7 @@ from ppkt_zoo.cli.declare import Answer, with_options
 from ppkt_zoo.cli.known_names import model_names
 from ppkt_zoo.cli.options import ALL_LEVELS, FeatureReading, Reading, WeightOption, numbers, out_option
 from ppkt_zoo.cli.streams import talk_console
+from ppkt_zoo.cli.view import HtmlOption
 
 if TYPE_CHECKING:
     from ppkt_zoo.cli.run.job import Job
@@ -53,6 +54,7 @@ def encode(
     weight: WeightOption = None,
     out: Annotated[Path | None, out_option("A .npz or .ply; SOURCE_features.npz by default.")] = None,
     picture: PictureOption = None,
+    html: HtmlOption = None,
     half: Annotated[
         bool, typer.Option("--half", help="Write features as 16-bit floats, which halves the file; for .npz only.")
     ] = False,
@@ -75,7 +77,7 @@ def encode(
     """
     from ppkt_zoo.cli.run.encode import Encode
 
-    return _run(Encode(reading, out, picture, weight, half, basis, save_basis))
+    return _run(Encode(reading, out, picture, weight, half, basis, save_basis, html=html))
 
 
 @with_options()
@@ -87,6 +89,7 @@ def similar(
     weight: WeightOption = None,
     out: Annotated[Path | None, out_option("A .npz or .ply; SOURCE_similar.ply by default.")] = None,
     picture: PictureOption = None,
+    html: HtmlOption = None,
     apart: Annotated[
         float,
         typer.Option(metavar="METRES", help="Least distance from the point to the matches, and between them.", min=0),
@@ -95,7 +98,7 @@ def similar(
     """Find the points most similar to one: the cosine similarity of every point's feature to its feature."""
     from ppkt_zoo.cli.run.similar import Similar
 
-    return _run(Similar(reading, out, picture, weight, numbers("--at", at, "1.2,0.5,0.8"), apart))
+    return _run(Similar(reading, out, picture, weight, numbers("--at", at, "1.2,0.5,0.8"), apart, html=html))
 
 
 @with_options()
@@ -104,6 +107,7 @@ def segment(
     model: ModelOption = None,
     out: Annotated[Path | None, out_option("A .npz or .ply; SOURCE_labels.ply by default.")] = None,
     picture: PictureOption = None,
+    html: HtmlOption = None,
     voting: VotingOption = 1,
     flips: FlipsOption = False,
     probabilities: Annotated[
@@ -113,7 +117,7 @@ def segment(
     """Predict the class of every point with a fine-tuned model."""
     from ppkt_zoo.cli.run.segment import Segment
 
-    return _run(Segment(reading, out, picture, model, voting, flips, probabilities))
+    return _run(Segment(reading, out, picture, model, voting, flips, probabilities, html=html))
 
 
 @with_options("tile")
@@ -122,10 +126,11 @@ def detect(
     model: ModelOption = None,
     out: Annotated[Path | None, out_option("A .json or .npz; SOURCE_boxes.json by default.")] = None,
     picture: PictureOption = None,
+    html: HtmlOption = None,
     score: Annotated[float, typer.Option(help="Leave out boxes with a lower probability.", min=0, max=1)] = 0.3,
     points: Annotated[int, typer.Option(help="Most points to use; a larger cloud is sampled.", min=1)] = 40_000,
 ) -> Answer:
     """Find objects with a fine-tuned detector: a box, a class and a score for each."""
     from ppkt_zoo.cli.run.detect import Detect
 
-    return _run(Detect(reading, out, picture, model, score, points))
+    return _run(Detect(reading, out, picture, model, score, points, html=html))

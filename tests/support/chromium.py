@@ -63,7 +63,9 @@ class Tab:
         complaints: errors and warnings of its console, exceptions that nobody caught, and policies it broke.
     """
 
-    def __init__(self, folder: Path, size: tuple[int, int] = (1200, 760), webgl: bool = True, flags: tuple[str, ...] = ()):
+    def __init__(
+        self, folder: Path, size: tuple[int, int] = (1200, 760), webgl: bool = True, flags: tuple[str, ...] = ()
+    ):
         import websocket
 
         self.requests: list[str] = []
@@ -115,7 +117,9 @@ class Tab:
     def __enter__(self) -> "Tab":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._socket.close()
         self._process.terminate()
         try:
@@ -165,7 +169,9 @@ class Tab:
 
     def run(self, script: str) -> Any:
         """The value of an expression, which may be a promise, in the page."""
-        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True, userGesture=True)
+        answer = self.call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True, userGesture=True
+        )
         if "exceptionDetails" in answer:
             details = answer["exceptionDetails"]
             raise PageError(details.get("exception", {}).get("description") or details["text"])

@@ -98,6 +98,16 @@ class Detected(Prediction):
     boxes: tuple[Box, ...] = Field(description="highest score first")
 
 
+class Viewed(Files):
+    """Of ``view``."""
+
+    source: Source
+    weight: str | None = Field(description="what made the features; null where none was loaded")
+    shown: int = Field(description="points in the page")
+    notes: tuple[str, ...] = Field(description="what the page says of itself: thinning, what was left out, accuracy")
+    seconds: dict[str, float] = Field(description="of each step")
+
+
 class Demo(Files):
     """Of ``demo``."""
 

@@ -5,6 +5,8 @@ from pathlib import Path
 from rich.console import Console
 
 from ppkt_zoo.cli.answers.predict import Demo
+from ppkt_zoo.cli.run.page import check_html, told_of, write_page
+from ppkt_zoo.cli.run.source import Points
 from ppkt_zoo.cli.run.steps import Steps, thousands
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.targets import check_folder_target
@@ -12,6 +14,8 @@ from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.files.cloud_files import write_cloud
 from ppkt_zoo.points.voxelize import voxelize
 from ppkt_zoo.rooms import make_room, room_cloud
+from ppkt_zoo.rooms.room import CLASSES
+from ppkt_zoo.visualization.page import ClassSet
 from ppkt_zoo.visualization.pca import pca_colors
 from ppkt_zoo.visualization.picture import feature_picture, feature_title, save_picture
 from ppkt_zoo.zoo.default import default_weight
@@ -30,6 +34,7 @@ def run_demo(
     console: Console | None = None,
     spacing: float = 0.02,
     cameras: int = _CAMERAS,
+    html: Path | None = None,
 ) -> Demo:
     """Generate a room, encode it, write ``room.png``, ``room.ply`` and ``features.npz``, and say so.
 
@@ -40,11 +45,13 @@ def run_demo(
         console: where progress is told; standard error by default.
         spacing: metres between the room's points.
         cameras: viewpoints that the room is seen from; what none of them sees is not in the cloud.
+        html: a page of the room, its features and its classes; none where not given.
 
     Raises:
         WeightError: no such weight, or it is damaged. There is no way to a demo with random features.
     """
     check_folder_target(out, InputError, "--out")
+    check_html(html)
     steps = Steps(console)
     with steps.step("weight", "loading the weight") as step:
         name = default_weight() if weight is None else weight
@@ -74,9 +81,17 @@ def run_demo(
         write_cloud(cloud, xyz, pca_colors(features))
         write_cloud(arrays, xyz, rgb, features=features, label=label, instance=instance)
         step.text = f"into {out}"
+    pages = []
+    if html is not None:
+        with steps.step("page", "making the page") as step:
+            points = Points(xyz, rgb, f"{room.kind}, generated from seed {seed}")
+            shown = {"features": features, "classes": ClassSet(label, CLASSES), "weight": name}
+            step.text = f"{html}: {told_of(write_page(html, points.told, points, shown))}"
+        pages = [(str(html), "the room to turn and click, in any browser")]
     steps.listing(
         "written",
         [
+            *pages,
             (str(picture), "the room, and below it its features: similar features have similar colours"),
             (str(cloud), "the points, coloured by their features, for any viewer"),
             (str(arrays), "xyz, rgb, features, label, instance"),
@@ -103,5 +118,5 @@ def run_demo(
         channels=features.shape[1],
         voxels=voxels,
         seconds=steps.seconds,
-        files=(picture, cloud, arrays),
+        files=(picture, cloud, arrays, *([] if html is None else [html])),
     )

@@ -83,6 +83,9 @@ class Detect(Job[VoteNet, Detections]):
         )
         return f"{save_picture(page, self.picture)}: one colour per class"
 
+    def shown(self, network: VoteNet, view: View, found: Detections) -> dict[str, Any]:
+        return {"boxes": found}
+
     def answer(self, network: VoteNet, view: View, found: Detections, common: dict[str, Any]) -> Detected:
         boxes = tuple(Box.of(row) for row in _rows(found))
         return Detected(model=str(self._where), classes=network.classes, boxes=boxes, **common)

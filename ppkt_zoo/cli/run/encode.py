@@ -49,12 +49,12 @@ class Encode(WeightJob[dict[str, np.ndarray]]):
 
     def check(self) -> None:
         super().check()
-        if self.half and self.target.suffix.lower() != ".npz":
+        if self.half and self.target.suffix.lower() == ".ply":
             raise InputError(
-                f"--half is for .npz, a .ply has no 16-bit floats: give an --out that ends so, not {self.target.name!r}"
+                f"--half is not for .ply, which has no 16-bit floats: give an --out of .npz, not {self.target.name!r}"
             )
-        if self.basis is not None and not self.draws:
-            raise InputError("--basis is for a picture: give --picture FILE.png too")
+        if self.basis is not None and not self.draws and self.html is None:
+            raise InputError("--basis is for a picture: give --picture FILE.png or --html FILE.html too")
         if self.save_basis is not None:
             if self.save_basis.suffix.lower() != ".safetensors":
                 name = self.save_basis.name
@@ -97,6 +97,10 @@ class Encode(WeightJob[dict[str, np.ndarray]]):
         save_picture(page, self.picture)
         whose = {None: "the weight's own basis", "own": "fitted to this cloud alone"}.get(self.basis, f"{self.basis}")
         return f"{self.picture}: similar features have similar colours ({whose})"
+
+    def shown(self, network: Weight, view: View, found: dict[str, np.ndarray]) -> dict[str, Any]:
+        basis = color_basis(self.basis, network, found["features"], self.reading)
+        return {"features": found["features"], "weight": network.name, "basis": basis}
 
     def answer(self, network: Weight, view: View, found: dict[str, np.ndarray], common: dict[str, Any]) -> Encoded:
         arrays = {name: Array(dtype=str(value.dtype), shape=value.shape) for name, value in found.items()}

@@ -3,7 +3,7 @@
 import difflib
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 
 from ppkt_zoo.cli.answers.predict import Prediction, Source
+from ppkt_zoo.cli.run.page import check_html, told_of, write_page
 from ppkt_zoo.cli.run.source import Points, check_out, check_picture, read_points
 from ppkt_zoo.cli.run.steps import Steps, thousands
 from ppkt_zoo.errors import InputError, UnknownNameError
@@ -61,6 +62,7 @@ class Job(ABC, Generic[Network, Found]):
         reading: what is read, and who computes.
         out: where the result goes; beside the caller, named after the source, by default.
         picture: a .png, or None.
+        html: a page of the cloud and what was found, or None.
     """
 
     # What the result is called in messages, what the default name of its file ends in, and what it may end in.
@@ -74,6 +76,7 @@ class Job(ABC, Generic[Network, Found]):
     reading: "Reading"
     out: Path | None
     picture: Path | None
+    html: Path | None = field(default=None, kw_only=True)
 
     @property
     def target(self) -> Path:
@@ -83,22 +86,14 @@ class Job(ABC, Generic[Network, Found]):
     @property
     def tile(self) -> "Tile":
         """``--tile`` as networks take it; raises InputError where it is something else."""
-        text = self.reading.tile
-        if text in ("auto", "none"):
-            return "auto" if text == "auto" else None
-        try:
-            metres = float(text)
-        except ValueError:
-            metres = math.nan
-        if not metres > 0:
-            raise InputError(f"--tile {text} must be auto, none, or the edge of a column in metres, such as --tile 5")
-        return metres
+        return tile_of(self.reading.tile)
 
     def check(self) -> None:
         """Raise InputError, before any work, where a path or an option does not fit."""
         _ = self.tile
         check_out(self.what, self.target, self.endings, self.reading.path)
         check_picture(self.picture)
+        check_html(self.html)
 
     @abstractmethod
     def load(self) -> tuple[Network, str]:
@@ -115,6 +110,10 @@ class Job(ABC, Generic[Network, Found]):
     @abstractmethod
     def draw(self, network: Network, view: View, found: Found) -> str:
         """Write what belongs to the picture; a few words on it."""
+
+    @abstractmethod
+    def shown(self, network: Network, view: View, found: Found) -> dict[str, Any]:
+        """What the page shows beside the cloud: arguments of :func:`ppkt_zoo.view`."""
 
     @abstractmethod
     def answer(self, network: Network, view: View, found: Found, common: dict[str, Any]) -> Prediction:
@@ -156,24 +155,43 @@ class Job(ABC, Generic[Network, Found]):
         if self.draws:
             with steps.step("picture", "drawing") as step:
                 step.text = self.draw(network, view, found)
+        if self.html is not None:
+            with steps.step("page", "making the page") as step:
+                title = self.reading.path.resolve().name
+                page = write_page(self.html, title, view.points, self.shown(network, view, found))
+                step.text = f"{self.html}: {told_of(page)}"
         return self.answer(network, view, found, self._common(view, steps.seconds))
 
     def _common(self, view: View, seconds: dict[str, float]) -> dict[str, Any]:
-        extent: list[float] = np.ptp(view.xyz, axis=0).tolist()
-        source = Source(
-            path=self.reading.path,
-            description=view.points.told,
-            points=len(view.xyz),
-            colored=view.rgb is not None,
-            extent=tuple(extent),
-        )
         return {
-            "source": source,
+            "source": source_of(self.reading.path, view.points),
             "device": self.reading.device,
             "engine": get_engine(self.reading.engine, torch.device(self.reading.device)).name,
             "seconds": seconds,
-            "files": tuple(path for path in self.written() if path is not None),
+            "files": tuple(path for path in (*self.written(), self.html) if path is not None),
         }
+
+
+def source_of(path: Path, points: Points) -> Source:
+    """What an answer says of the points that were read."""
+    width, depth, height = np.ptp(points.xyz, axis=0).tolist()
+    colored = points.rgb is not None
+    return Source(
+        path=path, description=points.told, points=len(points.xyz), colored=colored, extent=(width, depth, height)
+    )
+
+
+def tile_of(text: str) -> "Tile":
+    """``--tile`` as networks take it; raises InputError where it is something else."""
+    if text in ("auto", "none"):
+        return "auto" if text == "auto" else None
+    try:
+        metres = float(text)
+    except ValueError:
+        metres = math.nan
+    if not metres > 0:
+        raise InputError(f"--tile {text} must be auto, none, or the edge of a column in metres, such as --tile 5")
+    return metres
 
 
 class Weight(NamedTuple):
@@ -194,10 +212,15 @@ class WeightJob(Job[Weight, Found]):
     weight: str | None
 
     def load(self) -> tuple[Weight, str]:
-        name = default_weight() if self.weight is None else self.weight
-        folder = open_weight(name, hold=True)
-        backbone = load_backbone(folder, device=self.reading.device, engine=self.reading.engine)
-        return Weight(name, folder, backbone), f"{name}, voxels of {backbone.input_spec.voxel_size * 100:g} cm"
+        return load_weight(self.reading, self.weight)
+
+
+def load_weight(reading: "FeatureReading", weight: str | None) -> tuple[Weight, str]:
+    """A weight by its name, the default one where there is none, and a few words on it."""
+    name = default_weight() if weight is None else weight
+    folder = open_weight(name, hold=True)
+    backbone = load_backbone(folder, device=reading.device, engine=reading.engine)
+    return Weight(name, folder, backbone), f"{name}, voxels of {backbone.input_spec.voxel_size * 100:g} cm"
 
 
 def folder_or_name(model: str) -> str | Path:

@@ -80,6 +80,11 @@ class Segment(Job[SegmentationModel, Prediction]):
         )
         return f"{save_picture(page, self.picture)}: one colour per class, with its share of the points"
 
+    def shown(self, network: SegmentationModel, view: View, found: Prediction) -> dict[str, Any]:
+        from ppkt_zoo.visualization.page import ClassSet
+
+        return {"classes": ClassSet(found.labels, network.classes, _own_colors(network))}
+
     def answer(self, network: SegmentationModel, view: View, found: Prediction, common: dict[str, Any]) -> Segmented:
         count = np.bincount(found.labels, minlength=len(network.classes)).tolist()
         rows = zip(network.ids, network.classes, count, strict=True)

@@ -7,6 +7,7 @@ import numpy as np
 
 from ppkt_zoo.cli.answers.predict import Match, Place, SimilarPoints
 from ppkt_zoo.cli.options import ALL_LEVELS
+from ppkt_zoo.cli.run.encode import color_basis
 from ppkt_zoo.cli.run.job import View, Weight, WeightJob
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.evaluation.similarity import nearest_point, similarity, top_matches
@@ -30,6 +31,7 @@ class Similarity(NamedTuple):
     picked: int
     values: np.ndarray
     matches: list[int]
+    features: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class Similar(WeightJob[Similarity]):
         rows = top_matches(xyz, values, picked, _MATCHES, self.apart)
         matches = ", ".join(f"{values[row]:.2f} at {_place(xyz[row])}" for row in rows) or "no point is so far away"
         told = f"point {_place(xyz[picked])}; most similar at least {self.apart:g} m away: {matches}"
-        return Similarity(picked, values, [int(row) for row in rows]), told
+        kept = None if self.html is None else features
+        return Similarity(picked, values, [int(row) for row in rows], kept), told
 
     def write(self, network: Weight, view: View, found: Similarity) -> str:
         xyz, rgb, _, _ = view.points
@@ -78,6 +81,11 @@ class Similar(WeightJob[Similarity]):
         title = f"similarity to the marked point, {network.name}"
         page = similarity_picture(view.xyz, view.rgb, found.values, found.picked, title, seen_from=view.sensor)
         return f"{save_picture(page, self.picture)}: yellow is similar"
+
+    def shown(self, network: Weight, view: View, found: Similarity) -> dict[str, Any]:
+        assert found.features is not None
+        basis = color_basis(None, network, found.features, self.reading)
+        return {"features": found.features, "weight": network.name, "basis": basis, "picked": found.picked}
 
     def answer(self, network: Weight, view: View, found: Similarity, common: dict[str, Any]) -> SimilarPoints:
         xyz = view.points.xyz

@@ -25,6 +25,7 @@ FUSED_SPACING = 0.02
 # Files that hold many frames.
 _FRAME_FILES = (".mat", ".sens")
 
+
 class Points(NamedTuple):
     """What was read.
 
@@ -92,7 +93,7 @@ def read_points(reading: "Reading") -> Points:
     Raises:
         InputError: no such file or folder, or one that cannot be read; options that contradict each other.
     """
-    source = _check_exists(reading.path)
+    source = check_source(reading.path)
     if source.is_dir() or source.suffix.lower() in _FRAME_FILES:
         if reading.unit is not None or reading.mesh is not MeshName.auto:
             raise InputError(f"{source} holds frames: --unit and --mesh are for files; for depth, give --depth-scale")
@@ -109,7 +110,8 @@ def read_points(reading: "Reading") -> Points:
     return Points(cloud.xyz, cloud.rgb, f"{source.name}{notes}", cloud.sensor)
 
 
-def _check_exists(source: Path) -> Path:
+def check_source(source: Path) -> Path:
+    """The path of a source; raises InputError where there is nothing."""
     source = usable_path(source, InputError)
     if not source.exists():
         raise InputError(f"{source} does not exist: give a point file or a folder of RGB-D frames")
@@ -150,7 +152,7 @@ def check_out(what: str, out: Path, endings: tuple[str, ...], source: Path) -> N
     if out.suffix.lower() not in endings:
         raise InputError(f"{what} are written as {' or '.join(endings)}: give an --out that ends so, not {out.name!r}")
     check_file_target(out, InputError, "--out")
-    _check_exists(source)
+    check_source(source)
     if out.exists() and out.samefile(source):
         raise InputError(f"--out {out} is the source itself: give another path, so that nothing is lost")
 

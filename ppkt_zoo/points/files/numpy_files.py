@@ -55,8 +55,11 @@ def parse_npz(content: bytes, where: str) -> _Cloud:
     return _cloud(_arrays(content, lambda names: _wanted(names, where), where), where)
 
 
-def named_arrays(content: bytes, names: Sequence[str], where: str) -> dict[str, NDArray[Any]]:
-    """Arrays of numbers of an ``.npz`` by name; each has the checksum that the archive keeps of it.
+def named_arrays(content: bytes, names: Sequence[str], where: str, kinds: str = _NUMBERS) -> dict[str, NDArray[Any]]:
+    """Arrays of an ``.npz`` by name; each has the checksum that the archive keeps of it.
+
+    Args:
+        kinds: numpy's letters for the kinds of values that are read; numbers by default, ``"U"`` is text.
 
     Raises:
         InputError: the archive is damaged or too large, or lacks one of them.
@@ -68,10 +71,12 @@ def named_arrays(content: bytes, names: Sequence[str], where: str) -> dict[str, 
             raise InputError(f"{where}: it has no {', '.join(missing)}")
         return list(names)
 
-    return _arrays(content, choose, where)
+    return _arrays(content, choose, where, kinds)
 
 
-def _arrays(content: bytes, choose: Callable[[list[str]], list[str]], where: str) -> dict[str, NDArray[Any]]:
+def _arrays(
+    content: bytes, choose: Callable[[list[str]], list[str]], where: str, kinds: str = _NUMBERS
+) -> dict[str, NDArray[Any]]:
     """The arrays that ``choose`` picks from the names in the archive."""
     with memory_named(where, InputError):
         try:
@@ -81,7 +86,7 @@ def _arrays(content: bytes, choose: Callable[[list[str]], list[str]], where: str
                 wanted = choose(list(members))
                 size = sum(members[name].file_size for name in wanted)
                 MAX_BYTES.check(size, f"{where}: unpacked, its arrays", InputError)
-                return {name: _unpack(archive, members[name], f"{where}, {name}") for name in wanted}
+                return {name: _unpack(archive, members[name], f"{where}, {name}", kinds) for name in wanted}
         except InputError:
             raise
         except _ZIP_DAMAGE as error:

@@ -21,7 +21,9 @@ _PLACE = re.compile(r"\{\{(\w+)\}\}")
 # For the data's own frame: names, notes and boxes, which are small.
 _SPARE = 60_000
 # Nothing is fetched, whatever stands in the page: only our own script and style are let in, by their checksums.
-_POLICY = "default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; base-uri 'none'; form-action 'none'"
+_POLICY = (
+    "default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; base-uri 'none'; form-action 'none'"
+)
 
 
 @cache

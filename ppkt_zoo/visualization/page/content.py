@@ -83,11 +83,15 @@ class BoxSet:
         if isinstance(value, BoxSet):
             return value
         if all(hasattr(value, name) for name in ("boxes", "label", "score", "classes")):
-            return cls._checked(value.boxes, value.label, tuple(map(str, value.classes)), value.score)
-        if isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(one, Mapping) for one in value):
+            return cls.checked(value.boxes, value.label, tuple(map(str, value.classes)), value.score)
+        if (
+            isinstance(value, Sequence)
+            and not isinstance(value, str)
+            and all(isinstance(one, Mapping) for one in value)
+        ):
             return cls._of_rows(value)
         array = _numpy(value)
-        return cls._checked(array, np.zeros(len(array) if array.ndim else 0, np.int64), ("object",), None)
+        return cls.checked(array, np.zeros(len(array) if array.ndim else 0, np.int64), ("object",), None)
 
     @classmethod
     def _of_rows(cls, rows: Sequence[Mapping[str, Any]]) -> "BoxSet":
@@ -102,12 +106,13 @@ class BoxSet:
             scores = np.array(scored, np.float64) if scored else None
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
-                f"boxes must have center (3 numbers), size (3 numbers) and heading each, as detect writes them ({error})"
+                f"boxes must have center and size (3 numbers each) and heading, as detect writes them ({error})"
             ) from None
-        return cls._checked(boxes, labels, names, scores)
+        return cls.checked(boxes, labels, names, scores)
 
     @classmethod
-    def _checked(cls, boxes: Any, labels: Any, names: tuple[str, ...], scores: Any) -> "BoxSet":
+    def checked(cls, boxes: Any, labels: Any, names: tuple[str, ...], scores: Any) -> "BoxSet":
+        """From arrays; InputError where they do not fit each other, or are no boxes."""
         boxes, labels = _numpy(boxes), _numpy(labels)
         if boxes.ndim != 2 or boxes.shape[1] != 7 or boxes.dtype.kind not in "fiu":
             raise InputError(f"boxes must be numbers (K, 7): centre, size, heading; got {boxes.dtype} {boxes.shape}")

@@ -163,7 +163,11 @@ def _classes(classes: ClassSet, rows: np.ndarray) -> tuple[list[dict[str, Any]],
     table = class_colors(len(classes.names), classes.colors)
     count = np.bincount(classes.labels[classes.labels >= 0], minlength=len(classes.names))
     about = [
-        {"name": name[:_LONGEST_NAME], "color": table[number].tolist(), "share": float(count[number] / len(classes.labels))}
+        {
+            "name": name[:_LONGEST_NAME],
+            "color": table[number].tolist(),
+            "share": float(count[number] / len(classes.labels)),
+        }
         for number, name in enumerate(classes.names)
     ]
     labels = classes.labels[rows]
@@ -224,8 +228,8 @@ def _notes(content: Content, thinned: Thinned, features: PackedFeatures | None) 
         whose = f" of {content.weight}" if content.weight else ""
         fewer = "" if features.unit else f", of which the {features.kept} strongest directions are kept"
         notes.append(
-            f"Features{whose}: {features.channels} channels{fewer}, in 8 bits. Similarity is the cosine; it differs from "
-            f"that of the full features by {features.error:.3f} at most (measured)."
+            f"Features{whose}: {features.channels} channels{fewer}, in 8 bits. Similarity is the cosine; it differs "
+            f"from that of the full features by {features.error:.3f} at most (measured)."
         )
     return [*notes, *content.notes]
 

@@ -99,8 +99,8 @@ def view(
         seen_from: (3,), where the sensor stood, for a cloud that was seen from one place.
         picked: row of a point that all others are compared with when the page opens.
         points: how many points are shown at most. Of a larger cloud one point of each small cube is.
-        megabytes: of the page, at most. Where this many points do not fit, fewer are shown; where features do not, their
-            strongest directions are kept. The page says so.
+        megabytes: of the page, at most. Where this many points do not fit, fewer are shown; where features do not,
+            their strongest directions are kept. The page says so.
         height: pixels that the page takes in a notebook.
 
     Raises:
