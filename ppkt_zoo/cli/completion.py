@@ -132,7 +132,7 @@ def _words(command: Any, context: Any, part: str, place: int) -> Iterator[tuple[
     elif isinstance(command, typer.core.TyperGroup):
         for name in command.list_commands(context):
             if name.startswith(part):
-                yield name, _first_line(command.get_command(context, name).help)
+                yield name, _first_line(getattr(command.get_command(context, name), "help", ""))
     else:
         arguments = [one for one in command.get_params(context) if one.param_type_name == "argument"]
         if arguments:  # the last one may take many words

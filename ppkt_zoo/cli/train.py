@@ -111,7 +111,7 @@ def pretrain(
         str | None,
         typer.Option(metavar="WEIGHT", help="Folder or name of the weight that the recipe's section start names."),
     ] = None,
-) -> Answer:
+) -> Answer | None:
     """Pretrain a backbone on RGB-D frames with a 2D teacher, as a recipe says, and write a weight folder.
 
     The same command resumes from the newest checkpoint in --out, with identical results.
@@ -192,7 +192,7 @@ def grid(
     seeds: Annotated[int, typer.Option(help="Number of seeds: 0, 1, …", min=1)] = 5,
     on: Annotated[Scored, typer.Option(help="The scenes that are scored.")] = Scored.test,
     out: Annotated[Path, out_option("Folder of the whole grid.")] = Path("runs") / "grid",
-) -> Answer:
+) -> Answer | None:
     """Compare initialisations at fractions of the labels over seeds: grid.md, grid.png and grid.json.
 
     The same command resumes where it stopped. Several processes or machines share the runs by `accelerate launch -m

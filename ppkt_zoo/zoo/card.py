@@ -5,9 +5,9 @@ import re
 from ppkt_zoo.files.text import inline, one_line, printable
 from ppkt_zoo.points.input_spec import InputSpec
 from ppkt_zoo.points.readout_spec import Purpose, ReadoutSpec
-from ppkt_zoo.zoo.card_metadata import ROBUSTNESS, front_matter, without_new_fields
+from ppkt_zoo.zoo.card_metadata import front_matter, without_new_fields
 from ppkt_zoo.zoo.config import PROJECTION, RECIPE, WeightConfig
-from ppkt_zoo.zoo.record import Estimate, Metric, WeightRecord
+from ppkt_zoo.zoo.record import ROBUSTNESS, Estimate, Metric, WeightRecord
 
 # What cards of 0.1 said in other words: (today, then).
 _SINCE_0_1 = (

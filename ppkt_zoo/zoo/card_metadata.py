@@ -9,14 +9,11 @@ from collections.abc import Iterable
 
 from ppkt_zoo.files.text import one_line
 from ppkt_zoo.zoo.config import WeightConfig
-from ppkt_zoo.zoo.record import Metric, WeightRecord
+from ppkt_zoo.zoo.record import ROBUSTNESS, Metric, WeightRecord
 
 _SPDX = re.compile(r"[A-Za-z0-9.+-]+")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _MARKUP = re.compile(r"[<>&\[\]*`|]")
-
-ROBUSTNESS = "robustness: "
-"""Metrics whose names begin so stand on the card in a table of their own, and are no scores of the Hub's."""
 
 # What the Hub calls a metric and its task, by a word of its name here; the first that fits.
 _KINDS = (

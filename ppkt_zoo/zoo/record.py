@@ -20,6 +20,8 @@ from ppkt_zoo.files.text import printable
 from ppkt_zoo.files.validation import StrictModel
 from ppkt_zoo.zoo.names import ARCHITECTURE, REPOSITORY, REVISION, SHA256, WEIGHT_NAME
 
+#: Metrics whose names begin so stand on the card in a table of their own, and are no scores of the Hub's.
+ROBUSTNESS = "robustness: "
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 

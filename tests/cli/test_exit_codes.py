@@ -68,7 +68,11 @@ def test_what_ends_a_process_gives_its_code(body: str, code: int, word: str) -> 
 def test_ctrl_c_in_the_middle_ends_with_130() -> None:
     body = "print('working', file=sys.stderr, flush=True); import time; time.sleep(60)"
     with subprocess.Popen(
-        [sys.executable, "-c", _STAND_IN.format(body=body)], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", _STAND_IN.format(body=body)],
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests that run in the background ignore it, and a child inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as running:
         assert running.stderr is not None
         assert running.stderr.readline() == "working\n"

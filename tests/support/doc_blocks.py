@@ -64,13 +64,15 @@ def blocks_of(page: Path) -> list[Block]:
 
 
 def commands_in(code: str) -> Iterator[list[str]]:
-    """The commands of a bash block as words; comments are left out, ``&&``, ``;`` and ``|`` stand between commands."""
+    """The commands of a bash block as words, without comments and redirections; ``&&``, ``;`` and ``|`` divide them."""
     for line in code.replace("\\\n", " ").splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars="&|;")
         lexer.whitespace_split, lexer.commenters = True, "#"
         words: list[str] = []
         for word in lexer:
-            if set(word) <= set("&|;"):
+            if word in (">", ">>"):
+                lexer.get_token()  # where the output goes is the shell's matter
+            elif set(word) <= set("&|;"):
                 yield words
                 words = []
             else:

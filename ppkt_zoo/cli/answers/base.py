@@ -2,9 +2,10 @@
 
 import math
 import os
+from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, PrivateAttr
+from pydantic import BeforeValidator, Field, PlainSerializer, PrivateAttr
 from rich.console import Console, RenderableType
 
 from ppkt_zoo.cli.streams import tell_written
@@ -12,9 +13,7 @@ from ppkt_zoo.errors import printable
 from ppkt_zoo.files.validation import StrictModel
 
 
-def _as_text(path: Any) -> Any:
-    if not isinstance(path, str | os.PathLike):
-        return path
+def _as_text(path: Path) -> str:
     text = os.fspath(path)
     try:
         text.encode()
@@ -27,8 +26,8 @@ def _as_number(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-#: A path, as it was given or is known; bytes in it that are no UTF-8 are written out (``\\udcff``).
-PathText = Annotated[str, BeforeValidator(_as_text)]
+#: A path, as it was given or is known; in JSON, bytes in it that are no UTF-8 are written out (``\\udcff``).
+PathText = Annotated[Path, PlainSerializer(_as_text, return_type=str)]
 #: A figure; null where it does not exist, such as the IoU of a class that does not occur.
 Figure = Annotated[float | None, BeforeValidator(_as_number)]
 

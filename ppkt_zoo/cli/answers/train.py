@@ -1,5 +1,6 @@
 """What pretrain, segmentation, detection, grid and teacher find."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
@@ -103,7 +104,7 @@ class SegmentationScores(StrictModel):
     """On full clouds, and on voxels beside."""
 
     scenes: int
-    figures: dict[str, Figure] = Field(description="miou, macc, accuracy; the same on voxels")
+    figures: Mapping[str, Figure] = Field(description="miou, macc, accuracy; the same on voxels")
     classes: tuple[ClassScore, ...]
 
 
@@ -121,7 +122,7 @@ class DetectionScores(StrictModel):
     """Of boxes."""
 
     scenes: int
-    figures: dict[str, Figure] = Field(description="map25, map50, recall25, recall50")
+    figures: Mapping[str, Figure] = Field(description="map25, map50, recall25, recall50")
     classes: tuple[BoxScore, ...]
 
 
@@ -157,7 +158,7 @@ class GridRun(StrictModel):
     start: str = Field(description="name of the initialisation")
     fraction: float = Field(description="of the labelled scenes")
     seed: int
-    scores: dict[str, Figure] = Field(description="the figures of scores.json")
+    scores: Mapping[str, Figure] = Field(description="the figures of scores.json")
 
 
 class Compared(Files):
@@ -181,4 +182,4 @@ class TeacherMade(Files):
 
     architecture: str = Field(description="as recipes give it")
     sha256: str = Field(description="of the file, as recipes give it")
-    metrics: dict[str, Figure] = Field(default={}, description="on images that the training never saw")
+    metrics: Mapping[str, Figure] = Field(default={}, description="on images that the training never saw")

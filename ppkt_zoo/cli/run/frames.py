@@ -196,5 +196,5 @@ def pack_source(reading: "FrameReading", out: Path, shard_size: int, overwrite: 
         alert("left out", "bold yellow", line)
     if index.skipped:
         alert("left out", "bold yellow", f"{len(index.skipped)} of {len(index.skipped) + index.frames} frames")
-    files, left_out = (out,), tuple(index.skipped)
-    return Packed(frames=index.frames, shards=len(index.shards), bytes=size, left_out=left_out, files=files)
+    left_out = tuple(index.skipped)
+    return Packed(frames=index.frames, shards=len(index.shards), bytes=size, left_out=left_out, files=(out,))

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from ppkt_zoo.pretraining.cost import DryRun, OnceWork, StepCost
     from ppkt_zoo.pretraining.recipe import Recipe
 
+# Figures that an answer calls as the dry run does.
+_SAME_COSTS = (
+    *("device", "processes", "workers", "cores", "student_parameters", "head_parameters", "teacher_parameters"),
+    *("step_seconds", "data_seconds", "seconds", "checkpoint_bytes", "weight_bytes"),
+)
+_SAME_OF_STEP = ("frames", "points", "voxels", "pixel_pairs", "view_pairs")
+
 
 def pretrain_weight(
     run: "Run",
@@ -135,8 +142,6 @@ def _costs(recipe: "Recipe", common: dict[str, Any], workers: int) -> Pretrained
 
 
 def _cost(found: "DryRun") -> Cost:
-    same = ("device", "processes", "workers", "cores", "student_parameters", "head_parameters", "teacher_parameters")
-    same += ("step_seconds", "data_seconds", "seconds", "checkpoint_bytes", "weight_bytes")
     return Cost(
         method=found.recipe.method,
         steps=found.recipe.steps,
@@ -146,18 +151,17 @@ def _cost(found: "DryRun") -> Cost:
         features=_once(found.first_look),
         disks=tuple(DiskOfRun(path=one.path, free_bytes=one.free, needed_bytes=one.bytes) for one in found.disks),
         remarks=found.warnings,
-        **{name: getattr(found, name) for name in same},
+        **{name: getattr(found, name) for name in _SAME_COSTS},
     )
 
 
 def _step(step: "StepCost") -> StepOfRun:
-    same = ("frames", "points", "voxels", "pixel_pairs", "view_pairs")
     return StepOfRun(
         prepare_seconds=step.prepare,
         teacher_seconds=step.teacher,
         student_seconds=step.student,
         memory_bytes=step.memory,
-        **{name: getattr(step, name) for name in same},
+        **{name: getattr(step, name) for name in _SAME_OF_STEP},
     )
 
 

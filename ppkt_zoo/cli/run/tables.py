@@ -14,10 +14,9 @@ from rich.text import Text
 from ppkt_zoo.cli.answers.weights import BackboneRow
 from ppkt_zoo.files.text import printable, unbroken
 from ppkt_zoo.points.input_spec import InputSpec
-from ppkt_zoo.zoo.card import ROBUSTNESS
 from ppkt_zoo.zoo.manifest import HubSource, WeightSpec, load_manifest
 from ppkt_zoo.zoo.names import ListedName, parse_name
-from ppkt_zoo.zoo.record import Estimate, Metric, WeightRecord
+from ppkt_zoo.zoo.record import ROBUSTNESS, Estimate, Metric, WeightRecord
 from ppkt_zoo.zoo.registry import create_backbone, list_backbones
 
 if TYPE_CHECKING:
@@ -126,16 +125,17 @@ def find(name: str) -> BackboneRow | tuple[str, InputSpec, WeightRecord]:
     Raises:
         UnknownNameError, WeightError: no such name, or its files are damaged.
     """
+    parsed = parse_name(name)
+    for listed in load_manifest().weights:
+        # From the manifest, which holds the record: nothing need be fetched, and torch is not loaded.
+        if listed.name == str(parsed):
+            return listed.name, listed.input_spec, listed.record
     from ppkt_zoo.zoo.load import check_listed, open_weight
 
-    parsed = parse_name(name)
     if isinstance(parsed, ListedName):
         check_listed(parsed)
         if parsed.tag is None:
             return _measured(name)
-        # From the manifest, which holds the record: nothing need be fetched.
-        listed = load_manifest().find(parsed)
-        return listed.name, listed.input_spec, listed.record
     folder = open_weight(name)
     return folder.config.name, folder.config.input_spec, folder.record()
 
