@@ -385,7 +385,7 @@ def test_any_text_is_ascii_and_comes_back(tmp_path: Path) -> None:
 
 
 def test_an_answer_of_another_command_is_a_bug() -> None:
-    with pytest.raises(TypeError, match="encode answers by Encoded, not by Files"):
+    with pytest.raises(TypeError, match="encode answers by Encoded or EncodedMany, not by Files"):
         answered("encode", Files(files=()), [])
 
 

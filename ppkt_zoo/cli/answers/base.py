@@ -13,7 +13,7 @@ from ppkt_zoo.errors import printable
 from ppkt_zoo.files.validation import StrictModel
 
 
-def _as_text(path: Path) -> str:
+def _as_text(path: str | Path) -> str:
     text = os.fspath(path)
     try:
         text.encode()
@@ -27,7 +27,7 @@ def _as_number(value: Any) -> Any:
 
 
 #: A path, as it was given or is known; in JSON, bytes in it that are no UTF-8 are written out (``\\udcff``).
-PathText = Annotated[Path, PlainSerializer(_as_text, return_type=str)]
+PathText = Annotated[str | Path, PlainSerializer(_as_text, return_type=str)]
 #: A figure; null where it does not exist, such as the IoU of a class that does not occur.
 Figure = Annotated[float | None, BeforeValidator(_as_number)]
 

@@ -65,12 +65,9 @@ def publish_weight(given: "Publishing") -> Published:
         step.text = f"{len(files)} files, {size:.1f} MB: {', '.join(files)}"
     if given.dry_run:
         entry = weight_spec(opened, HubSource(repo=repo, revision=_NO_REVISION), files)
-        told = (
-            files[CARD].decode(),
-            to_json(entry),
-            f"dry run: nothing was uploaded; the target is {repo}, tag {named}",
-        )
-        return _published(given, named, files, entry).told(*map(Text, told))
+        nothing = f"dry run: nothing was uploaded; the target is {repo}, tag {named}"
+        shown = map(Text, (files[CARD].decode(), to_json(entry), nothing))
+        return _published(given, named, files, entry).told(*shown)
     with steps.step("upload", f"pushing to {repo}") as step:
         uploaded = upload_weight(files, repo, tag=named, message=told, private=given.private)
         step.text = f"{uploaded.url}, commit {uploaded.revision}, tag {uploaded.tag}"
