@@ -23,7 +23,7 @@ _COMMAND = _LOAD | {"cli", "data", "visualization"}
 # What is done → the rooms that it imports, exactly, and the most modules of ours that it may take.
 IMPORTS = {
     "load_backbone": (_LOAD, 82),
-    "encode": (_COMMAND, 127),
+    "encode": (_COMMAND | {"encoding"}, 127),
     "segment": (_COMMAND | {"downstream"}, 138),
     "detect": (_COMMAND | {"downstream"}, 147),
 }

@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.reports import frozen, lab, speed  # noqa: E402
 from benchmarks.reports.page import machine_line  # noqa: E402
-from ppkt_zoo.cli.contract import PROMISES, answer_class  # noqa: E402
+from ppkt_zoo.cli.contract import PROMISES, answer_classes  # noqa: E402
 from ppkt_zoo.engine.recipes import shipped_recipes  # noqa: E402
 from ppkt_zoo.evaluation.statistics import mean_interval, paired_difference  # noqa: E402
 from ppkt_zoo.pretraining.recipe import load_recipe  # noqa: E402
@@ -265,8 +265,10 @@ def answers_table() -> str:
     """One row for each command: the fields of its result under --json."""
     rows = ["| command | fields of `result` |", "| --- | --- |"]
     for command in sorted(PROMISES):
-        fields = (field.alias or name for name, field in answer_class(command).model_fields.items())
-        rows.append(f"| `{command}` | {', '.join(f'`{name}`' for name in fields)} |")
+        for kind in answer_classes(command):
+            fields = (field.alias or name for name, field in kind.model_fields.items())
+            more = "" if kind is answer_classes(command)[0] else ", several sources"
+            rows.append(f"| `{command}`{more} | {', '.join(f'`{name}`' for name in fields)} |")
     return "\n".join(rows)
 
 

@@ -17,11 +17,13 @@ class Promise(NamedTuple):
 
     Attributes:
         answer: module below ``cli.answers``, a colon, and the name of the class in it.
+        other: the same of what it answers by where more is asked of it; empty for none.
         examples: command lines without the program's name, each short enough for a line of 80 columns.
     """
 
     answer: str
     examples: tuple[str, ...]
+    other: str = ""
 
 
 PROMISES: Mapping[str, Promise] = {
@@ -32,7 +34,9 @@ PROMISES: Mapping[str, Promise] = {
             "encode scan.ply --picture scan.png",
             "encode frames/ --every 5 --out room.npz --half",
             "encode scan.ply --read-out few_labels --json",
+            "encode scans/ --out features/ --workers 4 --format parquet",
         ),
+        "many:EncodedMany",
     ),
     "similar": Promise(
         "predict:SimilarPoints",
@@ -133,5 +137,17 @@ def answer_class(command: str) -> "type[Answer]":
     """
     if command not in PROMISES:
         raise UnknownNameError(f"no command is called {command!r}: 'ppkt-zoo schema' lists those that answer in JSON")
-    module, _, name = PROMISES[command].answer.partition(":")
-    return getattr(importlib.import_module(f"{_ANSWERS}.{module}"), name)  # type: ignore[no-any-return]
+    return _class(PROMISES[command].answer)
+
+
+def answer_classes(command: str) -> "tuple[type[Answer], ...]":
+    """The models that a command may answer by, the usual one first; errors as :func:`answer_class`."""
+    usual = answer_class(command)
+    other = PROMISES[command].other
+    return (usual, _class(other)) if other else (usual,)
+
+
+def _class(where: str) -> "type[Answer]":
+    module, _, name = where.partition(":")
+    kind: type[Answer] = getattr(importlib.import_module(f"{_ANSWERS}.{module}"), name)
+    return kind

@@ -45,7 +45,8 @@ def with_options(*left_out: str) -> Callable[[Callable[..., Any]], Callable[...,
 
         own = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[one.name]) for one in own]
         # The framework reads both of these: the source or recipe comes first, and how it is read last.
-        parameters = [*own[:place], options[0], *own[place:], *options[1:]]
+        first = 0 if fields(kind)[0].name in left_out else 1
+        parameters = [*own[:place], *options[:first], *own[place:], *options[first:]]
         del filled.__wrapped__
         filled.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         filled.__annotations__ = {one.name: one.annotation for one in parameters}

@@ -155,6 +155,13 @@ class FeatureReading(Reading):
         return {"sampling": self.sampling.value, "extras": extras, "views": self.views, "readout": readout}
 
 
+@dataclass(frozen=True, kw_only=True)
+class EachReading(FeatureReading):
+    """How each of several sources is read; which ones is told beside it."""
+
+    path: Path = Path()
+
+
 def named_values(option: str, what: str, example: str, entries: list[str] | None) -> dict[str, str]:
     """All of an option such as ``--data``, NAME=PATH; InputError where one is something else, or a name comes twice."""
     found: dict[str, str] = {}

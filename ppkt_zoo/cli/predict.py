@@ -1,5 +1,6 @@
 """``ppkt-zoo encode | similar | segment | detect``: what a network finds in a point cloud or in RGB-D frames."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,7 +9,15 @@ import typer.core
 
 from ppkt_zoo.cli.declare import Answer, with_options
 from ppkt_zoo.cli.known_names import model_names
-from ppkt_zoo.cli.options import ALL_LEVELS, FeatureReading, Reading, WeightOption, numbers, out_option
+from ppkt_zoo.cli.many_options import (
+    BaseOption,
+    FormatOption,
+    ListOption,
+    OverwriteOption,
+    SourcesArgument,
+    WorkersOption,
+)
+from ppkt_zoo.cli.options import ALL_LEVELS, EachReading, FeatureReading, Reading, WeightOption, numbers, out_option
 from ppkt_zoo.cli.streams import talk_console
 from ppkt_zoo.cli.view import HtmlOption
 
@@ -37,7 +46,7 @@ def _run(job: "Job[Any, Any]") -> Answer:
 
 
 class EncodeCommand(typer.core.TyperCommand):
-    """``--levels`` alone, as 0.1 had it, asks for a file of all levels."""
+    """``--levels`` alone, as 0.1 had it, asks for a file of all levels; a source or a list must be given."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As of any command."""
@@ -45,18 +54,28 @@ class EncodeCommand(typer.core.TyperCommand):
             after = args.index("--levels") + 1
             if args[after : after + 1] not in (["last"], ["concat"], [ALL_LEVELS]):
                 args = [*args[:after], ALL_LEVELS, *args[after:]]
-        return super().parse_args(ctx, args)
+        rest = super().parse_args(ctx, args)
+        if not (ctx.resilient_parsing or ctx.params.get("sources") or ctx.params.get("listed")):
+            raise typer.BadParameter("give a file, a folder, or --list FILE", ctx=ctx, param_hint="'SOURCE'")
+        return rest
 
 
-@with_options()
+@with_options("path")
 def encode(
-    reading: FeatureReading,
+    reading: EachReading,
+    sources: SourcesArgument = None,
     weight: WeightOption = None,
-    out: Annotated[Path | None, out_option("A .npz or .ply; SOURCE_features.npz by default.")] = None,
+    out: Annotated[
+        Path | None,
+        out_option(
+            "A .npz, .ply, .parquet or .zarr; SOURCE_features.npz by default. Of several sources a folder, which gets "
+            "a file for each and mirrors their folders."
+        ),
+    ] = None,
     picture: PictureOption = None,
     html: HtmlOption = None,
     half: Annotated[
-        bool, typer.Option("--half", help="Write features as 16-bit floats, which halves the file; for .npz only.")
+        bool, typer.Option("--half", help="Write features as 16-bit floats, which halves the file; not for .ply.")
     ] = False,
     basis: Annotated[
         str | None,
@@ -70,14 +89,33 @@ def encode(
         Path | None,
         typer.Option(help="Write the picture's colour basis into this .safetensors, for --basis of other pictures."),
     ] = None,
+    listed: ListOption = None,
+    form: FormatOption = None,
+    workers: WorkersOption = 1,
+    overwrite: OverwriteOption = False,
+    base: BaseOption = None,
 ) -> Answer:
     """Compute a feature for every point of a cloud; write positions, colours and features into one file.
 
     `--levels all`, or `--levels` alone, writes the features of every level beside those of the finest.
+
+    Several sources, a pattern, a list or a folder of point files give a file each in the folder --out.
+
+    The same command resumes where it stopped. Machines share the work by `accelerate launch -m ppkt_zoo encode …`.
     """
     from ppkt_zoo.cli.run.encode import Encode
+    from ppkt_zoo.cli.run.which_sources import are_many, say_what_is_encoded
 
-    return _run(Encode(reading, out, picture, weight, half, basis, save_basis, html=html))
+    of_many = form is not None or workers > 1 or overwrite or base is not None
+    job = Encode(reading, out, picture, weight, half, basis, save_basis, html=html)
+    if are_many(sources or [], listed, out, of_many):
+        from ppkt_zoo.cli.run.encode_many import EncodeMany
+
+        chosen = "npz" if form is None else form.value
+        return EncodeMany(job, sources or [], listed, chosen, workers, overwrite, base).run(talk_console())
+    (source,) = sources or []
+    say_what_is_encoded(source)
+    return _run(replace(job, reading=replace(reading, path=source)))
 
 
 @with_options()

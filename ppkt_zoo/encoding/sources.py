@@ -73,7 +73,7 @@ class _Gathered:
             self._add_folder(path)
 
     def _add_frames(self, path: Path, kind: str) -> None:
-        clouds = list(walk(path, self.out, self.own, Passed(), deep=False, sure=True))
+        clouds = point_files_beside_frames(path)
         if clouds:
             raise InputError(
                 f"{path} holds RGB-D frames ({kind}) and {_count(clouds)}: say which are meant. For the point files "
@@ -141,6 +141,16 @@ def find_sources(
     sources = tuple(Source(path, _name(path, root, frames), frames) for path, frames in once)
     _check_names(sources, out)
     return Found(sources, root, duplicates, tuple(gathered.remarks))
+
+
+def holds_point_files(folder: Path) -> bool:
+    """Whether a folder is one of point files: it holds no frames in a known format, and point files here or below."""
+    return frames_format(folder) is None and next(walk(folder, folder, OwnOutputs(), Passed()), None) is not None
+
+
+def point_files_beside_frames(folder: Path) -> list[Path]:
+    """The point files that lie directly in a folder; texts and arrays, which belong to frames too, left out."""
+    return list(walk(folder, folder, OwnOutputs(), Passed(), deep=False, sure=True))
 
 
 def _expanded(given: StrPath) -> list[Path]:

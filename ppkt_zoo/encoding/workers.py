@@ -14,11 +14,13 @@ from multiprocessing.connection import Connection, wait
 from types import FrameType
 from typing import Any
 
-from ppkt_zoo.encoding.encoder import FileEncoder
+from ppkt_zoo.encoding.encoder import FileEncoder, OutputError
 from ppkt_zoo.encoding.plan import Plan
 from ppkt_zoo.encoding.results import FileResult
 from ppkt_zoo.encoding.sources import Source
 from ppkt_zoo.errors import InputError, PPKTZooError
+from ppkt_zoo.files.locks import sole_writer
+from ppkt_zoo.files.writing import sweep_parts
 
 # More than any machine has cores for.
 MOST_WORKERS = 256
@@ -167,10 +169,13 @@ class _Pool:
             f"the process that encoded it was killed ({_killed_by(code)}), most likely since memory ran out: give "
             "fewer --workers, or --tile auto"
         )
-        target = str(self.plan.target(source))
+        target = self.plan.target(source)
+        with sole_writer(target, OutputError) as alone:
+            if alone:  # what it was writing is nobody's now
+                sweep_parts(target)
         if self.waiting:
             self._start()
-        yield source, FileResult(str(source.path), target, "failed", error=f"{source.path}: {reason}")
+        yield source, FileResult(str(source.path), str(target), "failed", error=f"{source.path}: {reason}")
 
 
 def _killed_by(code: int | None) -> str:

@@ -85,6 +85,18 @@ def start(tmp_path: Path, weight: str, workers: int) -> "subprocess.Popen[str]":
     )
 
 
+def wait_until_gone(group: int) -> None:
+    """Fail where a process of a group lives on."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    pytest.fail("a process lives on")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends other signals")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ctrl_c_leaves_whole_files_and_no_process(tmp_path: Path, weight: str, workers: int) -> None:
@@ -100,8 +112,7 @@ def test_ctrl_c_leaves_whole_files_and_no_process(tmp_path: Path, weight: str, w
     assert names_below(tmp_path / "out") == ["a.npz", "b.npz", "encode.json", "files.json"]
     counts = json.loads((tmp_path / "out" / "files.json").read_text())["counts"]
     assert counts == {"written": 2, "skipped": 0, "failed": 0, "left": 2}
-    with pytest.raises(ProcessLookupError):
-        os.killpg(run.pid, 0)
+    wait_until_gone(run.pid)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows kills otherwise")
@@ -112,15 +123,7 @@ def test_workers_end_when_what_started_them_is_killed(tmp_path: Path, weight: st
     assert run.stdout.readline() == "written\n"
     run.kill()
     run.communicate(timeout=60)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(run.pid, 0)
-        except ProcessLookupError:
-            break
-        time.sleep(0.1)
-    else:
-        pytest.fail("workers live on")
+    wait_until_gone(run.pid)
     again = ppkt_zoo.encode_files(tmp_path / "scans", tmp_path / "out", weight=weight, read=read_slowly)
     assert again.counts["skipped"] >= 1
     assert again.counts["written"] + again.counts["skipped"] == 40

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, Union
 
 from pydantic import Field
 from pydantic.json_schema import GenerateJsonSchema
 
 import ppkt_zoo
 from ppkt_zoo.cli.answers.base import Answer, Failure
-from ppkt_zoo.cli.contract import answer_class
+from ppkt_zoo.cli.contract import answer_classes
 from ppkt_zoo.files.validation import StrictModel
 
 _Result = TypeVar("_Result", bound=Answer)
@@ -29,10 +29,11 @@ class Document(StrictModel, Generic[_Result]):
 
 
 def answered(command: str, answer: Answer, warnings: Sequence[str]) -> str:
-    """The document of an answer, which must be of the command's own class."""
-    kind = answer_class(command)
-    if not isinstance(answer, kind):
-        raise TypeError(f"{command} answers by {kind.__name__}, not by {type(answer).__name__}")
+    """The document of an answer, which must be of one of the command's own classes."""
+    kinds = answer_classes(command)
+    if not isinstance(answer, kinds):
+        names = " or ".join(kind.__name__ for kind in kinds)
+        raise TypeError(f"{command} answers by {names}, not by {type(answer).__name__}")
     return _text(command, warnings, answer, None)
 
 
@@ -43,8 +44,9 @@ def failed(command: str, failure: Failure, warnings: Sequence[str]) -> str:
 
 def schema_of(command: str) -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a command's document."""
-    # Indexed at run time, which types know nothing of.
-    model: Any = Document.__class_getitem__(answer_class(command))
+    # Built and indexed at run time, which types know nothing of.
+    results: Any = Union[answer_classes(command)]  # noqa: UP007
+    model: Any = Document.__class_getitem__(results)
     schema = model.model_json_schema(mode="serialization")
     return {"$schema": GenerateJsonSchema.schema_dialect, **schema, "title": f"ppkt-zoo {command}"}
 

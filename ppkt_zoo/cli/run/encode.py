@@ -1,16 +1,15 @@
 """A point file or a folder of RGB-D frames → a file with the features of every point, and a picture."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ppkt_zoo.cli.answers.predict import Array, Encoded
 from ppkt_zoo.cli.options import ALL_LEVELS
 from ppkt_zoo.cli.run.job import View, Weight, WeightJob
+from ppkt_zoo.encoding.features import features_of
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.targets import check_file_target
 from ppkt_zoo.points.files.cloud_files import write_cloud
@@ -22,25 +21,25 @@ if TYPE_CHECKING:
 
     from ppkt_zoo.cli.options import FeatureReading
 
-_LARGEST_HALF = float(np.finfo(np.float16).max)
 #: In place of a file: a basis of the cloud's own.
 OWN = "own"
 
 
 @dataclass(frozen=True)
 class Encode(WeightJob[dict[str, np.ndarray]]):
-    """Write ``xyz``, ``rgb`` and ``features`` (N, C) as .npz or .ply.
+    """Write ``xyz``, ``rgb`` and ``features`` (N, C) as .npz, .ply, .parquet or .zarr.
 
     With ``--levels all`` every level is written too, as ``features.<level>``.
 
     Attributes:
-        half: write features as float16 rather than float32, .npz only.
+        half: write features as float16 rather than float32; not for .ply.
         basis: colours of the picture, see :func:`ppkt_zoo.cli.run.encode.color_basis`.
         save_basis: a .safetensors for the picture's colours.
     """
 
     what = "features"
     suffix = "_features.npz"
+    endings = (".npz", ".ply", ".parquet", ".zarr")
     computing = ("features", "encoding every point")
 
     half: bool = False
@@ -51,7 +50,8 @@ class Encode(WeightJob[dict[str, np.ndarray]]):
         super().check()
         if self.half and self.target.suffix.lower() == ".ply":
             raise InputError(
-                f"--half is not for .ply, which has no 16-bit floats: give an --out of .npz, not {self.target.name!r}"
+                f"--half is for .npz, .parquet and .zarr, a .ply has no 16-bit floats: give an --out that ends so, not "
+                f"{self.target.name!r}"
             )
         if self.basis is not None and not self.draws and self.html is None:
             raise InputError("--basis is for a picture: give --picture FILE.png or --html FILE.html too")
@@ -63,16 +63,11 @@ class Encode(WeightJob[dict[str, np.ndarray]]):
 
     def compute(self, network: Weight, view: View) -> tuple[dict[str, np.ndarray], str]:
         """The arrays of the file; InputError where a feature is beyond 16-bit floats."""
-        if self.half:
-            encoded: Mapping[str, np.ndarray] = self._encode_half(network, view)
-        else:
-            how = self.reading.how
-            given = network.backbone.encode(view.xyz, view.rgb, levels=self.reading.levels, tile=self.tile, **how)
-            encoded = given if isinstance(given, dict) else {"": given}
-        found = {f"features.{level}": value for level, value in encoded.items()}
-        features = list(found.values())[-1]
+        reading = self.reading
+        found = features_of(network.backbone, view.xyz, view.rgb, reading.levels, self.tile, self.half, reading.how)
+        features = found["features"]
         told = f"{features.dtype} {features.shape}: one per point, in the order of the points"
-        return {"features": features} | (found if self.reading.levels == ALL_LEVELS else {}), told
+        return found, told
 
     def write(self, network: Weight, view: View, found: dict[str, np.ndarray]) -> str:
         write_cloud(self.target, view.points.xyz, view.points.rgb, **found)
@@ -106,24 +101,6 @@ class Encode(WeightJob[dict[str, np.ndarray]]):
         arrays = {name: Array(dtype=str(value.dtype), shape=value.shape) for name, value in found.items()}
         voxel = network.backbone.input_spec.voxel_size
         return Encoded(weight=network.name, voxel_size=voxel, arrays=arrays, **common)
-
-    def _encode_half(self, network: Weight, view: View) -> dict[str, NDArray[np.float16]]:
-        """As ``encode`` gives them, rounded part by part: they are never all in memory as 32-bit floats."""
-        found: dict[str, NDArray[np.float16]] = {}
-
-        def take(rows: "Tensor | None", features: "dict[str, Tensor]") -> None:
-            for level, feature in features.items():
-                values = feature.float().cpu().numpy()
-                largest = float(np.abs(values).max(initial=0))
-                if largest > _LARGEST_HALF:
-                    raise InputError(f"features reach {largest:.3g}, beyond what 16-bit floats hold: leave out --half")
-                if level not in found:
-                    found[level] = np.empty((len(view.xyz), values.shape[1]), np.float16)
-                found[level][slice(None) if rows is None else rows.cpu().numpy()] = values
-
-        reading = self.reading
-        network.backbone.encode_parts(view.xyz, view.rgb, reading.levels, self.tile, take, **reading.how)
-        return found
 
 
 def color_basis(choice: str | None, network: Weight, features: Features, reading: "FeatureReading") -> ColorBasis:

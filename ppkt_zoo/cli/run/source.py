@@ -10,7 +10,7 @@ from ppkt_zoo.cli.options import MeshName, numbers
 from ppkt_zoo.data.own_cloud import load_cloud
 from ppkt_zoo.errors import FrameError, InputError
 from ppkt_zoo.files.reading import usable_path
-from ppkt_zoo.files.targets import check_file_target
+from ppkt_zoo.files.targets import check_file_target, check_folder_target
 from ppkt_zoo.points.cloud import PointCloud
 
 if TYPE_CHECKING:
@@ -151,7 +151,8 @@ def check_out(what: str, out: Path, endings: tuple[str, ...], source: Path) -> N
     """
     if out.suffix.lower() not in endings:
         raise InputError(f"{what} are written as {' or '.join(endings)}: give an --out that ends so, not {out.name!r}")
-    check_file_target(out, InputError, "--out")
+    # A .zarr is a folder, and one that is there is replaced.
+    (check_folder_target if out.suffix.lower() == ".zarr" else check_file_target)(out, InputError, "--out")
     check_source(source)
     if out.exists() and out.samefile(source):
         raise InputError(f"--out {out} is the source itself: give another path, so that nothing is lost")

@@ -14,10 +14,17 @@ from ppkt_zoo.errors import InputError
 #: Paths and names of modules that every command imports, with the system's separator (``:``) between them.
 VARIABLE = "PPKT_ZOO_MODULES"
 
+_imported: list[str] = []
+
 
 def modules_of_environment() -> list[str]:
     """What ``PPKT_ZOO_MODULES`` names."""
     return [part for part in os.environ.get(VARIABLE, "").split(os.pathsep) if part]
+
+
+def imported_modules() -> tuple[str, ...]:
+    """What was imported so far, as it was given: other processes of the same run import it too."""
+    return tuple(_imported)
 
 
 def import_user_module(given: str) -> ModuleType:
@@ -48,6 +55,8 @@ def import_user_module(given: str) -> ModuleType:
             f"--module {given!r} cannot be imported ({type(error).__name__}: {what}): mend it, and see where by "
             f"'python {given if is_path else f'-m {given}'}'"
         ) from error
+    if given not in _imported:
+        _imported.append(given)
     if module.__name__ not in known and set(list_backbones()) == before:
         warnings.warn(f"--module {given} registered no backbone: call ppkt_zoo.register_backbone in it", stacklevel=2)
     return module

@@ -74,7 +74,7 @@ def test_a_lost_frame_is_left_out_and_told(tmp_path: Path) -> None:
 def test_a_folder_of_clouds_says_what_to_give(tmp_path: Path) -> None:
     first = a_cloud(tmp_path / "a.ply")
     a_cloud(tmp_path / "b.ply")
-    for command in (("encode", tmp_path), ("data", "inspect", tmp_path), ("similar", tmp_path, "--at=0,0,0")):
+    for command in (("data", "inspect", tmp_path), ("similar", tmp_path, "--at=0,0,0")):
         told = run(*command, code=2).stderr
         assert "2 point files (a.ply, b.ply)" in told
         assert f"such as {first}" in told
