@@ -38,8 +38,7 @@ class Group(typer.core.TyperGroup):
         command = super().get_command(ctx, cmd_name)
         if command is not None:
             command.epilog = examples_of(_words(ctx, cmd_name)) or command.epilog
-            if not isinstance(command, Group):
-                add_common_options(command)
+            add_common_options(command)
         return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:

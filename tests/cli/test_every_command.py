@@ -100,6 +100,7 @@ def test_quiet_and_verbose_contradict_each_other() -> None:
 def test_the_options_may_stand_before_the_command() -> None:
     assert json.loads(run("--json", "list").stdout) == json.loads(run("list", "--json").stdout)
     assert run("--quiet", "verify").stderr == ""
+    assert json.loads(run("data", "--json", "inspect", "nosuch", code=2).stdout)["command"] == "data inspect"
     assert "verbose: " in run("-v", "list").stderr
 
 
