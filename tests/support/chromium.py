@@ -223,8 +223,17 @@ class Tab:
         self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
 
     def picture(self) -> bytes:
-        """What is seen, as PNG."""
-        return base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
+        """What is seen, as PNG; asked for again where a page is just about to change."""
+        until = time.monotonic() + _PATIENCE
+        while "data" not in (found := self._captured()) and time.monotonic() < until:
+            time.sleep(0.1)
+        return base64.b64decode(found["data"])
+
+    def _captured(self) -> dict[str, Any]:
+        try:
+            return self.call("Page.captureScreenshot", format="png")
+        except PageError:
+            return {}
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
         """Until something outside of the page is true."""

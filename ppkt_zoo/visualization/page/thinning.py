@@ -9,7 +9,7 @@ from ppkt_zoo.visualization.point_spacing import nearest_to_middle
 # A page is content with this part of its budget.
 _ENOUGH = 0.9
 _AIM = 0.96
-_ROUNDS = 12
+_ROUNDS, _BY_RULE = 16, 3
 # Cubes along the longest side: at first, and at most.
 _GUESS, _FINEST = 400, 1 << 19
 # Of the points along each axis, this share on either side may lie apart.
@@ -76,10 +76,10 @@ def _edge(xyz: np.ndarray, low: np.ndarray, extent: float, most: int) -> float:
     """The edge of cubes of which nearly, but at most, ``most`` hold points."""
     aim = _AIM * most
     finest = extent / _FINEST
-    fine, coarse = 0.0, extent * 1.01  # too many cubes at the first, few enough at the second
+    fine, coarse = finest, extent * 1.01  # too many cubes at the first, few enough at the second
     best, found = coarse, 1
-    edge, dimension = max(extent / _GUESS, finest), 2.0
-    for _ in range(_ROUNDS):
+    edge = max(extent / _GUESS, finest)
+    for number in range(_ROUNDS):
         count = _count(xyz, low, edge)
         if count <= most:
             coarse = edge
@@ -89,11 +89,10 @@ def _edge(xyz: np.ndarray, low: np.ndarray, extent: float, most: int) -> float:
                 break
         else:
             fine = edge
-        edge = edge * (count / aim) ** (1 / dimension)
-        # A surface of few points does not follow the rule: between the bounds then.
-        if not fine < edge < coarse:
-            edge = float(np.sqrt(max(fine, finest) * coarse))
-        edge = max(edge, finest)
+        # As a surface has it at first; a volume, or points that stand alone, need the bounds.
+        edge = edge * (count / aim) ** 0.5
+        if number >= _BY_RULE or not fine < edge < coarse:
+            edge = float(np.sqrt(fine * coarse))
     return best
 
 

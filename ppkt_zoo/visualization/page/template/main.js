@@ -37,6 +37,11 @@ class App {
     return document.querySelector("[data-do=" + name + "]");
   }
 
+  // Length and text of the scale bar in a pane of this height.
+  scale(height) {
+    return scaleOf(this.camera.pixelsPerMetre(height));
+  }
+
   get aspect() {
     const { clientWidth: width, clientHeight: height } = this.panes[0].element;
     return Math.max(width, 1) / Math.max(height, 1);

@@ -90,8 +90,7 @@ function scaleOf(pixelsPerMetre) {
   return { pixels: metres * pixelsPerMetre, text: Number((metres / unit).toPrecision(3)) + " " + name };
 }
 
-function drawScale(ink, camera, width, height, color, paper) {
-  const { pixels, text } = scaleOf(camera.pixelsPerMetre(height));
+function drawScale(ink, { pixels, text }, height, color, paper) {
   const left = 16, y = height - 18;
   for (const [tone, thick] of [[paper, 5], [color, 1.5]]) {
     ink.strokeStyle = tone;

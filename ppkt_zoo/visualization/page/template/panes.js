@@ -71,7 +71,7 @@ class Pane {
       if (at) drawMark(ink, at);
     }
     if (state.pointer && state.pointer.pane !== this) drawGhost(ink, state.pointer.x, state.pointer.y, view.ink);
-    if (this === app.panes.find((pane) => pane.isShown)) drawScale(ink, camera, width, height, view.ink, view.paperCss);
+    if (this === app.panes.find((pane) => pane.isShown)) drawScale(ink, app.scale(height), height, view.ink, view.paperCss);
   }
 
   // The point at a place of the pane; −1 where there is none. All in pixels of the page.
