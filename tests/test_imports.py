@@ -23,9 +23,9 @@ _COMMAND = _LOAD | {"cli", "data", "visualization"}
 # What is done → the rooms that it imports, exactly, and the most modules of ours that it may take.
 IMPORTS = {
     "load_backbone": (_LOAD, 82),
-    "encode": (_COMMAND | {"encoding"}, 127),
-    "segment": (_COMMAND | {"downstream"}, 138),
-    "detect": (_COMMAND | {"downstream"}, 147),
+    "encode": (_COMMAND | {"encoding"}, 150),
+    "segment": (_COMMAND | {"downstream"}, 169),
+    "detect": (_COMMAND | {"downstream"}, 175),
 }
 # Nothing of these is imported by any of them, and nothing of a task that only its training needs.
 NEVER = ("rooms", "pretraining", "teachers", "transfer", "data.readers.open", "engine.loop", "engine.optim")
