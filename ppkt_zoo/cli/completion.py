@@ -1,6 +1,5 @@
 """``ppkt-zoo completion``: a script for a shell, and the words that it asks for while someone types."""
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
@@ -88,7 +87,7 @@ def print_completions(app: typer.Typer, shell: str, words: Sequence[str]) -> Non
             value = value.replace(":", "\\:") + (f":{about}" if about else "")
         elif shell == "fish" and about:
             value = f"{value}\t{about}"
-        sys.stdout.write(value + os.linesep.replace("\r", ""))
+        sys.stdout.write(f"{value}\n")
 
 
 def completions(command: Any, given: Sequence[str], part: str) -> Iterator[tuple[str, str]]:
