@@ -27,6 +27,14 @@ def view(
     boxes: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Show these boxes too: a .json or .npz that `detect` wrote.")
     ] = None,
+    basis: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|own",
+            help="Colours of the features: by default those of the weight, the same for every cloud; 'own' fits them "
+            "to this cloud, with more contrast; or a file that `encode --save-basis` wrote.",
+        ),
+    ] = None,
     rerun: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write this .rrd for Rerun's viewer: ppkt-zoo[rerun].")
     ] = None,
@@ -37,4 +45,4 @@ def view(
     """
     from ppkt_zoo.cli.run.view import ViewPage
 
-    return ViewPage(reading, weight, out, points, megabytes, plain, boxes, rerun).run(talk_console())
+    return ViewPage(reading, weight, out, points, megabytes, plain, boxes, basis, rerun).run(talk_console())

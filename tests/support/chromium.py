@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -80,8 +81,8 @@ class Tab:
         ]  # fmt: skip
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            port = self._port(profile / "DevToolsActivePort")
-            target = self._first_page(port)
+            self._address = f"http://127.0.0.1:{self._port(profile / 'DevToolsActivePort')}"
+            target = self._first_page()
             self._socket = websocket.create_connection(target, timeout=_PATIENCE, suppress_origin=True)
             for domain in ("Page", "Runtime", "Network", "Log"):
                 self.call(f"{domain}.enable")
@@ -101,18 +102,32 @@ class Tab:
             time.sleep(0.05)
         raise RuntimeError("Chromium did not start")
 
-    @staticmethod
-    def _first_page(port: int) -> str:
-        import urllib.request
-
+    def _first_page(self) -> str:
         until = time.monotonic() + _PATIENCE
         while time.monotonic() < until:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=_PATIENCE) as answer:
-                for one in json.load(answer):
-                    if one["type"] == "page":
-                        return str(one["webSocketDebuggerUrl"])
+            for one in self._known("list"):
+                if one["type"] == "page":
+                    return str(one["webSocketDebuggerUrl"])
             time.sleep(0.05)
         raise RuntimeError("Chromium opened no page")
+
+    def _known(self, what: str) -> Any:
+        with urllib.request.urlopen(f"{self._address}/json/{what}", timeout=_PATIENCE) as answer:
+            return json.load(answer)
+
+    def processor_seconds(self) -> float:
+        """Processor time of all processes of the browser so far."""
+        import websocket
+
+        browser = websocket.create_connection(
+            self._known("version")["webSocketDebuggerUrl"], timeout=_PATIENCE, suppress_origin=True
+        )
+        try:
+            browser.send(json.dumps({"id": 1, "method": "SystemInfo.getProcessInfo"}))
+            answer = json.loads(browser.recv())
+        finally:
+            browser.close()
+        return float(sum(one["cpuTime"] for one in answer["result"]["processInfo"]))
 
     def __enter__(self) -> "Tab":
         return self

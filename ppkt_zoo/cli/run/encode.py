@@ -13,6 +13,7 @@ from ppkt_zoo.encoding.features import features_of
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.targets import check_file_target
 from ppkt_zoo.points.files.cloud_files import write_cloud
+from ppkt_zoo.points.files.cloud_writers import check_library
 from ppkt_zoo.visualization.pca import ColorBasis, Features
 from ppkt_zoo.visualization.picture import feature_picture, feature_title, save_picture
 
@@ -48,6 +49,7 @@ class Encode(WeightJob[dict[str, np.ndarray]]):
 
     def check(self) -> None:
         super().check()
+        check_library(self.target.suffix.lower())
         if self.half and self.target.suffix.lower() == ".ply":
             raise InputError(
                 f"--half is for .npz, .parquet and .zarr, a .ply has no 16-bit floats: give an --out that ends so, not "
@@ -121,10 +123,15 @@ def color_basis(choice: str | None, network: Weight, features: Features, reading
         return ColorBasis.fit(_golden_features(network, reading))
     if choice == OWN:
         return ColorBasis.fit(features)
-    basis = ColorBasis.load(Path(choice).expanduser())
+    return saved_basis(choice, features)
+
+
+def saved_basis(path: str, features: Features) -> ColorBasis:
+    """A basis from a file for these features (N, C); InputError where there is none, or one of other features."""
+    basis = ColorBasis.load(Path(path).expanduser())
     if basis.mean.shape[0] != features.shape[1]:
         raise InputError(
-            f"--basis {choice} is of features with {basis.mean.shape[0]} channels, these have {features.shape[1]}: "
+            f"--basis {path} is of features with {basis.mean.shape[0]} channels, these have {features.shape[1]}: "
             "take the basis of the same weight, or --basis own"
         )
     return basis

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from ppkt_zoo.cli.answers.predict import Viewed
 from ppkt_zoo.cli.options import ALL_LEVELS
-from ppkt_zoo.cli.run.encode import color_basis
+from ppkt_zoo.cli.run.encode import OWN, color_basis, saved_basis
 from ppkt_zoo.cli.run.job import Weight, load_weight, source_of, tile_of
 from ppkt_zoo.cli.run.page import check_html, told_of, write_page
 from ppkt_zoo.cli.run.source import Points, check_source, read_points
@@ -34,6 +34,7 @@ class ViewPage:
         points, megabytes: most points, and largest size.
         plain: encode nothing.
         boxes: a file of ``detect`` to show too.
+        basis: colours of the features, see :func:`ppkt_zoo.cli.run.encode.color_basis`.
         rerun: an .rrd, or None.
     """
 
@@ -44,6 +45,7 @@ class ViewPage:
     megabytes: float
     plain: bool = False
     boxes: Path | None = None
+    basis: str | None = None
     rerun: Path | None = None
 
     @property
@@ -60,6 +62,8 @@ class ViewPage:
             raise InputError(f"--out {self.target} is the source itself: give another path, so that nothing is lost")
         if self.plain and self.weight is not None:
             raise InputError("--plain encodes nothing, --weight names what encodes: give one of them")
+        if self.plain and self.basis is not None:
+            raise InputError("--plain shows no features, --basis is for their colours: give one of them")
         if self.reading.levels == ALL_LEVELS:
             raise InputError("--levels all are several features a point: give last, concat or one level's name")
         if self.rerun is not None:
@@ -113,11 +117,11 @@ class ViewPage:
         if stored is None and labelled and self.weight is None:
             return None, None, None
         if stored is not None and self.weight is None:
-            return stored, None, None
+            return stored, None, None if self.basis in (None, OWN) else saved_basis(self.basis, stored)
         with steps.step("weight", "loading the weight") as step:
             network, step.text = load_weight(self.reading, self.weight)
         features = self._encoded(steps, network, points) if stored is None else stored
-        basis = color_basis(None, network, features, self.reading)
+        basis = color_basis(self.basis, network, features, self.reading)
         if basis.mean.shape[0] != features.shape[1]:
             raise InputError(
                 f"{self.reading.path} holds features of {features.shape[1]} channels, those of {network.name} have "

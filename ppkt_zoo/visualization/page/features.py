@@ -16,6 +16,11 @@ _PROBES = 32
 # Where nearly every row is another, a table of the different ones saves nothing.
 _REPEATED = 0.8
 _BLOCK = 1 << 17
+# About how many bytes a number takes once it is packed. Where all channels would take this many times the room, that
+# need not be tried; a room that is filled to this part is well used.
+_BYTES, _HOPELESS, _FULL = 0.75, 1.6, 0.8
+# So many rows are enough to find the strongest directions of all.
+_FITTED = 50_000
 
 
 @dataclass(frozen=True)
@@ -52,20 +57,27 @@ def pack_features(features: np.ndarray, room: int) -> PackedFeatures:
         InputError: NaN or infinity among them.
     """
     unit = unit_rows(features)
-    whole = _quantised(unit)
-    arrays = _arrays(whole[0])
-    size = sum(one.characters for one in arrays.values())
-    if size <= room or features.shape[1] <= _FEWEST:
-        return PackedFeatures(arrays, whole[1], features.shape[1], True, _error(unit, *whole, unit=True))
-    _, axes = np.linalg.eigh((unit.T @ unit).astype(np.float64))
+    channels = features.shape[1]
+    values, scale = _quantised(unit)
+    per_channel = _BYTES * 4 / 3 * len(_different(values)[0])
+    if channels <= _FEWEST or channels * per_channel < _HOPELESS * room:
+        arrays = _arrays(values)
+        if channels <= _FEWEST or _characters(arrays) <= room:
+            return PackedFeatures(arrays, scale, channels, True, _error(unit, values, scale, unit=True))
+    some = unit[:: max(1, len(unit) // _FITTED)]
+    _, axes = np.linalg.eigh((some.T @ some).astype(np.float64))
     strongest = np.ascontiguousarray(axes[:, ::-1]).astype(np.float32)
-    kept = features.shape[1]
-    while size > room and kept > _FEWEST:
-        kept = max(_FEWEST, min(kept - 1, int(0.97 * kept * room / size)))
-        part = _quantised(unit @ strongest[:, :kept])
-        arrays = _arrays(part[0])
-        size = sum(one.characters for one in arrays.values())
-    return PackedFeatures(arrays, part[1], features.shape[1], False, _error(unit, *part, unit=False))
+    kept, most = int(room / per_channel), channels - 1
+    while True:
+        kept = max(_FEWEST, min(kept, most))
+        values, scale = _quantised(unit @ strongest[:, :kept])
+        arrays = _arrays(values)
+        size = _characters(arrays)
+        if kept == _FEWEST or (size <= room and (kept == most or size > _FULL * room)):
+            return PackedFeatures(arrays, scale, channels, False, _error(unit, values, scale, unit=False))
+        if size > room:
+            most = kept - 1
+        kept = int(0.95 * kept * room / size)
 
 
 def unit_rows(features: np.ndarray) -> np.ndarray:
@@ -85,6 +97,10 @@ def _quantised(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     scale = np.abs(values).max(axis=0) / STEPS
     scale[scale == 0] = 1.0
     return np.rint(values / scale).astype(np.int8), scale.astype(np.float32)
+
+
+def _characters(arrays: dict[str, Packed]) -> int:
+    return sum(one.characters for one in arrays.values())
 
 
 def _arrays(values: np.ndarray) -> dict[str, Packed]:
