@@ -12,9 +12,10 @@ from safetensors.torch import save_file
 from torchvision.models import resnet18
 
 import ppkt_zoo
-from ppkt_zoo.points.files.cloud_files import write_cloud
+from ppkt_zoo.points.files.cloud_files import read_cloud, write_cloud
 from ppkt_zoo.rooms import make_room, room_cloud
 from ppkt_zoo.zoo import registry
+from tests.encoding.clouds import names_below, tree
 from tests.support.small_weight import make_folder
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -40,6 +41,31 @@ def test_encode_cloud(weight: str, tmp_path: Path, capsys: pytest.CaptureFixture
     assert likeness.shape == (len(xyz),)
     assert likeness.max() == pytest.approx(1, abs=1e-4)
     assert "similarity " in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_encode_with_ray(weight: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ray = pytest.importorskip("ray", reason='Ray is not installed: pip install "ppkt-zoo[ray]"')
+    pytest.importorskip("ray.data", reason='Ray Data is not installed: pip install "ppkt-zoo[ray]"')
+    scans, out = tmp_path / "scans", tmp_path / "out"
+    tree(scans, "a.ply", "deep/a.npz", "b.txt")
+    (scans / "bad.ply").write_text("no")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        example = load("encode_with_ray")
+        first = example.main(str(scans), str(out), 2, weight)
+        assert (first["written"], first["skipped"]) == (3, 0)
+        assert first["failed"] == ["bad.ply: not a .ply file: it does not begin with 'ply'"]
+        (out / "b.npz").unlink()
+        (scans / "bad.ply").unlink()
+        assert example.main(str(scans), out.as_uri(), 2, weight) == {"written": 1, "skipped": 2, "failed": []}
+    finally:
+        ray.shutdown()
+    assert names_below(out) == ["a.npz", "b.npz", "deep/a.npz"]
+    xyz, rgb, _ = read_cloud(scans / "deep" / "a.npz")
+    expected = ppkt_zoo.load_backbone(weight).encode(xyz, rgb)
+    np.testing.assert_allclose(np.load(out / "deep" / "a.npz")["features"], expected, atol=1e-5)
+    assert "1 written, 2 skipped, 0 failed" in capsys.readouterr().out
 
 
 def test_custom_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,7 +30,10 @@ from ppkt_zoo.points.files.cloud_files import write_cloud
 
 ROOT = Path(__file__).resolve().parents[1]
 #: None of these may be found in the plain environment, or the check would say nothing.
-OPTIONAL = ("h5py", "laspy", "lazrs", "matplotlib", "scipy", "sklearn", "tensorboard", "tflite", "timm", "webdataset")
+OPTIONAL = (
+    "h5py", "laspy", "lazrs", "matplotlib", "pyarrow", "scipy", "sklearn", "tensorboard", "tflite", "timm",
+    "webdataset", "zarr",
+)  # fmt: skip
 _WEIGHT = "sr_unet14_slim.ppkt_voc"
 _SHORT = "steps=1 checkpoint_every=1 validate_every=null precision='no'"
 #: What is told of a command: the extra that it must name, or None where it must work. Those of a group need each other.
@@ -52,6 +55,9 @@ GROUPS: tuple[Group, ...] = (
     ((f"encode scan.ply --weight {_WEIGHT} --out a.npz --picture a.png", None),),
     ((f"encode frames --weight {_WEIGHT} --intrinsics 60,60,32,24 --out b.ply", None),),
     ((f"similar scan.ply --weight {_WEIGHT} --at 1,1,1 --out c.ply --picture c.png", None),),
+    ((f"encode scan.ply scans/one.npz --weight {_WEIGHT} --out many", None),),
+    ((f"encode scan.ply --weight {_WEIGHT} --out f.parquet", "parquet"),),
+    ((f"encode scan.ply --weight {_WEIGHT} --out many.zarr --format zarr", "zarr"),),
     (("data inspect frames --intrinsics 60,60,32,24 --out seen", None),),
     (("data pack frames shards --intrinsics 60,60,32,24", None),),
     ((f"convert spunet {_WEIGHT} --out spunet.safetensors", None),),

@@ -94,7 +94,7 @@ def encode(
     workers: WorkersOption = 1,
     overwrite: OverwriteOption = False,
     base: BaseOption = None,
-) -> Answer:
+) -> Answer | None:
     """Compute a feature for every point of a cloud; write positions, colours and features into one file.
 
     `--levels all`, or `--levels` alone, writes the features of every level beside those of the finest.

@@ -18,10 +18,9 @@ from ppkt_zoo.encoding.sources import Found, Source, StrPath, find_sources
 from ppkt_zoo.encoding.workers import MOST_WORKERS, encode_all
 from ppkt_zoo.engine.thread_policy import usable_cores
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.files.optional import need
 from ppkt_zoo.files.reading import usable_path
 from ppkt_zoo.files.targets import check_folder_target
-from ppkt_zoo.points.files.cloud_writers import WRITTEN_ENDINGS
+from ppkt_zoo.points.files.cloud_writers import WRITTEN_ENDINGS, check_library
 from ppkt_zoo.points.readout_spec import Extra, Purpose, ReadOut, Sampling
 from ppkt_zoo.zoo.default import default_weight
 from ppkt_zoo.zoo.load import open_weight
@@ -29,7 +28,6 @@ from ppkt_zoo.zoo.load import open_weight
 Format = Literal["npz", "ply", "parquet", "zarr"]
 #: Told of each source that is done: its result, how many are done, of how many.
 Report = Callable[[FileResult, int, int], None]
-_LIBRARIES = {".parquet": "pyarrow", ".zarr": "zarr"}
 
 
 @dataclass(frozen=True)
@@ -217,8 +215,7 @@ def _check(out: Path, ending: str, half: bool, workers: int, rank: int, ranks: i
     if not 0 <= rank < ranks:
         raise InputError(f"rank {rank} of {ranks} processes cannot be: give 0 to {ranks - 1}")
     check_folder_target(out, InputError, "folder of outputs")
-    if ending in _LIBRARIES:
-        need(_LIBRARIES[ending], ending.removeprefix("."), f"writing {ending}")
+    check_library(ending)
 
 
 def _check_targets(found: Found, out: Path, ending: str) -> None:

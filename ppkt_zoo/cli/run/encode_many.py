@@ -45,7 +45,7 @@ class ReadAsAsked:
     def __call__(self, path: Path) -> "ReadPoints":
         """The points of a file or of a folder of frames; errors as :func:`ppkt_zoo.cli.run.source.read_points`."""
         of_others = _OF_FILES if path.is_dir() or path.suffix.lower() in (".mat", ".sens") else _OF_FRAMES
-        defaults = {one.name: one.default for one in fields(self.reading) if one.name in of_others}
+        defaults: dict[str, Any] = {one.name: one.default for one in fields(self.reading) if one.name in of_others}
         points = read_points(replace(self.reading, path=path, **defaults))
         return ReadPoints(points.xyz, points.rgb, (points.told,))
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppkt_zoo.errors import InputError, PPKTZooError
+from ppkt_zoo.files.optional import need
 from ppkt_zoo.files.reading import open_regular
 from ppkt_zoo.files.strict_json import parse_json
 from ppkt_zoo.files.writing import write_npz, write_whole
@@ -51,6 +52,17 @@ def write_arrays(path: Path, arrays: Arrays, note: Note, error: type[PPKTZooErro
     if len(text) > _LONGEST_NOTE:
         raise InputError(f"{path}: a note of {len(text)} letters does not fit into the file")
     _FORMATS[path.suffix.lower()][0](path, arrays, text, error)
+
+
+def check_library(ending: str) -> None:
+    """Ask, before any work, for what a format needs.
+
+    Raises:
+        MissingLibraryError: it is not installed.
+    """
+    for one, library in ((".parquet", "pyarrow"), (".zarr", "zarr")):
+        if ending == one:
+            need(library, one.removeprefix("."), f"writing {one}")
 
 
 def read_note(path: Path) -> dict[str, Any] | None:
