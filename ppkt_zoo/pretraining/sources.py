@@ -7,6 +7,7 @@ from ppkt_zoo.data.augment.cloud import CloudAugmentation
 from ppkt_zoo.data.augment.image import ImageAugmentation
 from ppkt_zoo.data.fingerprint import data_fingerprint
 from ppkt_zoo.data.frames import FrameSource
+from ppkt_zoo.data.fuse import poses_join
 from ppkt_zoo.data.order import FrameOrder
 from ppkt_zoo.data.readers.open import open_frames
 from ppkt_zoo.data.subset import EveryNth, Joined
@@ -33,7 +34,8 @@ def open_sources(recipe: Recipe, data: Mapping[str, Path], cache: Path) -> list[
         cache: folder for rendered rooms.
 
     Raises:
-        RecipeError: a folder is not given, or one is given that the recipe does not name.
+        RecipeError: a folder is not given, or one is given that the recipe does not name; or an entry takes several
+            views of a place, and no poses join its frames.
         FrameError: a folder holds no frames of a known format.
     """
     wanted = {entry.name for entry in recipe.data if isinstance(entry, FramesData)}
@@ -68,6 +70,12 @@ def open_entry(entry: DataEntry, data: Mapping[str, Path], cache: Path) -> Frame
         source: FrameSource = Joined([open_frames(place / folder) for folder in entry.folders], entry.name)
     else:
         source = open_frames(place)
+    if entry.views > 1 and not poses_join(source):
+        # Turned upright each in a world of its own, they would meet by chance, and the network learn from that.
+        raise RecipeError(
+            f"{source.name}: no poses join these frames, and views: {entry.views} needs to know where they see the "
+            "same place: give each its camera pose, or take views: 1 with a 2D teacher (method: ppkt)"
+        )
     return EveryNth(source, entry.every) if entry.every > 1 else source
 
 

@@ -84,6 +84,15 @@ def test_folders_of_several_cameras_are_one_source(tmp_path: Path) -> None:
         open_entry(gone, {"mine": tmp_path}, tmp_path)
 
 
+def test_frames_that_no_poses_join_are_refused_where_views_of_one_place_are_paired(tmp_path: Path) -> None:
+    entry = FramesData(kind="frames", name="mine", views=2, per_step=2, licence="mine")
+    plain(tmp_path / "alone")
+    plain(tmp_path / "walk", poses=True)
+    with pytest.raises(RecipeError, match=r"alone: no poses join these frames, and views: 2 .* views: 1 with a 2D"):
+        open_entry(entry, {"mine": tmp_path / "alone"}, tmp_path)
+    assert len(open_entry(entry, {"mine": tmp_path / "walk"}, tmp_path)) == 3
+
+
 def test_a_source_without_a_row_of_views_is_named() -> None:
     with pytest.raises(RecipeError, match="data entry 1 has 3 frames"):
         FrameOrder(0, [4, 3], [2, 2], views=[2, 4])
