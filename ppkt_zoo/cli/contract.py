@@ -84,6 +84,15 @@ PROMISES: Mapping[str, Promise] = {
             "grid detection scannet -d scannet=scans/ -f 0.1 -f 1 --seeds 3",
         ),
     ),
+    "doctor": Promise(
+        "doctor:Diagnosis",
+        (
+            "doctor",
+            "doctor scan.ply",
+            "doctor scan.ply --unit mm --json",
+            "doctor frames/ --intrinsics 525,525,319.5,239.5",
+        ),
+    ),
     "version": Promise("about:Versions", ("version", "version --json")),
     "completion": Promise("about:Completion", ("completion bash >> ~/.bashrc", "completion fish")),
     "schema": Promise("about:Schema", ("schema", "schema encode", "schema data inspect")),

@@ -10,6 +10,7 @@ import typer
 from ppkt_zoo.cli.completion import COMPLETE, completion, print_completions
 from ppkt_zoo.cli.data import data_app
 from ppkt_zoo.cli.declare import Answer
+from ppkt_zoo.cli.doctor import doctor
 from ppkt_zoo.cli.group import INTERRUPTED, Group
 from ppkt_zoo.cli.options import WeightOption
 from ppkt_zoo.cli.predict import EncodeCommand, detect, encode, segment, similar
@@ -85,6 +86,7 @@ app.command(cls=EncodeCommand)(encode)
 for command in (similar, segment, detect, view):
     app.command()(command)
 app.command("list")(list_command)
+app.command()(doctor)
 for command in (show, verify, fetch, cache, publish, pretrain, grid):
     app.command()(command)
 for name, group in (

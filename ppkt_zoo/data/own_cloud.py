@@ -38,6 +38,8 @@ OWN_ENDINGS = (*CLOUD_ENDINGS, *MESH_ENDINGS)
 _MESH_FORMS = ("auto", "surface", "vertices")
 #: Formats that define their unit and their axis: ending → unit, axis, name.
 DEFINED = {".glb": ("m", "y", "glTF"), ".gltf": ("m", "y", "glTF"), ".e57": ("m", "z", "E57")}
+#: Points that are sampled to a square metre of a surface: four to the face of a voxel of 2 cm.
+DENSITY = 10_000.0
 # So many points of a surface are enough to find its vertical.
 _LOOKED_AT = 200_000
 
@@ -59,7 +61,12 @@ class OwnCloud(NamedTuple):
 
 
 def load_cloud(
-    path: Path | str, *, unit: str | None = None, up: str | None = None, mesh: MeshAs = "auto", spacing: float = 0.01
+    path: Path | str,
+    *,
+    unit: str | None = None,
+    up: str | None = None,
+    mesh: MeshAs = "auto",
+    spacing: float = DENSITY**-0.5,
 ) -> OwnCloud:
     """Read a point file or a mesh, and bring it to metres with z up.
 

@@ -30,6 +30,8 @@ _LAYERS = 40
 _TILTED = np.cos(np.radians(15.0))
 # +z is kept where its surfaces say so to this angle, and with it so much of them is level, and level or upright.
 _EXACT, _LEAST_LEVEL, _FITS = np.cos(np.radians(5.0)), 0.1, 0.8
+# An axis is clearly the vertical where so many times as much is level by it as by any other.
+_CLEARLY = 1.3
 _MEND = "give the axis that points up, such as --up z"
 
 
@@ -187,3 +189,41 @@ def _is_camera(xyz: Vector) -> bool:
     far = sorted_depth[begins + (count * 9) // 10]
     one_layer = (far - near) < _LAYER * near
     return len(begins) > _FILLED * _RAYS**2 and float(one_layer.mean()) > _ONE_LAYER
+
+
+class Axes(NamedTuple):
+    """What speaks for each axis as the vertical of a cloud.
+
+    Attributes:
+        level: part of the surfaces that is level where x, y, z points up, (3,).
+        up: the signed axis with most of it, such as "y" or "-z"; None where there are too few surfaces.
+        sure: whether that axis has clearly more of it than the others, and the cloud is least high along it.
+        camera: whether the cloud is in the frame of a camera: x right, y down, z forward.
+    """
+
+    level: tuple[float, float, float]
+    up: str | None
+    sure: bool
+    camera: bool
+
+
+def compare_axes(xyz: NDArray[np.floating]) -> Axes:
+    """Which axis of a cloud points up, by its surfaces and its extents; for a report, since it may well be wrong.
+
+    Args:
+        xyz: float (N, 3), any unit, finite.
+    """
+    sample = _sampled(xyz)
+    normals, centres = _cell_normals(sample)
+    if len(normals) < _LEAST_NORMALS:
+        return Axes((0.0, 0.0, 0.0), None, False, False)
+    level = [float((np.abs(normals @ axis) > _LEVEL).mean()) for axis in np.eye(3)]
+    if _is_camera(sample):
+        return Axes((level[0], level[1], level[2]), "-y", False, True)
+    best = int(np.argmax(level))
+    low, high = np.percentile(sample, (1, 99), axis=0)
+    lowest = int(np.argmin(high - low))
+    second = sorted(level)[1]
+    sign = "-" if _upward(normals, centres, np.eye(3)[best])[best] < 0 else ""
+    sure = level[best] > _CLEARLY * second and lowest == best
+    return Axes((level[0], level[1], level[2]), f"{sign}{'xyz'[best]}", sure, False)

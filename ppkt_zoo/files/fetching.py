@@ -103,6 +103,20 @@ def opened(
         yield answer
 
 
+def answers_within(address: str, seconds: float) -> str | None:
+    """Why nothing answers at an http or https address within so many seconds; None where something does.
+
+    Whatever it answers, the network is there.
+    """
+    try:
+        with opened(address, follow=False, silence=seconds, within=seconds):
+            return None
+    except _TROUBLE as error:
+        if isinstance(error, requests.Timeout | TimeoutError):
+            return f"no answer in {seconds:g} s"
+        return "no connection" if isinstance(error, requests.ConnectionError) else one_line(error, 100)
+
+
 def fetch(address: str, error: type[PPKTZooError], most: int, slowest: Callable[[], LeastRate] = LeastRate) -> bytes:
     """The body behind an http or https address.
 

@@ -21,7 +21,7 @@ _MIDDLE = (0.5, 99.5)
 # Metres. What a scan measures along its longest side, and as many times its height at most.
 _SMALLEST, _LARGEST = 0.1, 300.0
 _SMALLEST_OBJECT = 0.05
-_HIGHEST_ROOM, _HIGHEST_BUILDING, _FLATTEST = 16.0, 100.0, 0.1
+_HIGHEST_ROOM, _HIGHEST_BUILDING, _FLATTEST = 10.0, 100.0, 0.1
 # Only a room's height speaks for feet: all else may as well be metres.
 _ROOM_HEIGHTS = (1.8, 4.5)
 # Eastings and northings of map projections, in metres, where the cloud itself is far smaller.
@@ -71,7 +71,7 @@ def guess_unit(xyz: NDArray[np.floating]) -> UnitGuess:
         each = ", ".join(f"in {_NAMES[unit]} it measures {told[unit]}" for unit in fitting)
         return UnitGuess(None, f"{_plain(size)} fits {' and '.join(fitting)}: {each}", fitting)
     if fitting == ("m",):
-        return UnitGuess("m", f"{_plain(size)} fits no other unit (of low clouds, feet cannot be told)", fitting)
+        return UnitGuess("m", f"{_plain(size)} fits no other unit (feet cannot be told from metres here)", fitting)
     return UnitGuess(fitting[0], f"{_plain(size)} is {told[fitting[0]]} then, and fits no other unit", fitting)
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ppkt_zoo.data.own_cloud import load_cloud
+from ppkt_zoo.data.meshes.load import load_mesh
+from ppkt_zoo.data.meshes.surface import Sampled, sample_surface
+from ppkt_zoo.data.own_cloud import OwnCloud, load_cloud
 from tests.data.meshes import made_up_meshes as made
 from tests.fuzzing.target import Target, as_file, scratch
 
@@ -16,8 +18,11 @@ _COLORS = np.arange(12, dtype=np.uint8).reshape(4, 3) * 20
 
 def _reader(ending: str) -> Callable[[bytes], object]:
     def read(path: Path) -> object:
-        # Far apart: what is fuzzed is the reading.
-        cloud = load_cloud(path, mesh="surface", spacing=0.2)
+        if ending == ".e57":
+            cloud: OwnCloud | Sampled = load_cloud(path)
+        else:
+            # Not many points: what is fuzzed is the reading.
+            cloud = sample_surface(load_mesh(path), density=25, most=10_000)
         assert np.isfinite(cloud.xyz).all()
         assert cloud.rgb is None or (cloud.rgb.dtype == np.uint8 and cloud.rgb.shape == cloud.xyz.shape)
         return cloud

@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppkt_zoo.data.meshes.parts import Look, MeshFile, Part
+from ppkt_zoo.data.own_cloud import DENSITY
 from ppkt_zoo.errors import InputError
 
-#: Points to a square metre where nothing else is asked for: four to the face of a voxel of 2 cm.
-DENSITY = 10_000.0
 #: More are never sampled; a larger surface gets fewer to the square metre, and that is told.
 MOST_POINTS = 5_000_000
 # Of triangles that have no area to speak of, the corners are all there is.

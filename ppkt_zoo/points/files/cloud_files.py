@@ -107,6 +107,18 @@ def parse_cloud(file: Path, content: bytes) -> tuple[CloudArrays, NDArray[np.boo
     return CloudArrays(xyz, rgb, rows - number), kept
 
 
+def stored_arrays(file: Path, content: bytes) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Positions (N, 3) and colours (N, 3) or None as a file stores them: rows without position, any kind of colour.
+
+    Raises:
+        InputError: the bytes are no such file.
+    """
+    if not content:
+        raise InputError(f"{file}: the file is empty")
+    with memory_named(str(file), InputError):
+        return _parser(file)(content, str(file))
+
+
 def _parser(file: Path) -> Callable[[bytes, str], tuple[NDArray[Any], NDArray[Any] | None]]:
     ending = file.suffix.lower()
     if ending in _PACKED:

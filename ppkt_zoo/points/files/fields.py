@@ -19,7 +19,8 @@ from ppkt_zoo.points.files import las, numpy_files, pcd
 from ppkt_zoo.points.files.cloud_files import cloud_content, parse_cloud
 from ppkt_zoo.points.files.number_rows import Target, fill_rows
 from ppkt_zoo.points.files.ply import parse_vertices
-from ppkt_zoo.points.files.tables import _plain_bytes
+from ppkt_zoo.points.files.ply_header import parse_header as parse_ply_header
+from ppkt_zoo.points.files.tables import TEXT_ENDINGS, _plain_bytes
 from ppkt_zoo.points.files.text_layout import find_layout
 
 _Columns = dict[str, NDArray[Any]]
@@ -67,6 +68,35 @@ def read_fields(path: Path | str) -> PointFields:
         if kept is not None:
             columns = {name: values[kept] for name, values in columns.items()}
     return PointFields(str(file), *cloud, columns)
+
+
+def field_names(where: str, content: bytes) -> tuple[str, ...]:
+    """The names of a file's fields, positions and colours among them, without reading a row; none where it has none.
+
+    Args:
+        where: the file.
+        content: its bytes.
+
+    Raises:
+        InputError: its header is damaged.
+    """
+    ending = PurePath(where).suffix.lower()
+    if ending == ".ply":
+        header = parse_ply_header(content, where)
+        return tuple(one.name for one in header.elements[header.vertex()].properties)
+    if ending == ".pcd":
+        return tuple(field.name for field in pcd.parse_header(content, where).fields if not field.padding)
+    if ending == ".npz":
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return tuple(numpy_files._members(archive, where))
+    if ending in (".las", ".laz"):
+        laspy = need("laspy", "las", f"{where}: reading LAS", InputError)
+        kind = las.parse_header(content, where)
+        return tuple(las._row_type(laspy.PointFormat(kind.format).dtype(), kind, where).names or ())
+    if ending in TEXT_ENDINGS:
+        plain = _plain_bytes(content, where)
+        return tuple(find_layout(plain, where, ending).names or ())
+    return ()
 
 
 def _of_ply(content: bytes, where: str) -> _Columns:

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pye57 = pytest.importorskip("pye57", reason="needs the extra e57: pip install 'ppkt-zoo[e57]'")
+pytest.importorskip("pye57", reason="needs the extra e57: pip install 'ppkt-zoo[e57]'")
+
+import pye57
 
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.points.files import e57
