@@ -216,7 +216,8 @@ def test_purposes_and_samplings_are_those_that_a_weight_records() -> None:
 
 def test_encode_turns_a_file_upright(folder: Path, cloud: Path, tmp_path: Path) -> None:
     from ppkt_zoo.cli.options import Reading
-    from ppkt_zoo.cli.run.source import UP_AXES, read_points
+    from ppkt_zoo.cli.run.source import read_points
+    from ppkt_zoo.data.own_cloud import UP_AXES
 
     rng = np.random.default_rng(0)
     for axis, rotation in UP_AXES.items():
