@@ -66,8 +66,8 @@ def _open(name: StrPath, revision: str | None, access: Access) -> WeightFolder:
 def _find(name: StrPath, revision: str | None, access: Access) -> ListedName | HubName | LocalName:
     """What a name means: a listed weight, then a folder that is there, then a repository on the Hub."""
     text = os.fspath(name)
-    repository = isinstance(name, str) and REPOSITORY.fullmatch(text) is not None and not os.path.isdir(text)
-    if repository:
+    # With a revision a repository is meant, whatever folder lies here.
+    if isinstance(name, str) and REPOSITORY.fullmatch(text) and (revision is not None or not os.path.isdir(text)):
         return _commit(text, revision, access)
     if revision is not None:
         raise InputError(

@@ -67,13 +67,19 @@ def test_every_name_of_load_backbone_a_path_and_a_repository_give_the_same_netwo
     for found in (Backbone.from_pretrained(REPO, **pinned), TinyNet.from_pretrained(f"hf-hub:{REPO}@{REVISION}")):
         assert same_features(found, expected)
         assert not found.training
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / REPO).mkdir(parents=True)
+    assert same_features(Backbone.from_pretrained(REPO, **pinned), expected), "a revision is of a repository"
+    with pytest.raises(WeightError, match="is not a weight folder"):
+        Backbone.from_pretrained(REPO)
 
 
 def test_a_branch_is_looked_up_and_the_commit_is_told(hub: HubServer, folder: Path, tmp_path: Path) -> None:
     hub.tags[REPO, "v1"] = REVISION
     for revision in (None, "main", "v1"):
-        with pytest.warns(InputWarning, match=f"commit {REVISION} today: give revision='{REVISION}'"):
+        with pytest.warns(InputWarning, match=f"commit {REVISION} today: give revision='{REVISION}'") as told:
             Backbone.from_pretrained(REPO, revision=revision, cache_dir=tmp_path / "cache")
+        assert told[0].filename == __file__, "the line that asked"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         backbone = Backbone.from_pretrained(REPO, revision=REVISION, cache_dir=tmp_path / "cache")
