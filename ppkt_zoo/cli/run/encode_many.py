@@ -16,8 +16,10 @@ from ppkt_zoo.cli.answers.many import EncodedMany, FailedSource
 from ppkt_zoo.cli.run.many_told import ManyProgress, tell_results
 from ppkt_zoo.cli.run.source import read_points
 from ppkt_zoo.cli.run.user_modules import import_user_module, imported_modules
+from ppkt_zoo.data.readers.open import FRAME_FILES
 from ppkt_zoo.encoding.results import EncodedFiles, merge_lists
 from ppkt_zoo.encoding.run import encode_files
+from ppkt_zoo.encoding.sources import find_sources
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.zoo.default import default_weight
 
@@ -44,7 +46,7 @@ class ReadAsAsked:
 
     def __call__(self, path: Path) -> "ReadPoints":
         """The points of a file or of a folder of frames; errors as :func:`ppkt_zoo.cli.run.source.read_points`."""
-        of_others = _OF_FILES if path.is_dir() or path.suffix.lower() in (".mat", ".sens") else _OF_FRAMES
+        of_others = _OF_FILES if path.is_dir() or path.suffix.lower() in FRAME_FILES else _OF_FRAMES
         defaults: dict[str, Any] = {one.name: one.default for one in fields(self.reading) if one.name in of_others}
         points = read_points(replace(self.reading, path=path, **defaults))
         return ReadPoints(points.xyz, points.rgb, (points.told,))
@@ -98,6 +100,7 @@ class EncodeMany:
             UnknownNameError, WeightError: the weight cannot be loaded.
         """
         out = self._checked_out()
+        self._check_used(out)
         began = time.perf_counter()
         state = PartialState(cpu=self.asked.reading.device == "cpu")
         with ManyProgress(console, shown=state.is_main_process) as progress:
@@ -129,6 +132,18 @@ class EncodeMany:
                 "and --format for the files in it"
             )
         return asked.out
+
+    def _check_used(self, out: Path) -> None:
+        """Refuse options that none of the sources has a use for."""
+        reading = self.asked.reading
+        defaults = {one.name: one.default for one in fields(reading)}
+        for names, frames, what in ((_OF_FRAMES, True, "RGB-D frames"), (_OF_FILES, False, "files")):
+            given = [f"--{name.replace('_', '-')}" for name in names if getattr(reading, name) != defaults[name]]
+            if not given:
+                continue
+            found = find_sources(self.sources, out, listed=self.listed, base=self.base)
+            if all(one.frames is not frames for one in found.sources):
+                raise InputError(f"{', '.join(given)}: for {what}, and no source is such: leave it out")
 
     def _encode(self, out: Path, state: PartialState, progress: ManyProgress) -> EncodedFiles:
         asked, reading = self.asked, self.asked.reading

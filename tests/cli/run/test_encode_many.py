@@ -145,6 +145,8 @@ def test_what_does_not_go_with_several_sources_is_told(scans: Path, tmp_path: Pa
     out = ("-o", tmp_path / "out")
     for option in (("-p", tmp_path / "a.png"), ("--html", tmp_path / "a.html"), ("--basis", "own")):
         assert "cannot go with several sources" in run(*words, *out, *option, code=2).stderr
+    told = run(*words, *out, "--every", 2, "--depth-scale", 1000, code=2).stderr
+    assert "--every, --depth-scale: for RGB-D frames, and no source is such" in told
     assert "no 16-bit floats" in run(*words, *out, "--half", "--format", "ply", code=2).stderr
     assert "--list FILE" in run("encode", "-w", weight, *out, code=2).stderr
     assert not (tmp_path / "out").exists()
