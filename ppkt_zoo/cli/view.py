@@ -36,7 +36,7 @@ def view(
         ),
     ] = None,
     rerun: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write this .rrd for Rerun's viewer: ppkt-zoo[rerun].")
+        Path | None, typer.Option(metavar="FILE", help="Also write this .rrd for Rerun's viewer (extra: rerun).")
     ] = None,
 ) -> Answer:
     """Make one HTML file of a cloud and its features, to turn, zoom and click; it opens offline, in any browser.
