@@ -8,7 +8,7 @@ from huggingface_hub import ModelHubMixin
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.backbones.pretrained import Words
 from ppkt_zoo.zoo.names import StrPath
-from ppkt_zoo.zoo.pretrained import load, save
+from ppkt_zoo.zoo.pretrained import save
 
 
 class HubBackbone(ModelHubMixin, library_name="ppkt-zoo", tags=["point-cloud", "3d"]):
@@ -41,8 +41,7 @@ class HubBackbone(ModelHubMixin, library_name="ppkt-zoo", tags=["point-cloud", "
         token: str | bool | None,
         **network: Any,
     ) -> "HubBackbone":
-        found = load(
-            Backbone,
+        found = Backbone.from_pretrained(
             model_id,
             revision=revision,
             cache_dir=cache_dir,
