@@ -70,6 +70,5 @@ for number, name in enumerate(found.names):
 segmentation_picture(xyz, rgb, label, found.names, title="classes of the 2D network, on points", height=260)
 
 # %% [markdown]
-# Pascal VOC has twenty classes, and no word for walls, lamps or cupboards: these are "background". Where the picture
-# is wrong, it is mostly where the teacher is wrong too. Measured on real frames:
-# [fine-tuning and names](../results/downstream.md).
+# Pascal VOC has twenty classes, and no word for walls, lamps or cupboards: these are "background". Measured on
+# real frames: [fine-tuning and names](../results/downstream.md).
