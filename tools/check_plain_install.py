@@ -31,8 +31,8 @@ from ppkt_zoo.points.files.cloud_files import write_cloud
 ROOT = Path(__file__).resolve().parents[1]
 #: None of these may be found in the plain environment, or the check would say nothing.
 OPTIONAL = (
-    "h5py", "laspy", "lazrs", "matplotlib", "pyarrow", "scipy", "sklearn", "tensorboard", "tflite", "timm",
-    "webdataset", "zarr",
+    "h5py", "laspy", "lazrs", "matplotlib", "pyarrow", "pye57", "rerun", "scipy", "sklearn", "tensorboard", "tflite",
+    "timm", "trimesh", "webdataset", "zarr",
 )  # fmt: skip
 _WEIGHT = "sr_unet14_slim.ppkt_voc"
 _SHORT = "steps=1 checkpoint_every=1 validate_every=null precision='no'"
@@ -55,6 +55,8 @@ GROUPS: tuple[Group, ...] = (
     ((f"encode scan.ply --weight {_WEIGHT} --out a.npz --picture a.png", None),),
     ((f"encode frames --weight {_WEIGHT} --intrinsics 60,60,32,24 --out b.ply", None),),
     ((f"similar scan.ply --weight {_WEIGHT} --at 1,1,1 --out c.ply --picture c.png", None),),
+    ((f"view scan.ply --weight {_WEIGHT} --out page.html", None),),
+    (("view scan.ply --plain --out page2.html --rerun page.rrd", "rerun"),),
     ((f"encode scan.ply scans/one.npz --weight {_WEIGHT} --out many", None),),
     ((f"encode scan.ply --weight {_WEIGHT} --out f.parquet", "parquet"),),
     ((f"encode scan.ply --weight {_WEIGHT} --out many.zarr --format zarr", "zarr"),),
@@ -65,6 +67,8 @@ GROUPS: tuple[Group, ...] = (
     ((f"verify {_WEIGHT}", None), ("cache", None)),
     (("teacher import net.tflite net.safetensors", "teachers"),),
     (("encode scan.las --out f.npz", "las"),),
+    (("encode chair.stl --out g.npz", "mesh"), ("encode scan.e57 --out h.npz", "e57")),
+    (("doctor", None), ("doctor scan.ply", None), ("doctor frames --intrinsics 60,60,32,24", None)),
     (("data inspect nyu.mat", "datasets"),),
 )
 
@@ -178,6 +182,8 @@ def make_files(work: Path) -> None:
     (work / "tiny.yaml").write_text(yaml.safe_dump(_RECIPE))
     (work / "net.tflite").write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(64))
     (work / "scan.las").write_bytes(b"LASF" + bytes(400))
+    (work / "scan.e57").write_bytes(b"ASTM-E57" + bytes(400))
+    (work / "chair.stl").write_bytes(b"solid chair\nendsolid\n")
     (work / "nyu.mat").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(64))
 
 

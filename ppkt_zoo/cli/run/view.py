@@ -16,6 +16,7 @@ from ppkt_zoo.cli.run.source import Points, check_source, read_points
 from ppkt_zoo.cli.run.steps import Steps, thousands
 from ppkt_zoo.cli.run.stored import read_boxes, read_stored
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.files.optional import need
 from ppkt_zoo.files.targets import check_file_target
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class ViewPage:
                     f"files for Rerun are written as .rrd: give --rerun such a name, not {self.rerun.name!r}"
                 )
             check_file_target(self.rerun, InputError, "--rerun")
+            need("rerun", "rerun", "--rerun")
 
     def run(self, console: Console | None = None) -> Viewed:
         """Do all of it.

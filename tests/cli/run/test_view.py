@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ppkt_zoo.cli.run.demo import run_demo
 from ppkt_zoo.cli.run.encode import color_basis
 from ppkt_zoo.cli.run.job import load_weight
 from ppkt_zoo.files.writing import write_json
 from ppkt_zoo.points.files.cloud_files import write_cloud
+from tests.support import doc_stand_ins
 from tests.support.commands import answer, run
 from tests.support.small_weight import NAME
 from tests.visualization.page.reading import about_of, array_of, features_of, places_of, title_of
@@ -115,3 +117,29 @@ def test_what_does_not_fit_is_told_before_any_work(
     done = run(*(str(small_cloud) if word == "CLOUD" else word for word in words), code=2)
     assert told in done.stderr
     assert not list(tmp_path.glob("*.html"))
+
+
+def test_segment_and_detect_show_what_they_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    doc_stand_ins.fill(tmp_path, "scan.ply runs/points/model runs/boxes/model")
+    run("segment", "scan.ply", "-m", "runs/points/model", "-o", "labels.npz", "--html", "labels.html")
+    page = page_of(tmp_path / "labels.html")
+    labels = np.load("labels.npz")["label"]
+    assert [one["name"] for one in about_of(page)["classes"]] == ["wall", "floor", "chair"]
+    np.testing.assert_array_equal(array_of(page, "classes"), labels[array_of(page, "row")])
+    done = answer("detect", "scan.ply", "-m", "runs/boxes/model", "--score", 0, "-o", "b.json", "--html", "boxes.html")
+    found = about_of(page_of(tmp_path / "boxes.html"))
+    assert done.files == ("b.json", "boxes.html")
+    assert [one["name"] for one in found["boxes"]] == [one.name for one in done.boxes]
+    assert len(done.boxes) > 0
+    centres = np.array([one["center"] for one in found["boxes"]]) + found["origin"]
+    np.testing.assert_allclose(centres, [one.center for one in done.boxes], atol=1e-3)
+
+
+@pytest.mark.usefixtures("_small_listed")
+def test_the_demo_makes_a_page_with_the_names_of_its_classes(tmp_path: Path) -> None:
+    done = run_demo(tmp_path / "demo", weight=NAME, spacing=0.1, cameras=2, html=tmp_path / "demo.html")
+    page = page_of(tmp_path / "demo.html")
+    assert Path(done.files[-1]) == tmp_path / "demo.html"
+    assert "wall" in [one["name"] for one in about_of(page)["classes"]]
+    assert about_of(page)["features"]["channels"] == 64

@@ -14,8 +14,10 @@ function pointAt(app, width, height, x, y, reach) {
     const w = dx * xs[at] + dy * ys[at] + dz * zs[at] + dw;
     if (w <= 0) continue;
     const px = (ax * xs[at] + ay * ys[at] + az * zs[at] + aw) / w - right, py = (bx * xs[at] + by * ys[at] + bz * zs[at] + bw) / w - top;
-    const far = Math.hypot(px * width, py * height) / 2, disc = Math.min(Math.max(radius[data.size[at]] / w, least / 2), most / 2);
-    if (far > disc + reach || shown[at] === 0) continue;
+    const square = (px * px * width * width + py * py * height * height) / 4;
+    const disc = Math.min(Math.max(radius[data.size[at]] / w, least / 2), most / 2);
+    if (square > (disc + reach) * (disc + reach) || shown[at] === 0) continue;
+    const far = Math.sqrt(square);
     const better = far <= disc ? w < depth : far - disc < away;
     if (!better || camera.isCut(placeOf(data, at), eye)) continue;
     if (far <= disc) [seen, depth] = [at, w];
@@ -39,8 +41,9 @@ class Picking {
     const { state, panes } = this.app;
     state.picked = point;
     state.similarity = point >= 0 && this.similarity ? this.similarity.to(point) : null;
+    if (state.similarity) state.low = middleOf(state.similarity);
+    for (const pane of panes) if (pane.mode === "similarity") pane.repaint();
     if (state.similarity) {
-      state.low = middleOf(state.similarity);
       if (!panes.some((pane) => pane.isShown && pane.mode === "similarity")) {
         const pane = panes.filter((one) => one.isShown).at(-1);
         this.before = { pane, mode: pane.mode };
@@ -50,7 +53,6 @@ class Picking {
       this.before.pane.setMode(this.before.mode);
       this.before = null;
     }
-    for (const pane of panes) if (pane.mode === "similarity") pane.repaint();
     this.tell();
     this.app.redraw(true);
   }
