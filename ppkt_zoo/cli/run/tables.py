@@ -172,6 +172,9 @@ def record_table(name: str, voxel_size: float, record: WeightRecord) -> Listing:
     line("data", *(f"{one.name}: {_frames(one.frames)}, {one.licence}; {one.attribution}" for one in record.data))
     if record.conversion is not None:
         line("converted from", f"{record.conversion.origin} ({record.conversion.dialect})")
+    if record.base is not None:
+        hub = "" if record.base.repo is None else f", hf-hub:{record.base.repo}@{record.base.revision}"
+        line("began with", f"{record.base.weight}{hub}")
     if record.trained is not None:
         line("training", f"{record.trained.steps} steps, {record.trained.hours:g} h, {record.trained.machine}")
     line("limitations", *record.limits)

@@ -1,6 +1,7 @@
 """Tables: text alone, whatever stands in a record; plain lines where nobody looks on."""
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -8,6 +9,8 @@ from rich.console import Console
 from ppkt_zoo.cli.run.tables import Listing, find, record_table, weights_lines, weights_table
 from ppkt_zoo.errors import UnknownNameError
 from ppkt_zoo.zoo.manifest import load_manifest
+from ppkt_zoo.zoo.record import WeightRecord
+from tests.zoo.tiny_weight import make_record
 
 
 def printed(table: Listing, terminal: bool, width: int = 100) -> str:
@@ -70,6 +73,15 @@ def test_nothing_in_a_record_is_obeyed(terminal: bool) -> None:
     assert "\u202e" not in text
     assert text.count("[bold red]x[/] [link=http://y]z[/link] \\x1b[2J\\u202e [/nonsense]") == 3
     assert "second line" in text
+
+
+@pytest.mark.parametrize("hub", [{}, {"repo": "me/old", "revision": "b" * 40}])
+def test_a_changed_weight_names_the_one_that_it_began_with(hub: dict[str, str]) -> None:
+    base = {"weight": "tiny_net.old", "sha256": "a" * 64} | hub
+    record = WeightRecord.model_validate(make_record(base=base, parameters=1, created="2026-11-29"))
+    told = printed(record_table("tiny_net.own", 0.05, record), terminal=False)
+    wanted = "tiny_net.old" + (f", hf-hub:me/old@{'b' * 40}" if hub else "")
+    assert re.search(rf"^began with +{re.escape(wanted)}$", told, re.MULTILINE)
 
 
 def test_cells_that_are_markup_stay_text() -> None:
