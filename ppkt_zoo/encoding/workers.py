@@ -18,6 +18,7 @@ from ppkt_zoo.encoding.encoder import FileEncoder, OutputError
 from ppkt_zoo.encoding.plan import Plan
 from ppkt_zoo.encoding.results import FileResult
 from ppkt_zoo.encoding.sources import Source
+from ppkt_zoo.engine.primitive_cache import keep_few_primitives
 from ppkt_zoo.errors import InputError, PPKTZooError
 from ppkt_zoo.files.locks import sole_writer
 from ppkt_zoo.files.writing import sweep_parts
@@ -190,6 +191,7 @@ def _work(pipe: "Connection[Any, Any]", plan: Plan, seconds: float | None) -> No
     """What such a process does; Ctrl-C is for the one that started it, which then ends this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end)
+    keep_few_primitives()
     try:
         if plan.prepare is not None:
             plan.prepare()

@@ -20,6 +20,7 @@ from ppkt_zoo.data.readers.open import FRAME_FILES
 from ppkt_zoo.encoding.results import EncodedFiles, merge_lists
 from ppkt_zoo.encoding.run import encode_files
 from ppkt_zoo.encoding.sources import find_sources
+from ppkt_zoo.engine.primitive_cache import keep_few_primitives
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.zoo.default import default_weight
 
@@ -101,6 +102,7 @@ class EncodeMany:
         """
         out = self._checked_out()
         self._check_used(out)
+        keep_few_primitives()
         began = time.perf_counter()
         state = PartialState(cpu=self.asked.reading.device == "cpu")
         with ManyProgress(console, shown=state.is_main_process) as progress:
