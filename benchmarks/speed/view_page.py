@@ -3,8 +3,9 @@
     python -m benchmarks.speed.view_page
 
 The cloud is a furnished room of about a million points with made-up features (64 channels, those of a voxel of 3 cm
-alike), so that nothing is encoded. Chromium draws in software. On a machine that does other work the processor time
-says more than the clock: of making a page that of this process, of the browser that of all its processes.
+alike), so that nothing is encoded. Chromium draws in software; after a click it draws some of the points first, as on
+every slow machine. On a machine that does other work the processor time says more than the clock: of making a page that
+of this process, of the browser that of all its processes.
 """
 
 import argparse

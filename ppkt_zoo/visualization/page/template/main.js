@@ -126,10 +126,10 @@ class App {
     this.redraw();
   }
 
-  // While the view moves a slow machine draws fewer points; when it rests, all of them.
-  moved() {
+  // While the view moves, or colours have just changed, a slow machine draws fewer points; then all of them.
+  moved(everything = true) {
     this.isMoving = true;
-    this.redraw();
+    this.redraw(!everything);
     clearTimeout(this.rest);
     this.rest = setTimeout(() => this.settle(), 180);
   }
@@ -139,7 +139,8 @@ class App {
     if (!this.isMoving || this.input.fingers.size) return;
     this.isMoving = false;
     this.last = null;
-    if (this.step > 1) this.redraw();
+    for (const pane of this.panes) pane.isStale = pane.isStale || pane.isCoarse;
+    this.redraw(true);
   }
 
   // Soon, and once however often it is asked for; onlyOver: the points of panes that did not change stay as they are.
@@ -161,6 +162,17 @@ class App {
     if (!took) return;
     if (took > 70) this.step = Math.min(16, 2 * this.step);
     else if (took < 35) this.step = Math.max(1, this.step / 2);
+  }
+
+  // How many points this machine can draw while the view moves: one frame is drawn and waited for.
+  measure() {
+    const { gl } = this, pixel = new Uint8Array(4), wait = () => gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel);
+    wait(); // for what was asked before, such as the shaders
+    const began = performance.now();
+    this.panes[0].isStale = true;
+    this.panes[0].draw(1);
+    wait();
+    while ((performance.now() - began) / this.step > 60 && this.step < 16) this.step *= 2;
   }
 
   drawNow(step = 1) {
@@ -190,6 +202,7 @@ async function start() {
   canvas.addEventListener("webglcontextlost", () => fail("The graphics driver gave up this page: reload it."));
   $("busy").remove();
   app.drawNow();
+  app.measure();
   // For tests, and for pages that hold this one.
   window.ppktZoo = app;
   document.documentElement.dataset.state = "ready";

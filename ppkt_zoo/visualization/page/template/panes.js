@@ -7,6 +7,7 @@ class Pane {
     this.ink = this.overlay.getContext("2d");
     this.colors = new Uint32Array(app.data.count);
     this.isStale = true;
+    this.isCoarse = false;
     this.buffer = null;
     this.legend = new Legend(this, element.querySelector(".legend"));
     // A small pane has no room for it until it is asked for.
@@ -54,7 +55,10 @@ class Pane {
   // The points, every step-th of them, where they changed; what is drawn over them always.
   draw(step) {
     const { renderer, camera, view } = this.app;
-    if (this.isStale) renderer.draw(this.buffer, camera, view, this.box(), step);
+    if (this.isStale) {
+      renderer.draw(this.buffer, camera, view, this.box(), step);
+      this.isCoarse = step > 1;
+    }
     this.isStale = false;
     const { clientWidth: width, clientHeight: height } = this.element;
     this.overlay.width = Math.round(width * view.density);

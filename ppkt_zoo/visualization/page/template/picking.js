@@ -54,7 +54,7 @@ class Picking {
       this.before = null;
     }
     this.tell();
-    this.app.redraw(true);
+    this.app.moved(false);
   }
 
   get place() {
