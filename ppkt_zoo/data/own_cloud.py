@@ -7,7 +7,7 @@ they cannot.
 
 import warnings
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,6 @@ from ppkt_zoo.files.reading import usable_path
 from ppkt_zoo.points.files.cloud_files import CLOUD_ENDINGS, cloud_content, parse_cloud
 from ppkt_zoo.points.units import METRES, check_unit, guess_unit, unit_name
 
-MeshAs = Literal["auto", "surface", "vertices"]
 Rgb = NDArray[np.uint8] | None
 
 #: The axis that points up in a file → the rotation that takes it to +z.
@@ -65,7 +64,7 @@ def load_cloud(
     *,
     unit: str | None = None,
     up: str | None = None,
-    mesh: MeshAs = "auto",
+    mesh: str = "auto",
     spacing: float = DENSITY**-0.5,
 ) -> OwnCloud:
     """Read a point file or a mesh, and bring it to metres with z up.
@@ -113,7 +112,7 @@ def load_cloud(
     return OwnCloud(_scaled(xyz, scale), cloud.rgb, (*notes, *turned, *scaled), sensor)
 
 
-def _from_mesh(file: Path, unit: str | None, up: str | None, form: MeshAs, spacing: float) -> OwnCloud:
+def _from_mesh(file: Path, unit: str | None, up: str | None, form: str, spacing: float) -> OwnCloud:
     # What belongs to meshes is imported for them alone.
     from ppkt_zoo.data.meshes.load import load_mesh
     from ppkt_zoo.data.meshes.surface import MOST_POINTS, corner_points, sample_surface

@@ -10,6 +10,7 @@ from ppkt_zoo.data.examine.cloud import examine_file
 from ppkt_zoo.data.examine.finding import Finding, fine
 from ppkt_zoo.data.examine.report import CloudReport, Wanted
 from ppkt_zoo.data.own_cloud import UP_AXES
+from ppkt_zoo.data.readers.open import FRAME_FILES
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.files.reading import usable_path
 from ppkt_zoo.files.text import first_few
@@ -18,8 +19,6 @@ from ppkt_zoo.zoo.default import default_weight
 if TYPE_CHECKING:
     from ppkt_zoo.cli.doctor import Complaint
     from ppkt_zoo.points.input_spec import InputSpec
-
-_FRAME_FILES = (".mat", ".sens")
 
 
 def examine(complaint: "Complaint") -> Diagnosis:
@@ -48,7 +47,7 @@ def examine(complaint: "Complaint") -> Diagnosis:
         None if complaint.unit is None else complaint.unit.value,
         complaint.up,
     )
-    if path.is_dir() or path.suffix.lower() in _FRAME_FILES:
+    if path.is_dir() or path.suffix.lower() in FRAME_FILES:
         report, of = _examine_folder(path, complaint, wanted)
     else:
         report, of = _examine_cloud(path, complaint, wanted), path

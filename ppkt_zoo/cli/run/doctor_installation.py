@@ -123,7 +123,7 @@ def _timed(name: str, device: str) -> tuple[float | None, str | None]:
             place.to(device), torch.randn(len(place), _CHANNELS, generator=draw).to(device), name
         )
         layer = SubmanifoldConv3d(_CHANNELS, _CHANNELS, kernel_size=3).to(device)
-        seconds = []
+        seconds: list[float] = []
         with torch.inference_mode():
             layer(tensor)  # the kernel map is built once for all layers of a level
             began = time.perf_counter()

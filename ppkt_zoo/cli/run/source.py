@@ -114,7 +114,7 @@ def check_source(source: Path) -> Path:
     """The path of a source; raises InputError where there is nothing."""
     source = usable_path(source, InputError)
     if not source.exists():
-        raise InputError(f"{source} does not exist: give a point file or a folder of RGB-D frames")
+        raise InputError(f"{source} does not exist: give a point file, a mesh or a folder of RGB-D frames")
     return source
 
 

@@ -37,7 +37,7 @@ def examine_folder(folder: Path, intrinsics: Intrinsics | None, up: str, depth_s
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
-            frames = open_frames(folder, intrinsics, up, depth_scale)  # type: ignore[arg-type]
+            frames = open_frames(folder, intrinsics, up, depth_scale)
         except (FrameError, InputError) as error:
             report.form = "folder" if folder.is_dir() else report.form
             report.findings.append(_not_opened(folder, str(error), report))

@@ -5,7 +5,7 @@ import logging
 import re
 import struct
 import warnings
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ _SILENT = logging.NullHandler()
 _OFF = re.compile(rb"\s*(?:#[^\n]*\s*)*(ST)?(C)?(N)?(4)?(n)?OFF\b")
 
 
-def load_mesh(path: str) -> MeshFile:
+def load_mesh(path: Path | str) -> MeshFile:
     """Read the meshes of a file: ``.glb``, ``.gltf``, ``.obj`` (with its materials), ``.stl``, ``.off``, ``.ply``.
 
     Every node of a scene is placed by its transform, as often as the scene shows it.
@@ -113,8 +113,7 @@ def _appearance(
     """Colours of vertices, places in a texture, and the look of the material."""
     visual = getattr(one, "visual", None)
     if visual is None:  # points alone
-        colors = np.asarray(getattr(one, "colors", []))
-        return _rgb(colors, count), None, None
+        return _rgb(np.asarray(getattr(one, "colors", [])), count), None, None
     kind = getattr(visual, "kind", None)
     if kind in ("vertex", "face"):
         return _rgb(np.asarray(visual.vertex_colors), count), None, None

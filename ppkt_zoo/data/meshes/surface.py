@@ -1,6 +1,6 @@
 """Points on the surface of meshes: as many to a square metre everywhere, the same ones for the same file and seed."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +94,7 @@ def _spread(
 
 
 def _mixed(
-    values: NDArray[np.floating], faces: NDArray[np.int64], face: NDArray[np.int64], weight: NDArray[np.float64]
+    values: NDArray[Any], faces: NDArray[np.int64], face: NDArray[np.int64], weight: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Values of vertices (V, C) at points within triangles, (N, C)."""
     found = np.empty((len(face), values.shape[1]))
@@ -107,7 +107,7 @@ def _mixed(
 def _colors(part: Part, face: NDArray[np.int64], weight: NDArray[np.float64] | None) -> NDArray[np.uint8]:
     """The colour of every point: that of the material times that of the vertices; white where a part has none."""
 
-    def at(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    def at(values: NDArray[Any]) -> NDArray[np.float64]:
         return np.asarray(values, float) if weight is None else _mixed(values, part.faces, face, weight)
 
     look = part.look or Look()

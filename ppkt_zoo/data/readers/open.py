@@ -29,6 +29,8 @@ from ppkt_zoo.data.subset import check_name, entries, existing_folder
 from ppkt_zoo.errors import FrameError, InputWarning, ScaleWarning
 from ppkt_zoo.files.reading import usable_path
 
+# Endings of clouds and meshes, for those who give a folder of them. Text has the same endings as much else.
+_POINT_FILES = (".ply", ".pcd", ".las", ".laz", ".e57", ".npz", ".npy", ".xyz", ".glb", ".gltf", ".obj", ".stl", ".off")
 # What tells a format, its reader, and its files for the message; the first that fits is taken, so the formats
 # with names of their own stand before those that many share.
 _FORMATS: tuple[tuple[Callable[[Path], bool], Callable[..., FrameSource], str], ...] = (
@@ -51,8 +53,6 @@ _FORMATS: tuple[tuple[Callable[[Path], bool], Callable[..., FrameSource], str], 
         "plain (NAME.color.jpg, NAME.depth.png)",
     ),
 )
-# Endings of clouds, for those who give a folder of them. Text has the same endings as much else.
-_POINT_FILES = (".ply", ".pcd", ".las", ".laz", ".npz", ".npy", ".xyz")
 _MOST_LOOKED_AT = 20
 #: Endings of single files that hold many frames.
 FRAME_FILES = (".mat", ".sens")

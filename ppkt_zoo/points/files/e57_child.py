@@ -59,7 +59,7 @@ def _write_scan(opened: Any, header: Any, count: int, color: bool, out: Any) -> 
     if places is None:
         raise ValueError("a scan has neither cartesian nor spherical positions")
     state = "cartesianInvalidState" if places is _CARTESIAN else "sphericalInvalidState"
-    low, high = _color_limits(header) if color else (None, None)
+    low, high = _color_limits(header) if color else (0.0, 1.0)
     kinds = dict.fromkeys(places, "d") | (dict.fromkeys(_COLORS, "d") if color else {})
     kinds |= {state: "b"} if state in fields else {}
     data, buffers = _buffers(opened, kinds, min(count, _ROWS))
