@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 import ppkt_zoo
+from tests.support.chromium import Tab, need_chromium
 from tools import build_site, check_site, publish_site
 
 ROOT = Path(__file__).resolve().parents[2]
 _REASON = 'the site is built by Zensical and mkdocstrings: pip install "ppkt-zoo[docs]"'
 docstring_roles = pytest.importorskip("tools.docstring_roles", reason=_REASON)
 pytest.importorskip("zensical", reason=_REASON)
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def _navigation(part: Any) -> Iterator[str]:
@@ -105,26 +105,24 @@ def test_a_site_without_faults_is_built_and_searched_from_the_disk(repository: P
     build_site.build(root=repository)
     start = repository / build_site.HTML / "index.html"
     assert "versions" not in re.findall(r'<script id="__config".*?</script>', start.read_text("utf-8"), re.DOTALL)[0]
-    playwright = pytest.importorskip("playwright.sync_api", reason="a browser is driven by playwright")
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium here: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page()
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        faults: list[str] = []
-        page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(start.as_uri())
-        page.wait_for_selector(".md-header")
-        page.keyboard.press("Control+k")
-        page.wait_for_timeout(500)
-        page.keyboard.type("pineapple")
-        page.get_by_text("1 result", exact=True).wait_for(timeout=60_000)
-        browser.close()
+    need_chromium()
+    with Tab(repository, (1200, 800)) as tab:
+        tab.open(start.as_uri(), state=None)
+        tab.until(lambda: _search_is_open(tab), "Ctrl+K opens the search")
+        tab.call("Input.insertText", text="pineapple")
+        tab.wait("document.activeElement?.shadowRoot?.textContent.includes('1 result')")
+        faults, asked = tab.complaints, tab.requests
     assert faults == []
-    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert [url for url in asked if not url.startswith(("file:", "data:", "about:"))] == []
+
+
+def _search_is_open(tab: Tab) -> bool:
+    """Whether the search has the focus; if not, Ctrl+K is pressed, which a page hears some time after it is loaded."""
+    if tab.run("document.activeElement?.shadowRoot?.activeElement?.tagName === 'INPUT'"):
+        return True
+    tab.call("Input.dispatchKeyEvent", type="keyDown", key="k", code="KeyK", modifiers=2)
+    tab.frame()
+    return False
 
 
 def test_a_versioned_site_asks_for_its_versions(repository: Path) -> None:
