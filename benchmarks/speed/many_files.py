@@ -30,16 +30,14 @@ def main() -> None:
     parser.add_argument("--clouds", type=int, default=40)
     parser.add_argument("--points", type=int, default=10_000, help="of each cloud")
     parser.add_argument("--memory", type=int, nargs="+", default=[10, 40, 160], help="numbers of clouds")
-    parser.add_argument("--memory-only", action="store_true", help="measure memory anew, keep the seconds of before")
+    parser.add_argument("--quick", action="store_true", help="keep what was measured before of a command for each")
     asked = parser.parse_args()
     before = machine()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         make_clouds(folder / "clouds", max(asked.clouds, *asked.memory), asked.points)
-        rows = _kept()["rows"] if asked.memory_only else compare(folder, asked.clouds)
+        rows = [*(_kept()["rows"][:1] if asked.quick else []), *compare(folder, asked.clouds, int(asked.quick))]
         memory = [memory_of(folder, count) for count in asked.memory]
-    # Seconds belong to the load of their own time.
-    before = _kept()["machine"] if asked.memory_only else before
     result = {"machine": before, "clouds": asked.clouds, "points": asked.points, "rows": rows, "memory": memory}
     print(told(before))
     print(table(rows))
@@ -58,8 +56,8 @@ def make_clouds(folder: Path, count: int, points: int) -> None:
         write_cloud(folder / f"cloud{number:04}.ply", xyz[rows], rgb[rows])
 
 
-def compare(folder: Path, count: int) -> list[dict[str, Any]]:
-    """Seconds for some clouds by each way of encoding them."""
+def compare(folder: Path, count: int, first: int = 0) -> list[dict[str, Any]]:
+    """Seconds for some clouds by each way of encoding them, from the first of these on, with the load at its time."""
     clouds = sorted((folder / "clouds").iterdir())[:count]
     listed = _list(folder, count)
 
@@ -77,10 +75,11 @@ def compare(folder: Path, count: int) -> list[dict[str, Any]]:
         "the same again, all skipped": lambda: at_once(2),
     }
     rows = []
-    for name, way in ways.items():
+    for name, way in list(ways.items())[first:]:
+        load = round(os.getloadavg()[0], 1)
         runs = way()
         row = {"how": name} | {key: round(sum(one[key] for one in runs), 2) for key in ("wall s", "processor s")}
-        rows.append(row | {"peak MB": round(max(one["peak MB"] for one in runs), 1)})
+        rows.append(row | {"peak MB": round(max(one["peak MB"] for one in runs), 1), "load": load})
         print(json.dumps(rows[-1]), flush=True)
     return rows
 

@@ -3,7 +3,7 @@
 import errno
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 # What is wrong with one name and not with the disk.
 _OF_ONE_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 _LONGEST = 1000
+# A status, and further fields of the result.
+_Outcome = tuple[Status, dict[str, Any]]
 
 
 class OutputError(InputError):
@@ -64,12 +66,20 @@ class FileEncoder:
             WeightError, UnknownNameError, EngineError: the network cannot be loaded.
             InputError: the network has no such levels or read-out.
         """
+        return self._told(source, lambda: self._made(source, wait))
+
+    def kept(self, source: Source) -> FileResult | None:
+        """What became of a source whose output is there already; None where it has to be made. Loads nothing."""
+        target = self._plan.target(source)
+        return self._told(source, lambda: ("skipped", {}) if self._is_made(source, target) else None)
+
+    def _told(self, source: Source, work: Callable[[], _Outcome | None]) -> FileResult | None:
         began = time.perf_counter()
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
-            found: tuple[Status, dict[str, Any]] | None
+            found: _Outcome | None
             try:
-                found = self._made(source, wait)
+                found = work()
             except OutputError as failure:
                 if not _is_of_one_name(failure):
                     raise
@@ -87,7 +97,7 @@ class FileEncoder:
         seconds = time.perf_counter() - began
         return FileResult(*names, status, seconds=seconds, warnings=tuple(dict.fromkeys(told)), **more)
 
-    def _made(self, source: Source, wait: float | None) -> tuple[Status, dict[str, Any]] | None:
+    def _made(self, source: Source, wait: float | None) -> _Outcome | None:
         target = self._plan.target(source)
         if self._is_made(source, target):
             return "skipped", {}

@@ -59,7 +59,16 @@ def encode_all(
         for source in sources:
             yield source, encoder(source, seconds)
         return
-    pool = _Pool(plan, deque(sources), seconds)
+    # What is there already needs no process, and where all is, none is started.
+    left: deque[Source] = deque()
+    here = FileEncoder(plan)
+    for source in sources:
+        kept = here.kept(source)
+        if kept is None:
+            left.append(source)
+        else:
+            yield source, kept
+    pool = _Pool(plan, left, seconds)
     try:
         yield from pool.run(workers)
     finally:

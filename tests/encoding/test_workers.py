@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import ppkt_zoo
+from ppkt_zoo.encoding import workers as workers_module
 from ppkt_zoo.errors import InputError
 from tests.encoding.clouds import names_below, read_and_be_killed, read_slowly, read_with_a_fault, tree
 from tests.support.small_weight import make_folder
@@ -45,6 +46,16 @@ def test_two_workers_write_what_one_does_and_one_that_is_killed_takes_its_file_a
         ours, theirs = (np.load(tmp_path / out / f"{name}.npz")["features"] for out in ("one", "two"))
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
     assert not [one for one in names_below(tmp_path / "two") if "part" in one or "lock" in one]
+
+
+def test_no_process_is_started_where_every_output_is_there(
+    tmp_path: Path, weight: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree(tmp_path / "scans", "a.ply", "b.ply")
+    ppkt_zoo.encode_files(tmp_path / "scans", tmp_path / "out", weight=weight)
+    monkeypatch.setattr(workers_module.multiprocessing, "get_context", None)
+    again = ppkt_zoo.encode_files(tmp_path / "scans", tmp_path / "out", weight=weight, workers=2)
+    assert again.counts["skipped"] == 2
 
 
 def test_a_reader_that_no_other_process_can_have_is_told(tmp_path: Path, weight: str) -> None:
