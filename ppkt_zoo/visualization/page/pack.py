@@ -219,9 +219,9 @@ def _notes(content: Content, thinned: Thinned, features: PackedFeatures | None) 
     elif shown < whole:
         notes = [f"{spaced(shown)} of {spaced(whole)} points are shown."]
     if thinned.without_position:
-        notes.append(f"{spaced(thinned.without_position)} rows without a position (NaN or infinite) were left out.")
+        notes.append(f"Left out: {_counted(thinned.without_position, 'row')} without a position (NaN or infinite).")
     if thinned.stray:
-        notes.append(f"{spaced(thinned.stray)} points that lie far away from all others were left out.")
+        notes.append(f"Left out: {_counted(thinned.stray, 'point')} far away from all others.")
     if content.rgb is None:
         notes.append("The cloud has no colour: points are grey, darker below and lighter above.")
     if features is not None:
@@ -237,6 +237,10 @@ def _notes(content: Content, thinned: Thinned, features: PackedFeatures | None) 
 def spaced(number: int) -> str:
     """188793 → ``188 793``, with narrow spaces that do not break."""
     return f"{number:,}".replace(",", "\u202f")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{spaced(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def _length(metres: float) -> str:
