@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Where the package is installed elsewhere, nothing else leads to the checkout's benchmarks.
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.reports import frozen, lab, speed  # noqa: E402
+from benchmarks.reports import frozen, lab, many_files, speed  # noqa: E402
 from benchmarks.reports.page import machine_line  # noqa: E402
 from ppkt_zoo.cli.contract import PROMISES, answer_classes  # noqa: E402
 from ppkt_zoo.engine.recipes import shipped_recipes  # noqa: E402
@@ -278,6 +278,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "docs/readout.md": {"readout-cost": readout_cost_table},
     "docs/results/frozen.md": frozen.SECTIONS,
     "docs/cli.md": {"answers": answers_table},
+    "docs/many_files.md": many_files.SECTIONS,
     "docs/speed.md": {"speed": speed_table},
     "docs/rooms.md": {"realism": realism_table},
     "docs/training.md": {"recipes": recipes_table},
