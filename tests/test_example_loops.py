@@ -3,15 +3,18 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
 
 import ppkt_zoo
+from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.points.files.cloud_files import read_cloud, write_cloud
-from ppkt_zoo.rooms import make_room, room_cloud
+from ppkt_zoo.rooms import CLASSES, make_room, room_cloud
 from tests.data.frame_folders import HEIGHT, POSES, WIDTH, seven_scenes
 from tests.support.small_weight import make_folder
 from tests.test_examples import EXAMPLES, load
@@ -41,6 +44,26 @@ def room() -> tuple[np.ndarray, np.ndarray]:
     return xyz, rgb
 
 
+class SmallRooms:
+    """Rooms in the place of the examples' own, of a small part of their points."""
+
+    def __init__(self, seed: int, rooms: int, spacing: float, views: int) -> None:
+        self.seed, self.rooms, self.spacing, self.views = seed, rooms, spacing, views
+
+    def __len__(self) -> int:
+        return self.rooms
+
+    def __getitem__(self, index: int) -> LabelledScene:
+        xyz, rgb, label, instance = room_cloud(make_room(self.seed + index), self.spacing, views=self.views)
+        return LabelledScene(xyz, rgb, label, instance, None, None, CLASSES, (), f"room {index}")
+
+
+def on_small_rooms(name: str, spacing: float = 0.1, views: int = 2) -> ModuleType:
+    example = load(name)
+    vars(example)["RoomScenes"] = partial(SmallRooms, spacing=spacing, views=views)
+    return example
+
+
 def needed(library: str) -> None:
     """Skip where it is absent; Open3D's wheel also needs libraries of the system, which a bare container lacks."""
     why = f'{library} is not installed, or cannot be imported: pip install "ppkt-zoo[examples]"'
@@ -61,7 +84,7 @@ def test_lightning(weight: str, tmp_path: Path) -> None:
     needed("lightning")
     how = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu"}
     out = tmp_path / "named"
-    loss = load("train_with_lightning").main(weight, 2, str(out), 1, default_root_dir=tmp_path, **how)
+    loss = on_small_rooms("train_with_lightning").main(weight, 2, str(out), 1, default_root_dir=tmp_path, **how)
     assert 0 < loss < 10
     assert len(ppkt_zoo.load_segmentation(out).classes) == 29
 
@@ -86,7 +109,7 @@ def test_accelerate_with_bf16_on_two_processes(weight: str, tmp_path: Path) -> N
 
 
 def test_accelerate_in_one_process(weight: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert 0 < load("train_with_accelerate").main(weight, steps=3, scenes=1, out=str(tmp_path / "named")) < 10
+    assert 0 < on_small_rooms("train_with_accelerate").main(weight, steps=3, scenes=1, out=str(tmp_path / "named")) < 10
     assert "after 3 steps; processes: 1, precision: no" in capsys.readouterr().out
 
 
@@ -118,7 +141,7 @@ def test_open3d_cloud(weight: str, room: tuple[np.ndarray, np.ndarray], tmp_path
 
 def test_scikit_learn_on_features() -> None:
     needed("sklearn")
-    found = load("sklearn_on_features").main(count=5)
+    found = on_small_rooms("sklearn_on_features", 0.05, 4).main(count=5)
     assert found["features"] > found["color and height"] + 0.05, "features say more than colour and height do"
     assert found["clusters"] > 0.2
 
