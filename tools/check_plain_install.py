@@ -59,7 +59,7 @@ GROUPS: tuple[Group, ...] = (
     (("view scan.ply --plain --out page2.html --rerun page.rrd", "rerun"),),
     ((f"encode scan.ply scans/one.npz --weight {_WEIGHT} --out many", None),),
     ((f"encode scan.ply --weight {_WEIGHT} --out f.parquet", "parquet"),),
-    ((f"encode scan.ply --weight {_WEIGHT} --out many.zarr --format zarr", "zarr"),),
+    ((f"encode scan.ply --weight {_WEIGHT} --out many2 --format zarr", "zarr"),),
     (("data inspect frames --intrinsics 60,60,32,24 --out seen", None),),
     (("data pack frames shards --intrinsics 60,60,32,24", None),),
     ((f"convert spunet {_WEIGHT} --out spunet.safetensors", None),),
