@@ -166,17 +166,33 @@ class App {
 
   // The first picture, of an eighth of the points; how long it takes once the shaders are there tells how many points
   // this machine can draw while the view moves.
-  begin() {
-    const { gl } = this, pixel = new Uint8Array(4);
-    const drawn = () => {
-      for (const pane of this.panes) pane.isStale = true;
-      this.drawNow(8);
-      gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel); // waits for it
-      return performance.now();
-    };
-    const took = -drawn() + drawn();
-    while ((3 * took) / this.step > 60 && this.step < 16) this.step *= 2;
+  async begin() {
+    this.isMoving = true; // what is asked for meanwhile is as coarse
+    this.step = 8;
+    await this.drawn(this.panes);
+    const began = performance.now();
+    await this.drawn(this.panes.slice(0, 1));
+    const took = 3 * (performance.now() - began); // shading costs the same for fewer points
+    for (this.step = 1; took / this.step > 60 && this.step < 16;) this.step *= 2;
+    this.isMoving = false;
     this.redraw();
+  }
+
+  // Draws panes, and tells when the graphics card is done with them; nothing else waits for it.
+  drawn(panes) {
+    const { gl } = this;
+    for (const pane of panes) pane.isStale = true;
+    this.drawNow(this.step);
+    const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    gl.flush();
+    return new Promise((done) => {
+      const look = () => {
+        const isDone = gl.isContextLost() || gl.getSyncParameter(fence, gl.SYNC_STATUS) === gl.SIGNALED;
+        if (isDone) done();
+        else setTimeout(look, 4);
+      };
+      setTimeout(look);
+    });
   }
 
   drawNow(step = 1) {
@@ -205,7 +221,7 @@ async function start() {
   const app = new App(gl, canvas, await unpacked());
   canvas.addEventListener("webglcontextlost", () => fail("The graphics driver gave up this page: reload it."));
   $("busy").remove();
-  app.begin();
+  await app.begin();
   // For tests, and for pages that hold this one.
   window.ppktZoo = app;
   document.documentElement.dataset.state = "ready";
