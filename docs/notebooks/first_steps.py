@@ -27,8 +27,8 @@ print(ppkt_zoo.default_weight(), backbone.input_spec.voxel_size, "m voxels,", ba
 # %% [markdown]
 # ## A cloud
 #
-# Points in metres with z up, colours as uint8. Your own file: `read_cloud("scan.ply")` of
-# `ppkt_zoo.points.files.cloud_files` gives both.
+# Points in metres with z up, colours as uint8. Of your own file, `ppkt_zoo.load_cloud("scan.ply")` gives both, as
+# `.xyz` and `.rgb`.
 
 # %%
 from ppkt_zoo.rooms import make_room, room_cloud
