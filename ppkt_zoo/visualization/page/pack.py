@@ -20,9 +20,11 @@ _STEPS = 65_535
 # Metres; a cloud of one place has steps all the same.
 _SMALLEST_STEP = 1e-7
 _NO_CLASS, _GREY = 65_535, (205, 205, 205)
-# Of the page's size, what points and colours may take where features come too.
+# Of the room beside the picture, what points and colours may take where features come too.
 _SHARE_OF_POINTS = 0.7
 _LONGEST_NAME = 200
+# A page of fewer shows nothing.
+_FEWEST = 1000
 
 
 @dataclass(frozen=True)
@@ -52,23 +54,21 @@ def pack(content: Content, points: int, room: int) -> PackedPage:
     if basis is None and content.features is not None:
         finite = np.isfinite(content.xyz).all(axis=1)
         basis = ColorBasis.fit(content.features if finite.all() else content.features[finite])
-    most = points
-    while True:
-        thinned = thin(content.xyz, most)
-        part = _Part.of(content, thinned, basis)
-        picture = part.picture()
-        left = room - 4 * len(picture) // 3 - sum(one.characters for one in part.arrays.values())
-        allowed = _SHARE_OF_POINTS * room if content.features is not None else room
-        if room - left <= allowed:
-            break
-        if len(part.rows) <= 1000:
+    share = _SHARE_OF_POINTS if content.features is not None else 1.0
+    part = _Part.of(content, thin(content.xyz, points), basis)
+    picture = part.picture()
+    while part.characters > (allowed := int(share * (room - _in_page(picture)))):
+        if len(part.rows) <= _FEWEST or allowed <= 0:
             raise InputError("a page of this size holds no points: give it more megabytes")
-        most = max(1000, int(0.93 * len(part.rows) * allowed / (room - left)))
+        fewer = max(_FEWEST, int(0.95 * len(part.rows) * allowed / part.characters))
+        part = _Part.of(content, thin(content.xyz, fewer), basis)
+        picture = part.picture()
+    left = room - _in_page(picture) - part.characters
     features = None
     if content.features is not None:
         features = pack_features(content.features[part.rows], left)
         part.arrays.update(features.arrays)
-    about = part.about | {"features": _about_features(features), "notes": _notes(content, thinned, features)}
+    about = part.about | {"features": _about_features(features), "notes": _notes(content, part.thinned, features)}
     return PackedPage(about, part.arrays, part.rows, picture)
 
 
@@ -76,6 +76,7 @@ def pack(content: Content, points: int, room: int) -> PackedPage:
 class _Part:
     """Everything but the features themselves, which take the room that is left."""
 
+    thinned: Thinned
     rows: np.ndarray
     place: np.ndarray
     colorings: list[tuple[str, np.ndarray]]
@@ -124,11 +125,20 @@ class _Part:
                 about[name], table, labels = _classes(classes, rows)
                 arrays[name] = pack_array(labels)
                 colorings.append((name, np.append(table, [_GREY], axis=0).astype(np.uint8)[labels_of(labels)]))
-        return cls(rows, place, colorings, start, arrays, about)
+        return cls(thinned, rows, place, colorings, start, arrays, about)
+
+    @property
+    def characters(self) -> int:
+        """What the arrays take in the page."""
+        return sum(one.characters for one in self.arrays.values())
 
     def picture(self) -> bytes:
         """For browsers without WebGL2: own colours, and below them the features or, where there are none, classes."""
         return still_picture(self.place, self.colorings[:2], self.start.cameras)
+
+
+def _in_page(picture: bytes) -> int:
+    return 4 * len(picture) // 3
 
 
 def labels_of(stored: np.ndarray) -> np.ndarray:
