@@ -193,8 +193,8 @@ def warn_of_scale(points: int, low: Tensor, high: Tensor) -> None:
     text = ""
     if widest > _MILLIMETRE_METRES:
         text = (
-            f"the cloud is {widest:.0f} m wide: are they millimetres (divide by 1000; --unit mm in commands), or a whole "
-            "city?"
+            f"the cloud is {widest:.0f} m wide: are they millimetres (divide by 1000; --unit mm in commands), or a "
+            "whole city?"
         )
     elif widest > _CITY_METRES:
         text = f"the cloud is {widest:.0f} m wide: is that a whole city, or other units than metres?"
