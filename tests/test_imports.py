@@ -1,8 +1,10 @@
 """The arrows of docs/architecture.md hold, importing the package is cheap, and each use imports what it needs."""
 
 import json
+import logging
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,17 @@ NEVER = ("rooms", "pretraining", "teachers", "transfer", "data.readers.open", "e
 TRAINING = (".trainer", ".dataset", ".splits", ".recipe", ".export", ".grid", ".build")
 
 
+@pytest.fixture
+def _loggers_kept() -> Iterator[None]:
+    """import-linter sets up logging for itself, and thereby switches off the loggers of everybody else."""
+    known = [one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)]
+    before = [one.disabled for one in known]
+    yield
+    for logger, disabled in zip(known, before, strict=True):
+        logger.disabled = disabled
+
+
+@pytest.mark.usefixtures("_loggers_kept")
 def test_rooms_know_only_those_below() -> None:
     assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == 0
 

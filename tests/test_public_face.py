@@ -56,20 +56,14 @@ def test_version_is_that_of_the_project() -> None:
     assert f'version = "{ppkt_zoo.__version__}"' in (ROOT / "pyproject.toml").read_text()
 
 
-def test_importing_is_quick_and_light() -> None:
+def test_importing_is_light() -> None:
+    # What is imported is counted, not timed: that is the same on a busy machine.
     script = (
-        "import sys, time\n"
-        "begin = time.perf_counter()\n"
-        "import ppkt_zoo\n"
-        "seconds = time.perf_counter() - begin\n"
+        "import sys, ppkt_zoo\n"
         "ppkt_zoo.list_backbones('sr_*')\n"
         "heavy = {'torch', 'numpy', 'pydantic', 'huggingface_hub', 'safetensors'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
-        "print(seconds)\n"
+        "print(sum(name.startswith('ppkt_zoo') for name in sys.modules))\n"
     )
-    runs = [
-        subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-        for _ in range(3)
-    ]
-    # The quickest of three: the machine may be busy with something else.
-    assert min(float(run.stdout) for run in runs) <= 0.15
+    told = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(told.stdout) <= 12
