@@ -1,5 +1,6 @@
 """What a person sees while a run goes on."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -9,11 +10,16 @@ from ppkt_zoo.files.talk import talk_console
 
 # Weight of the newest step in the figures shown, so that they can be read.
 _NEWEST = 0.05
+# Where nobody sees bars, as in a file: seconds between lines.
+_LINE_EVERY = 30.0
 _EVERY_STEP = frozenset({"loss", "data_seconds", "step_seconds"})
 
 
 class TrainingProgress:
-    """Progress bars with loss, retrieval, learning rate and the time for data and for the step."""
+    """Progress bars with loss, retrieval, learning rate and the time for data and for the step.
+
+    Where standard error is no terminal, a line every half a minute in place of bars.
+    """
 
     def __init__(self) -> None:
         self._progress = Progress(
@@ -25,7 +31,9 @@ class TrainingProgress:
             console=talk_console(),
         )
         self._task: TaskID | None = None
+        self._title, self._steps = "", 0
         self._smooth: dict[str, float] = {}
+        self._told = time.monotonic()
 
     def __enter__(self) -> "TrainingProgress":
         self._progress.start()
@@ -49,10 +57,16 @@ class TrainingProgress:
     def task(self, title: str, total: int) -> Iterator[Callable[[int, int], None]]:
         """A bar for work before training; yields what takes (done, total)."""
         task = self._progress.add_task(title, total=total, figures="")
-        yield lambda done, total: self._progress.update(task, completed=done, total=total)
+
+        def report(done: int, total: int) -> None:
+            self._progress.update(task, completed=done, total=total)
+            self._tell(f"{title}: {done} of {total}")
+
+        yield report
 
     def start(self, first: int, steps: int, title: str = "pretrain") -> None:
         """Show the training bar."""
+        self._title, self._steps = title, steps
         self._task = self._progress.add_task(title, total=steps, completed=first, figures="")
 
     def advance(self, done: int, **figures: float) -> None:
@@ -69,3 +83,10 @@ class TrainingProgress:
         )
         assert self._task is not None
         self._progress.update(self._task, completed=done, figures=text)
+        self._tell(f"{self._title}: step {done} of {self._steps}  {text}")
+
+    def _tell(self, line: str) -> None:
+        now = time.monotonic()
+        if not self._progress.console.is_terminal and now - self._told >= _LINE_EVERY:
+            self._told = now
+            self.say(line)
