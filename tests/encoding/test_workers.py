@@ -92,7 +92,14 @@ def start(tmp_path: Path, weight: str, workers: int) -> "subprocess.Popen[str]":
     words = [sys.executable, str(script), str(tmp_path / "scans"), str(tmp_path / "out"), weight, str(workers)]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+        # Tests that run in the background of a shell have it ignored, and children inherit that.
+        preexec_fn=None if os.name == "nt" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

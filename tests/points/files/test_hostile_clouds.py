@@ -207,7 +207,8 @@ def test_pipes_devices_and_endless_files(tmp_path, ending):
     [
         ("a.ply.gz", "unpack it first"),
         ("a.laz.ZIP", "unpack it first"),
-        ("a.obj", r"no reader for \.obj: use \.ply, \.pcd"),
+        ("a.doc", r"no reader for \.doc: use \.ply, \.pcd"),
+        ("a.obj", "this is a mesh, no cloud: ppkt_zoo.load_cloud"),
         ("a\0.ply", "no usable path"),
         ("a" * 5000 + ".ply", "no usable path"),
     ],
