@@ -35,6 +35,10 @@ def view(
             "to this cloud, with more contrast; or a file that `encode --save-basis` wrote.",
         ),
     ] = None,
+    clusters: Annotated[
+        int | None,
+        typer.Option(help="Also group the points by their features into this many clusters (extra: eval).", min=2),
+    ] = None,
     rerun: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write this .rrd for Rerun's viewer (extra: rerun).")
     ] = None,
@@ -45,4 +49,4 @@ def view(
     """
     from ppkt_zoo.cli.run.view import ViewPage
 
-    return ViewPage(reading, weight, out, points, megabytes, plain, boxes, basis, rerun).run(talk_console())
+    return ViewPage(reading, weight, out, points, megabytes, plain, boxes, basis, rerun, clusters).run(talk_console())

@@ -11,6 +11,9 @@ from ppkt_zoo.evaluation.metrics import IGNORE, Confusion
 from ppkt_zoo.files.optional import need
 
 _STARTS = 4
+# Rows that centres are fitted to; more of them move a centre very little.
+_FITTED = 50_000
+_BLOCK = 200_000
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,46 @@ def cluster_score(features: Any, label: Any, clusters: int | None = None, seed: 
     count = len(present) if clusters is None else clusters
     if not 2 <= count <= len(rows):
         raise InputError(f"clusters must lie between 2 and the number of points, {len(rows)}, got {count}")
-    # Backbones express similarity by direction; length would only make large features matter more.
-    directions = rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(min=1e-12)
+    directions = _directions(rows)
     k_means = need("sklearn.cluster", "eval", "a cluster score").KMeans(count, n_init=_STARTS, random_state=seed)
     found = k_means.fit_predict(directions)
     v_measure = need("sklearn.metrics", "eval", "a cluster score").v_measure_score(truth, found)
     return ClusterScore(matched(found, truth), float(v_measure), count, len(rows))
+
+
+def cluster_points(features: Any, clusters: int, seed: int = 0) -> np.ndarray:
+    """Group points whose features point the same way, by k-means on the unit sphere.
+
+    Args:
+        features: float (N, C), numpy or torch.
+        clusters: how many.
+        seed: of the first centres, and of the 50 000 points that centres are fitted to where there are more.
+
+    Returns:
+        int64 (N,): the cluster of each point, 0 the largest one.
+
+    Raises:
+        InputError: features are no finite numbers (N, C), or there are fewer points than clusters.
+        MissingLibraryError: scikit-learn is not installed.
+    """
+    given = features.detach().cpu().numpy() if isinstance(features, Tensor) else np.asarray(features)
+    rows, _ = _checked(given, np.zeros(len(given), np.int64))
+    if not 2 <= clusters <= len(rows):
+        raise InputError(f"clusters must lie between 2 and the number of points, {len(rows)}, got {clusters}")
+    some = np.random.default_rng(seed).permutation(len(rows))[:_FITTED]
+    k_means = need("sklearn.cluster", "eval", "clusters").KMeans(clusters, n_init=_STARTS, random_state=seed)
+    k_means.fit(_directions(rows[some]))
+    parts = [k_means.predict(_directions(rows[at : at + _BLOCK])) for at in range(0, len(rows), _BLOCK)]
+    found = np.concatenate(parts)
+    rank = np.empty(clusters, np.int64)
+    rank[np.argsort(-np.bincount(found, minlength=clusters), kind="stable")] = np.arange(clusters)
+    return rank[found]
+
+
+def _directions(rows: np.ndarray) -> np.ndarray:
+    # Backbones express similarity by direction; length would only make large features matter more.
+    directions: np.ndarray = rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(min=1e-12)
+    return directions
 
 
 def matched(found: np.ndarray, truth: np.ndarray) -> float:

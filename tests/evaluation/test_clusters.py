@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ppkt_zoo.errors import InputError
-from ppkt_zoo.evaluation.clusters import cluster_score, matched
+from ppkt_zoo.evaluation.clusters import cluster_points, cluster_score, matched
 
 
 def blobs(spread: float) -> tuple[np.ndarray, np.ndarray]:
@@ -60,3 +60,16 @@ def test_what_cannot_be_clustered_is_told() -> None:
             cluster_score(*wrong)
     with pytest.raises(InputError, match="between 2 and"):
         cluster_score(features, label, clusters=1)
+
+
+def test_points_get_the_clusters_of_their_features_the_largest_first() -> None:
+    features, label = blobs(0.05)
+    features, label = features[30:], label[30:]  # 20 of the first class, 50 of either other
+    found = cluster_points(torch.from_numpy(features), 3)
+    assert np.bincount(found).tolist() == [50, 50, 20]
+    assert set(found[label == 4]) == {2}
+    assert len(set(found[label == 7])) == 1
+    with pytest.raises(InputError, match="between 2 and the number of points, 120, got 200"):
+        cluster_points(features, 200)
+    with pytest.raises(InputError, match="NaN or infinity"):
+        cluster_points(np.full((9, 3), np.nan), 2)

@@ -37,6 +37,7 @@ class ViewPage:
         boxes: a file of ``detect`` to show too.
         basis: colours of the features, see :func:`ppkt_zoo.cli.run.encode.color_basis`.
         rerun: an .rrd, or None.
+        clusters: into how many groups the points are put by their features, or None.
     """
 
     reading: "FeatureReading"
@@ -48,6 +49,7 @@ class ViewPage:
     boxes: Path | None = None
     basis: str | None = None
     rerun: Path | None = None
+    clusters: int | None = None
 
     @property
     def target(self) -> Path:
@@ -65,6 +67,10 @@ class ViewPage:
             raise InputError("--plain encodes nothing, --weight names what encodes: give one of them")
         if self.plain and self.basis is not None:
             raise InputError("--plain shows no features, --basis is for their colours: give one of them")
+        if self.clusters is not None:
+            if self.plain:
+                raise InputError("--plain shows no features, --clusters groups points by them: give one of them")
+            need("sklearn", "eval", "--clusters")
         if self.reading.levels == ALL_LEVELS:
             raise InputError("--levels all are several features a point: give last, concat or one level's name")
         if self.rerun is not None:
@@ -99,6 +105,8 @@ class ViewPage:
         if not self.plain:
             features, weight, basis = self._features(steps, stored.points, stored.features, "classes" in shown)
             shown |= {"features": features, "basis": basis, "weight": weight}
+            if self.clusters is not None:
+                shown["clusters"] = self._clusters(steps, features, self.clusters)
         with steps.step("page", "making the page") as step:
             limits = {"points": self.points, "megabytes": self.megabytes}
             page = write_page(self.target, self.reading.path.resolve().name, stored.points, dict(shown), **limits)
@@ -139,6 +147,16 @@ class ViewPage:
             features: np.ndarray = network.backbone.encode(cloud.xyz.numpy(), rgb, self.reading.levels, tile, **how)
             step.text = f"{features.dtype} {features.shape}: one per point"
         return features
+
+    def _clusters(self, steps: Steps, features: np.ndarray | None, count: int) -> np.ndarray:
+        from ppkt_zoo.evaluation.clusters import cluster_points
+
+        if features is None:
+            raise InputError(f"{self.reading.path} holds classes and no features: --clusters needs --weight here")
+        with steps.step("clusters", f"grouping points into {count} clusters") as step:
+            found = cluster_points(features, count)
+            step.text = f"{count}: the largest has {thousands(int(np.bincount(found).max()))} points"
+        return found
 
     def _write_rerun(self, points: Points, shown: dict[str, Any], rows: np.ndarray) -> str:
         from ppkt_zoo.visualization.page import Content

@@ -62,6 +62,20 @@ def test_features_in_a_file_are_shown_and_nothing_is_computed(small_cloud: Path,
 
 
 @pytest.mark.usefixtures("_small_listed")
+def test_clusters_are_groups_of_like_features(small_cloud: Path, tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    found = answer("view", small_cloud, "-o", out, "--clusters", 3)
+    assert "clusters" in found.seconds
+    clusters = array_of(page_of(out), "clusters")
+    sizes = np.bincount(clusters)
+    assert len(sizes) == 3
+    assert sizes.tolist() == sorted(sizes, reverse=True), "the largest comes first"
+    assert [one["name"] for one in about_of(page_of(out))["clusters"]] == ["cluster 0", "cluster 1", "cluster 2"]
+    said = run("view", small_cloud, "-o", out, "--clusters", "3", "--plain", code=2).stderr
+    assert "--clusters groups points by them" in said
+
+
+@pytest.mark.usefixtures("_small_listed")
 def test_classes_and_boxes_of_other_commands_are_shown(small_cloud: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     xyz, label = rng.uniform(0, 2, (500, 3)), rng.integers(0, 2, 500)
