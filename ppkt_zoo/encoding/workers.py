@@ -8,7 +8,7 @@ import multiprocessing
 import signal
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from types import FrameType
@@ -117,7 +117,8 @@ class _Pool:
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, self.plan, self.seconds), daemon=True)
         try:
-            process.start()
+            with _interrupts_held():
+                process.start()
         except (AttributeError, TypeError, ValueError, OSError) as failure:
             if isinstance(failure, OSError):
                 raise InputError(f"no process can be started ({failure.strerror}): give fewer workers") from failure
@@ -196,9 +197,24 @@ def _killed_by(code: int | None) -> str:
         return f"exit code {code}"
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits until a process is started, and the process inherits that it waits until it knows what to do."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _work(pipe: "Connection[Any, Any]", plan: Plan, seconds: float | None) -> None:
     """What such a process does; Ctrl-C is for the one that started it, which then ends this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, _end)
     keep_few_primitives()
     try:

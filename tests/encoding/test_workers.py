@@ -133,6 +133,21 @@ def test_ctrl_c_leaves_whole_files_and_no_process(tmp_path: Path, weight: str, w
     wait_until_gone(run.pid)
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
+def test_ctrl_c_while_processes_start_is_told_once(tmp_path: Path, weight: str) -> None:
+    tree(tmp_path / "scans", "a.ply", "b.ply")
+    run = start(tmp_path, weight, 2)
+    children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
+    deadline = time.monotonic() + 60
+    while len(children.read_text().split()) < 3 and time.monotonic() < deadline:  # two, and the tracker of resources
+        time.sleep(0.01)
+    os.killpg(run.pid, signal.SIGINT)
+    told = run.communicate(timeout=60)[1]
+    assert "KeyboardInterrupt" in told
+    assert told.count("Traceback") == 1, told
+    wait_until_gone(run.pid)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows kills otherwise")
 def test_workers_end_when_what_started_them_is_killed(tmp_path: Path, weight: str) -> None:
     tree(tmp_path / "scans", *(f"{number}.ply" for number in range(40)))

@@ -177,8 +177,11 @@ def test_backbones_of_ones_own_are_known_to_all_processes(
     scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ppkt_zoo.cli.run import user_modules
+    from ppkt_zoo.zoo import registry
 
     monkeypatch.setattr(user_modules, "_imported", [])
+    # What this module registers is nothing to other tests.
+    monkeypatch.setattr(registry, "_BUILDERS", dict(registry._BUILDERS))
     module = tmp_path / "mine_for_many.py"
     module.write_text("import ppkt_zoo\nppkt_zoo.register_backbone('mine_for_many')(lambda *, input_spec: None)\n")
     user_modules.import_user_module(str(module))
