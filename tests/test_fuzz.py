@@ -82,7 +82,7 @@ _WATCHED = """
 import sys, time, os
 sys.path.insert(0, sys.argv[1])
 import tests.fuzzing.watched as watched
-watched.SECONDS = 1.0
+watched.SECONDS = 5.0
 
 def read(data):
     if data == b"hang": time.sleep(60)
