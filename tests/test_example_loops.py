@@ -10,6 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 
 import ppkt_zoo
 from ppkt_zoo.data.scenes import LabelledScene
@@ -109,6 +110,7 @@ def test_accelerate_with_bf16_on_two_processes(weight: str, tmp_path: Path) -> N
 
 
 def test_accelerate_in_one_process(weight: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    AcceleratorState._reset_state(True)  # of earlier tests: Accelerate keeps one state a process
     assert 0 < on_small_rooms("train_with_accelerate").main(weight, steps=3, scenes=1, out=str(tmp_path / "named")) < 10
     assert "after 3 steps; processes: 1, precision: no" in capsys.readouterr().out
 
