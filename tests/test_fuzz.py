@@ -82,13 +82,13 @@ _WATCHED = """
 import sys, time, os
 sys.path.insert(0, sys.argv[1])
 import tests.fuzzing.watched as watched
-watched.SECONDS = 5.0
+watched.SECONDS = 1.0
 
 def read(data):
     if data == b"hang": time.sleep(60)
     if data == b"die": os.abort()
     if data == b"raise": raise KeyError(1)
-    if data == b"memory": bytearray(watched.MEMORY + (1 << 20))
+    if data == b"memory": bytearray(2 * watched.MEMORY)  # whatever else of the process was given back since
     return data == b"good"
 
 inputs = [b"good", b"hang", b"bad", b"die", b"raise", b"memory", b"good"]
