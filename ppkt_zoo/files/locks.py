@@ -12,12 +12,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ppkt_zoo.errors import PPKTZooError
+from ppkt_zoo.files.signals import signals_held
 from ppkt_zoo.files.text import without_secrets
 from ppkt_zoo.files.writing import write_json
 
 _LOCK, _HOLDER = ".ppkt-zoo.lock", ".ppkt-zoo.lock.json"
 # Workers of a run that was killed hold its lock until they see that it is gone.
 _GRACE = 10.0
+# Seconds between two looks at a lock that another process holds.
+_LOOK_AGAIN = 0.05
 
 
 class FolderLock:
@@ -107,19 +110,31 @@ def sole_writer(path: Path, error: type[PPKTZooError], wait: float | None = 0.0)
     place = path.with_name(f".{path.name}.lock")
     lock = FileLock(str(place), thread_local=False)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=-1 if wait is None else wait)
-    except Timeout:
-        yield False
-        return
-    except NotImplementedError:
-        raise error(f"{path}: the file system knows no locks: choose a folder on another disk") from None
-    except OSError as failure:
-        raise error(f"{path}: this file cannot be written ({failure.strerror})") from failure
-    try:
-        yield True
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            alone = _acquired(lock, wait)
+        except NotImplementedError:
+            raise error(f"{path}: the file system knows no locks: choose a folder on another disk") from None
+        except OSError as failure:
+            raise error(f"{path}: this file cannot be written ({failure.strerror})") from failure
+        yield alone
     finally:
-        # While it is held: afterwards it may be another's. Windows removes no open file, so there it stays.
-        with suppress(OSError):
-            place.unlink()
-        lock.release()
+        with signals_held():
+            if lock.is_locked:
+                # While it is held: afterwards it may be another's. Windows removes no open file, so there it stays.
+                with suppress(OSError):
+                    place.unlink()
+                lock.release()
+
+
+def _acquired(lock: FileLock, wait: float | None) -> bool:
+    """Whether a lock could be had within some seconds; each try is whole, so no signal leaves a file of nobody."""
+    deadline = None if wait is None else time.monotonic() + wait
+    while True:
+        with signals_held(), suppress(Timeout):
+            lock.acquire(timeout=0)
+        if lock.is_locked:
+            return True
+        if deadline is not None and time.monotonic() >= deadline:
+            return False
+        time.sleep(_LOOK_AGAIN)
