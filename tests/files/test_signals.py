@@ -45,10 +45,15 @@ def test_a_signal_leaves_no_lock_behind(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_what_came_is_told_at_the_end_and_handlers_are_as_before() -> None:
-    done = False
-    with pytest.raises(KeyboardInterrupt), signals_held():
-        signal.raise_signal(signal.SIGINT)
-        done = True
+    done = []
+
+    def work() -> None:
+        with signals_held():
+            signal.raise_signal(signal.SIGINT)
+            done.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
     assert done
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
