@@ -4,6 +4,7 @@ python tools/bundle_weight.py runs/first_weight/weight --results docs/results/fi
 python tools/bundle_weight.py runs/family/NAME/weight --results docs/results/pretraining.json
 python tools/bundle_weight.py ppkt_zoo/weights/NAME --results docs/results/pretraining.json \
     --results benchmarks/results/readouts.json --results benchmarks/results/robustness.json   # its figures alone
+python tools/bundle_weight.py runs/segmenter/model    # a model with a head keeps the figures of its own test
 """
 
 import argparse
@@ -26,12 +27,14 @@ def main() -> None:
     parser.add_argument(
         "--results",
         type=Path,
-        required=True,
+        default=[],
         action="append",
-        help="JSON of figures of exactly this weight; repeatable",
+        help="JSON of figures of exactly this weight; repeatable; needed for a backbone alone",
     )
     asked = parser.parse_args()
     trained = open_weight_folder(asked.folder)
+    if not asked.results and trained.config.head is None:
+        raise SystemExit(f"{asked.folder} is a backbone alone: give --results, what it is worth")
     metrics: list[dict[str, Any]] = []
     for file in asked.results:
         found = _metrics(json.loads(file.read_text(encoding="utf-8")), trained.config.files["model.safetensors"].sha256)
@@ -44,7 +47,7 @@ def main() -> None:
         if target.exists():
             shutil.rmtree(target)
         shutil.copytree(asked.folder, target)
-    record = trained.record().model_dump(mode="json") | {"metrics": metrics}
+    record = trained.record().model_dump(mode="json") | ({"metrics": metrics} if asked.results else {})
     bundled = update_record(target, record)
     print(verify(target))
     manifest_file = ROOT / "weights_manifest.json"

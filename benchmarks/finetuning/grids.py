@@ -23,7 +23,7 @@ STARTS = {
     "ppkt_sup_rooms": _MADE_HERE.format("sr_unet14_slim.ppkt_sup_rooms"),
     "ppkt_moco_rooms": _MADE_HERE.format("sr_unet14_slim.ppkt_moco_rooms"),
     "point_contrast": "sr_unet14_slim.point_contrast",
-    "both": "sr_unet14_slim.ppkt_voc_point_contrast",
+    "both": _MADE_HERE.format("sr_unet14_slim.ppkt_voc_point_contrast"),
 }
 # Three times as many steps: whether so many labels only want more time.
 LONG = {"scratch_long": "random", "ppkt_voc_long": "sr_unet14_slim.ppkt_voc"}
@@ -43,7 +43,12 @@ _TABLE_TOPS = {
     "ppkt_voc": ("optimiser.lr=0.006",),
 }
 # The flagship's own network and voxels, on which neither was chosen anew: the rates are those of the slim network.
-_SMALL = ("backbone.name=sr_unet14_small", "backbone.input_spec.voxel_size=0.03")
+_SMALL = (
+    "backbone.name=sr_unet14_small",
+    "backbone.input_spec.voxel_size=0.03",
+    "backbone.input_spec.channels=[red,green,blue,has_color]",
+    "backbone.input_spec.missing_color=grey",
+)
 _LARGER = ("backbone.name=sr_unet18_slim", "model=sr_unet18_slim.rooms_bench")
 
 

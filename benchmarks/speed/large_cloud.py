@@ -83,7 +83,7 @@ def main() -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--millions", nargs="+", type=float, default=[1, 5, 20])
-    parser.add_argument("--weights", nargs="+", default=["sr_unet14_slim.ppkt_voc", "sr_unet14_small.ppkt_voc_rooms"])
+    parser.add_argument("--weights", nargs="+", default=["sr_unet14_slim.ppkt_voc", "sr_unet14_small.ppkt_voc"])
     parser.add_argument("--tiles", nargs="+", default=["none", "auto"], choices=["none", "auto"])
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)

@@ -31,7 +31,7 @@ READ_OUTS = (
 def main() -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", nargs="+", default=["sr_unet14_small.ppkt_voc_rooms"])
+    parser.add_argument("--weights", nargs="+", default=["sr_unet14_small.ppkt_voc"])
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -18,6 +18,9 @@ class RoomsBenchData(StrictModel):
     train: int | None = Field(default=None, gt=0, description="only the first so many scenes; all where absent")
     validation: int | None = Field(default=None, gt=0)
     test: int | None = Field(default=None, gt=0)
+    more_rooms: int = Field(
+        default=0, ge=0, le=100_000, description="to learn from beyond the benchmark's; such a score is no entry of it"
+    )
 
 
 class S3DISData(StrictModel):
@@ -129,6 +132,8 @@ class DownstreamRecipe(TrainingRecipe):
     def _names_agree(self) -> "DownstreamRecipe":
         if self.model.split(".")[0] != self.backbone.name:
             raise ValueError(f"model {self.model!r} must begin with the backbone's name {self.backbone.name!r}")
+        if isinstance(self.data, RoomsBenchData) and self.data.more_rooms and (self.fraction < 1 or self.data.train):
+            raise ValueError("data.more_rooms come to all rooms of the benchmark: leave out fraction and data.train")
         if self.init == "random" and self.batch_norm == "frozen":
             raise ValueError("a random backbone has no statistics to keep: batch_norm frozen needs a weight as init")
         return self

@@ -97,7 +97,7 @@ def open_splits(recipe: DownstreamRecipe, folders: Mapping[str, Path], cache: Pa
     _check_folders(set(folders), wanted)
     if isinstance(section, RoomsBenchData):
         bench = rooms_bench(section.version)
-        train: SceneSource = bench.train(recipe.fraction, cache)
+        train: SceneSource = bench.train(recipe.fraction, cache, section.more_rooms)
         return Splits(
             _first(train, section.train),
             _first(bench.validation(cache), section.validation),

@@ -13,7 +13,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 from torch.utils.data import Dataset
 
-from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.backbones.norm import batch_norms, freeze_batch_norm
 from ppkt_zoo.data.scenes import LabelledScene, SceneSource
 from ppkt_zoo.downstream.model_folder import record_fields, write_scores
@@ -26,13 +25,10 @@ from ppkt_zoo.engine.learner import Learner
 from ppkt_zoo.engine.loop import Measurement, TrainingLoop
 from ppkt_zoo.engine.progress import TrainingProgress
 from ppkt_zoo.engine.run_folder import run_folder
-from ppkt_zoo.errors import RecipeError
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.zoo.folder import WeightFolder
 from ppkt_zoo.zoo.golden_cloud import at_the_origin, wide_enough
-from ppkt_zoo.zoo.load import load_backbone
 from ppkt_zoo.zoo.record import Metric
-from ppkt_zoo.zoo.registry import create_backbone, origin_of
 
 Report = Callable[[int, int], None]
 """Told (scenes done, of how many)."""
@@ -250,27 +246,6 @@ class FinetuneTrainer(Learner[_Batch], Generic[_Batch, _Recipe, _Model, _Score])
         return seen
 
 
-def build_backbone(recipe: DownstreamRecipe) -> Backbone:
-    """The recipe's backbone on the CPU, random by its seed, or from a weight.
-
-    A weight keeps its channels, but its voxel size becomes the recipe's: convolutions don't know how large a
-    voxel is, and protocols prescribe it.
-
-    Raises:
-        RecipeError: the weight is of another architecture or input convention than the recipe says.
-        UnknownNameError, WeightError: as :func:`ppkt_zoo.load_backbone` does.
-    """
-    section = recipe.backbone
-    if recipe.init == "random":
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)
-            return create_backbone(section.name, input_spec=section.input_spec, **section.arguments)
-    backbone = load_backbone(recipe.init)
-    _check_weight(backbone, recipe)
-    backbone.input_spec = section.input_spec
-    return backbone
-
-
 def set_training_mode(model: nn.Module, recipe: DownstreamRecipe) -> list[_BatchNorm]:
     """Training mode, but for batch norms of a ``backbone`` that are frozen: they keep the weight's statistics.
 
@@ -281,20 +256,3 @@ def set_training_mode(model: nn.Module, recipe: DownstreamRecipe) -> list[_Batch
     if recipe.batch_norm == "frozen":
         freeze_batch_norm(model.get_submodule("backbone"))
     return [norm for norm in batch_norms(model) if norm.training]
-
-
-def _check_weight(backbone: Backbone, recipe: DownstreamRecipe) -> None:
-    name, arguments = origin_of(backbone)
-    section = recipe.backbone
-    if name != section.name:
-        raise RecipeError(f"init {recipe.init} is a weight of {name}, the recipe's backbone is {section.name}")
-    for key, value in section.arguments.items():
-        if arguments.get(key) != value:
-            raise RecipeError(f"init {recipe.init} has {key} {arguments.get(key)!r}, the recipe says {value!r}")
-    ours, theirs = section.input_spec, backbone.input_spec
-    for field in type(ours).model_fields:
-        if field != "voxel_size" and getattr(ours, field) != getattr(theirs, field):
-            raise RecipeError(
-                f"init {recipe.init} wants {field} {getattr(theirs, field)!r}, backbone.input_spec.{field} is "
-                f"{getattr(ours, field)!r}: only voxel_size may differ from a weight's"
-            )

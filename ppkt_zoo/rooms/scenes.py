@@ -167,8 +167,13 @@ class RoomsBench:
         """Frames for those who train a 2D teacher in this world: of rooms that pretraining does not see."""
         return RoomsFrames(self.teacher_seed, self.teacher_rooms, 4, cache=cache)
 
-    def train(self, fraction: float = 1.0, cache: Path | str | None = None) -> RoomScenes:
+    def train(self, fraction: float = 1.0, cache: Path | str | None = None, more: int = 0) -> RoomScenes:
         """Labelled scenes to fine-tune on: the first 1, 5, 10, 30 or all 100 of every hundred.
+
+        Args:
+            fraction: one of ``FRACTIONS``.
+            cache: folder for finished scans, or None.
+            more: further rooms of the same world; what learned from them is no entry of the benchmark.
 
         Raises:
             InputError: the fraction is none of ``FRACTIONS``.
@@ -176,7 +181,7 @@ class RoomsBench:
         if fraction not in FRACTIONS:
             known = ", ".join(f"{one:g}" for one in FRACTIONS)
             raise InputError(f"rooms-bench has the training fractions {known}, not {fraction:g}")
-        return RoomScenes(self.train_seed, max(1, round(fraction * self.train_rooms)), cache)
+        return RoomScenes(self.train_seed, max(1, round(fraction * self.train_rooms)) + more, cache)
 
     def validation(self, cache: Path | str | None = None) -> RoomScenes:
         """Labelled scenes to choose learning rates and the like by."""

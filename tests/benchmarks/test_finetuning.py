@@ -8,8 +8,10 @@ import pytest
 
 from benchmarks.finetuning import run
 from benchmarks.finetuning.ceiling import most_common
-from benchmarks.finetuning.grids import PARTS
+from benchmarks.finetuning.grids import PARTS, Part
 from ppkt_zoo.downstream.grid import Cell
+from ppkt_zoo.downstream.start import build_backbone
+from ppkt_zoo.zoo.load import list_weights
 
 
 def test_every_run_has_a_recipe_and_a_command() -> None:
@@ -29,6 +31,14 @@ def test_every_run_has_a_recipe_and_a_command() -> None:
         for cell in part.grid.cells():
             mine = part.grid.load(cell).fingerprint
             assert prints.setdefault((part.folder, cell), mine) == mine
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
+def test_the_weights_that_are_compared_fit_the_recipes(part: Part) -> None:
+    bundled = [name for name, init in part.grid.starts.items() if init in list_weights()]
+    for start in bundled:
+        recipe = part.grid.load(Cell(start, part.grid.fractions[0], 0))
+        assert build_backbone(recipe).input_spec == recipe.backbone.input_spec
 
 
 def test_runs_are_claimed_by_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

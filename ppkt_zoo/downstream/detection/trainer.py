@@ -16,7 +16,8 @@ from ppkt_zoo.downstream.detection.model import VoteNet
 from ppkt_zoo.downstream.detection.predict import evaluate_detector
 from ppkt_zoo.downstream.detection.recipe import DetectionOptimiser, DetectionRecipe
 from ppkt_zoo.downstream.detection.targets import mean_sizes
-from ppkt_zoo.downstream.trainer import Finetuned, FinetuneTrainer, Report, build_backbone
+from ppkt_zoo.downstream.start import build_backbone
+from ppkt_zoo.downstream.trainer import Finetuned, FinetuneTrainer, Report
 from ppkt_zoo.engine.optim import set_learning_rate
 from ppkt_zoo.errors import InputError
 
@@ -99,7 +100,7 @@ def build_model(recipe: DetectionRecipe, scenes: SceneSource) -> VoteNet:
 
     Raises:
         InputError: a scene without known boxes, of other classes or with a box of size 0, or no box at all.
-        RecipeError, UnknownNameError, WeightError: as :func:`ppkt_zoo.downstream.trainer.build_backbone` does.
+        RecipeError, UnknownNameError, WeightError: as :func:`ppkt_zoo.downstream.start.build_backbone` does.
     """
     backbone = build_backbone(recipe)
     sizes = mean_sizes((scenes[number] for number in range(len(scenes))), scenes.box_classes, recipe.turned)

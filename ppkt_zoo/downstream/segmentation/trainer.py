@@ -17,7 +17,8 @@ from ppkt_zoo.downstream.segmentation.evaluation import SegmentationScore, check
 from ppkt_zoo.downstream.segmentation.folder import save_segmentation
 from ppkt_zoo.downstream.segmentation.model import SegmentationModel
 from ppkt_zoo.downstream.segmentation.recipe import CropSection, SegmentationOptimiser, SegmentationRecipe
-from ppkt_zoo.downstream.trainer import Finetuned, FinetuneTrainer, Report, build_backbone
+from ppkt_zoo.downstream.start import build_backbone
+from ppkt_zoo.downstream.trainer import Finetuned, FinetuneTrainer, Report
 from ppkt_zoo.evaluation.metrics import IGNORE
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.readout_spec import ReadOut
@@ -111,7 +112,7 @@ def build_model(
         clouds: for the statistics of a read-out, where the backbone comes without.
 
     Raises:
-        RecipeError, UnknownNameError, WeightError: as :func:`ppkt_zoo.downstream.trainer.build_backbone` does.
+        RecipeError, UnknownNameError, WeightError: as :func:`ppkt_zoo.downstream.start.build_backbone` does.
     """
     backbone = build_backbone(recipe)
     how = recipe.readout

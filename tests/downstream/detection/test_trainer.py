@@ -140,7 +140,7 @@ def test_rates_and_momentum_follow_votenets_epochs() -> None:
     assert falling.momentum_at(49, 50) == 10 / 50
     turned = load_detection_recipe("sun_rgbd")
     assert (turned.steps, turned.shape.heading_bins, turned.turned) == (180 * 83, 12, True)
-    assert set(shipped_recipes("detection")) == {"own", "rooms_bench", "scannet", "sun_rgbd"}
+    assert set(shipped_recipes("detection")) == {"own", "rooms_bench", "scannet", "sr_unet14_small_rooms", "sun_rgbd"}
 
 
 def test_frozen_batch_norms_keep_their_statistics() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from ppkt_zoo.data.readers import sun_rgbd
 from ppkt_zoo.downstream.detection.recipe import load_detection_recipe
@@ -48,6 +49,20 @@ def test_only_the_first_rooms_where_asked(tmp_path: Path) -> None:
     splits = open_splits(recipe, {}, tmp_path)
     assert splits.validation is not None
     assert [len(one) for one in splits] == [2, 1, 50]
+
+
+def test_rooms_beyond_the_benchmark_are_learned_from_and_nothing_else_changes(tmp_path: Path) -> None:
+    bench, more = (
+        open_splits(tiny_recipe(data={"kind": "rooms_bench", "more_rooms": count}), {}, tmp_path) for count in (0, 7)
+    )
+    assert [len(one) for one in more] == [107, 20, 50]
+    assert bench.validation is not None
+    assert more.validation is not None
+    for before, after in zip(bench, more, strict=True):
+        assert (before.name, before.classes) == (after.name, after.classes)
+    for part in ({"fraction": 0.1}, {"data": {"kind": "rooms_bench", "more_rooms": 7, "train": 3}}):
+        with pytest.raises(ValidationError, match=r"leave out fraction and data\.train"):
+            tiny_recipe(**{"data": {"kind": "rooms_bench", "more_rooms": 7}, **part})
 
 
 def test_labelled_frames_are_split_by_name_and_fractions_are_nested(shared: Path, tmp_path: Path) -> None:

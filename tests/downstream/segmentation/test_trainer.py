@@ -111,10 +111,11 @@ def test_a_weight_begins_with_its_numbers_at_the_recipes_voxels(tmp_path: Path) 
 def test_a_weight_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     weight = make_folder(tmp_path / "weight")
     grey = {"name": "sr_unet14_small", "input_spec": {"voxel_size": 0.2, "channels": ["ones"]}}
-    with pytest.raises(RecipeError, match=r"wants channels .*only voxel_size may differ"):
+    with pytest.raises(RecipeError, match=r"only voxel_size may differ .*give") as told:
         build_model(tiny_recipe(init=weight, backbone=grey), CLASSES)
+    assert str(told.value).endswith("give backbone.input_spec.channels=[red,green,blue]"), "what to type"
     other = {"name": "sr_unet14_slim", "input_spec": {"voxel_size": 0.2}}
-    with pytest.raises(RecipeError, match=r"is a weight of sr_unet14_small, the recipe's backbone is sr_unet14_slim"):
+    with pytest.raises(RecipeError, match=r"is a weight of sr_unet14_small, the recipe's backbone is sr_unet14_slim: give backbone\.name=sr_unet14_small"):
         build_model(tiny_recipe(init=weight, backbone=other, model="sr_unet14_slim.x"), CLASSES)
     with pytest.raises(WeightError, match="backbone without a head"):
         load_segmentation(weight)
