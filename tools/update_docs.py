@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Where the package is installed elsewhere, nothing else leads to the checkout's benchmarks.
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.reports import frozen, lab, many_files, speed  # noqa: E402
+from benchmarks.reports import frozen, lab, many_files, models, speed  # noqa: E402
 from benchmarks.reports.page import machine_line  # noqa: E402
 from ppkt_zoo.cli.contract import PROMISES, answer_classes  # noqa: E402
 from ppkt_zoo.engine.recipes import shipped_recipes  # noqa: E402
@@ -38,6 +38,8 @@ _ADVICE = (
     ("start for fine-tuning, best scores", "sr_unet18_slim.ppkt_voc"),
     ("start for fine-tuning, faster", "sr_unet14_slim.ppkt_voc"),
     ("PointNet++ instead of sparse convolutions, smallest file", "pointnet2.ppkt_voc"),
+    ("the class of every point of a room, at once: `ppkt-zoo segment`", "sr_unet14_small.rooms_segmentation"),
+    ("boxes around the objects of a room, at once: `ppkt-zoo detect`", "sr_unet14_small.rooms_detection"),
 )
 # Rows of the short table of results: title, the student of the linear probe, folder and start of the fine-tuning.
 _SHORT_ROWS = (
@@ -274,7 +276,8 @@ def answers_table() -> str:
 
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"weights-short": short_weights_table, "results-short": short_results_table},
-    "docs/weights.md": {"weights": weights_table, "probes": probes_table, "fine-tuning": fine_tuning_table},
+    "docs/weights.md": {"weights": weights_table, "probes": probes_table, "fine-tuning": fine_tuning_table}
+    | models.SECTIONS,
     "docs/readout.md": {"readout-cost": readout_cost_table},
     "docs/results/frozen.md": frozen.SECTIONS,
     "docs/cli.md": {"answers": answers_table},

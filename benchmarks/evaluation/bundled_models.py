@@ -1,0 +1,164 @@
+"""What the bundled segmenter and detector are worth: rooms that they never saw, with and without colour, and a real kitchen.
+
+    python -m benchmarks.evaluation.bundled_models
+
+One trained model of each: an interval says how far the figure depends on which scenes were asked about (bootstrap over
+scenes), not how another training would turn out. Figures go to benchmarks/results/bundled_models.json.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.evaluation.material import BENCH, FULL, KITCHEN_CLASSES, TINY, Material
+from benchmarks.machine import RESULTS, ROOT, SHARED, machine
+from ppkt_zoo.downstream.detection import load_detector
+from ppkt_zoo.downstream.detection.average_precision import DetectionScore
+from ppkt_zoo.downstream.detection.dataset import sample_rows
+from ppkt_zoo.downstream.detection.model import VoteNet
+from ppkt_zoo.downstream.detection.predict import detect
+from ppkt_zoo.downstream.detection.targets import scene_boxes
+from ppkt_zoo.downstream.segmentation import SegmentationModel, load_segmentation
+from ppkt_zoo.engine.denormals import flushed_denormals
+from ppkt_zoo.errors import InputError
+from ppkt_zoo.evaluation.metrics import Confusion
+from ppkt_zoo.files.writing import write_json
+from ppkt_zoo.zoo.default import default_model
+from ppkt_zoo.zoo.load import open_weight
+
+# A class of the rooms → what the VOC segmenter calls such things; all others are background to it.
+TO_VOC = {"chair": "chair", "stool": "chair", "table": "table", "desk": "table", "screen": "screen"}
+# As many as the command takes of a cloud.
+_POINTS = 40_000
+_RESAMPLED = {"segmentation": 1000, "detection": 200}
+
+Found = dict[str, Any]
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Measure both models, and keep the figures."""
+    asked = read_arguments(words)
+    material = Material(asked.shared, asked.cache, TINY if asked.tiny else FULL)
+    scenes = 2 if asked.tiny else len(BENCH.test(cache=asked.cache))
+    with flushed_denormals():
+        segmenter, detector = (load(default_model(task)) for task, load in _LOADERS.items())
+        found = {
+            "scenes": scenes,
+            "segmentation": segmentation(segmenter, material, scenes, asked.every),
+            "detection": detection(detector, material, scenes),
+            "models": {task: _facts(default_model(task)) for task in _LOADERS},
+            "machine": machine(),
+        }
+    write_json(asked.out / "bundled_models.json", found, InputError, indent=1)
+    print(f"→ {asked.out / 'bundled_models.json'}")
+
+
+_LOADERS: dict[str, Callable[[str], Any]] = {"segmentation": load_segmentation, "detection": load_detector}
+
+
+def segmentation(model: SegmentationModel, material: Material, scenes: int, every: int) -> Found:
+    """mIoU on the rooms, with and without colour; agreement with the VOC segmenter on every so many kitchen frames."""
+    rooms: dict[str, list[np.ndarray]] = {"with colour": [], "without colour": []}
+    for index in range(scenes):
+        cloud, label = material.test_scene(index)
+        for how, counted in rooms.items():
+            rgb = cloud.rgb if how == "with colour" else None
+            told = model.predict(cloud.xyz, rgb).labels
+            counted.append(Confusion(len(model.classes)).update(label, told).matrix)
+    table = np.array([KITCHEN_CLASSES.index(TO_VOC.get(name, "background")) for name in model.classes])
+    kitchen: dict[str, list[np.ndarray]] = {"with colour": [], "without colour": [], "background everywhere": []}
+    frames = range(0, 2 * every if scenes == 2 else len(material.kitchen), every)
+    for index in frames:
+        cloud, label = material.kitchen_frame(index)
+        for how, counted in kitchen.items():
+            if how == "background everywhere":
+                told = np.zeros(len(label), np.int64)
+            else:
+                told = table[model.predict(cloud.xyz, cloud.rgb if how == "with colour" else None).labels]
+            counted.append(Confusion(len(KITCHEN_CLASSES)).update(label, told).matrix)
+    return {
+        "rooms": {how: _miou(some) for how, some in rooms.items()},
+        "kitchen": {how: _miou(some) for how, some in kitchen.items()},
+        "kitchen frames": len(frames),
+        "kitchen classes": list(KITCHEN_CLASSES),
+    }
+
+
+def detection(model: VoteNet, material: Material, scenes: int) -> Found:
+    """mAP on the rooms, with and without colour."""
+    source = BENCH.test(cache=material.cache)
+    found = {}
+    for how in ("with colour", "without colour"):
+        told = []
+        for index in range(scenes):
+            scene = source[index]
+            rows = sample_rows(scene, _POINTS, np.random.default_rng((0, index)))
+            rgb = None if scene.rgb is None or how == "without colour" else scene.rgb[rows]
+            truth = scene_boxes(scene, model.classes, model.turned)
+            told.append((*truth, *detect(model, scene.xyz[rows], rgb).of_every_class()))
+        found[how] = _map(told, len(model.classes))
+    return {"rooms": found}
+
+
+def bootstrap(values: Callable[[np.ndarray], float], count: int, times: int) -> Found:
+    """A figure over all scenes, and the middle 95 % of it over scenes drawn anew, as many, with repetition.
+
+    Args:
+        values: int64 (S,) numbers of scenes → the figure over them.
+        count: how many scenes there are.
+        times: how often scenes are drawn.
+    """
+    rng = np.random.default_rng(0)
+    drawn = [values(rng.integers(0, count, count)) for _ in range(times)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return {"value": values(np.arange(count)), "low": float(low), "high": float(high)}
+
+
+def _miou(matrices: list[np.ndarray]) -> Found:
+    every = np.stack(matrices)
+
+    def over(rows: np.ndarray) -> float:
+        counted = Confusion(every.shape[1])
+        counted.matrix += every[rows].sum(axis=0)
+        return counted.mean_iou()
+
+    counted = Confusion(every.shape[1])
+    counted.matrix += every.sum(axis=0)
+    iou = [None if np.isnan(one) else float(one) for one in counted.iou()]
+    return bootstrap(over, len(every), _RESAMPLED["segmentation"]) | {"iou": iou, "accuracy": counted.accuracy()}
+
+
+def _map(told: list[tuple[Any, ...]], classes: int) -> Found:
+    def over(rows: np.ndarray) -> float:
+        score = DetectionScore(classes)
+        for row in rows:
+            score.update(*told[row])
+        return score.mean_average_precision(0.25)
+
+    score = DetectionScore(classes)
+    for one in told:
+        score.update(*one)
+    return bootstrap(over, len(told), _RESAMPLED["detection"]) | {"map50": score.mean_average_precision(0.5)}
+
+
+def _facts(name: str) -> Found:
+    folder = open_weight(name)
+    return {"name": name, "sha256": folder.config.files["model.safetensors"].sha256}
+
+
+def read_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line, or `words`."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--every", type=int, default=4, help="every so many frames of the kitchen")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="where the JSON goes")
+    parser.add_argument("--cache", type=Path, default=ROOT / "runs" / "cache", help="finished scenes of rooms")
+    parser.add_argument("--shared", type=Path, default=SHARED, help="folder with frames/ and teachers/")
+    parser.add_argument("--tiny", action="store_true", help="two scenes of everything: shows that it runs")
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    main()

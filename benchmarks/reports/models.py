@@ -1,0 +1,49 @@
+"""The table of docs/weights.md about the bundled segmenter and detector, from the JSON of their measurement."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from benchmarks.machine import RESULTS
+
+Found = Mapping[str, Any]
+
+
+def section(found: Found) -> str:
+    """Markdown: a row for each model and each set of scenes."""
+    ours, boxes, models = found["segmentation"], found["detection"], found["models"]
+    rows = ["| model | measured | with colour | without colour |", "| --- | --- | ---: | ---: |"]
+    named = {task: f"`{models[task]['name']}`" for task in models}
+    rows.append(_row(named["segmentation"], "mIoU of 29 classes, unseen rooms", ours["rooms"]))
+    kitchen = f"mIoU of {len(ours['kitchen classes'])} classes against the VOC segmenter's, real kitchen"
+    rows.append(_row(named["segmentation"], kitchen, ours["kitchen"]))
+    rows.append(_row(named["detection"], "mAP@0.25 of 18 classes, unseen rooms", boxes["rooms"]))
+    nothing = _figure(ours["kitchen"]["background everywhere"])
+    here = found["machine"]
+    return "\n".join(
+        [
+            *rows,
+            "",
+            f"{found['scenes']} unseen rooms, {ours['kitchen frames']} frames of the kitchen, where background "
+            f"everywhere would score {nothing}. One trained model of each: an interval says how far a figure depends "
+            "on the scenes (bootstrap, 95 %), not how another training would turn out; frames of one walk are alike, "
+            "so the kitchen's is too narrow.",
+            "",
+            f"`python -m benchmarks.evaluation.bundled_models`, {here['date'][:10]}.",
+        ]
+    )
+
+
+def _row(name: str, what: str, found: Found) -> str:
+    return f"| {name} | {what} | {_figure(found['with colour'])} | {_figure(found['without colour'])} |"
+
+
+def _figure(one: Found) -> str:
+    return f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]"
+
+
+def _measured() -> str:
+    return section(json.loads((RESULTS / "bundled_models.json").read_text(encoding="utf-8")))
+
+
+SECTIONS: dict[str, Callable[[], str]] = {"models": _measured}
