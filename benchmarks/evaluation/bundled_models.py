@@ -1,4 +1,4 @@
-"""What the bundled segmenter and detector are worth: rooms that they never saw, with and without colour, and a real kitchen.
+"""What the bundled segmenter and detector are worth on unseen rooms, with and without colour, and on a real kitchen.
 
     python -m benchmarks.evaluation.bundled_models
 

@@ -14,7 +14,7 @@ from ppkt_zoo.files.writing import write_json
 from ppkt_zoo.zoo.folder import WeightFolder, write_weight_folder
 from ppkt_zoo.zoo.golden_cloud import Cloud, golden_cloud_of
 from ppkt_zoo.zoo.head import TaskHead
-from ppkt_zoo.zoo.own_record import NOT_TOLD, Told, untold_record
+from ppkt_zoo.zoo.own_record import NOT_TOLD, Told, inherited_fields, untold_record
 from ppkt_zoo.zoo.placing import ready_folder
 from ppkt_zoo.zoo.record import DataUsed, Licences, Metric, Training, WeightRecord
 from ppkt_zoo.zoo.registry import origin_of
@@ -73,6 +73,7 @@ def check_model(model: object, kind: type, made: str) -> None:
 
 def record_fields(
     recipe: "DownstreamRecipe",
+    start: tuple[WeightFolder, WeightRecord] | None,
     method: str,
     train: SceneSource,
     classes: tuple[str, ...],
@@ -84,6 +85,7 @@ def record_fields(
 
     Args:
         recipe: what was run, overrides included.
+        start: folder and record of the weight that the backbone began with; None where it began as random numbers.
         method: what was learned, such as "segmentation".
         train: what it learned from.
         classes: what it knows.
@@ -91,12 +93,18 @@ def record_fields(
         device: that it was trained on.
         metrics: measured on scenes that training never saw.
     """
+    data = DataUsed(name=train.name, frames=len(train), licence=recipe.data_licence, attribution=recipe.attribution)
+    if start is None:
+        of_start: dict[str, Any] = {
+            "data": (data,),
+            "licences": Licences(data=recipe.data_licence, weights=recipe.model_licence),
+        }
+    else:
+        of_start = inherited_fields(*start, data, recipe.data_licence, recipe.model_licence)
     return {
+        **of_start,
         "description": recipe.description.strip(),
         "method": method,
-        "data": (
-            DataUsed(name=train.name, frames=len(train), licence=recipe.data_licence, attribution=recipe.attribution),
-        ),
         "seed": recipe.seed,
         "trained": Training(
             steps=recipe.steps,
@@ -110,7 +118,6 @@ def record_fields(
             f"Began as {'random numbers' if recipe.init == 'random' else recipe.init}; "
             f"knows {len(classes)} classes and no others.",
         ),
-        "licences": Licences(data=recipe.data_licence, weights=recipe.model_licence),
         "citation": recipe.citation,
     }
 

@@ -47,11 +47,11 @@ def _check_weight(backbone: Backbone, recipe: DownstreamRecipe) -> None:
     wanted = backbone.input_spec.model_dump(mode="json", exclude={"voxel_size"})
     differing = [field for field, value in wanted.items() if said[field] != value]
     if differing:
-        mend = " ".join(f"backbone.input_spec.{field}={_as_override(wanted[field])}" for field in differing)
+        words = {field: _as_override(wanted[field]) for field in differing}
         raise RecipeError(
-            f"init {recipe.init} wants {' and '.join(f'{field} {_as_override(wanted[field])}' for field in differing)}, "
-            f"the recipe says {' and '.join(_as_override(said[field]) for field in differing)}: only voxel_size may "
-            f"differ from a weight's, give {mend}"
+            f"init {recipe.init} wants {' and '.join(f'{field} {word}' for field, word in words.items())}, the recipe "
+            f"says {' and '.join(_as_override(said[field]) for field in differing)}: only voxel_size may differ from "
+            f"a weight's, give {' '.join(f'backbone.input_spec.{field}={word}' for field, word in words.items())}"
         )
 
 

@@ -96,6 +96,9 @@ class FinetuneTrainer(Learner[_Batch], Generic[_Batch, _Recipe, _Model, _Score])
         self.progress, self._stop, self._validation = progress, stop, validation
         self._dataset = self.open_dataset()
         self.model = self.build_model().to(device)
+        start: WeightFolder | None = getattr(self.model.get_submodule("backbone"), "loaded_from", None)
+        # Read at once: its folder may be gone when the training is done.
+        self._start = None if start is None else (start, start.record())
         self.optimizer = self.build_optimizer()
         # The same recipe on other scenes is another run.
         fingerprint = "|".join((recipe.fingerprint, train.name, str(len(train)), *self.class_names()))
@@ -215,9 +218,8 @@ class FinetuneTrainer(Learner[_Batch], Generic[_Batch, _Recipe, _Model, _Score])
                 metrics.append(Metric(name=name, value=value, data=data, seeds=seeds, n=score.scenes))
         self.model.cpu()
         folder, recipe = self.out / "model", self.recipe
-        record = record_fields(
-            recipe, self.method, self.scenes, self.class_names(), self.loop.seconds, self.device, tuple(metrics)
-        )
+        figures = self.loop.seconds, self.device, tuple(metrics)
+        record = record_fields(recipe, self._start, self.method, self.scenes, self.class_names(), *figures)
         golden = self._golden_cloud()
         self.save(folder, self.model, recipe.model, record, golden, recipe=recipe.text(), overwrite=True)
         return Finetuned(self.model, folder, score)

@@ -63,23 +63,39 @@ def derived_record(told: Told, folder: WeightFolder, base: WeightRecord) -> dict
         folder, base: of the weight that it was loaded from.
     """
     name = folder.config.name
-    hub = {} if folder.hub is None else {"repo": folder.hub.repo, "revision": folder.hub.revision}
-    licence = told.licence or NO_LICENCE
-    if licence.casefold() != base.licences.weights.casefold():
-        licence = f"{licence}; it began with {name}, which is under {base.licences.weights}"
     return {
+        **inherited_fields(folder, base, told.data_used(), told.data_licence, told.licence or NO_LICENCE),
         "description": f"{name}, changed by its owner." if told.description == NOT_TOLD else told.description,
         "method": f"{base.method}, then {OWN_LOOP}",
-        "teacher": base.teacher,
-        "further_teachers": base.further_teachers,
-        "data": (*base.data, told.data_used()),
-        "base": Base(weight=name, sha256=folder.config.files["model.safetensors"].sha256, **hub),
         "deviations": base.deviations,
         "limits": (
             f"Its parameters are no longer those of {name}: how they were changed is {NOT_TOLD}, and nothing was "
             "measured since.",
             *(f"Of {name}: {limit}" for limit in base.limits),
         ),
-        "licences": {"data": f"{base.licences.data}; {told.data_licence}", "weights": licence},
         "citation": base.citation,
+    }
+
+
+def inherited_fields(
+    folder: WeightFolder, base: WeightRecord, data: Any, data_licence: str, licence: str
+) -> dict[str, Any]:
+    """What stays true of a network that began with a weight: its teacher and data, whose licences bind it too.
+
+    Args:
+        folder, base: of that weight.
+        data: the record's entry for what it learned from since.
+        data_licence: of that data.
+        licence: that its owner wants for it.
+    """
+    name = folder.config.name
+    hub = {} if folder.hub is None else {"repo": folder.hub.repo, "revision": folder.hub.revision}
+    if licence.casefold() != base.licences.weights.casefold():
+        licence = f"{licence}; it began with {name}, which is under {base.licences.weights}"
+    return {
+        "teacher": base.teacher,
+        "further_teachers": base.further_teachers,
+        "data": (*base.data, data),
+        "base": Base(weight=name, sha256=folder.config.files["model.safetensors"].sha256, **hub),
+        "licences": {"data": f"{base.licences.data}; {data_licence}", "weights": licence},
     }

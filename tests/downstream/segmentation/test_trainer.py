@@ -115,7 +115,7 @@ def test_a_weight_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         build_model(tiny_recipe(init=weight, backbone=grey), CLASSES)
     assert str(told.value).endswith("give backbone.input_spec.channels=[red,green,blue]"), "what to type"
     other = {"name": "sr_unet14_slim", "input_spec": {"voxel_size": 0.2}}
-    with pytest.raises(RecipeError, match=r"is a weight of sr_unet14_small, the recipe's backbone is sr_unet14_slim: give backbone\.name=sr_unet14_small"):
+    with pytest.raises(RecipeError, match=r"backbone is sr_unet14_slim: give backbone\.name=sr_unet14_small"):
         build_model(tiny_recipe(init=weight, backbone=other, model="sr_unet14_slim.x"), CLASSES)
     with pytest.raises(WeightError, match="backbone without a head"):
         load_segmentation(weight)
