@@ -166,7 +166,10 @@ def detect(
     picture: PictureOption = None,
     html: HtmlOption = None,
     score: Annotated[float, typer.Option(help="Leave out boxes with a lower probability.", min=0, max=1)] = 0.3,
-    points: Annotated[int, typer.Option(help="Most points to use; a larger cloud is sampled.", min=1)] = 40_000,
+    points: Annotated[
+        int | None,
+        typer.Option(help="Most points to use; a larger cloud is sampled. As many as the model learned from.", min=1),
+    ] = None,
 ) -> Answer:
     """Find objects with a fine-tuned detector: a box, a class and a score for each."""
     from ppkt_zoo.cli.run.detect import Detect

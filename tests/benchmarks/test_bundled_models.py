@@ -31,7 +31,7 @@ def test_one_matrix_over_all_scenes() -> None:
 
 def test_boxes_of_all_scenes_are_ranked_together() -> None:
     box, label = np.array([[0, 0, 0, 1, 1, 1, 0.0]]), np.array([0])
-    missed = (box, label, box + 5, label, np.array([0.9]))
+    missed = (box, label, box + np.eye(7)[0] * 5, label, np.array([0.9]))
     hit = (box, label, box, label, np.array([0.5]))
     assert _map([hit, hit], 1)["value"] == 1.0
     # The surer one is wrong: half of the true boxes are found, at a precision of a half.

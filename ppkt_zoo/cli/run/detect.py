@@ -21,6 +21,8 @@ from ppkt_zoo.zoo.default import default_model
 
 # Most classes that the line about the boxes names.
 _NAMED = 6
+# For a model that does not know how many it learned from.
+_POINTS = 40_000
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Detect(Job[VoteNet, Detections]):
     Attributes:
         model: see :func:`ppkt_zoo.cli.run.job.folder_or_name`; the bundled one where None.
         score: boxes with a lower probability are left out.
-        points: a larger cloud is sampled, always to the same points.
+        points: a larger cloud is sampled, always to the same points; as many as the model learned from where None,
+            or 40 000 where it does not know that.
     """
 
     what = "boxes"
@@ -45,7 +48,7 @@ class Detect(Job[VoteNet, Detections]):
 
     model: str | None
     score: float = 0.3
-    points: int = 40_000
+    points: int | None = None
 
     def load(self) -> tuple[VoteNet, str]:
         where = self._where
@@ -54,12 +57,9 @@ class Detect(Job[VoteNet, Detections]):
 
     def compute(self, network: VoteNet, view: View) -> tuple[Detections, str]:
         xyz, rgb, _, _ = view.points
-        sampled = ""
-        if len(xyz) > self.points:
-            rows = np.sort(np.random.default_rng(0).choice(len(xyz), self.points, replace=False))
-            xyz, rgb = xyz[rows], None if rgb is None else rgb[rows]
-            sampled = f", from a sample of {thousands(self.points)} points"
-        every = detect(network, xyz, rgb)
+        most = self.points or network.points or _POINTS
+        sampled = f", from a sample of {thousands(most)} points" if len(xyz) > most else ""
+        every = detect(network, xyz, rgb, points=most)
         kept = every.score >= self.score
         found = Detections(every.boxes[kept], every.probability[kept], every.classes)
         return found, _told(found, self.score) + sampled

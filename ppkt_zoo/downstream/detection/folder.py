@@ -104,6 +104,7 @@ class DetectionHeadConfig(HeadConfig):
     task: Literal["detection"] = "detection"
     classes: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], FailFast()] = Field(min_length=1)
     shape: dict[str, float]
+    points: int | None = Field(default=None, ge=1, le=2**31, description="of each scene that it learned from")
 
     @field_validator("shape")
     @classmethod
@@ -137,7 +138,8 @@ class DetectionHead:
     @classmethod
     def of(cls, model: VoteNet) -> "DetectionHead":
         """The head of a detector."""
-        config = DetectionHeadConfig(classes=model.classes, shape=dataclasses.asdict(model.shape))
+        shape = dataclasses.asdict(model.shape)
+        config = DetectionHeadConfig(classes=model.classes, shape=shape, points=model.points)
         return cls(config, _head_state(model))
 
     @property
@@ -153,6 +155,7 @@ class DetectionHead:
         """
         with torch.random.fork_rng(devices=[]):  # the layers' first numbers are overwritten at once
             model = VoteNet(backbone, self.classes, torch.ones(len(self.classes), 3), self.config.votenet())
+        model.points = self.config.points
         own = _head_state(model)
         for key in sorted(set(own) ^ set(self.tensors)):
             state = "missing" if key in own else "unknown"

@@ -95,6 +95,7 @@ class VoteNet(nn.Module):
         classes: names of what it detects.
         shape: its sizes.
         mean_sizes: buffer float32 (C, 3), each class's mean full size in metres.
+        points: how many points of each scene it learned from, where that is known: clouds of that many suit it best.
     """
 
     mean_sizes: Tensor
@@ -114,6 +115,7 @@ class VoteNet(nn.Module):
         if not classes or mean_sizes.shape != (len(classes), 3) or not bool((mean_sizes > 0).all()):
             raise InputError(f"{len(classes)} classes need positive mean sizes ({len(classes)}, 3), and at least one")
         self.backbone, self.classes, self.shape = backbone, tuple(classes), shape
+        self.points: int | None = None
         self.register_buffer("mean_sizes", mean_sizes.detach().float().clone())
         width, half, bins, count = shape.width, shape.width // 2, shape.heading_bins, len(classes)
         same = backbone.out_channels == width

@@ -126,13 +126,15 @@ def _points_inside(xyz: Tensor, boxes: Tensor) -> Tensor:
     return torch.cat([inside(xyz, some).sum(dim=0) for some in parts])
 
 
-def detect(model: VoteNet, xyz: Any, rgb: Any = None) -> Detections:
+def detect(model: VoteNet, xyz: Any, rgb: Any = None, points: int | None = None) -> Detections:
     """Boxes in one cloud, in eval mode and without gradients, whatever mode the model is in.
 
     Args:
         model: a trained detector.
         xyz: numpy array or tensor (N, 3), float32 or float64, metres, z up.
         rgb: uint8 (N, 3), floats in [0, 1], or None.
+        points: a larger cloud is sampled to so many, always to the same ones; by default to as many as the model
+            learned from, where it knows that, since a detector is used to the density of its clouds.
 
     Returns:
         Boxes in the frame of ``xyz``, the surest first.
@@ -141,12 +143,23 @@ def detect(model: VoteNet, xyz: Any, rgb: Any = None) -> Detections:
         InputError: an argument does not fit.
         TrainingError: the model's answer has NaN.
     """
-    cloud = PointCloud.from_arrays(xyz, rgb)
+    cloud = _sampled(PointCloud.from_arrays(xyz, rgb), model.points if points is None else points)
     batch = CloudBatch.collate([cloud]).to(model.mean_sizes.device)
     with evaluating(model) as network, torch.no_grad(), flushed_denormals():
         found = decode(network, network(batch), batch.xyz, batch.sizes)[0]
     found.boxes[:, :3] += _moved_by(xyz)
     return found
+
+
+def _sampled(cloud: PointCloud, most: int | None) -> PointCloud:
+    if most is not None and (not isinstance(most, int) or most < 1):
+        raise InputError(f"points must be a whole number of 1 or more, got {most!r}")
+    count = len(cloud.xyz)
+    if most is None or count <= most:
+        return cloud
+    drawn = np.sort(np.random.default_rng(0).choice(count, most, replace=False))
+    rows = torch.from_numpy(drawn).to(cloud.xyz.device)
+    return PointCloud(cloud.xyz[rows], None if cloud.rgb is None else cloud.rgb[rows])
 
 
 def evaluate_detector(
@@ -179,7 +192,8 @@ def evaluate_detector(
         scene = scenes[index]
         truth, label = scene_boxes(scene, model.classes, model.turned)
         rows = sample_rows(scene, points, np.random.default_rng((seed, index)))
-        found = detect(model, scene.xyz[rows], None if scene.rgb is None else scene.rgb[rows])
+        rgb = None if scene.rgb is None else scene.rgb[rows]
+        found = detect(model, scene.xyz[rows], rgb, points=len(rows))
         score.update(truth, label, *found.of_every_class())
         if report is not None:
             report(index + 1, len(scenes))

@@ -106,7 +106,9 @@ def build_model(recipe: DetectionRecipe, scenes: SceneSource) -> VoteNet:
     sizes = mean_sizes((scenes[number] for number in range(len(scenes))), scenes.box_classes, recipe.turned)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)  # the same head whatever the backbone began with
-        return VoteNet(backbone, scenes.box_classes, sizes, recipe.shape)
+        model = VoteNet(backbone, scenes.box_classes, sizes, recipe.shape)
+    model.points = recipe.points
+    return model
 
 
 def build_optimizer(section: DetectionOptimiser, model: VoteNet) -> Optimizer:
