@@ -77,6 +77,7 @@ def segmentation(model: SegmentationModel, material: Material, scenes: int, ever
     return {
         "rooms": {how: _miou(some) for how, some in rooms.items()},
         "kitchen": {how: _miou(some) for how, some in kitchen.items()},
+        "classes": list(model.classes),
         "kitchen frames": len(frames),
         "kitchen classes": list(KITCHEN_CLASSES),
     }
@@ -97,7 +98,7 @@ def detection(model: VoteNet, material: Material, scenes: int) -> Found:
             truth = scene_boxes(scene, model.classes, model.turned)
             told.append((*truth, *detect(model, scene.xyz, rgb).of_every_class()))
         found[how] = _map(told, len(model.classes))
-    return {"rooms": found}
+    return {"rooms": found, "classes": list(model.classes)}
 
 
 def bootstrap(values: Callable[[np.ndarray], float], count: int, times: int) -> Found:
@@ -132,7 +133,8 @@ def _map(told: list[tuple[Any, ...]], classes: int) -> Found:
     score = DetectionScore(classes)
     for one in told:
         score.update(*one)
-    return {"value": score.mean_average_precision(0.25), "map50": score.mean_average_precision(0.5)}
+    each = [None if np.isnan(one) else float(one) for one in score.average_precision(0.25)]
+    return {"value": score.mean_average_precision(0.25), "map50": score.mean_average_precision(0.5), "ap25": each}
 
 
 def _facts(name: str) -> Found:

@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks.machine import RESULTS
 
 Found = Mapping[str, Any]
+_SHOWN = 4
 
 
 def section(found: Found) -> str:
@@ -29,6 +30,9 @@ def section(found: Found) -> str:
             "on the scenes (bootstrap, 95 %), not how another training would turn out; frames of one walk are alike, "
             "so the kitchen's is too narrow; mAP has none, since rare classes drop out of scenes drawn anew.",
             "",
+            f"Best and worst classes of the unseen rooms, with colour. Segmenter (IoU): {_extremes(ours, 'iou')}. "
+            f"Detector (AP@0.25): {_extremes(boxes, 'ap25')}.",
+            "",
             f"`python -m benchmarks.evaluation.bundled_models`, {here['date'][:10]}.",
         ]
     )
@@ -36,6 +40,13 @@ def section(found: Found) -> str:
 
 def _row(name: str, what: str, found: Found) -> str:
     return f"| {name} | {what} | {_figure(found['with colour'])} | {_figure(found['without colour'])} |"
+
+
+def _extremes(found: Found, figure: str) -> str:
+    scored = zip(found["classes"], found["rooms"]["with colour"][figure], strict=True)
+    rows = sorted((value, name) for name, value in scored if value is not None)
+    words = [f"{name} {value:.2f}" for value, name in rows]
+    return f"{', '.join(reversed(words[-_SHOWN:]))}; {', '.join(words[:_SHOWN])}"
 
 
 def _figure(one: Found) -> str:

@@ -46,22 +46,26 @@ def test_classes_are_those_of_both_sides() -> None:
 
 def test_the_table_says_all_that_was_measured() -> None:
     one = {"value": 0.5, "low": 0.4, "high": 0.6}
-    both = {"with colour": one, "without colour": one | {"value": 0.45}}
+    each = {"iou": [0.9, None, 0.1], "ap25": [0.3, 0.8, None]}
+    both = {"with colour": one | each, "without colour": one | {"value": 0.45}}
     text = section(
         {
             "scenes": 50,
             "segmentation": {
+                "classes": ["a", "b", "c"],
                 "rooms": both,
                 "kitchen": both | {"background everywhere": one | {"value": 0.2}},
                 "kitchen frames": 25,
                 "kitchen classes": ["background", "chair"],
             },
-            "detection": {"rooms": both},
+            "detection": {"rooms": both, "classes": ["d", "e", "f"]},
             "models": {"segmentation": {"name": "a.seg"}, "detection": {"name": "a.det"}},
             "machine": {"date": "2026-11-30T00:00:00+00:00"},
         }
     )
     assert text.count("| 0.500 [0.400, 0.600] | 0.450 [0.400, 0.600] |") == 3
     assert text.count("`a.seg`") == 2
+    assert "Segmenter (IoU): a 0.90, c 0.10; c 0.10, a 0.90." in text
+    assert "Detector (AP@0.25): e 0.80, d 0.30; d 0.30, e 0.80." in text
     assert "background everywhere would score 0.200" in text
     assert "2026-11-30." in text
