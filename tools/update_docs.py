@@ -140,6 +140,7 @@ def fine_tuning_table() -> str:
         if row["folder"] in tasks and row["fraction"] == _FEW_LABELS:
             key = tasks[row["folder"]][0]
             scores.setdefault((row["init"], row["folder"]), {})[row["seed"]] = row[key]
+    listed = {spec.name for spec in load_manifest(ROOT / "weights_manifest.json").weights}
     rows = ["| start | " + " | ".join(f"{title} | difference from scratch" for _, title in tasks.values()) + " |"]
     rows.append("| --- " * 5 + "|")
     for init in dict.fromkeys(init for init, _ in sorted(scores, key=lambda one: one[0] != "random")):
@@ -155,7 +156,9 @@ def fine_tuning_table() -> str:
             mean = f"**{over.mean:+.3f}**" if over.low > 0 or over.high < 0 else f"{over.mean:+.3f}"
             cells.append("" if init == "random" else f"{mean} [{over.low:+.3f}, {over.high:+.3f}]")
         bare = _NOT_BUNDLED.sub(_NAME, init)
-        name = "scratch" if init == "random" else f"`{bare}`" if bare == init else f"`{bare}`, not part of the package"
+        name = (
+            "scratch" if init == "random" else f"`{bare}`" if bare in listed else f"`{bare}`, not part of the package"
+        )
         if any(cells):
             rows.append(f"| {name} | {' | '.join(cells)} |")
     head = f"Fine-tuned with {_FEW_LABELS:.0%} of the labels of rooms-bench v1, tested on unseen rooms, "

@@ -118,23 +118,29 @@ def bootstrap(values: Callable[[np.ndarray], float], count: int, times: int) -> 
 def _miou(matrices: list[np.ndarray]) -> Found:
     every = np.stack(matrices)
 
-    def over(rows: np.ndarray) -> float:
+    def over(rows: np.ndarray) -> Confusion:
         counted = Confusion(every.shape[1])
         counted.matrix += every[rows].sum(axis=0)
-        return counted.mean_iou()
+        return counted
 
-    counted = Confusion(every.shape[1])
-    counted.matrix += every.sum(axis=0)
-    iou = [None if np.isnan(one) else float(one) for one in counted.iou()]
-    return bootstrap(over, len(every), _RESAMPLED) | {"iou": iou, "accuracy": counted.accuracy()}
+    whole = over(np.arange(len(every)))
+    found = bootstrap(lambda rows: over(rows).mean_iou(), len(every), _RESAMPLED)
+    return found | {"iou": _each(whole.iou()), "accuracy": whole.accuracy()}
 
 
 def _map(told: list[tuple[Any, ...]], classes: int) -> Found:
     score = DetectionScore(classes)
     for one in told:
         score.update(*one)
-    each = [None if np.isnan(one) else float(one) for one in score.average_precision(0.25)]
-    return {"value": score.mean_average_precision(0.25), "map50": score.mean_average_precision(0.5), "ap25": each}
+    return {
+        "value": score.mean_average_precision(0.25),
+        "map50": score.mean_average_precision(0.5),
+        "ap25": _each(score.average_precision(0.25)),
+    }
+
+
+def _each(values: np.ndarray) -> list[float | None]:
+    return [None if np.isnan(one) else float(one) for one in values]
 
 
 def _facts(name: str) -> Found:

@@ -15,10 +15,10 @@ def section(found: Found) -> str:
     ours, boxes, models = found["segmentation"], found["detection"], found["models"]
     rows = ["| model | measured | with colour | without colour |", "| --- | --- | ---: | ---: |"]
     named = {task: f"`{models[task]['name']}`" for task in models}
-    rows.append(_row(named["segmentation"], "mIoU of 29 classes, unseen rooms", ours["rooms"]))
+    rows.append(_row(named["segmentation"], f"mIoU of {len(ours['classes'])} classes, unseen rooms", ours["rooms"]))
     kitchen = f"mIoU of {len(ours['kitchen classes'])} classes against the VOC segmenter's, real kitchen"
     rows.append(_row(named["segmentation"], kitchen, ours["kitchen"]))
-    rows.append(_row(named["detection"], "mAP@0.25 of 18 classes, unseen rooms", boxes["rooms"]))
+    rows.append(_row(named["detection"], f"mAP@0.25 of {len(boxes['classes'])} classes, unseen rooms", boxes["rooms"]))
     nothing = _figure(ours["kitchen"]["background everywhere"])
     here = found["machine"]
     return "\n".join(
