@@ -99,6 +99,26 @@ def test_npz_and_drawn_points_and_none_sure_enough(model: Path, cloud: Path, tmp
     assert (tmp_path / "b.png").exists()
 
 
+def test_a_cloud_is_sampled_to_what_the_model_learned_from(model: Path, cloud: Path, tmp_path: Path) -> None:
+    xyz, rgb = a_cloud()
+    network = load_detector(model)
+    assert network.points is None
+    every = detect(network, xyz, rgb)
+    network.points = 700
+    save_detector(tmp_path / "m", network, NAME, golden_cloud=PointCloud.from_arrays(xyz, rgb))
+    known = load_detector(tmp_path / "m")
+    assert known.points == 700
+    rows = np.sort(np.random.default_rng(0).choice(len(xyz), 700, replace=False))
+    network.points = None
+    expected = detect(network, xyz[rows], rgb[rows])
+    np.testing.assert_allclose(detect(known, xyz, rgb).boxes, expected.boxes, atol=1e-3)
+    np.testing.assert_array_equal(detect(known, xyz, rgb, points=len(xyz)).boxes.shape, every.boxes.shape)
+    told = run("detect", cloud, "--model", tmp_path / "m", "--score", 0, "--out", tmp_path / "a.json")
+    assert "from a sample of 700 points" in told.output
+    with pytest.raises(InputError, match="points must be a whole number"):
+        detect(known, xyz, rgb, points=0)
+
+
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [

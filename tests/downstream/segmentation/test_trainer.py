@@ -106,6 +106,11 @@ def test_a_weight_begins_with_its_numbers_at_the_recipes_voxels(tmp_path: Path) 
     before = model.state_dict()[key].clone()
     done = fit_segmentation(recipe.model_copy(update={"steps": 1}), TRAIN, None, tmp_path / "out")
     assert torch.equal(done.model.state_dict()[key], before), f"{key} is frozen and moved"
+    start, record = open_weight_folder(tmp_path / "weight"), open_weight_folder(tmp_path / "out" / "model").record()
+    assert record.base is not None
+    assert record.base.sha256 == start.config.files["model.safetensors"].sha256
+    assert record.data[:-1] == start.record().data, "what its beginning learned from, with licence and attribution"
+    assert record.data[-1].name == TRAIN.name
 
 
 def test_a_weight_that_does_not_fit_is_refused(tmp_path: Path) -> None:
