@@ -1,7 +1,7 @@
 """Features of a weight by its read-outs, for the probes; and which read-out a measurement takes."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,11 @@ def short(read_out: ReadOut) -> str:
 def facts(read_out: ReadOut) -> dict[str, Any]:
     """A read-out in JSON, with the name that tables give it."""
     return {**read_out.model_dump(mode="json"), "name": str(read_out)}
+
+
+def of_facts(found: Mapping[str, Any]) -> ReadOut:
+    """The read-out of which :func:`facts` tells."""
+    return ReadOut.model_validate({name: value for name, value in found.items() if name != "name"})
 
 
 def of_read_out(backbone: Backbone, read_out: ReadOut) -> Featurise:

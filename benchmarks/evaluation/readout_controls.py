@@ -1,11 +1,14 @@
 """Untrained networks under the read-outs of a weight, in processes of their own: they take most of the time."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,13 +16,16 @@ import torch
 from benchmarks.evaluation.journal import Journal
 from benchmarks.evaluation.kept import Found
 from benchmarks.evaluation.material import Amount, Material
-from benchmarks.evaluation.read_out import of_read_outs, short, with_statistics
+from benchmarks.evaluation.read_out import of_facts, of_read_outs, short, with_statistics
 from benchmarks.evaluation.readout_tasks import Search, Task, reported_tasks, scores
 from benchmarks.evaluation.students import make_untrained
 from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.readout_spec import ReadOut
+from ppkt_zoo.zoo.config import NetworkConfig
 from ppkt_zoo.zoo.folder import open_weight_folder
+
+UNTRAINED = "untrained"
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Control:
     @property
     def key(self) -> str:
         """In the journal."""
-        return f"untrained/{self.task}/{'+'.join(short(one) for one in self.read_outs)}/{self.seed}"
+        return control_key(self.task, self.read_outs, self.seed)
 
     def scores(self) -> dict[str, Found]:
         """Read-out → the value of its seed, and the points."""
@@ -55,6 +61,43 @@ class Control:
         network = make_untrained(open_weight_folder(self.folder).config, self.seed, clouds)
         with flushed_denormals():
             return scores(task, of_read_outs(with_statistics(network, clouds), self.read_outs), [self.seed])
+
+
+def control_key(task: str, read_outs: Iterable[ReadOut], seed: int) -> str:
+    """A control's key in the journal."""
+    return f"{UNTRAINED}/{task}/{'+'.join(short(one) for one in read_outs)}/{seed}"
+
+
+def network_key(config: NetworkConfig) -> str:
+    """Digits of all that decides a random network; weights of one architecture share their controls' journal."""
+    decisive = config.model_dump(mode="json", include={"architecture", "arguments", "input_spec"})
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def take_over(journal: Journal, measured: Iterable[Mapping[str, Any]], wanted: Mapping[str, Any]) -> Any:
+    """Know what was measured, maybe on another machine, beside an earlier weight of the same architecture.
+
+    Args:
+        journal: of the controls.
+        measured: entries of readouts.json.
+        wanted: ``network``, ``world`` and ``amount``, in which an entry must agree.
+
+    Returns:
+        The machine that measured it; None where there is no such entry.
+    """
+    machine = None
+    for entry in measured:
+        if any(entry.get(name) != value for name, value in wanted.items()):
+            continue
+        machine = entry.get("controls_machine") or entry["machine"]
+        read_outs = {one["name"]: of_facts(one) for one in entry["candidates"]}
+        for task, students in entry["test"].items():
+            found = students[UNTRAINED]
+            several = tuple(read_outs[name] for name in found)
+            for place, seed in enumerate(entry["seeds"]):
+                of_seed = {name: {**one, "values": one["values"][place : place + 1]} for name, one in found.items()}
+                journal.take_over(control_key(task, several, seed), of_seed)
+    return machine
 
 
 def statistics_clouds(task: Task, seed: int, count: int) -> list[PointCloud]:

@@ -10,18 +10,19 @@ go to benchmarks/results/readouts.json.
 
 import argparse
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from benchmarks.evaluation.journal import Journal
-from benchmarks.evaluation.kept import Found, estimate, summary
+from benchmarks.evaluation.kept import Found, estimate, read_kept, summary
 from benchmarks.evaluation.material import Material
 from benchmarks.evaluation.options import add_options, material_of, measure_each
 from benchmarks.evaluation.probing import LAST, of_colour_and_height
 from benchmarks.evaluation.read_out import TODAY, facts, of_read_outs, ready, short
-from benchmarks.evaluation.readout_controls import Control, begun
+from benchmarks.evaluation.readout_controls import UNTRAINED, Control, begun, network_key, take_over
 from benchmarks.evaluation.readout_tasks import PURPOSES, reported_tasks, scores, validation_tasks
 from benchmarks.evaluation.students import Pretrained
 from benchmarks.machine import machine
@@ -43,7 +44,7 @@ CANDIDATES: tuple[ReadOut, ...] = (
 )
 # Probe seeds that the choice rests on; the report has all.
 _CHOOSING = 3
-RAW, UNTRAINED = "colour and height", "untrained"
+RAW = "colour and height"
 _TITLES = {
     "rooms": ("linear probe mIoU", "rooms-bench v1, unseen rooms"),
     "kitchen": ("linear probe mIoU", "7-Scenes red kitchen, classes by the VOC teacher, unseen"),
@@ -68,6 +69,11 @@ def measure(weight: Pretrained, material: Material, asked: argparse.Namespace) -
     backbone, seeds = ready(weight, material), range(asked.seeds)
     amount = f"world{VERSION}-seeds{asked.seeds}-{material.amount.name}"
     journal = Journal(asked.journal / f"readouts-{weight.key[:21]}-{amount}.jsonl")
+    # What no parameter of the weight decides is measured once for all weights of its architecture.
+    network = network_key(weight.folder.config)
+    kept = Journal(asked.journal / f"readout-controls-{network}-{amount}.jsonl")
+    same = {"network": network, "world": VERSION, "amount": _as_json(dataclasses.asdict(material.amount))}
+    controls_machine = take_over(kept, read_kept("readouts", asked.out)["weights"], same)
     candidates = [one for one in CANDIDATES if one.views <= asked.most_views]
     featurise = of_read_outs(backbone, candidates)
     validation = {}
@@ -89,11 +95,11 @@ def measure(weight: Pretrained, material: Material, asked: argparse.Namespace) -
         for name in tasks
     }
     test = {}
-    with begun([one for some in controls.values() for one in some], journal, asked.processes) as answer:
+    with begun([one for some in controls.values() for one in some], kept, asked.processes) as answer:
         for name, task in tasks.items():
             key = f"{name}/{'+'.join(short(one) for one in wanted[name])}"
             ours = journal.remember(f"test/{key}", scores, task, of_read_outs(backbone, wanted[name]), seeds)
-            raw = journal.remember(f"raw/{name}", scores, task, of_colour_and_height, seeds)
+            raw = kept.remember(f"raw/{name}", scores, task, of_colour_and_height, seeds)
             test[name] = {weight.name: _summed(ours), RAW: _summed({RAW: raw[LAST]})}
             _tell(f"test, {name}", test[name][weight.name] | test[name][RAW])
         for name in tasks:
@@ -104,14 +110,14 @@ def measure(weight: Pretrained, material: Material, asked: argparse.Namespace) -
         "key": weight.key,
         "trained_on": weight.facts()["trained_on"],
         "seeds": list(seeds),
-        "world": VERSION,
-        "amount": dataclasses.asdict(material.amount),
+        **same,
         "candidates": [facts(one) for one in candidates],
         "validation": validation,
         "chosen": {purpose: facts(one) for purpose, one in choice.items()},
         "test": test,
         "machine": machine(),
-        "spent": journal.spent(),
+        "controls_machine": controls_machine,  # None where none was known before
+        "spent": {name: round(value + kept.spent()[name], 1) for name, value in journal.spent().items()},
     }
 
 
@@ -122,6 +128,12 @@ def choose(candidates: Sequence[ReadOut], validation: Mapping[str, Mapping[str, 
         return float(np.mean([validation[task][str(one)]["mean"] for task in PURPOSES[purpose]]))
 
     return {purpose: max(candidates, key=lambda one, purpose=purpose: mean(one, purpose)) for purpose in PURPOSES}
+
+
+def _as_json(value: Found) -> Found:
+    """As it comes back from a file: tuples are lists there."""
+    found: Found = json.loads(json.dumps(value))
+    return found
 
 
 def _joined(found: Sequence[Mapping[str, Found]]) -> dict[str, Found]:

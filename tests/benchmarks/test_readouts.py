@@ -6,11 +6,22 @@ import numpy as np
 import pytest
 
 from benchmarks.evaluation import readouts
+from benchmarks.evaluation.journal import Journal
 from benchmarks.evaluation.material import TINY, Material
 from benchmarks.evaluation.probing import LAST
-from benchmarks.evaluation.read_out import TODAY, chosen, of_read_out, of_read_outs, ready, with_statistics, without
+from benchmarks.evaluation.read_out import (
+    TODAY,
+    chosen,
+    facts,
+    of_read_out,
+    of_read_outs,
+    ready,
+    with_statistics,
+    without,
+)
+from benchmarks.evaluation.readout_controls import UNTRAINED, control_key, network_key, take_over
 from benchmarks.evaluation.readout_tasks import Search, reported_tasks, scores, validation_tasks
-from benchmarks.evaluation.readouts import CANDIDATES, UNTRAINED, choose
+from benchmarks.evaluation.readouts import CANDIDATES, choose
 from benchmarks.evaluation.students import Pretrained, open_pretrained
 from ppkt_zoo.points.cloud import PointCloud
 from ppkt_zoo.points.readout_spec import ReadOut
@@ -125,3 +136,35 @@ def test_read_outs_are_compared_from_end_to_end(shared: Path, tmp_path: Path) ->
     readouts.main([*command, *folders, "--shared", str(shared)])
     assert (tmp_path / "readouts.json").exists()
     assert ready(open_pretrained("sr_unet14_slim.ppkt_voc"), Material(shared, tmp_path, TINY)).readout is not None
+
+
+def test_weights_of_one_architecture_share_their_untrained_network(weight: Pretrained) -> None:
+    config = weight.folder.config
+    retrained = config.model_copy(update={"name": f"{config.architecture}.retrained"})
+    coarser = config.model_copy(update={"input_spec": config.input_spec.model_copy(update={"voxel_size": 0.3})})
+    assert network_key(retrained) == network_key(config)
+    assert network_key(coarser) != network_key(config)
+
+
+def test_an_untrained_network_that_was_measured_is_not_measured_again(tmp_path: Path) -> None:
+    best = CANDIDATES[4]
+    found = {str(one): {"values": [0.1, 0.2], "mean": 0.15, "points": 10} for one in (TODAY, best)}
+    entry = {
+        "network": "ab12",
+        "world": 3,
+        "seeds": [0, 1],
+        "candidates": [facts(one) for one in CANDIDATES],
+        "test": {"mosd": {UNTRAINED: found}},
+        "machine": {"processor": "another"},
+    }
+    wanted = {"network": "ab12", "world": 3}
+    journal = Journal(tmp_path / "journal.jsonl")
+    assert take_over(journal, [entry], wanted | {"network": "cd34"}) is None
+    assert take_over(journal, [entry], wanted | {"world": 4}) is None
+    assert control_key("mosd", [TODAY, best], 1) not in journal
+    assert take_over(journal, [entry], wanted) == {"processor": "another"}
+    # Measured anew it would fail.
+    second = journal.remember(control_key("mosd", [TODAY, best], 1), pytest.fail)
+    assert second[str(best)] == {"values": [0.2], "mean": 0.15, "points": 10}
+    assert control_key("mosd", [TODAY], 1) not in journal
+    assert take_over(journal, [entry | {"controls_machine": {"processor": "first"}}], wanted) == {"processor": "first"}
