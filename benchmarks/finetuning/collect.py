@@ -30,6 +30,16 @@ def collect_runs(runs: Path) -> list[dict[str, Any]]:
     return [found[key] for key in sorted(found)]
 
 
+def with_earlier(found: Sequence[Row], earlier: Sequence[Row], keys: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows of today, and those of earlier sittings whose runs are not made again; a run is what its `keys` say."""
+
+    def run_of(row: Row) -> tuple[Any, ...]:
+        return tuple(row.get(key) for key in keys)
+
+    rows = {run_of(row): dict(row) for row in (*earlier, *found)}
+    return [rows[key] for key in sorted(rows, key=lambda run: [str(part) for part in run])]
+
+
 def collect_rates(runs: Path) -> list[dict[str, Any]]:
     """What each learning rate that was tried scored on the validation scenes, from TASK_START_RATE/metrics.jsonl."""
     rows = []

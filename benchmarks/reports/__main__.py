@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.evaluation.collect import collect_ablation, collect_evaluation, records, split_unlabelled
 from benchmarks.evaluation.run import NAMED_PICTURE
 from benchmarks.finetuning.ceiling import table_top_ceilings
-from benchmarks.finetuning.collect import collect_rates, collect_runs
+from benchmarks.finetuning.collect import collect_rates, collect_runs, with_earlier
 from benchmarks.machine import ROOT, SHARED, machine
 from benchmarks.reports import downstream, first_weight, pretraining
 from benchmarks.reports.logs import copy_thinned
@@ -65,7 +65,12 @@ def _collect(asked: argparse.Namespace, found: dict[str, dict[str, Any]]) -> Non
         if (run / "metrics.jsonl").exists() and (run / "weight").is_dir():
             copy_thinned(run / "metrics.jsonl", asked.out / "pretraining" / f"{run.name}.jsonl")
     if tuned is not None and asked.finetuning is not None:
-        tuned |= {"runs": collect_runs(asked.finetuning), "rates": collect_rates(asked.finetuning)}
+        # A folder of runs is one machine's; what earlier ones found is committed, and stays.
+        for name, rows, keys in (
+            ("runs", collect_runs(asked.finetuning), ("folder", "start", "fraction", "seed")),
+            ("rates", collect_rates(asked.finetuning), ("task", "start", "rate", "fraction", "seed")),
+        ):
+            tuned[name] = with_earlier(rows, tuned.get(name, []), keys)
         tuned["machine"] = machine()
         if asked.shared.is_dir():
             tuned["ceilings"] = table_top_ceilings(asked.shared)

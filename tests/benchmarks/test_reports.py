@@ -203,6 +203,15 @@ def test_the_page_comes_from_the_figures_of_the_runs(tmp_path: Path) -> None:
     text = (out / "downstream.md").read_text()
     assert "| segmentation, mIoU | `scratch` | 0.002 | 9 steps | 1 | 0.125 |" in text
     assert "| 2 | too few seeds |" in text
+    # A later sitting's folder has other runs: those of before stay, and one that was made again is replaced.
+    second = next(cell for cell in part.grid.cells() if cell.seed == 0)
+    for old in (tmp_path / "runs").rglob("scores.json"):
+        if old.parent != second.folder(tmp_path / "runs" / part.folder):
+            old.unlink()
+    kept = json.loads((out / "downstream.json").read_text())["runs"]
+    main(["downstream", "--finetuning", str(tmp_path / "runs"), "--out", str(out), "--shared", none])
+    assert json.loads((out / "downstream.json").read_text())["runs"] == kept
+    assert (out / "downstream.md").read_text() == text
     (out / "downstream.md").unlink()
     main(["downstream", "--out", str(out)])
     assert (out / "downstream.md").read_text() == text
