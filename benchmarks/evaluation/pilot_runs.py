@@ -112,7 +112,7 @@ def _run(pilot: Pilot, seed: int, asked: argparse.Namespace) -> dict[str, Any]:
         recipe,
         data=_folders(recipe, asked.shared),
         teacher=teacher_file(pilot.teacher, asked.shared, asked.lite0),
-        teachers={name: teacher_file(key, asked.shared, asked.lite0) for name, key in pilot.teachers},
+        teachers={name: file for name, key in pilot.teachers if (file := teacher_file(key, asked.shared, asked.lite0))},
         out=out,
         cache=asked.cache,
         workers=asked.workers,

@@ -28,9 +28,16 @@ class _Pilot(StrictModel):
     teachers: dict[str, str] = Field(default_factory=dict)
 
 
+class _Member(StrictModel):
+    change: str
+    recipe: str
+    teacher: str | None = "voc"
+
+
 class _Table(StrictModel):
     control: _Control
     pilots: dict[str, _Pilot]
+    family: dict[str, _Member]
 
 
 @dataclass(frozen=True)
@@ -39,16 +46,16 @@ class Pilot:
 
     Attributes:
         name, change: in the table's words.
-        recipe: name of the control's recipe.
+        recipe: name of the control's recipe; of its own where it is another member of the family.
         overrides: ``key=value``, the control's own first.
-        teacher, teachers: whose files it needs: keys of `TEACHER_FILES`, or ``lite0``.
+        teacher, teachers: whose files it needs: keys of `TEACHER_FILES`, or ``lite0``; None where it has no teacher.
     """
 
     name: str
     change: str
     recipe: str
     overrides: tuple[str, ...]
-    teacher: str = "voc"
+    teacher: str | None = "voc"
     teachers: tuple[tuple[str, str], ...] = ()
 
     def load(self, seed: int, further: tuple[str, ...] = ()) -> Recipe:
@@ -64,11 +71,13 @@ def read_pilots() -> dict[str, Pilot]:
     for name, one in table.pilots.items():
         overrides = (*base.overrides, *one.overrides)
         found[name] = Pilot(name, one.change, base.recipe, overrides, one.teacher, tuple(one.teachers.items()))
+    for name, member in table.family.items():
+        found[name] = Pilot(name, member.change, member.recipe, base.overrides, member.teacher)
     return found
 
 
-def teacher_file(key: str, shared: Path, lite0: Path | None) -> Path:
-    """The file of a teacher.
+def teacher_file(key: str | None, shared: Path, lite0: Path | None) -> Path | None:
+    """The file of a teacher; None where there is none.
 
     Args:
         key: of `TEACHER_FILES`, or ``lite0``.
@@ -78,6 +87,8 @@ def teacher_file(key: str, shared: Path, lite0: Path | None) -> Path:
     Raises:
         RecipeError: EfficientNet-Lite0 is asked for and not at hand.
     """
+    if key is None:
+        return None
     if key != LITE0:
         return shared / TEACHER_FILES[key]
     if lite0 is not None:
