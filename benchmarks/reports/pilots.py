@@ -20,7 +20,8 @@ def text(results: Results) -> str:
     rows = [_row(one, control) for one in pilots]
     method = (
         "Each run differs from the control in one thing, or is another member of its family. A figure is the mIoU of a "
-        f"linear probe on the last level, the mean over {len(results['probe_seeds'])} probe seeds, on validation scenes that no weight is reported on. "
+        f"linear probe on the last level, the mean over {len(results['probe_seeds'])} probe seeds, on validation "
+        "scenes that no weight is reported on. "
         "Intervals (95 %) rest on training seeds, differences on the same training seed of both. **Bold**: the "
         "interval excludes zero; of twenty comparisons without any effect, one does so too. Control: "
         f"`{results['control']}` with {_code(results['overrides'])}."
