@@ -16,6 +16,7 @@ import torch
 from benchmarks.evaluation.journal import Journal
 from benchmarks.evaluation.kept import Found
 from benchmarks.evaluation.material import Amount, Material
+from benchmarks.evaluation.probing import LAST
 from benchmarks.evaluation.read_out import of_facts, of_read_outs, short, with_statistics
 from benchmarks.evaluation.readout_tasks import Search, Task, reported_tasks, scores
 from benchmarks.evaluation.students import make_untrained
@@ -25,7 +26,7 @@ from ppkt_zoo.points.readout_spec import ReadOut
 from ppkt_zoo.zoo.config import NetworkConfig
 from ppkt_zoo.zoo.folder import open_weight_folder
 
-UNTRAINED = "untrained"
+UNTRAINED, RAW = "untrained", "colour and height"
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,11 @@ def control_key(task: str, read_outs: Iterable[ReadOut], seed: int) -> str:
     return f"{UNTRAINED}/{task}/{'+'.join(short(one) for one in read_outs)}/{seed}"
 
 
+def raw_key(task: str) -> str:
+    """Key in the journal of the points' own colour and height, no network."""
+    return f"raw/{task}"
+
+
 def network_key(config: NetworkConfig) -> str:
     """Digits of all that decides a random network; weights of one architecture share their controls' journal."""
     decisive = config.model_dump(mode="json", include={"architecture", "arguments", "input_spec"})
@@ -80,7 +86,7 @@ def take_over(journal: Journal, measured: Iterable[Mapping[str, Any]], wanted: M
     Args:
         journal: of the controls.
         measured: entries of readouts.json.
-        wanted: ``network``, ``world`` and ``amount``, in which an entry must agree.
+        wanted: ``network``, ``seeds``, ``world`` and ``amount``, in which an entry must agree.
 
     Returns:
         The machine that measured it; None where there is no such entry.
@@ -97,6 +103,7 @@ def take_over(journal: Journal, measured: Iterable[Mapping[str, Any]], wanted: M
             for place, seed in enumerate(entry["seeds"]):
                 of_seed = {name: {**one, "values": one["values"][place : place + 1]} for name, one in found.items()}
                 journal.take_over(control_key(task, several, seed), of_seed)
+            journal.take_over(raw_key(task), {LAST: students[RAW][RAW]})
     return machine
 
 

@@ -22,7 +22,7 @@ from benchmarks.evaluation.material import Material
 from benchmarks.evaluation.options import add_options, material_of, measure_each
 from benchmarks.evaluation.probing import LAST, of_colour_and_height
 from benchmarks.evaluation.read_out import TODAY, facts, of_read_outs, ready, short
-from benchmarks.evaluation.readout_controls import UNTRAINED, Control, begun, network_key, take_over
+from benchmarks.evaluation.readout_controls import RAW, UNTRAINED, Control, begun, network_key, raw_key, take_over
 from benchmarks.evaluation.readout_tasks import PURPOSES, reported_tasks, scores, validation_tasks
 from benchmarks.evaluation.students import Pretrained
 from benchmarks.machine import machine
@@ -44,7 +44,6 @@ CANDIDATES: tuple[ReadOut, ...] = (
 )
 # Probe seeds that the choice rests on; the report has all.
 _CHOOSING = 3
-RAW = "colour and height"
 _TITLES = {
     "rooms": ("linear probe mIoU", "rooms-bench v1, unseen rooms"),
     "kitchen": ("linear probe mIoU", "7-Scenes red kitchen, classes by the VOC teacher, unseen"),
@@ -72,7 +71,8 @@ def measure(weight: Pretrained, material: Material, asked: argparse.Namespace) -
     # What no parameter of the weight decides is measured once for all weights of its architecture.
     network = network_key(weight.folder.config)
     kept = Journal(asked.journal / f"readout-controls-{network}-{amount}.jsonl")
-    same = {"network": network, "world": VERSION, "amount": _as_json(dataclasses.asdict(material.amount))}
+    of_amount = _as_json(dataclasses.asdict(material.amount))
+    same = {"network": network, "seeds": list(seeds), "world": VERSION, "amount": of_amount}
     controls_machine = take_over(kept, read_kept("readouts", asked.out)["weights"], same)
     candidates = [one for one in CANDIDATES if one.views <= asked.most_views]
     featurise = of_read_outs(backbone, candidates)
@@ -99,7 +99,7 @@ def measure(weight: Pretrained, material: Material, asked: argparse.Namespace) -
         for name, task in tasks.items():
             key = f"{name}/{'+'.join(short(one) for one in wanted[name])}"
             ours = journal.remember(f"test/{key}", scores, task, of_read_outs(backbone, wanted[name]), seeds)
-            raw = kept.remember(f"raw/{name}", scores, task, of_colour_and_height, seeds)
+            raw = kept.remember(raw_key(name), scores, task, of_colour_and_height, seeds)
             test[name] = {weight.name: _summed(ours), RAW: _summed({RAW: raw[LAST]})}
             _tell(f"test, {name}", test[name][weight.name] | test[name][RAW])
         for name in tasks:
@@ -109,7 +109,6 @@ def measure(weight: Pretrained, material: Material, asked: argparse.Namespace) -
         "name": weight.name,
         "key": weight.key,
         "trained_on": weight.facts()["trained_on"],
-        "seeds": list(seeds),
         **same,
         "candidates": [facts(one) for one in candidates],
         "validation": validation,

@@ -5,9 +5,12 @@ from typing import Any
 
 from benchmarks.evaluation.kept import read_kept
 from benchmarks.evaluation.readout_tasks import PURPOSES
+from benchmarks.machine import ROOT
 from benchmarks.reports.figures import difference, table, verdict
 from benchmarks.reports.goals import goal_rows, judge
 from ppkt_zoo.evaluation.statistics import mean_interval
+from ppkt_zoo.zoo.config import MODEL
+from ppkt_zoo.zoo.manifest import load_manifest
 
 Weight = Mapping[str, Any]
 
@@ -81,12 +84,18 @@ SECTIONS: dict[str, Callable[[], str]] = {
 
 
 def _each(name: str, section: Callable[[Weight], str]) -> str:
-    weights = read_kept(name)["weights"]
-    return "\n\n".join(f"### {one['name']}: {_TITLES[name]}\n\n{section(one)}" for one in weights) or _NOTHING
+    told = [f"### {one['name']}: {_TITLES[name]}\n\n{section(one)}" for one in _of_today(name)]
+    return "\n\n".join(told) or _NOTHING
 
 
 def weights_of(name: str, weight: str) -> list[Weight]:
-    return [one for one in read_kept(name)["weights"] if one["name"] == weight]
+    return [one for one in _of_today(name) if one["name"] == weight]
+
+
+def _of_today(name: str) -> list[Weight]:
+    """What a result file holds, but for figures of another training than the one that the package has."""
+    bundled = {one.name: one.files[MODEL].sha256 for one in load_manifest(ROOT / "weights_manifest.json").weights}
+    return [one for one in read_kept(name)["weights"] if bundled.get(one["name"], one.get("key")) == one.get("key")]
 
 
 def chosen(weight: Weight, task: str) -> str:

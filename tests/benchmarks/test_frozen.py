@@ -8,7 +8,9 @@ import pytest
 
 from benchmarks.evaluation import kept
 from benchmarks.evaluation.kept import summary
+from benchmarks.machine import ROOT
 from benchmarks.reports import frozen
+from ppkt_zoo.zoo.manifest import load_manifest
 
 
 @pytest.fixture
@@ -82,6 +84,21 @@ def test_real_frames_tell_held_out_from_seen(results: Path) -> None:
     assert text.endswith("chance is 0.0100.")
 
 
+def test_figures_of_an_earlier_training_are_not_told(results: Path) -> None:
+    rows = [{"title": "as it is", **summary([0.4, 0.4]), "points": 100}]
+    weight = {"name": frozen.FLAGSHIP, "read_out": {"name": "all levels"}, "sets": {"rooms": rows}}
+    write(results, "robustness", weight | {"key": "0" * 64})
+    assert frozen.robustness() == "Nothing was measured yet."
+    write(results, "robustness", weight | {"key": bundled_key()})
+    assert "0.400 [0.400, 0.400]" in frozen.robustness()
+
+
+def bundled_key() -> str:
+    """Which training of the flagship the package has."""
+    (found,) = (one for one in load_manifest(ROOT / "weights_manifest.json").weights if one.name == frozen.FLAGSHIP)
+    return found.files["model.safetensors"].sha256
+
+
 def test_goals_of_the_flagship_are_judged_by_its_chosen_read_outs(results: Path) -> None:
     def both(better: list[float]) -> dict[str, Any]:
         one = {"last level, nearest": summary([0.1, 0.1]), "all levels": summary(better)}
@@ -89,12 +106,14 @@ def test_goals_of_the_flagship_are_judged_by_its_chosen_read_outs(results: Path)
 
     chosen = {purpose: {"name": "all levels"} for purpose in ("many_classes", "few_labels", "similarity")}
     test = {"rooms": both([0.33, 0.34]), "kitchen": both([0.5, 0.5]), "mosd": both([0.96, 0.961])}
-    write(results, "readouts", {"name": frozen.FLAGSHIP, "chosen": chosen, "test": test})
+    key = bundled_key()
+    write(results, "readouts", {"name": frozen.FLAGSHIP, "key": key, "chosen": chosen, "test": test})
     rows = [
         {"key": "clean", "title": "as it is", **summary([0.4, 0.5]), "points": 9},
         {"key": "no_colour_probe_without", "title": "none", **summary([0.36, 0.44]), "points": 9},
     ]
-    write(results, "robustness", {"name": frozen.FLAGSHIP, "read_out": {"name": "x"}, "sets": {"rooms": rows}})
+    changed = {"read_out": {"name": "x"}, "sets": {"rooms": rows}}
+    write(results, "robustness", {"name": frozen.FLAGSHIP, "key": key, **changed})
     found = [line.strip("| ").split(" | ") for line in frozen.goals().splitlines()[2:]]
     assert [line[2] for line in found] == ["reached", "**not reached**", "reached", "reached", "reached"]
     assert found[4][1].startswith("0.890 [")

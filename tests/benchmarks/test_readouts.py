@@ -19,7 +19,7 @@ from benchmarks.evaluation.read_out import (
     with_statistics,
     without,
 )
-from benchmarks.evaluation.readout_controls import UNTRAINED, control_key, network_key, take_over
+from benchmarks.evaluation.readout_controls import RAW, UNTRAINED, control_key, network_key, raw_key, take_over
 from benchmarks.evaluation.readout_tasks import Search, reported_tasks, scores, validation_tasks
 from benchmarks.evaluation.readouts import CANDIDATES, choose
 from benchmarks.evaluation.students import Pretrained, open_pretrained
@@ -154,17 +154,19 @@ def test_an_untrained_network_that_was_measured_is_not_measured_again(tmp_path: 
         "world": 3,
         "seeds": [0, 1],
         "candidates": [facts(one) for one in CANDIDATES],
-        "test": {"mosd": {UNTRAINED: found}},
+        "test": {"mosd": {UNTRAINED: found, RAW: {RAW: {"values": [0.3, 0.4], "points": 10}}}},
         "machine": {"processor": "another"},
     }
-    wanted = {"network": "ab12", "world": 3}
+    wanted = {"network": "ab12", "seeds": [0, 1], "world": 3}
     journal = Journal(tmp_path / "journal.jsonl")
     assert take_over(journal, [entry], wanted | {"network": "cd34"}) is None
     assert take_over(journal, [entry], wanted | {"world": 4}) is None
+    assert take_over(journal, [entry], wanted | {"seeds": [0, 1, 2]}) is None
     assert control_key("mosd", [TODAY, best], 1) not in journal
     assert take_over(journal, [entry], wanted) == {"processor": "another"}
     # Measured anew it would fail.
     second = journal.remember(control_key("mosd", [TODAY, best], 1), pytest.fail)
     assert second[str(best)] == {"values": [0.2], "mean": 0.15, "points": 10}
     assert control_key("mosd", [TODAY], 1) not in journal
+    assert journal.remember(raw_key("mosd"), pytest.fail)[LAST]["values"] == [0.3, 0.4]
     assert take_over(journal, [entry | {"controls_machine": {"processor": "first"}}], wanted) == {"processor": "first"}
