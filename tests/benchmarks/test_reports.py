@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -203,7 +204,7 @@ def test_the_page_comes_from_the_figures_of_the_runs(tmp_path: Path) -> None:
     text = (out / "downstream.md").read_text()
     assert "| segmentation, mIoU | `scratch` | 0.002 | 9 steps | 1 | 0.125 |" in text
     assert "| 2 | too few seeds |" in text
-    # A later sitting's folder has other runs: those of before stay, and one that was made again is replaced.
+    # A later sitting's folder has other runs: those of before stay.
     second = next(cell for cell in part.grid.cells() if cell.seed == 0)
     for old in (tmp_path / "runs").rglob("scores.json"):
         if old.parent != second.folder(tmp_path / "runs" / part.folder):
@@ -212,6 +213,13 @@ def test_the_page_comes_from_the_figures_of_the_runs(tmp_path: Path) -> None:
     main(["downstream", "--finetuning", str(tmp_path / "runs"), "--out", str(out), "--shared", none])
     assert json.loads((out / "downstream.json").read_text())["runs"] == kept
     assert (out / "downstream.md").read_text() == text
+    # One that was made again takes the place of the first.
+    again = shutil.copytree(out, tmp_path / "again")
+    scores = second.folder(tmp_path / "runs" / part.folder) / "scores.json"
+    scores.write_text(json.dumps(json.loads(scores.read_text()) | {"miou": 0.75}))
+    main(["downstream", "--finetuning", str(tmp_path / "runs"), "--out", str(again), "--shared", none])
+    changed = [row | ({"miou": 0.75} if (row["start"], row["seed"]) == (second.start, 0) else {}) for row in kept]
+    assert json.loads((again / "downstream.json").read_text())["runs"] == changed
     (out / "downstream.md").unlink()
     main(["downstream", "--out", str(out)])
     assert (out / "downstream.md").read_text() == text
