@@ -8,22 +8,26 @@ python tools/add_readout.py --all --choice benchmarks/results/readouts.json    #
 import argparse
 import itertools
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ppkt_zoo.backbones.base import Backbone
-from ppkt_zoo.points.cloud import PointCloud
-from ppkt_zoo.points.readout_spec import PURPOSES, Purpose, ReadOut
-from ppkt_zoo.rooms import RoomsFrames
-from ppkt_zoo.rooms.room import VERSION
-from ppkt_zoo.rooms.scenes import RoomScenes
-from ppkt_zoo.zoo.add_readout import add_readout, change_recommended
-from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder, weight_spec
-from ppkt_zoo.zoo.load import verify
-from ppkt_zoo.zoo.manifest import BundledSource, load_manifest, with_weight, write_manifest
-
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.evaluation.read_out import of_facts  # noqa: E402
+from ppkt_zoo.backbones.base import Backbone  # noqa: E402
+from ppkt_zoo.points.cloud import PointCloud  # noqa: E402
+from ppkt_zoo.points.readout_spec import PURPOSES, Purpose, ReadOut  # noqa: E402
+from ppkt_zoo.rooms import RoomsFrames  # noqa: E402
+from ppkt_zoo.rooms.room import VERSION  # noqa: E402
+from ppkt_zoo.rooms.scenes import RoomScenes  # noqa: E402
+from ppkt_zoo.zoo.add_readout import add_readout, change_recommended  # noqa: E402
+from ppkt_zoo.zoo.folder import WeightFolder, open_weight_folder, weight_spec  # noqa: E402
+from ppkt_zoo.zoo.load import verify  # noqa: E402
+from ppkt_zoo.zoo.manifest import BundledSource, load_manifest, with_weight, write_manifest  # noqa: E402
+
 BUNDLED = ROOT / "ppkt_zoo" / "weights"
 # A world of its own: no recipe and no benchmark draws rooms of it.
 SEED, SCANS, VIEWS = 41_021, 3, 18
@@ -80,12 +84,8 @@ def _chosen(file: Path | None, folder: WeightFolder) -> dict[Purpose, ReadOut] |
     sha256 = folder.config.files["model.safetensors"].sha256
     for entry in found["weights"]:
         if entry["key"] == sha256:
-            return {purpose: _read_out(entry["chosen"][purpose]) for purpose in PURPOSES if purpose in entry["chosen"]}
+            return {purpose: of_facts(entry["chosen"][purpose]) for purpose in PURPOSES if purpose in entry["chosen"]}
     raise SystemExit(f"{file} does not speak of {folder.config.name}: measure exactly this weight first")
-
-
-def _read_out(fields: Mapping[str, Any]) -> ReadOut:
-    return ReadOut.model_validate({name: value for name, value in fields.items() if name != "name"})
 
 
 def _list(opened: WeightFolder) -> None:

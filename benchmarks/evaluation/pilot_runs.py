@@ -111,8 +111,8 @@ def _run(pilot: Pilot, seed: int, asked: argparse.Namespace) -> dict[str, Any]:
     folder = pretrain(
         recipe,
         data=_folders(recipe, asked.shared),
-        teacher=teacher_file(pilot.teacher, asked.shared, asked.lite0),
-        teachers={name: file for name, key in pilot.teachers if (file := teacher_file(key, asked.shared, asked.lite0))},
+        teacher=None if pilot.teacher is None else teacher_file(pilot.teacher, asked.shared, asked.lite0),
+        teachers={name: teacher_file(key, asked.shared, asked.lite0) for name, key in pilot.teachers},
         out=out,
         cache=asked.cache,
         workers=asked.workers,

@@ -76,8 +76,8 @@ def read_pilots() -> dict[str, Pilot]:
     return found
 
 
-def teacher_file(key: str | None, shared: Path, lite0: Path | None) -> Path | None:
-    """The file of a teacher; None where there is none.
+def teacher_file(key: str, shared: Path, lite0: Path | None) -> Path:
+    """The file of a teacher.
 
     Args:
         key: of `TEACHER_FILES`, or ``lite0``.
@@ -87,8 +87,6 @@ def teacher_file(key: str | None, shared: Path, lite0: Path | None) -> Path | No
     Raises:
         RecipeError: EfficientNet-Lite0 is asked for and not at hand.
     """
-    if key is None:
-        return None
     if key != LITE0:
         return shared / TEACHER_FILES[key]
     if lite0 is not None:
