@@ -2,6 +2,8 @@
 
     python -m benchmarks.evaluation.pilot_runs control fused_views --seeds 3
 
+    python -m benchmarks.evaluation.pilot_runs control --weights   # the package's weights of the same recipes, too
+
 Every run stands in a journal, and then in docs/results/pilots.json, under its recipe's fingerprint and is not made
 again, on another machine neither; one that was stopped goes on from its newest checkpoint. So one command a pilot and
 sitting is enough, in any order; each writes pilots.json and pilots.md of all that was measured. Runs are measured on
@@ -17,12 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.evaluation.journal import Journal
-from benchmarks.evaluation.material import FULL, TINY, Material
+from benchmarks.evaluation.material import FULL, TINY, Amount, Material
 from benchmarks.evaluation.pilot_table import CONTROL, Pilot, read_pilots, teacher_file
 from benchmarks.evaluation.probing import LAST, of_backbone
 from benchmarks.evaluation.readout_tasks import scores, validation_tasks
+from benchmarks.evaluation.students import BUNDLED, Pretrained, open_pretrained
 from benchmarks.machine import RESULTS, ROOT, SHARED, machine
 from benchmarks.reports.pilots import TASKS, text
+from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.engine.metrics_log import read_metrics
 from ppkt_zoo.errors import InputError
@@ -43,6 +47,10 @@ def main(words: Sequence[str] | None = None) -> None:
     journal = Journal(asked.out / "journal.jsonl")
     take_over(journal, asked)
     with flushed_denormals():
+        if asked.weights:
+            for name, weight in _weights_of(pilots).items():
+                found = journal.remember(_weight_key(weight, asked), _scores_of, weight.backbone, asked)
+                print(f"{weight.name}, as {name}: {_told(found)}", flush=True)
         for name in asked.pilots:
             for seed in range(asked.seeds):
                 found = journal.remember(_key_of(pilots[name], seed, asked), _run, pilots[name], seed, asked)
@@ -61,6 +69,7 @@ def read_arguments(names: tuple[str, ...], words: Sequence[str] | None = None) -
     parser.add_argument("--cache", type=Path, default=ROOT / "runs" / "cache", help="rooms and the teachers' features")
     parser.add_argument("--shared", type=Path, default=SHARED, help="folder with frames/ and teachers/")
     parser.add_argument("--lite0", type=Path, help="the file of EfficientNet-Lite0, where its package is not installed")
+    parser.add_argument("--weights", action="store_true", help="measure the package's weights of these recipes too")
     parser.add_argument("--workers", type=int, default=1, help="processes that prepare data")
     parser.add_argument("--tiny", action="store_true", help="two frames of everything: shows that it runs")
     return parser.parse_args(words)
@@ -70,9 +79,12 @@ def take_over(journal: Journal, asked: argparse.Namespace) -> None:
     """Know the runs of the committed results, which another machine may have made."""
     file = asked.results / "pilots.json"
     if file.exists():
-        for pilot in json.loads(file.read_text(encoding="utf-8"))["pilots"]:
+        results = json.loads(file.read_text(encoding="utf-8"))
+        for pilot in results["pilots"]:
             for run in pilot["runs"]:
                 journal.take_over(_key(pilot["name"], run["seed"], run["fingerprint"], run["amount"]), run)
+        for one in results["weights"]:
+            journal.take_over(_key("weight", one["sha256"], one["amount"]), {"scores": one["scores"]})
 
 
 def write(pilots: dict[str, Pilot], asked: argparse.Namespace, journal: Journal) -> None:
@@ -89,6 +101,12 @@ def write(pilots: dict[str, Pilot], asked: argparse.Namespace, journal: Journal)
         "overrides": [*pilots[CONTROL].overrides, *asked.override],
         "probe_seeds": list(PROBE_SEEDS),
         "pilots": measured,
+        "weights": [
+            {"name": weight.name, "pilot": name, "sha256": weight.key, "amount": _amount(asked).name}
+            | journal.remember(key, dict)
+            for name, weight in _weights_of(pilots).items()
+            if (key := _weight_key(weight, asked)) in journal
+        ],
     }
     write_json(asked.results / "pilots.json", results, InputError)
     write_whole(asked.results / "pilots.md", text(results), InputError)
@@ -96,11 +114,36 @@ def write(pilots: dict[str, Pilot], asked: argparse.Namespace, journal: Journal)
 
 def _key_of(pilot: Pilot, seed: int, asked: argparse.Namespace) -> str:
     fingerprint = pilot.load(seed, tuple(asked.override)).fingerprint
-    return _key(pilot.name, seed, fingerprint, (TINY if asked.tiny else FULL).name)
+    return _key(pilot.name, seed, fingerprint, _amount(asked).name)
 
 
-def _key(name: str, seed: int, fingerprint: str, amount: str) -> str:
-    return f"{name}/{seed}/{fingerprint[:16]}/{amount}"
+def _weight_key(weight: Pretrained, asked: argparse.Namespace) -> str:
+    return _key("weight", weight.key, _amount(asked).name)
+
+
+def _key(name: str, *parts: str | int) -> str:
+    return "/".join([name, *(str(one)[:16] for one in parts)])
+
+
+def _amount(asked: argparse.Namespace) -> Amount:
+    return TINY if asked.tiny else FULL
+
+
+def _weights_of(pilots: dict[str, Pilot]) -> dict[str, Pretrained]:
+    """The package's weights that were made by a pilot's recipe, by the pilot's name; each recipe's first pilot."""
+    found: dict[str, Pretrained] = {}
+    for recipe in dict.fromkeys(one.recipe for one in pilots.values()):
+        pilot = next(one for one in pilots.values() if one.recipe == recipe)
+        if (folder := BUNDLED / pilot.load(0).weight).is_dir():
+            found[pilot.name] = open_pretrained(folder.name)
+    return found
+
+
+def _scores_of(backbone: Backbone, asked: argparse.Namespace) -> dict[str, Any]:
+    """Of a network: for each task the linear probe's score of every probe seed."""
+    tasks = validation_tasks(Material(asked.shared, asked.cache, _amount(asked)))
+    featurise = of_backbone(backbone)
+    return {"scores": {name: scores(tasks[name], featurise, PROBE_SEEDS)[LAST]["values"] for name in TASKS}}
 
 
 def _run(pilot: Pilot, seed: int, asked: argparse.Namespace) -> dict[str, Any]:
@@ -119,17 +162,15 @@ def _run(pilot: Pilot, seed: int, asked: argparse.Namespace) -> dict[str, Any]:
     )
     last_sitting = time.perf_counter() - began
     opened = open_weight_folder(folder)
-    trained, featurise = opened.record().trained, of_backbone(opened.backbone())
-    tasks = validation_tasks(Material(asked.shared, asked.cache, TINY if asked.tiny else FULL))
-    found = {name: scores(tasks[name], featurise, PROBE_SEEDS)[LAST]["values"] for name in TASKS}
+    trained, found = opened.record().trained, _scores_of(opened.backbone(), asked)
     lines = [line for line in read_metrics(out / "metrics.jsonl") if "validation_loss" in line]
     shutil.rmtree(out / "checkpoints", ignore_errors=True)  # measured; the weight stays
     assert trained is not None
     return {
         "seed": seed,
         "fingerprint": recipe.fingerprint,
-        "amount": (TINY if asked.tiny else FULL).name,
-        "scores": found,
+        "amount": _amount(asked).name,
+        **found,
         "validation": {name: value for line in lines[-1:] for name, value in line.items() if "validation" in name},
         "hours": trained.hours,
         "last_sitting_seconds": round(last_sitting, 1),

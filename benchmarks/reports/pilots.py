@@ -1,64 +1,151 @@
 """The page of the pilots: what each change of the recipe is worth against the control, over training seeds."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
 from typing import Any
 
+import numpy as np
+from scipy.stats import t as student
+
 from benchmarks.reports.figures import table
-from ppkt_zoo.evaluation.statistics import Interval, mean_interval, paired_difference
+from ppkt_zoo.evaluation.statistics import Interval
 
 Results = Mapping[str, Any]
+CONTROL = "control"
 #: Tasks by name, and what the page calls them.
 TASKS = {"rooms": "unseen rooms", "kitchen": "real kitchen", "mosd": "table tops"}
-_FEWEST = 2
+_NOT_YET = "Not measured yet."
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What runs differ by that differ in the training seed alone, pooled over all recipes that ran more than once.
+
+    Attributes:
+        deviation: standard deviation of a run.
+        freedom: degrees of freedom: runs less recipes.
+    """
+
+    deviation: float
+    freedom: int
+
+    def mean(self, values: Sequence[float]) -> Interval:
+        """Mean of some runs of one recipe with its 95 % interval."""
+        return self._around(float(np.mean(values)), 1 / len(values), len(values))
+
+    def difference(self, first: Sequence[float], second: Sequence[float]) -> Interval:
+        """Mean of the first − mean of the second, with its 95 % interval; one run of either is enough."""
+        parts = 1 / len(first) + 1 / len(second)
+        return self._around(float(np.mean(first) - np.mean(second)), parts, len(first) + len(second))
+
+    def _around(self, mean: float, parts: float, runs: int) -> Interval:
+        half = float(student.ppf(0.975, self.freedom)) * self.deviation * sqrt(parts)
+        return Interval(mean, mean - half, mean + half, runs)
+
+
+def spread_of(groups: Sequence[Sequence[float]]) -> Spread | None:
+    """The spread of runs within recipes; None where no recipe ran twice."""
+    freedom = sum(len(one) - 1 for one in groups)
+    if not freedom:
+        return None
+    squares = sum(float(np.square(np.asarray(one) - np.mean(one)).sum()) for one in groups)
+    return Spread(sqrt(squares / freedom), freedom)
 
 
 def text(results: Results) -> str:
     """The page as Markdown."""
     pilots = results["pilots"]
-    control = next((one for one in pilots if one["name"] == "control"), None)
-    head = ["pilot", "change", "seeds", *TASKS.values(), *(f"{title} − control" for title in TASKS.values()), "hours"]
-    rows = [_row(one, control) for one in pilots]
-    method = (
-        "Each run differs from the control in one thing, or is another member of its family. A figure is the mIoU of a "
-        f"linear probe on the last level, the mean over {len(results['probe_seeds'])} probe seeds, on validation "
-        "scenes that no weight is reported on. "
-        "Intervals (95 %) rest on training seeds, differences on the same training seed of both. **Bold**: the "
-        "interval excludes zero; of twenty comparisons without any effect, one does so too. Control: "
+    by_name = {one["name"]: one for one in pilots}
+    spreads = {task: spread_of([values_of(one, task) for one in pilots]) for task in TASKS}
+    parts = ["# Pilots", _method(results), _runs(spreads)]
+    if CONTROL in by_name:
+        head = [
+            "pilot",
+            "change",
+            "runs",
+            *TASKS.values(),
+            *(f"{title} − control" for title in TASKS.values()),
+            "hours",
+        ]
+        parts.append(table(head, [_row(one, by_name[CONTROL], spreads) for one in pilots], 2))
+    parts += ["## The weights of the package", _of_weights(results.get("weights", []), by_name, spreads)]
+    parts.append(
+        "What does not stand in these tables was not measured. Made by `python -m benchmarks.evaluation.pilot_runs`."
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def values_of(pilot: Results, task: str) -> list[float]:
+    """A task's score of each run, the mean over probe seeds."""
+    return [float(np.mean(run["scores"][task])) for run in pilot["runs"]]
+
+
+def _method(results: Results) -> str:
+    return (
+        "Each run differs from the control in one thing, or is another member of its family; runs of one row differ in "
+        "the training seed alone. A figure is the mIoU of a linear probe on the last level, the mean over "
+        f"{len(results['probe_seeds'])} probe seeds, on validation scenes that no weight is reported on. Control: "
         f"`{results['control']}` with {_code(results['overrides'])}."
     )
-    end = "What does not stand in this table was not measured. Made by `python -m benchmarks.evaluation.pilot_runs`."
-    return "\n\n".join(["# Pilots", method, table(head, rows, 2), end]) + "\n"
 
 
-def values_of(pilot: Results, task: str, seeds: Sequence[int] | None = None) -> list[float]:
-    """A task's score of each training seed, the mean over probe seeds; of some seeds only, in their order."""
-    by_seed = {run["seed"]: sum(run["scores"][task]) / len(run["scores"][task]) for run in pilot["runs"]}
-    return [by_seed[seed] for seed in (by_seed if seeds is None else seeds)]
+def _runs(spreads: Mapping[str, Spread | None]) -> str:
+    told = [f"{one.deviation:.3f} ({TASKS[task]})" for task, one in spreads.items() if one is not None]
+    freedom = max((one.freedom for one in spreads.values() if one is not None), default=0)
+    if not told:
+        return "No recipe ran twice so far, so nothing is said about what the training seed alone changes."
+    return (
+        f"Runs that differ in the training seed alone have a standard deviation of {', '.join(told)}, pooled over all "
+        f"rows with {freedom} degrees of freedom. Intervals (95 %, Student's t) rest on it. **Bold**: the interval of "
+        "the difference excludes zero; of twenty differences without any effect, one does so too."
+    )
 
 
-def _row(pilot: Results, control: Results | None) -> list[str]:
-    cells = [_figure(values_of(pilot, task)) for task in TASKS]
-    differences = [_difference(pilot, control, task) for task in TASKS]
+def _row(pilot: Results, control: Results, spreads: Mapping[str, Spread | None]) -> list[str]:
+    means, differences = [], []
+    for task, spread in spreads.items():
+        ours, theirs = values_of(pilot, task), values_of(control, task)
+        means.append(_mean(ours, spread))
+        differences.append("–" if pilot is control else _difference(ours, theirs, spread))
     hours = [run["hours"] for run in pilot["runs"]]
-    name = f"`{pilot['name']}`"
-    return [name, pilot["change"], str(len(hours)), *cells, *differences, f"{sum(hours) / len(hours):.2f}"]
+    return [f"`{pilot['name']}`", pilot["change"], str(len(hours)), *means, *differences, f"{np.mean(hours):.2f}"]
 
 
-def _figure(values: Sequence[float]) -> str:
-    return f"{mean_interval(values):.3f}" if len(values) >= _FEWEST else f"{values[0]:.3f}"
+def _of_weights(weights: Sequence[Results], pilots: Mapping[str, Results], spreads: Mapping[str, Spread | None]) -> str:
+    """Each weight of the package beside new runs of its recipe, whose caches were filled before them."""
+    known = [one for one in weights if one["pilot"] in pilots]
+    if not known:
+        return _NOT_YET
+    rows = [
+        [f"`{one['name']}`", f"`{one['pilot']}`", str(len(pilots[one["pilot"]]["runs"]))]
+        + [
+            cell
+            for task, spread in spreads.items()
+            for cell in (
+                f"{np.mean(one['scores'][task]):.3f}",
+                _difference([float(np.mean(one["scores"][task]))], values_of(pilots[one["pilot"]], task), spread),
+            )
+        ]
+        for one in known
+    ]
+    head = ["weight", "pilot of its recipe", "runs"]
+    head += [cell for title in TASKS.values() for cell in (title, f"{title} − runs")]
+    return (
+        "They were trained once, by the same recipes in bf16, before a fault of the cache of teacher features was "
+        "mended by which a run could read zeros. Here they stand beside the runs above, whose caches were filled "
+        "before they began; in the differences a weight counts as one run more.\n\n" + table(head, rows, 3)
+    )
 
 
-def _difference(pilot: Results, control: Results | None, task: str) -> str:
-    if control is None or pilot["name"] == "control":
-        return "–"
-    known = {run["seed"] for run in control["runs"]}
-    shared = [run["seed"] for run in pilot["runs"] if run["seed"] in known]
-    if not shared:
-        return "–"
-    ours, theirs = values_of(pilot, task, shared), values_of(control, task, shared)
-    if len(shared) < _FEWEST:
-        return f"{ours[0] - theirs[0]:+.3f}"
-    found: Interval = paired_difference(ours, theirs)
+def _mean(values: Sequence[float], spread: Spread | None) -> str:
+    return f"{np.mean(values):.3f}" if spread is None else f"{spread.mean(values):.3f}"
+
+
+def _difference(ours: Sequence[float], theirs: Sequence[float], spread: Spread | None) -> str:
+    if spread is None:
+        return f"{np.mean(ours) - np.mean(theirs):+.3f}"
+    found = spread.difference(ours, theirs)
     told = f"{found:+.3f}"
     return f"**{told}**" if found.low > 0 or found.high < 0 else told
 

@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy.stats import ttest_ind
 
 from benchmarks.evaluation.journal import Journal
 from benchmarks.evaluation.material import FULL
-from benchmarks.evaluation.pilot_runs import _key_of, read_arguments, take_over
+from benchmarks.evaluation.pilot_runs import _key_of, _weights_of, read_arguments, take_over
 from benchmarks.evaluation.pilot_table import CONTROL, read_pilots, teacher_file
 from benchmarks.machine import SHARED
-from benchmarks.reports.pilots import TASKS, text, values_of
+from benchmarks.reports.pilots import TASKS, spread_of, text, values_of
 from ppkt_zoo.data.order import FrameOrder
 from ppkt_zoo.errors import RecipeError
+from ppkt_zoo.evaluation.statistics import mean_interval
 from ppkt_zoo.pretraining.recipe_sections import RoomsData
 
 PILOTS = read_pilots()
@@ -87,13 +89,22 @@ def test_a_run_of_the_committed_results_is_not_made_again(tmp_path: Path) -> Non
     control = PILOTS[CONTROL]
     run = {"seed": 1, "fingerprint": control.load(1).fingerprint, "amount": FULL.name, "scores": {}, "hours": 0.5}
     stale = run | {"seed": 2, "fingerprint": "0" * 64}  # of a recipe that has changed since
-    results = {"pilots": [{"name": CONTROL, "runs": [run, stale]}]}
+    weight = {"sha256": "1" * 64, "amount": FULL.name, "scores": {"rooms": [0.3]}}
+    results = {"pilots": [{"name": CONTROL, "runs": [run, stale]}], "weights": [weight]}
     (tmp_path / "pilots.json").write_text(json.dumps(results))
     asked = read_arguments(tuple(PILOTS), [CONTROL, "--results", str(tmp_path), "--out", str(tmp_path / "runs")])
     journal = Journal(asked.out / "journal.jsonl")
     take_over(journal, asked)
     assert [seed for seed in range(4) if _key_of(control, seed, asked) in journal] == [1]
     assert journal.remember(_key_of(control, 1, asked), pytest.fail) == run
+    assert f"weight/{'1' * 16}/{FULL.name}" in journal
+
+
+def test_weights_of_the_package_stand_beside_the_recipes_that_made_them() -> None:
+    found = {name: weight.name for name, weight in _weights_of(PILOTS).items()}
+    assert found[CONTROL] == "sr_unet14_slim.ppkt_voc"
+    assert found["sr_unet18"] == "sr_unet18_slim.ppkt_voc"
+    assert set(found) <= {CONTROL, *FAMILY}
 
 
 def _measured(name: str, gains: list[float]) -> dict[str, Any]:
@@ -104,13 +115,35 @@ def _measured(name: str, gains: list[float]) -> dict[str, Any]:
     return {"name": name, "change": f"what {name} does", "overrides": [], "runs": runs}
 
 
-def test_the_page_compares_training_seeds_in_pairs() -> None:
-    pilots = [_measured("control", [0.0, 0.0, 0.0]), _measured("better", [0.05, 0.051, 0.049]), _measured("one", [0.1])]
-    pilots.append(_measured("noise", [0.05, -0.05, 0.0]))
+def test_intervals_rest_on_runs_of_the_same_recipe() -> None:
+    first, second = [0.31, 0.34, 0.32], [0.36, 0.37]
+    spread = spread_of([first, second])
+    assert spread is not None
+    assert spread.freedom == 3
+    found, expected = spread.difference(second, first), ttest_ind(second, first).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    alone = spread_of([first])
+    assert alone is not None
+    assert str(alone.mean(first)) == str(mean_interval(first))
+    assert spread_of([[0.3], [0.4]]) is None
+
+
+def test_the_page_tells_what_the_training_seed_changes_and_marks_what_is_more() -> None:
+    pilots = [_measured("control", [0.0, 0.0, 0.0]), _measured("better", [0.05, 0.05]), _measured("one", [0.1])]
+    pilots.append(_measured("same", [0.0, 0.0]))
+    weights = [{"name": "a.weight", "pilot": "control", "scores": {task: [0.25, 0.26] for task in TASKS}}]
     results = {"control": "a_recipe", "overrides": ["precision=no"], "probe_seeds": [0, 1], "pilots": pilots}
     assert values_of(pilots[0], "rooms") == pytest.approx([0.25, 0.255, 0.26])
-    lines = {line.split("`")[1]: line for line in text(results).splitlines() if line.startswith("| `")}
-    assert lines["better"].count("**+0.050 [+0.048, +0.052]**") == len(TASKS)
-    assert "**" not in lines["noise"]
-    assert lines["one"].count("+0.100") == len(TASKS)  # one seed gives no interval
+    page = text(results | {"weights": weights})
+    lines = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
+    assert "standard deviation of 0.004 (unseen rooms)" in page
+    assert "4 degrees of freedom" in page
+    assert lines["better"].count("**+0.047 [") == len(TASKS)
+    assert lines["one"].count("**+0.095 [") == len(TASKS)  # one run has an interval too: that of runs like it
+    assert "**" not in lines["same"]
+    assert lines["same"].count("-0.003 [") == len(TASKS)
     assert lines["control"].count("–") == len(TASKS)
+    assert lines["a.weight"].count("| 0.255 | +0.000 [") == len(TASKS)
+    first_runs = text(results | {"pilots": [_measured("control", [0.0]), _measured("one", [0.1])]})
+    assert "No recipe ran twice" in first_runs
+    assert "+0.100" in first_runs
