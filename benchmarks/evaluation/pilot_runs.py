@@ -83,7 +83,7 @@ def take_over(journal: Journal, asked: argparse.Namespace) -> None:
         for pilot in results["pilots"]:
             for run in pilot["runs"]:
                 journal.take_over(_key(pilot["name"], run["seed"], run["fingerprint"], run["amount"]), run)
-        for one in results["weights"]:
+        for one in results.get("weights", ()):
             journal.take_over(_key("weight", one["sha256"], one["amount"]), {"scores": one["scores"]})
 
 
