@@ -26,14 +26,14 @@ def main(words: Sequence[str] | None = None) -> None:
         grid = replace(part.grid, seeds=asked.seeds or part.grid.seeds)
         folders = {name: asked.shared / place for name, place in part.data}
         for cell in grid.cells():
-            with _claimed(part, cell, asked.runs) as mine:
+            with claimed(part, cell, asked.runs) as mine:
                 if mine:
                     print(f"{part.name}: {cell.start}, {cell.fraction:g}, seed {cell.seed}", flush=True)
                     run_cell(grid, cell, part.out(asked.runs), folders=folders, cache=asked.cache)
 
 
 @contextmanager
-def _claimed(part: Part, cell: Cell, runs: Path) -> Iterator[bool]:
+def claimed(part: Part, cell: Cell, runs: Path) -> Iterator[bool]:
     """Whether this process may do a run; a claim of a process that is gone counts for nothing."""
     file = cell.folder(part.out(runs)) / "claim"
     file.parent.mkdir(parents=True, exist_ok=True)

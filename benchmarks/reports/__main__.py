@@ -19,6 +19,7 @@ from benchmarks.evaluation.collect import collect_ablation, collect_evaluation, 
 from benchmarks.evaluation.run import NAMED_PICTURE
 from benchmarks.finetuning.ceiling import table_top_ceilings
 from benchmarks.finetuning.collect import collect_rates, collect_runs, with_earlier
+from benchmarks.finetuning.until import collect_until
 from benchmarks.machine import ROOT, SHARED, machine
 from benchmarks.reports import downstream, first_weight, pretraining
 from benchmarks.reports.logs import copy_thinned
@@ -69,6 +70,7 @@ def _collect(asked: argparse.Namespace, found: dict[str, dict[str, Any]]) -> Non
         for name, rows, keys in (
             ("runs", collect_runs(asked.finetuning), ("folder", "start", "fraction", "seed")),
             ("rates", collect_rates(asked.finetuning), ("task", "start", "rate", "fraction", "seed")),
+            ("until", collect_until(asked.finetuning), ("start", "fraction", "seed")),
         ):
             tuned[name] = with_earlier(rows, tuned.get(name, []), keys)
         tuned["machine"] = machine()

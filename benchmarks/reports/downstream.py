@@ -5,6 +5,7 @@ from typing import Any
 
 from benchmarks.finetuning.collect import Row, values
 from benchmarks.finetuning.grids import PARTS, SEEDS
+from benchmarks.reports.downstream_until import until_limited, until_rows
 from benchmarks.reports.downstream_verdicts import (
     FIGURE,
     QUESTIONS,
@@ -29,6 +30,8 @@ def _rows(results: Results) -> dict[str, Any]:
         "starts": {one.key: _starts(one, rows) for one in QUESTIONS},
         "differences": {key: [_difference(one) for one in found] for key, found in said["questions"].items()},
         "labels": _label_rows(rows),
+        "until": until_rows(results.get("until", [])),
+        "until_limited": until_limited(results.get("until", [])),
         "sizes": _size_rows(rows),
         "table_tops": _table_tops(rows),
         "ceilings": {100 * float(size): score for size, score in results.get("ceilings", {}).items()},
@@ -54,6 +57,11 @@ def _summary(said: Results) -> list[list[str]]:
         if one is not None:
             what = f"{folder}: gain with {one['few']:.0%} of the labels − gain with {one['most']:.0%}"
             found.append([what, TITLES[FIGURE[folder]], *_told(one)])
+    if (one := said["until"]) is not None:
+        what = (
+            f"segmentation, as long as it helps: gain with {one['few']:.0%} of the labels − gain with {one['most']:.0%}"
+        )
+        found.append([what, TITLES["miou"], *_told(one)])
     if said["size"] is not None:
         what = "segmentation: gain of SR-UNet18 − gain of SR-UNet14"
         found.append([what, TITLES["miou"], *_told(said["size"])])

@@ -1,15 +1,16 @@
 """The fine-tunings behind docs/results/downstream.md: what they run and share, and what voxels limit."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.finetuning import run
+from benchmarks.finetuning import run, until
 from benchmarks.finetuning.ceiling import most_common
 from benchmarks.finetuning.grids import PARTS, Part
-from ppkt_zoo.downstream.grid import Cell
+from ppkt_zoo.downstream.grid import Cell, Grid
 from ppkt_zoo.downstream.start import build_backbone
 from ppkt_zoo.zoo.load import list_weights
 
@@ -55,6 +56,36 @@ def test_runs_are_claimed_by_one_process(tmp_path: Path, monkeypatch: pytest.Mon
     assert not gone.exists()
     with pytest.raises(SystemExit):
         run.main(["nothing of this name"])
+
+
+def _done(folder: Path, fingerprint: str, validation: float, test: float) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "metrics.jsonl").write_text(f'{{"step": 10, "validation_miou": {validation}}}\n')
+    (folder / "scores.json").write_text(f'{{"miou": {test}, "macc": 0.5}}')
+    (folder / "fingerprint.txt").write_text(fingerprint)
+
+
+def test_runs_get_longer_until_the_validation_score_stops_rising(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each length tests better than the one before; the validation scores alone decide."""
+    curves = {0.01: (0.10, 0.12, 0.125), 0.1: (0.20, 0.19), 1.0: (0.10, 0.20, 0.30, 0.40)}
+
+    def made_up(grid: Grid, cell: Cell, out: Path, **more: object) -> None:
+        place = next(place for place, part in enumerate(until.UNTIL.values()) if part.grid == grid)
+        _done(cell.folder(out), grid.load(cell).fingerprint, curves[cell.fraction][place], 0.5 + 0.1 * place)
+
+    monkeypatch.setattr(until, "run_cell", made_up)
+    until.main(["--runs", str(tmp_path)])
+    rows = until.collect_until(tmp_path)
+    assert len(rows) == 2 * 3 * 3
+    found = {row["fraction"]: row for row in rows if row["start"] == "scratch" and row["seed"] == 1}
+    assert {fraction: len(row["tried"]) for fraction, row in found.items()} == {0.01: 3, 0.1: 2, 1.0: 4}
+    assert {fraction: row["steps"] for fraction, row in found.items()} == {0.01: 2700, 0.1: 300, 1.0: 8100}
+    assert {fraction: row["limited"] for fraction, row in found.items()} == {0.01: False, 0.1: False, 1.0: True}
+    assert found[0.1]["miou"] == 0.5  # though the longer run tests better
+    shutil.rmtree(until.UNTIL[2700].out(tmp_path))
+    assert {row["fraction"] for row in until.collect_until(tmp_path)} == {0.1}
 
 
 def test_a_voxel_takes_the_class_of_most_of_its_points() -> None:
