@@ -117,6 +117,7 @@ def record_fields(
         "limits": (
             f"Began as {'random numbers' if recipe.init == 'random' else recipe.init}; "
             f"knows {len(classes)} classes and no others.",
+            *of_start.get("limits", ()),
         ),
         "citation": recipe.citation,
     }

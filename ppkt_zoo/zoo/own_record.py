@@ -63,15 +63,16 @@ def derived_record(told: Told, folder: WeightFolder, base: WeightRecord) -> dict
         folder, base: of the weight that it was loaded from.
     """
     name = folder.config.name
+    inherited = inherited_fields(folder, base, told.data_used(), told.data_licence, told.licence or NO_LICENCE)
     return {
-        **inherited_fields(folder, base, told.data_used(), told.data_licence, told.licence or NO_LICENCE),
+        **inherited,
         "description": f"{name}, changed by its owner." if told.description == NOT_TOLD else told.description,
         "method": f"{base.method}, then {OWN_LOOP}",
         "deviations": base.deviations,
         "limits": (
             f"Its parameters are no longer those of {name}: how they were changed is {NOT_TOLD}, and nothing was "
             "measured since.",
-            *(f"Of {name}: {limit}" for limit in base.limits),
+            *inherited["limits"],
         ),
         "citation": base.citation,
     }
@@ -80,7 +81,7 @@ def derived_record(told: Told, folder: WeightFolder, base: WeightRecord) -> dict
 def inherited_fields(
     folder: WeightFolder, base: WeightRecord, data: Any, data_licence: str, licence: str
 ) -> dict[str, Any]:
-    """What stays true of a network that began with a weight: its teacher and data, whose licences bind it too.
+    """What stays true of a network that began with a weight: its limits, its teacher and data, whose licences bind too.
 
     Args:
         folder, base: of that weight.
@@ -96,6 +97,7 @@ def inherited_fields(
         "teacher": base.teacher,
         "further_teachers": base.further_teachers,
         "data": (*base.data, data),
+        "limits": tuple(f"Of {name}: {limit}" for limit in base.limits),
         "base": Base(weight=name, sha256=folder.config.files["model.safetensors"].sha256, **hub),
         "licences": {"data": f"{base.licences.data}; {data_licence}", "weights": licence},
     }

@@ -16,7 +16,7 @@ from ppkt_zoo.engine.interrupt import Stopped
 from ppkt_zoo.engine.metrics_log import read_metrics
 from ppkt_zoo.engine.optim import set_learning_rate
 from ppkt_zoo.errors import InputError, RecipeError, TrainingError, WeightError
-from ppkt_zoo.zoo.folder import open_weight_folder
+from ppkt_zoo.zoo.folder import open_weight_folder, update_record
 from ppkt_zoo.zoo.load import verify
 from tests.downstream.segmentation.tiny_scenes import CLASSES, TinyScenes, tiny_recipe, tiny_scene
 from tests.support.small_weight import make_folder
@@ -104,6 +104,8 @@ def test_a_weight_begins_with_its_numbers_at_the_recipes_voxels(tmp_path: Path) 
     assert torch.equal(model.head.weight, random.head.weight), "all begin with the same head"
     key = next(name for name in model.state_dict() if name.endswith("running_mean"))
     before = model.state_dict()[key].clone()
+    told = open_weight_folder(tmp_path / "weight").record().model_copy(update={"limits": ("never saw the outdoors",)})
+    update_record(tmp_path / "weight", told)
     done = fit_segmentation(recipe.model_copy(update={"steps": 1}), TRAIN, None, tmp_path / "out")
     assert torch.equal(done.model.state_dict()[key], before), f"{key} is frozen and moved"
     start, record = open_weight_folder(tmp_path / "weight"), open_weight_folder(tmp_path / "out" / "model").record()
@@ -111,6 +113,7 @@ def test_a_weight_begins_with_its_numbers_at_the_recipes_voxels(tmp_path: Path) 
     assert record.base.sha256 == start.config.files["model.safetensors"].sha256
     assert record.data[:-1] == start.record().data, "what its beginning learned from, with licence and attribution"
     assert record.data[-1].name == TRAIN.name
+    assert record.limits[1:] == (f"Of {start.config.name}: never saw the outdoors",)
 
 
 def test_a_weight_that_does_not_fit_is_refused(tmp_path: Path) -> None:
