@@ -24,7 +24,7 @@ from benchmarks.evaluation.pilot_table import CONTROL, Pilot, read_pilots, teach
 from benchmarks.evaluation.probing import LAST, of_backbone
 from benchmarks.evaluation.readout_tasks import scores, validation_tasks
 from benchmarks.evaluation.students import BUNDLED, Pretrained, open_pretrained
-from benchmarks.machine import RESULTS, ROOT, SHARED, machine
+from benchmarks.machine import ROOT, SHARED, machine
 from benchmarks.reports.pilots import TASKS, text
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.engine.denormals import flushed_denormals
@@ -65,7 +65,9 @@ def read_arguments(names: tuple[str, ...], words: Sequence[str] | None = None) -
     parser.add_argument("--override", action="append", default=[], help="key=value of every run, such as steps=20")
     parser.add_argument("--seeds", type=int, default=3, help="training seeds: 0, 1, …")
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "pilots", help="runs, weights and journal")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="where pilots.json and pilots.md go")
+    parser.add_argument(
+        "--results", type=Path, default=ROOT / "docs" / "results", help="where pilots.json and pilots.md go"
+    )
     parser.add_argument("--cache", type=Path, default=ROOT / "runs" / "cache", help="rooms and the teachers' features")
     parser.add_argument("--shared", type=Path, default=SHARED, help="folder with frames/ and teachers/")
     parser.add_argument("--lite0", type=Path, help="the file of EfficientNet-Lite0, where its package is not installed")
