@@ -208,6 +208,9 @@ class StartSection(StrictModel):
 
     weight: WeightName
     sha256: Sha256 = Field(description="of its model.safetensors")
+    new: tuple[Literal["point_contrast", "soft_classes"], ...] = Field(
+        default=(), description="losses that the earlier run did not have; their heads begin as random numbers"
+    )
 
 
 class WatchSection(StrictModel):

@@ -56,6 +56,7 @@ class Start:
             WeightError: a file is damaged.
         """
         record = self.folder.record()
+        new = () if recipe.start is None else recipe.start.new
         self._check_network(model)
         self._check_lesson(record, recipe, teacher)
         self._check_levels(recipe)
@@ -66,7 +67,7 @@ class Start:
         if PROJECTION not in self.folder.config.files:
             raise self._misfit("it came without the heads of its training")
         try:
-            model.load_projection(self.folder.projection())
+            model.load_projection(self.folder.projection(), new)
         except InputError as error:
             raise self._misfit(str(error)) from None
         model.student.load_state_dict(tensors, strict=True)

@@ -163,21 +163,32 @@ class TransferModel(nn.Module):
             total = total + loss
         return Outcome(total, figures)
 
-    def projection(self) -> dict[str, Tensor]:
-        """Tensors of the heads, as they stand in a weight's projection file: PPKT's own without a prefix."""
+    def projection(self, but: Sequence[str] = ()) -> dict[str, Tensor]:
+        """Tensors of the heads, as they stand in a weight's projection file: PPKT's own without a prefix.
+
+        Args:
+            but: objectives that are left out.
+        """
         return {
             f"{_prefix(name)}{key}": tensor
             for name, objective in self.objectives.items()
+            if name not in but
             for key, tensor in objective.state_dict().items()
         }
 
-    def load_projection(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_projection(self, tensors: Mapping[str, Tensor], new: Sequence[str] = ()) -> None:
         """Take up the heads' tensors, named as :meth:`projection` names them.
 
+        Args:
+            tensors: by name.
+            new: objectives that keep the heads that they have, of which ``tensors`` must have none.
+
         Raises:
-            InputError: a name or a shape is another one; nothing was taken up.
+            InputError: a name or a shape is another one, or there is no such objective; nothing was taken up.
         """
-        expected = {name: tuple(tensor.shape) for name, tensor in self.projection().items()}
+        if unknown := sorted(set(new) - set(self.objectives)):
+            raise InputError(f"{unknown[0]} is no objective of this model: it has {', '.join(self.objectives)}")
+        expected = {name: tuple(tensor.shape) for name, tensor in self.projection(but=new).items()}
         found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         for name in sorted(expected.keys() | found.keys()):
             if expected.get(name) != found.get(name):
@@ -186,8 +197,9 @@ class TransferModel(nn.Module):
                     f"{expected.get(name, 'no such head')} is needed"
                 )
         for name, objective in self.objectives.items():
-            prefix = _prefix(name)
-            objective.load_state_dict({key: tensors[f"{prefix}{key}"] for key in objective.state_dict()})
+            if name not in new:
+                prefix = _prefix(name)
+                objective.load_state_dict({key: tensors[f"{prefix}{key}"] for key in objective.state_dict()})
 
 
 def _prefix(objective: str) -> str:

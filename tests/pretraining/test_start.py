@@ -131,6 +131,30 @@ def test_a_weight_that_does_not_fit_is_refused(
     _refused(tmp_path, teacher_file, frame_cache, first, message, start=section(first), **changes)
 
 
+def test_a_loss_that_the_earlier_run_did_not_have_begins_anew_where_the_recipe_says_so(
+    first: Path, tmp_path: Path, teacher_file: Path, frame_cache: Path
+) -> None:
+    more: dict[str, Any] = {
+        "optimiser": {"name": "sgd", "lr": 1e-12, "weight_decay": 0.0},
+        "steps": 1,
+        "method": "ppkt_point_contrast",
+        "point_contrast": {"dim": 8, "pairs": 64},
+        "data": [{**tiny_recipe()["data"][0], "views": 2}],
+    }
+    asked = section(first)
+    _refused(tmp_path, teacher_file, frame_cache, first, "point_contrast.* has shape none", start=asked, **more)
+    named = {**asked, "new": ["point_contrast"]}
+    second = run(tmp_path, teacher_file, frame_cache, first, start=named, **more)
+    one, two = load_file(first / "projection.safetensors"), load_file(second / "projection.safetensors")
+    assert {name.split(".")[0] for name in two.keys() - one.keys()} == {"point_contrast"}
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], atol=1e-6, rtol=1e-3)
+    _refused(tmp_path / "b", teacher_file, frame_cache, first, "point_contrast is no objective", start=named)
+    # What the earlier run has is taken along, not begun again.
+    again = {**section(second), "new": ["point_contrast"]}
+    _refused(tmp_path / "c", teacher_file, frame_cache, second, "no such head", start=again, **more)
+
+
 def test_another_teacher_is_refused(first: Path, tmp_path: Path, frame_cache: Path, teacher_file: Path) -> None:
     content = tiny_recipe()["teacher"]
     other = {**content, "spec": {**content["spec"], "stage": "layer2"}}
