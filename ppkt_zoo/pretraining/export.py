@@ -41,10 +41,11 @@ def export_weight(folder: Path, run: Setup, seconds: float, seen_frames: int, sk
     )
     earlier = run.earlier
     if earlier is not None:
-        # What an earlier sitting learned from is in this weight too.
-        data += tuple(one for one in earlier.record.data if one.name not in {own.name for own in data})
+        # What an earlier sitting learned from is in this weight too; another number of frames is another entry.
+        data += tuple(one for one in earlier.record.data if one not in data)
     teacher = None if recipe.teacher is None else _teacher_record(recipe.teacher, run.teacher)
     when = "training" if earlier is None else "the last sitting"
+    sources = ", ".join(dict.fromkeys(one.name for one in data))
     record = {
         "description": recipe.description.strip(),
         "method": recipe.method,
@@ -63,7 +64,7 @@ def export_weight(folder: Path, run: Setup, seconds: float, seen_frames: int, sk
         "deviations": recipe.deviations,
         "limits": (
             f"{skipped_frames} of {seen_frames} frames were skipped in {when}.",
-            f"Learned from single frames of {', '.join(one.name for one in data)}, and from nothing else.",
+            f"Learned from single frames of {sources}, and from nothing else.",
         ),
         "licences": Licences(data="; ".join(sorted({one.licence for one in data})), weights=recipe.weight_licence),
         "citation": recipe.citation,

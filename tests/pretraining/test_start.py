@@ -63,9 +63,8 @@ def test_a_sitting_begins_where_the_one_before_ended(
 def test_the_record_counts_all_sittings(first: Path, tmp_path: Path, teacher_file: Path, frame_cache: Path) -> None:
     second = run(tmp_path / "2", teacher_file, frame_cache, first, start=section(first), seed=6)
     data = tiny_recipe()["data"][0]
-    third = run(
-        tmp_path / "3", teacher_file, frame_cache, second, start=section(second), steps=2, data=[{**data, "seed": 17}]
-    )
+    entries = [{**data, "seed": 17}, {**data, "rooms": 1}]
+    third = run(tmp_path / "3", teacher_file, frame_cache, second, start=section(second), steps=2, data=entries)
     record = open_weight_folder(third).record()
     assert record.trained is not None
     assert record.trained.steps == 8
@@ -73,7 +72,7 @@ def test_the_record_counts_all_sittings(first: Path, tmp_path: Path, teacher_fil
         (3, 5, section(first)["sha256"]),
         (3, 6, section(second)["sha256"]),
     ]
-    assert {one.name for one in record.data} == {"rooms-11", "rooms-17"}
+    assert [(one.name, one.frames) for one in record.data] == [("rooms-17", 4), ("rooms-11", 2), ("rooms-11", 4)]
     assert "8 steps" in (third / "README.md").read_text()
     assert "over 3 sittings" in (third / "README.md").read_text()
     assert "earlier" not in (first / "record.json").read_text()
