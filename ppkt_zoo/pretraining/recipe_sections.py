@@ -208,7 +208,7 @@ class StartSection(StrictModel):
 
     weight: WeightName
     sha256: Sha256 = Field(description="of its model.safetensors")
-    new: tuple[Literal["point_contrast", "soft_classes"], ...] = Field(
+    new: tuple[Literal["point_contrast", "soft_classes", "deep"], ...] = Field(
         default=(), description="losses that the earlier run did not have; their heads begin as random numbers"
     )
 

@@ -163,16 +163,11 @@ class TransferModel(nn.Module):
             total = total + loss
         return Outcome(total, figures)
 
-    def projection(self, but: Sequence[str] = ()) -> dict[str, Tensor]:
-        """Tensors of the heads, as they stand in a weight's projection file: PPKT's own without a prefix.
-
-        Args:
-            but: objectives that are left out.
-        """
+    def projection(self) -> dict[str, Tensor]:
+        """Tensors of the heads, as they stand in a weight's projection file: PPKT's own without a prefix."""
         return {
             f"{_prefix(name)}{key}": tensor
             for name, objective in self.objectives.items()
-            if name not in but
             for key, tensor in objective.state_dict().items()
         }
 
@@ -181,14 +176,16 @@ class TransferModel(nn.Module):
 
         Args:
             tensors: by name.
-            new: objectives that keep the heads that they have, of which ``tensors`` must have none.
+            new: first parts of names (an objective, or ``deep``) whose tensors stay as they are; ``tensors`` has none.
 
         Raises:
-            InputError: a name or a shape is another one, or there is no such objective; nothing was taken up.
+            InputError: a name or a shape is another one, or nothing is named so; nothing was taken up.
         """
-        if unknown := sorted(set(new) - set(self.objectives)):
-            raise InputError(f"{unknown[0]} is no objective of this model: it has {', '.join(self.objectives)}")
-        expected = {name: tuple(tensor.shape) for name, tensor in self.projection(but=new).items()}
+        own = self.projection()
+        kept = {name: [key for key in own if key.split(".")[0] == name] for name in new}
+        if unknown := [name for name, keys in kept.items() if not keys]:
+            raise InputError(f"no head of this model is named {unknown[0]}: nothing of it can be new")
+        expected = {key: tuple(own[key].shape) for key in own.keys() - set().union(*kept.values())}
         found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         for name in sorted(expected.keys() | found.keys()):
             if expected.get(name) != found.get(name):
@@ -196,10 +193,10 @@ class TransferModel(nn.Module):
                     f"head {name} has shape {found.get(name, 'none, it is missing')}, "
                     f"{expected.get(name, 'no such head')} is needed"
                 )
+        whole = own | dict(tensors)
         for name, objective in self.objectives.items():
-            if name not in new:
-                prefix = _prefix(name)
-                objective.load_state_dict({key: tensors[f"{prefix}{key}"] for key in objective.state_dict()})
+            prefix = _prefix(name)
+            objective.load_state_dict({key: whole[f"{prefix}{key}"] for key in objective.state_dict()})
 
 
 def _prefix(objective: str) -> str:

@@ -148,10 +148,20 @@ def test_a_loss_that_the_earlier_run_did_not_have_begins_anew_where_the_recipe_s
     assert {name.split(".")[0] for name in two.keys() - one.keys()} == {"point_contrast"}
     for name in one:
         torch.testing.assert_close(two[name], one[name], atol=1e-6, rtol=1e-3)
-    _refused(tmp_path / "b", teacher_file, frame_cache, first, "point_contrast is no objective", start=named)
+    _refused(tmp_path / "b", teacher_file, frame_cache, first, "no head .* is named point_contrast", start=named)
     # What the earlier run has is taken along, not begun again.
     again = {**section(second), "new": ["point_contrast"]}
     _refused(tmp_path / "c", teacher_file, frame_cache, second, "no such head", start=again, **more)
+
+
+def test_a_level_that_the_earlier_run_did_not_teach_begins_anew(
+    first: Path, tmp_path: Path, teacher_file: Path, frame_cache: Path
+) -> None:
+    loss = {**tiny_recipe()["loss"], "deep": {"stride2": 0.5}}
+    second = run(tmp_path, teacher_file, frame_cache, first, start={**section(first), "new": ["deep"]}, loss=loss)
+    one, two = load_file(first / "projection.safetensors"), load_file(second / "projection.safetensors")
+    assert {name.split(".")[:2][-1] for name in two.keys() - one.keys()} == {"stride2"}
+    _refused(tmp_path / "b", teacher_file, frame_cache, first, r"deep\.stride2.*none", start=section(first), loss=loss)
 
 
 def test_another_teacher_is_refused(first: Path, tmp_path: Path, frame_cache: Path, teacher_file: Path) -> None:
