@@ -166,6 +166,8 @@ class StepDataset(Dataset[Step]):
         self, row: list[Prepared], step: int, number: int, neighbours: int
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Matched points of each frame of a row with the next one, in rows of the joined clouds."""
+        if len(row) < 2:  # then a step may have no neighbours at all
+            return []
         count = self._preparation.view_pairs // neighbours
         rng = np.random.default_rng([self._seed, 2, step, number])
         found = []

@@ -95,6 +95,11 @@ class Recipe(TrainingRecipe):
             raise ValueError("method scratch has random parameters: it has no use for the section start")
         if self.point_contrast is not None and not any(entry.views > 1 for entry in self.data):
             raise ValueError("point_contrast needs a data entry with views: 2, whose frames overlap")
+        if self.point_contrast is not None and self.validation is not None and self.validation.data.views < 2:
+            raise ValueError(
+                "validation.data has views 1, so its frames do not overlap, and point_contrast cannot be validated: "
+                "set validation.data.views to 2"
+            )
         return self
 
     @model_validator(mode="after")

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scipy.stats import ttest_ind
+from scipy.stats import ttest_ind, ttest_rel
 
 from benchmarks.evaluation.journal import Journal
 from benchmarks.evaluation.material import FULL
 from benchmarks.evaluation.pilot_runs import _key_of, _weights_of, read_arguments, take_over
 from benchmarks.evaluation.pilot_table import CONTROL, read_pilots, teacher_file
-from benchmarks.machine import SHARED
-from benchmarks.reports.pilots import TASKS, spread_of, text, values_of
+from benchmarks.machine import ROOT, SHARED
+from benchmarks.reports.pilots import TASKS, same_seeds, spread_of, text, values_of
 from ppkt_zoo.data.order import FrameOrder
 from ppkt_zoo.errors import RecipeError
 from ppkt_zoo.evaluation.statistics import mean_interval
@@ -23,7 +23,7 @@ PILOTS = read_pilots()
 CHANGES = {
     "fused_views": {"data"},
     "fused_four": {"data"},
-    "point_contrast": {"method", "point_contrast"},
+    "point_contrast": {"method", "point_contrast", "validation"},
     "two_teachers": {"teachers"},
     "efficientnet": {"teacher"},
     "false_negatives": {"loss"},
@@ -128,9 +128,28 @@ def test_intervals_rest_on_runs_of_the_same_recipe() -> None:
     assert spread_of([[0.3], [0.4]]) is None
 
 
+def test_recipes_are_compared_on_the_seeds_that_they_share() -> None:
+    first, second = [0.31, 0.34, 0.32], [0.36, 0.37, 0.38]
+    pilots = [
+        {"name": name, "runs": [{"seed": seed, "scores": {"rooms": [value]}} for seed, value in enumerate(values)]}
+        for name, values in (("control", first), ("better", second))
+    ]
+    fit = same_seeds(pilots, "rooms")
+    assert fit is not None
+    found, expected = fit.difference("better", "control"), ttest_rel(second, first).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    # A third recipe that ran under one seed alone is compared with the others of that seed.
+    pilots.append({"name": "once", "runs": [{"seed": 1, "scores": {"rooms": [0.5]}}]})
+    more = same_seeds(pilots, "rooms")
+    assert more is not None
+    assert more.freedom == fit.freedom == 2
+    assert more.difference("once", "control").mean > 0.5 - 0.345
+    assert same_seeds(pilots[2:], "rooms") is None
+
+
 def test_the_page_tells_what_the_training_seed_changes_and_marks_what_is_more() -> None:
     pilots = [_measured("control", [0.0, 0.0, 0.0]), _measured("better", [0.05, 0.05]), _measured("one", [0.1])]
-    pilots.append(_measured("same", [0.0, 0.0]))
+    pilots.append(_measured("same", [0.001, -0.001]))
     weights = [{"name": "a.weight", "pilot": "control", "scores": {task: [0.25, 0.26] for task in TASKS}}]
     results = {"control": "a_recipe", "overrides": ["precision=no"], "probe_seeds": [0, 1], "pilots": pilots}
     assert values_of(pilots[0], "rooms") == pytest.approx([0.25, 0.255, 0.26])
@@ -138,12 +157,22 @@ def test_the_page_tells_what_the_training_seed_changes_and_marks_what_is_more() 
     lines = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
     assert "standard deviation of 0.004 (unseen rooms)" in page
     assert "4 degrees of freedom" in page
-    assert lines["better"].count("**+0.047 [") == len(TASKS)
-    assert lines["one"].count("**+0.095 [") == len(TASKS)  # one run has an interval too: that of runs like it
+    assert lines["better"].count("**+0.050 [") == len(TASKS)
+    assert lines["one"].count("**+0.100 [") == len(TASKS)  # one run has an interval too: that of runs like it
     assert "**" not in lines["same"]
-    assert lines["same"].count("-0.003 [") == len(TASKS)
+    assert lines["same"].count("0.000 [-0.0") == len(TASKS)
     assert lines["control"].count("–") == len(TASKS)
     assert lines["a.weight"].count("| 0.255 | +0.000 [") == len(TASKS)
     first_runs = text(results | {"pilots": [_measured("control", [0.0]), _measured("one", [0.1])]})
     assert "No recipe ran twice" in first_runs
     assert "+0.100" in first_runs
+
+
+def test_the_committed_page_is_that_of_the_committed_figures() -> None:
+    folder = ROOT / "docs" / "results"
+    results = json.loads((folder / "pilots.json").read_text(encoding="utf-8"))
+    assert (folder / "pilots.md").read_text(encoding="utf-8") == text(results)
+    assert all(one["name"] in PILOTS for one in results["pilots"])
+    fingerprints = {(one["name"], run["seed"]): run["fingerprint"] for one in results["pilots"] for run in one["runs"]}
+    for (name, seed), found in fingerprints.items():
+        assert found == PILOTS[name].load(seed).fingerprint, f"{name} is not what was measured: run it again"

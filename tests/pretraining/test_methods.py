@@ -178,6 +178,11 @@ def test_tensorboard_holds_the_figures(tmp_path: Path, teacher_file: Path, frame
         ({"method": "point_contrast"}, "needs the section point_contrast"),
         ({"point_contrast": VIEWS}, "has no use for the section point_contrast"),
         ({"method": "ppkt_point_contrast", "point_contrast": VIEWS}, "needs a data entry with views: 2"),
+        (
+            walk(method="ppkt_point_contrast", point_contrast=VIEWS)
+            | {"validation": {"every": 1, "data": {**tiny_recipe()["data"][0], "seed": 2}}},
+            "set validation.data.views to 2",
+        ),
         ({"method": "pixel_regression"}, "does not go with loss.kind nce"),
         ({"steps": 0}, "scratch has 0 steps"),
         ({"loss": {"kind": "l2", "symmetric": True}, "method": "pixel_regression"}, "belong to kind nce"),
@@ -193,6 +198,16 @@ def test_methods_that_do_not_fit_their_sections(changes: dict[str, Any], message
     file.write_text(yaml.safe_dump(tiny_recipe(**changes)))
     with pytest.raises(RecipeError, match=message):
         load_recipe(file)
+
+
+def test_steps_without_neighbours_teach_pixels_alone(tmp_path: Path, teacher_file: Path, frame_cache: Path) -> None:
+    """One row of two views every second step, single frames in between."""
+    content = walk(method="ppkt_point_contrast", point_contrast=VIEWS)
+    single = tiny_recipe()["data"][0] | {"seed": 13, "per_step": 1}
+    content["data"] = [content["data"][0] | {"per_step": 1}, single]
+    run(tmp_path, content, teacher_file, frame_cache)
+    losses = [line["point_contrast_loss"] for line in read_metrics(tmp_path / "run" / "metrics.jsonl")]
+    assert [loss > 0 for loss in losses] in ([True, False, True], [False, True, False])
 
 
 def test_what_cannot_run_is_told(tmp_path: Path, teacher_file: Path, frame_cache: Path) -> None:
