@@ -14,6 +14,9 @@ _IMAGENET = (
     "teacher.spec.sha256=null",
 )
 
+# PointContrast is validated on views that overlap.
+_OVERLAPPING = "validation.data.views=2"
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -82,13 +85,13 @@ GROUPS: dict[str, tuple[Variant, ...]] = {
         ),
         Variant(
             "PointContrast",
-            ("method=point_contrast", "loss=null", "teacher=null", "point_contrast.pairs=2048"),
+            ("method=point_contrast", "loss=null", "teacher=null", "point_contrast.pairs=2048", _OVERLAPPING),
             teacher=None,
             fair_top1=False,
         ),
         Variant(
             "PPKT and PointContrast",
-            ("method=ppkt_point_contrast", "point_contrast.pairs=2048"),
+            ("method=ppkt_point_contrast", "point_contrast.pairs=2048", _OVERLAPPING),
         ),
     ),
 }

@@ -123,7 +123,8 @@ def text(results: Results) -> str:
         parts.append(table(head, [_row(one, by_name[CONTROL], spreads, fits) for one in pilots], 2))
     parts += ["## The weights of the package", _of_weights(results.get("weights", []), by_name, spreads)]
     parts.append(
-        "What does not stand in these tables was not measured. Made by `python -m benchmarks.evaluation.pilot_runs`."
+        "Hours are those of training, while other runs shared the machine. What does not stand in these tables was not "
+        "measured. Made by `python -m benchmarks.evaluation.pilot_runs`."
     )
     return "\n\n".join(parts) + "\n"
 
