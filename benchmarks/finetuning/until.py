@@ -17,8 +17,7 @@ from typing import Any
 from benchmarks.finetuning.grids import PARTS, Part
 from benchmarks.finetuning.run import claimed
 from benchmarks.machine import ROOT
-from ppkt_zoo.downstream.grid import Cell, run_cell
-from ppkt_zoo.downstream.grid_cells import kept_scores
+from ppkt_zoo.downstream.grid import Cell, read_grid, run_cell
 from ppkt_zoo.engine.metrics_log import read_metrics
 
 LENGTHS = (300, 900, 2700, 8100)
@@ -65,11 +64,10 @@ def tried_of(cell: Cell, runs: Path) -> list[Tried]:
     """A cell's lengths that are done, shortest first, each with its validation score and the figures of its test."""
     found = []
     for steps, part in UNTIL.items():
-        folder = cell.folder(part.out(runs))
-        scores = kept_scores(folder, part.grid.load(cell), "test")
+        scores = read_grid(part.grid, part.out(runs)).get(cell)
         if scores is None:
             break
-        seen = [line for line in read_metrics(folder / "metrics.jsonl") if _SCORE in line]
+        seen = [line for line in read_metrics(cell.folder(part.out(runs)) / "metrics.jsonl") if _SCORE in line]
         found.append({"steps": steps, "validation": seen[-1][_SCORE], "miou": scores["miou"], "macc": scores["macc"]})
     return found
 

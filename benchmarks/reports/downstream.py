@@ -5,6 +5,8 @@ from typing import Any
 
 from benchmarks.finetuning.collect import Row, values
 from benchmarks.finetuning.grids import PARTS, SEEDS
+from benchmarks.finetuning.until import GAIN
+from benchmarks.reports.downstream_until import ENOUGH as UNTIL_ENOUGH
 from benchmarks.reports.downstream_until import until_limited, until_rows
 from benchmarks.reports.downstream_verdicts import (
     FIGURE,
@@ -31,6 +33,8 @@ def _rows(results: Results) -> dict[str, Any]:
         "differences": {key: [_difference(one) for one in found] for key, found in said["questions"].items()},
         "labels": _label_rows(rows),
         "until": until_rows(results.get("until", [])),
+        "until_gain": GAIN,
+        "until_seeds": UNTIL_ENOUGH,
         "until_limited": until_limited(results.get("until", [])),
         "sizes": _size_rows(rows),
         "table_tops": _table_tops(rows),

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
+from benchmarks.evaluation.pilot_table import CONTROL
 from benchmarks.reports.figures import table
 from ppkt_zoo.evaluation.statistics import Interval
 
 Results = Mapping[str, Any]
-CONTROL = "control"
 #: Tasks by name, and what the page calls them.
 TASKS = {"rooms": "unseen rooms", "kitchen": "real kitchen", "mosd": "table tops"}
 _NOT_YET = "Not measured yet."
@@ -198,7 +198,7 @@ def _of_weights(weights: Sequence[Results], pilots: Mapping[str, Results], sprea
     return (
         "They were trained once, by the same recipes in bf16, before a fault of the cache of teacher features was "
         "mended by which a run could read zeros. Here they stand beside the runs above, whose caches were filled "
-        "before they began; in the differences a weight counts as one run more.\n\n" + table(head, rows, 3)
+        "before their first step; in the differences a weight counts as one run more.\n\n" + table(head, rows, 3)
     )
 
 

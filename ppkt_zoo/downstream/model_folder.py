@@ -97,6 +97,7 @@ def record_fields(
     if start is None:
         of_start: dict[str, Any] = {
             "data": (data,),
+            "limits": (),
             "licences": Licences(data=recipe.data_licence, weights=recipe.model_licence),
         }
     else:
@@ -117,7 +118,7 @@ def record_fields(
         "limits": (
             f"Began as {'random numbers' if recipe.init == 'random' else recipe.init}; "
             f"knows {len(classes)} classes and no others.",
-            *of_start.get("limits", ()),
+            *of_start["limits"],
         ),
         "citation": recipe.citation,
     }

@@ -26,6 +26,6 @@ def _run(rank: int, function: Callable[..., Any], folder: Path, ranks: int, argu
         torch.save(function(rank, *arguments), folder / f"rank{rank}.pt")
         dist.barrier()
     finally:
-        # DDP's reducers lie in cycles: one that outlives the group aborts the process now and then.
+        # A rank was once aborted at its end: nothing of DDP, whose reducers lie in cycles, may outlive the group.
         gc.collect()
         dist.destroy_process_group()
