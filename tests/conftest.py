@@ -35,5 +35,5 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def frame_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Rendered frames and teacher features, shared by the tests."""
+    """Rendered frames and teacher features, shared by the tests; one that damages frames has a cache of its own."""
     return tmp_path_factory.mktemp("cache")

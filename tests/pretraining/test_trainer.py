@@ -144,7 +144,7 @@ def test_a_non_finite_loss_stops_and_saves_the_batch(tmp_path: Path, teacher_fil
 
 
 def test_unreadable_frames_are_skipped_and_counted(
-    tmp_path: Path, teacher_file: Path, frame_cache: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, teacher_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = RoomsFrames.__getitem__
 
@@ -154,31 +154,21 @@ def test_unreadable_frames_are_skipped_and_counted(
         return read(self, index)
 
     monkeypatch.setattr(RoomsFrames, "__getitem__", one_is_damaged)
-    content = tiny_recipe(steps=4)
-    content["data"][0]["seed"] = 12  # another cache
-    recipe = load_recipe(_recipe_file(tmp_path, **content))
-    folder = pretrain(recipe, data={}, teacher=teacher_file, out=tmp_path, cache=frame_cache, workers=0)
+    recipe = load_recipe(_recipe_file(tmp_path, steps=4))
+    folder = pretrain(recipe, data={}, teacher=teacher_file, out=tmp_path, cache=tmp_path / "cache", workers=0)
     assert "2 of 8 frames were skipped" in (folder / "README.md").read_text()
 
 
 def test_too_many_unreadable_frames_end_the_run(
-    tmp_path: Path, teacher_file: Path, frame_cache: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, teacher_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def damaged(self: RoomsFrames, index: int) -> RGBDFrame:
         raise FrameError(f"frame {index} is cut short")
 
     monkeypatch.setattr(RoomsFrames, "__getitem__", damaged)
-    content = tiny_recipe()
-    content["data"][0]["seed"] = 13
+    recipe = load_recipe(_recipe_file(tmp_path))
     with pytest.raises(TrainingError, match="not one of its 4 frames"):
-        pretrain(
-            load_recipe(_recipe_file(tmp_path, **content)),
-            data={},
-            teacher=teacher_file,
-            out=tmp_path,
-            cache=frame_cache,
-            workers=0,
-        )
+        pretrain(recipe, data={}, teacher=teacher_file, out=tmp_path, cache=tmp_path / "cache", workers=0)
 
 
 def test_an_online_teacher_may_see_augmented_images(tmp_path: Path, teacher_file: Path, frame_cache: Path) -> None:
