@@ -35,10 +35,12 @@ CANDIDATES: tuple[ReadOut, ...] = (
     TODAY,
     ReadOut(sampling="trilinear"),
     ReadOut(sampling="trilinear", extras=_BOTH),
+    ReadOut(sampling="trilinear", extras=_BOTH, views=2),
     ReadOut(levels="concat", sampling="trilinear"),
     ReadOut(levels="concat", sampling="trilinear", extras=_BOTH),
     ReadOut(levels="concat", sampling="trilinear", views=2),
     ReadOut(levels="concat", sampling="trilinear", extras=_BOTH, views=2),
+    ReadOut(sampling="trilinear", extras=_BOTH, views=4),
     ReadOut(levels="concat", sampling="trilinear", views=4),
     ReadOut(levels="concat", sampling="trilinear", extras=_BOTH, views=4),
 )
