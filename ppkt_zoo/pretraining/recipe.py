@@ -8,6 +8,7 @@ from ppkt_zoo.data.augment.cloud import CloudAugmentation
 from ppkt_zoo.engine.recipes import TrainingRecipe
 from ppkt_zoo.files.validation import MOST_BATCH, MOST_STEPS, OptimiserSection
 from ppkt_zoo.pretraining.recipe_sections import (
+    NEW_TEACHER,
     DataEntry,
     FurtherTeacherSection,
     GlobalSection,
@@ -93,6 +94,9 @@ class Recipe(TrainingRecipe):
             raise ValueError(f"features of all teachers must be {self.teacher.features}, as the first one's are")
         if self.start is not None and self.method == "scratch":
             raise ValueError("method scratch has random parameters: it has no use for the section start")
+        for name in () if self.start is None else self.start.new:
+            if name.startswith(NEW_TEACHER) and name.removeprefix(NEW_TEACHER) not in self.teachers:
+                raise ValueError(f"start.new names {name}, but the recipe has no such further teacher")
         if self.point_contrast is not None and not any(entry.views > 1 for entry in self.data):
             raise ValueError("point_contrast needs a data entry with views: 2, whose frames overlap")
         if self.point_contrast is not None and self.validation is not None and self.validation.data.views < 2:

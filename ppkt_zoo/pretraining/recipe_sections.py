@@ -203,13 +203,20 @@ class SoftClassesSection(StrictModel):
     weight: float = Field(default=1.0, gt=0, description="in the sum of all losses")
 
 
+#: What a further teacher's name in ``start.new`` begins with.
+NEW_TEACHER = "teachers."
+NewLesson = Annotated[str, Field(pattern=r"^(point_contrast|soft_classes|deep|teachers\.[a-z][a-z0-9_]*)$")]
+
+
 class StartSection(StrictModel):
     """The weight of an earlier run whose student and heads this run begins with; optimiser and schedule start anew."""
 
     weight: WeightName
     sha256: Sha256 = Field(description="of its model.safetensors")
-    new: tuple[Literal["point_contrast", "soft_classes", "deep"], ...] = Field(
-        default=(), description="losses that the earlier run did not have; their heads begin as random numbers"
+    new: tuple[NewLesson, ...] = Field(
+        default=(),
+        description="losses and further teachers (teachers.NAME) that the earlier run did not have; their heads begin "
+        "as random numbers",
     )
 
 

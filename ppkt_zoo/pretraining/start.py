@@ -6,8 +6,10 @@ from ppkt_zoo.engine.recipes import read_recipe
 from ppkt_zoo.errors import InputError, RecipeError, WeightError
 from ppkt_zoo.files.text import first_few
 from ppkt_zoo.pretraining.recipe import Recipe
+from ppkt_zoo.pretraining.recipe_sections import NEW_TEACHER
 from ppkt_zoo.teachers.teacher import Teacher
 from ppkt_zoo.transfer.objective import TransferModel
+from ppkt_zoo.transfer.ppkt import objective_of
 from ppkt_zoo.zoo.config import MODEL, PROJECTION, RECIPE
 from ppkt_zoo.zoo.folder import WeightFolder
 from ppkt_zoo.zoo.load import open_weight
@@ -56,7 +58,6 @@ class Start:
             WeightError: a file is damaged.
         """
         record = self.folder.record()
-        new = () if recipe.start is None else recipe.start.new
         self._check_network(model)
         self._check_lesson(record, recipe, teacher)
         self._check_levels(recipe)
@@ -67,7 +68,7 @@ class Start:
         if PROJECTION not in self.folder.config.files:
             raise self._misfit("it came without the heads of its training")
         try:
-            model.load_projection(self.folder.projection(), new)
+            model.load_projection(self.folder.projection(), _new_heads(recipe))
         except InputError as error:
             raise self._misfit(str(error)) from None
         model.student.load_state_dict(tensors, strict=True)
@@ -92,8 +93,12 @@ class Start:
         if record.teacher.stage != recipe.teacher.spec.stage:
             raise self._misfit(f"it learned from {record.teacher.stage}, the recipe from {recipe.teacher.spec.stage}")
         found = [(one.name, one.stage) for one in record.further_teachers]
-        if found != [(one.name, one.spec.stage) for one in recipe.teachers.values()]:
-            raise self._misfit(f"it has {len(found)} further teachers, or others than the recipe")
+        new = _new_teachers(recipe)
+        if found != [(one.name, one.spec.stage) for key, one in recipe.teachers.items() if key not in new]:
+            raise self._misfit(
+                f"it has {len(found)} further teachers, or others than the recipe: name those that it did not have in "
+                "start.new, as teachers.NAME"
+            )
         if teacher.sha256 is not None and record.teacher.sha256 not in (None, teacher.sha256):
             raise self._misfit("it learned from another teacher's file, whose features its heads know")
 
@@ -128,6 +133,20 @@ class Start:
 
     def _misfit(self, why: str) -> RecipeError:
         return RecipeError(f"start: this run cannot begin with {self.folder.config.name}: {why}")
+
+
+def _new_teachers(recipe: Recipe) -> set[str]:
+    new = () if recipe.start is None else recipe.start.new
+    return {name.removeprefix(NEW_TEACHER) for name in new if name.startswith(NEW_TEACHER)}
+
+
+def _new_heads(recipe: Recipe) -> list[str]:
+    """What the names of new heads begin with."""
+    new, teachers = set() if recipe.start is None else set(recipe.start.new), _new_teachers(recipe)
+    heads = [name for name in sorted(new) if not name.startswith(NEW_TEACHER)]
+    if "deep" in new:
+        heads += [f"{objective_of(key)}.deep" for key in recipe.teachers if key not in teachers]
+    return heads + [objective_of(key) for key in sorted(teachers)]
 
 
 def open_start(recipe: Recipe, given: StrPath | None) -> Start | None:

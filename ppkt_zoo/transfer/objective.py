@@ -176,13 +176,14 @@ class TransferModel(nn.Module):
 
         Args:
             tensors: by name.
-            new: first parts of names (an objective, or ``deep``) whose tensors stay as they are; ``tensors`` has none.
+            new: what names begin with (an objective, ``deep``, ``OBJECTIVE.deep``) whose tensors stay as they are;
+                ``tensors`` has none.
 
         Raises:
             InputError: a name or a shape is another one, or nothing is named so; nothing was taken up.
         """
         own = self.projection()
-        kept = {name: [key for key in own if key.split(".")[0] == name] for name in new}
+        kept = {name: [key for key in own if key.startswith(f"{name}.")] for name in new}
         if unknown := [name for name, keys in kept.items() if not keys]:
             raise InputError(f"no head of this model is named {unknown[0]}: nothing of it can be new")
         expected = {key: tuple(own[key].shape) for key in own.keys() - set().union(*kept.values())}

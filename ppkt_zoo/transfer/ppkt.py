@@ -12,6 +12,11 @@ from ppkt_zoo.transfer.objective import Objective, Outcome, TransferBatch, contr
 from ppkt_zoo.transfer.projection import UPL, PointHead, ProjectionKind, Sampling
 
 
+def objective_of(source: str | None) -> str:
+    """The name of the objective that learns from a further teacher's maps; None for the first."""
+    return "ppkt" if source is None else f"ppkt_{source}"
+
+
 class PixelToPoint(Objective):
     """Contrastive pixel-to-point transfer from a frozen teacher's features to a student's points.
 
@@ -31,8 +36,6 @@ class PixelToPoint(Objective):
         source: the further teacher whose maps are learned from, None for the first; the objective is named after it.
     """
 
-    name = "ppkt"
-
     def __init__(
         self,
         channels: int,
@@ -51,8 +54,7 @@ class PixelToPoint(Objective):
     ) -> None:
         super().__init__()
         self.source = source
-        if source is not None:
-            self.name = f"ppkt_{source}"
+        self.name = objective_of(source)
         self.upl = UPL(teacher_channels, dim, upl, sampling)
         self.head = PointHead(channels, dim, point_head)
         deep = deep or {}

@@ -17,10 +17,12 @@ from ppkt_zoo.pretraining.trainer import pretrain
 from ppkt_zoo.zoo.folder import open_weight_folder
 from tests.pretraining.tiny_recipe import tiny_recipe
 
+_OPTIONS = {"stop_after": "stop_after", "files": "teachers"}
+
 
 def run(folder: Path, teacher: Path | None, cache: Path, given: Path | None = None, /, **changes: Any) -> Path:
     """A tiny run of three steps; changes of its recipe and arguments of ``pretrain``."""
-    options = {name: changes.pop(name) for name in ("stop_after",) if name in changes}
+    options = {option: changes.pop(name) for name, option in _OPTIONS.items() if name in changes}
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "recipe.yaml"
     content = {**tiny_recipe(steps=3, checkpoint_every=3), **changes}
@@ -145,7 +147,7 @@ def test_a_loss_that_the_earlier_run_did_not_have_begins_anew_where_the_recipe_s
     named = {**asked, "new": ["point_contrast"]}
     second = run(tmp_path, teacher_file, frame_cache, first, start=named, **more)
     one, two = load_file(first / "projection.safetensors"), load_file(second / "projection.safetensors")
-    assert {name.split(".")[0] for name in two.keys() - one.keys()} == {"point_contrast"}
+    assert _new_heads(first, second) == {"point_contrast"}
     for name in one:
         torch.testing.assert_close(two[name], one[name], atol=1e-6, rtol=1e-3)
     _refused(tmp_path / "b", teacher_file, frame_cache, first, "no head .* is named point_contrast", start=named)
@@ -162,6 +164,38 @@ def test_a_level_that_the_earlier_run_did_not_teach_begins_anew(
     one, two = load_file(first / "projection.safetensors"), load_file(second / "projection.safetensors")
     assert {name.split(".")[:2][-1] for name in two.keys() - one.keys()} == {"stride2"}
     _refused(tmp_path / "b", teacher_file, frame_cache, first, r"deep\.stride2.*none", start=section(first), loss=loss)
+
+
+def test_a_teacher_that_the_earlier_run_did_not_have_joins(
+    first: Path, tmp_path: Path, teacher_file: Path, frame_cache: Path
+) -> None:
+    """And a level that comes with a later sitting is taught by every teacher."""
+    asked = section(first)
+    spec = {**tiny_recipe()["teacher"]["spec"], "stage": "layer2"}
+    more: dict[str, Any] = {
+        "teachers": {"early": {**tiny_recipe()["teacher"], "name": "early", "spec": spec}},
+        "files": {"early": teacher_file},
+    }
+    _refused(tmp_path, teacher_file, frame_cache, first, "name those .* in start.new", start=asked, **more)
+    named = {**asked, "new": ["teachers.early"]}
+    second = run(tmp_path / "second", teacher_file, frame_cache, first, start=named, **more)
+    assert _new_heads(first, second) == {"ppkt_early"}
+    record = open_weight_folder(second).record()
+    assert [one.name for one in record.further_teachers] == ["early"]
+    assert record.trained is not None
+    assert record.trained.steps == 6
+    loss = {**tiny_recipe()["loss"], "deep": {"stride2": 0.5}}
+    deep = {**section(second), "new": ["deep"]}
+    third = run(tmp_path / "third", teacher_file, frame_cache, second, start=deep, loss=loss, **more)
+    assert _new_heads(second, third) == {"deep", "ppkt_early"}
+    absent = {**asked, "new": ["teachers.late"]}
+    _refused(tmp_path, teacher_file, frame_cache, first, "no such further teacher", start=absent, **more)
+
+
+def _new_heads(one: Path, two: Path) -> set[str]:
+    before, after = (load_file(folder / "projection.safetensors").keys() for folder in (one, two))
+    assert before <= after
+    return {name.split(".")[0] for name in after - before}
 
 
 def test_another_teacher_is_refused(first: Path, tmp_path: Path, frame_cache: Path, teacher_file: Path) -> None:
