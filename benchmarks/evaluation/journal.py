@@ -17,7 +17,11 @@ class Journal:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._entries: dict[str, dict[str, Any]] = {}
-        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Know what other processes have written into the same file by now."""
+        for line in self._file.read_text(encoding="utf-8").splitlines() if self._file.exists() else ():
             try:
                 entry = json.loads(line)
             except json.JSONDecodeError:

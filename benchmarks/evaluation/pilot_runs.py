@@ -91,6 +91,7 @@ def take_over(journal: Journal, asked: argparse.Namespace) -> None:
 
 def write(pilots: dict[str, Pilot], asked: argparse.Namespace, journal: Journal) -> None:
     """JSON and page of every pilot whose runs are all in the journal, of those that have one at least."""
+    journal.look_again()  # several such commands may run at once
     measured = []
     for name, pilot in pilots.items():
         keys = [_key_of(pilot, seed, asked) for seed in range(_MOST_SEEDS)]

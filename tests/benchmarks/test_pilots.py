@@ -10,7 +10,7 @@ from scipy.stats import ttest_ind, ttest_rel
 
 from benchmarks.evaluation.journal import Journal
 from benchmarks.evaluation.material import FULL
-from benchmarks.evaluation.pilot_runs import _key_of, _weights_of, read_arguments, take_over
+from benchmarks.evaluation.pilot_runs import _key_of, _weights_of, read_arguments, take_over, write
 from benchmarks.evaluation.pilot_table import CONTROL, read_pilots, teacher_file
 from benchmarks.machine import ROOT, SHARED
 from benchmarks.reports.pilots import TASKS, same_seeds, spread_of, text, values_of
@@ -99,6 +99,19 @@ def test_a_run_of_the_committed_results_is_not_made_again(tmp_path: Path) -> Non
     assert [seed for seed in range(4) if _key_of(control, seed, asked) in journal] == [1]
     assert journal.remember(_key_of(control, 1, asked), pytest.fail) == run
     assert f"weight/{'1' * 16}/{FULL.name}" in journal
+
+
+def test_pilots_that_run_at_once_leave_each_other_s_runs_in_the_results(tmp_path: Path) -> None:
+    results = ["--results", str(tmp_path), "--out", str(tmp_path / "runs")]
+    asked = read_arguments(tuple(PILOTS), [CONTROL, *results])
+    one, two = (Journal(asked.out / "journal.jsonl") for _ in range(2))
+    for journal, name in ((one, CONTROL), (two, "ema")):
+        run = {"seed": 0, "fingerprint": PILOTS[name].load(0).fingerprint, "amount": FULL.name, "hours": 0.5}
+        run["scores"] = {task: [0.1, 0.2, 0.3] for task in TASKS}
+        journal.remember(_key_of(PILOTS[name], 0, asked), dict, run)
+        write(PILOTS, asked, journal)
+    found = json.loads((tmp_path / "pilots.json").read_text())
+    assert [pilot["name"] for pilot in found["pilots"]] == [CONTROL, "ema"]
 
 
 def test_weights_of_the_package_stand_beside_the_recipes_that_made_them() -> None:
