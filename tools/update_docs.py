@@ -98,9 +98,13 @@ def weights_table() -> str:
 
 def _weight_row(spec: WeightSpec) -> str:
     record = spec.record
-    teacher = "–" if record.teacher is None else record.teacher.name
+    teacher = "; ".join(one.name for one in record.teachers) or "–"
     steps = "–" if record.trained is None else f"{record.trained.steps} ({record.trained.hours:.1f} h)"
-    data = ", ".join(f"{one.name} ({one.frames} frames)" for one in record.data)
+    # Sittings may differ in how many frames of one source they saw.
+    frames: dict[str, list[str]] = {}
+    for one in record.data:
+        frames.setdefault(one.name, []).append(str(one.frames))
+    data = ", ".join(f"{name} ({' and '.join(some)} frames)" for name, some in frames.items())
     return f"| `{spec.name}` | {_size_cells(spec)} | {teacher} | {data} | {steps} | {record.licences.weights} |"
 
 

@@ -133,7 +133,7 @@ def _origin(config: WeightConfig, record: WeightRecord, classes: tuple[str, ...]
         f"- method: {inline(record.method)}",
         f"- architecture: `{config.architecture}`, {_code(config.arguments)}",
     ]
-    for teacher in (*([] if record.teacher is None else [record.teacher]), *record.further_teachers):
+    for teacher in record.teachers:
         digest = f", sha256 `{teacher.sha256}`" if teacher.sha256 else ""
         lines.append(
             f"- teacher: {inline(teacher.name)}, features of {inline(teacher.stage)}; from {inline(teacher.origin)} "

@@ -89,6 +89,7 @@ def _bounded(arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
+Texts = Annotated[tuple[Text, ...], FailFast()]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
 SafePath = Annotated[str, AfterValidator(_safe_path)]
 Sha256 = Annotated[str, _matches(SHA256, "a sha256: 64 digits of 0-9a-f")]
@@ -99,12 +100,10 @@ WeightName = Annotated[str, _matches(WEIGHT_NAME, "'architecture.tag', lower cas
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Arguments = Annotated[dict[str, JsonValue], AfterValidator(_bounded)]
 
-
 #: The end of the method of a weight that someone trained in a loop of their own, whose recipe nobody else can tell.
 OWN_LOOP = "custom training loop"
 # As 0.1 wrote it.
 _OWN_LOOPS = (OWN_LOOP, "in a loop of its owner's")
-
 
 # Fields that a record of 0.1 did not know: where they hold nothing they are not written, and 0.1 reads the record.
 _LEFT_OUT = frozenset({"further_teachers", "base"})
@@ -269,21 +268,26 @@ class WeightRecord(StrictModel):
     seed: int | None = None
     trained: Training | None = None
     metrics: Annotated[tuple[Metric, ...], FailFast()] = ()
-    deviations: Annotated[tuple[Text, ...], FailFast()] = Field(
-        default=(), description="from the method as published, each named"
-    )
-    limits: Annotated[tuple[Text, ...], FailFast()] = Field(
-        default=(), description="what it cannot do, or was never tested on"
-    )
+    deviations: Texts = Field(default=(), description="from the method as published, each named")
+    limits: Texts = Field(default=(), description="what it cannot do, or was never tested on")
     licences: Licences
     citation: Text
     parameters: int = Field(ge=1)
     created: datetime.date
 
+    @property
+    def teachers(self) -> tuple[Teacher, ...]:
+        """All that it learned from, the first one first."""
+        return (*(() if self.teacher is None else (self.teacher,)), *self.further_teachers)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The data's names, each once: sittings may have seen different frames of one source."""
+        return tuple(dict.fromkeys(one.name for one in self.data))
+
     @model_serializer(mode="wrap")
     def _without_what_is_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        fields: dict[str, Any] = handler(self)
-        return {name: value for name, value in fields.items() if name not in _LEFT_OUT or value}
+        return {name: value for name, value in handler(self).items() if name not in _LEFT_OUT or value}
 
     @model_validator(mode="after")
     def _origin_is_told(self) -> "WeightRecord":

@@ -197,7 +197,7 @@ def _explain(error: BaseException) -> str:
 def what_forbids_publication(record: WeightRecord) -> str | None:
     """The field and the words of a record that forbid a public repository; None where none do.
 
-    The licence of the weight, of its data and of its teacher are read, and everything else that a record says of them.
+    The licence of the weight, of its data and of its teachers are read, and everything else that a record says of them.
     Words such as "not to be published", "no redistribution", "redistribution is prohibited", "local only", "for
     evaluation alone" or "all rights reserved" forbid; terms that allow publication under conditions, such as CC BY-NC,
     do not. It is a guard against mistakes and no judge: words in other languages are not understood.
@@ -210,9 +210,10 @@ def what_forbids_publication(record: WeightRecord) -> str | None:
     others = {"description": record.description, "method": record.method, "citation": record.citation}
     others |= {f"data[{number}].name": one.name for number, one in enumerate(record.data)}
     others |= {f"data[{number}].attribution": one.attribution for number, one in enumerate(record.data)}
-    if record.teacher is not None:
-        licences["teacher.licence"] = record.teacher.licence
-        others["teacher.origin"] = record.teacher.origin
+    for number, teacher in enumerate(record.teachers):
+        where = "teacher" if number == 0 else f"further_teachers[{number - 1}]"
+        licences[f"{where}.licence"] = teacher.licence
+        others[f"{where}.origin"] = teacher.origin
     if record.conversion is not None:
         others["conversion.origin"] = record.conversion.origin
     others |= {f"limits[{number}]": text for number, text in enumerate(record.limits)}

@@ -39,6 +39,10 @@ def data(licence: str) -> list[dict[str, Any]]:
         ({"data": data("unknown, for evaluation alone")}, "data[0].licence"),
         ({"data": data("terms of the scans: no redistribution")}, "data[0].licence"),
         ({"teacher": make_record()["teacher"] | {"licence": "internal use only"}}, "teacher.licence"),
+        (
+            {"further_teachers": [make_record()["teacher"], make_record()["teacher"] | {"licence": "local only"}]},
+            "further_teachers[1].licence",
+        ),
         ({"limits": ["fine", "These numbers must not be published."]}, "limits[1]"),
         ({"limits": ["cannot be shared"]}, "limits[0]"),
         ({"description": "A test weight, not to be published."}, "description"),

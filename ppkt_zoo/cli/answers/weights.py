@@ -21,6 +21,7 @@ class WeightRow(StrictModel):
     bytes: int = Field(description="of all its files")
     source: Source
     teacher: str | None
+    further_teachers: tuple[str, ...] = Field(description="names of those beside the first")
     data: tuple[str, ...] = Field(description="names of what it was trained on")
     licence: str
     metrics: tuple[Metric, ...]

@@ -84,8 +84,8 @@ def weights_lines(pattern: str = "*") -> Listing:
         table.add_row(
             weight.name,
             _millions(record.parameters),
-            record.teacher.name if record.teacher else "-",
-            ", ".join(data.name for data in record.data),
+            "; ".join(one.name for one in record.teachers) or "-",
+            ", ".join(record.sources),
             record.licences.weights,
             _megabytes(weight),
             "Hub" if isinstance(weight.source, HubSource) else "bundled",
@@ -163,12 +163,8 @@ def record_table(name: str, voxel_size: float, record: WeightRecord) -> Listing:
     line("method", record.method)
     line("parameters", _millions(record.parameters))
     line("voxel", f"{voxel_size * 100:g} cm")
-    if record.teacher is not None:
-        line(
-            "teacher",
-            f"{record.teacher.name}, {record.teacher.stage} ({record.teacher.licence})",
-            record.teacher.origin,
-        )
+    for teacher in record.teachers:
+        line("teacher", f"{teacher.name}, {teacher.stage} ({teacher.licence})", teacher.origin)
     line("data", *(f"{one.name}: {_frames(one.frames)}, {one.licence}; {one.attribution}" for one in record.data))
     if record.conversion is not None:
         line("converted from", f"{record.conversion.origin} ({record.conversion.dialect})")

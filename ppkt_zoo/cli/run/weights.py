@@ -58,7 +58,8 @@ def _row(weight: WeightSpec) -> WeightRow:
         bytes=_size(weight),
         source=weight.source,
         teacher=record.teacher.name if record.teacher else None,
-        data=tuple(one.name for one in record.data),
+        further_teachers=tuple(one.name for one in record.further_teachers),
+        data=record.sources,
         licence=record.licences.weights,
         metrics=record.metrics,
     )
