@@ -7,8 +7,10 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -105,9 +107,11 @@ class Tab:
     def _first_page(self) -> str:
         until = time.monotonic() + _PATIENCE
         while time.monotonic() < until:
-            for one in self._known("list"):
-                if one["type"] == "page":
-                    return str(one["webSocketDebuggerUrl"])
+            # The file with the port is there a moment before the browser listens.
+            with suppress(urllib.error.URLError):
+                for one in self._known("list"):
+                    if one["type"] == "page":
+                        return str(one["webSocketDebuggerUrl"])
             time.sleep(0.05)
         raise RuntimeError("Chromium opened no page")
 
