@@ -96,8 +96,8 @@ class Start:
         new = _new_teachers(recipe)
         if found != [(one.name, one.spec.stage) for key, one in recipe.teachers.items() if key not in new]:
             raise self._misfit(
-                f"it has {len(found)} further teachers, or others than the recipe: name those that it did not have in "
-                "start.new, as teachers.NAME"
+                f"it has {len(found)} further teachers, or others than the recipe: name those that it did not have, "
+                "and no others, in start.new, as teachers.NAME"
             )
         if teacher.sha256 is not None and record.teacher.sha256 not in (None, teacher.sha256):
             raise self._misfit("it learned from another teacher's file, whose features its heads know")
