@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.reports import frozen, lab, many_files, models, speed  # noqa: E402
 from benchmarks.reports.page import machine_line  # noqa: E402
 from ppkt_zoo.cli.contract import PROMISES, answer_classes  # noqa: E402
+from ppkt_zoo.downstream.start import START_DIGITS  # noqa: E402
 from ppkt_zoo.engine.recipes import shipped_recipes  # noqa: E402
 from ppkt_zoo.evaluation.statistics import mean_interval, paired_difference  # noqa: E402
 from ppkt_zoo.pretraining.recipe import load_recipe  # noqa: E402
@@ -34,9 +35,9 @@ _NAME = r"\1"
 _NOT_BUNDLED = re.compile(r"local-dir:runs/family/(.+)/weight")
 # Which weight to take: a purpose, and the weight for it.
 _ADVICE = (
-    ("features of scans and RGB-D frames, with or without colour, similarity (default)", "sr_unet14_small.ppkt_voc"),
-    ("start for fine-tuning, best scores", "sr_unet18_slim.ppkt_voc"),
-    ("start for fine-tuning, faster", "sr_unet14_slim.ppkt_voc"),
+    ("features, similarity and fine-tuning, with or without colour (default)", "sr_unet14_small.ppkt_voc"),
+    ("fine-tuning at coarser voxels", "sr_unet18_slim.ppkt_voc"),
+    ("fine-tuning at coarser voxels, faster", "sr_unet14_slim.ppkt_voc"),
     ("PointNet++ instead of sparse convolutions, smallest file", "pointnet2.ppkt_voc"),
     ("the class of every point of a room, at once: `ppkt-zoo segment`", "sr_unet14_small.rooms_segmentation"),
     ("boxes around the objects of a room, at once: `ppkt-zoo detect`", "sr_unet14_small.rooms_detection"),
@@ -80,12 +81,24 @@ def short_results_table() -> str:
         tuned = [row["miou"] for row in runs if (row["folder"], row["start"], row["fraction"]) == wanted]
         rows.append(f"| {title} | {' | '.join(str(mean_interval(some)) for some in (*probes, tuned))} |")
     for one in frozen.weights_of("readouts", frozen.FLAGSHIP):
-        cells = []
-        for task in ("rooms", "kitchen"):
-            cells.append(str(mean_interval(one["test"][task][one["name"]][frozen.chosen(one, task)]["values"])))
-        rows.append(f"| `{one['name']}`, with its [read-out](docs/readout.md) | {' | '.join(cells)} | – |")
+        for title, student, start, digits in (
+            (f"`{one['name']}`, with its", one["name"], "flagship", one["key"]),
+            ("no pretraining, SR-UNet14 small, with the same", "untrained", "scratch", None),
+        ):
+            cells = []
+            for task in ("rooms", "kitchen"):
+                cells.append(str(mean_interval(one["test"][task][student][frozen.chosen(one, task)]["values"])))
+            cells.append(_tuned(runs, ("segmentation_small", start, _FEW_LABELS, digits)))
+            rows.append(f"| {title} [read-out](docs/readout.md) | {' | '.join(cells)} |")
     head = f"Semantic segmentation, mIoU, mean over {_ENOUGH_SEEDS} seeds and 95 % confidence interval:"
     return "\n".join([head, "", *rows])
+
+
+def _tuned(runs: list[dict[str, Any]], wanted: tuple[str, str, float, str | None]) -> str:
+    """Fine-tuned segmentation by folder, start, fraction and digits of the weight; a dash before it was measured."""
+    keys = ("folder", "start", "fraction", START_DIGITS)
+    tuned = [row["miou"] for row in runs if tuple(row.get(key) for key in keys) == wanted]
+    return str(mean_interval(tuned)) if len(tuned) >= _ENOUGH_SEEDS else "–"
 
 
 def weights_table() -> str:

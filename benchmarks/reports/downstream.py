@@ -12,6 +12,7 @@ from benchmarks.reports.downstream_verdicts import (
     FIGURE,
     QUESTIONS,
     STUDENTS,
+    TASKS,
     TENTH,
     TITLES,
     Question,
@@ -21,6 +22,7 @@ from benchmarks.reports.downstream_verdicts import (
 )
 from benchmarks.reports.figures import AGREES, Verdict, code, difference, interval, signed
 from benchmarks.reports.page import Page, Results
+from ppkt_zoo.downstream.start import START_DIGITS
 
 _FRAMES = {0.0167: "1 frame", 0.0833: "5 frames", 0.3333: "20 frames", 1.0: "60 frames"}
 
@@ -45,8 +47,14 @@ def _rows(results: Results) -> dict[str, Any]:
         "clusters": _clusters(results.get("zero_shot")),
         "search": _search(results.get("zero_shot")),
         "titles": TITLES,
+        "flagship": ", ".join(f"`{digits[:12]}…`" for digits in weights_of_flagship(rows)),
         "figure": FIGURE,
     }
+
+
+def weights_of_flagship(rows: Sequence[Row]) -> list[str]:
+    """The sha256 of the flagship's parameters that its runs began with: its name has had several."""
+    return sorted({row[START_DIGITS] for row in rows if row["start"] == "flagship" and row.get(START_DIGITS)})
 
 
 def _summary(said: Results) -> list[list[str]]:
@@ -55,7 +63,7 @@ def _summary(said: Results) -> list[list[str]]:
     for some in said["questions"].values():
         for one in some:
             part = "" if one["fraction"] == TENTH else f", {one['fraction']:.0%} of the labels"
-            what = f"{one['folder']}{part}: {code(one['first'])} − {code(one['second'])}"
+            what = f"{task_name(one['folder'])}{part}: {code(one['first'])} − {code(one['second'])}"
             found.append([what, TITLES[FIGURE[one["folder"]]], *_told(one)])
     for folder, one in said["labels"].items():
         if one is not None:
@@ -79,7 +87,7 @@ def _told(one: Verdict) -> list[str]:
 
 
 def _difference(one: Verdict) -> list[str]:
-    name = f"{one['folder']}: {code(one['first'])} − {code(one['second'])}"
+    name = f"{task_name(one['folder'])}: {code(one['first'])} − {code(one['second'])}"
     return [name, TITLES[FIGURE[one["folder"]]], str(one["seeds"]), signed(one), one["result"]]
 
 
@@ -95,8 +103,13 @@ def _starts(question: Question, rows: Sequence[Row]) -> dict[str, list[list[str]
             if len(scores[0]) > 1:
                 lines.append([code(start), str(len(scores[0])), *map(interval, scores)])
         if len(lines) > 1:
-            found[folder] = lines
+            found[task_name(folder)] = lines
     return found
+
+
+def task_name(folder: str) -> str:
+    """What tables call the runs of a folder."""
+    return TASKS.get(folder, folder)
 
 
 def _label_rows(rows: Sequence[Row]) -> list[list[str]]:
@@ -160,8 +173,8 @@ def _missing(rows: Sequence[Row]) -> list[str]:
                 key = "map25" if part.grid.task == "detection" else "miou"
                 count = len(values(rows, part.folder, start, fraction, key))
                 if count < SEEDS:
-                    line = f"{part.folder}, {code(start)} at {fraction:.0%} of the labels: {count} of {SEEDS} seeds"
-                    missing[line] = None
+                    name = f"{task_name(part.folder)}, {code(start)}"
+                    missing[f"{name} at {fraction:.0%} of the labels: {count} of {SEEDS} seeds"] = None
     return list(missing)
 
 

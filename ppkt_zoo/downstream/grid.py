@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 from ppkt_zoo.data.fingerprint import fingerprint_of_parts
 from ppkt_zoo.data.scenes import SceneSource
-from ppkt_zoo.downstream.grid_cells import check_one_data, keep_the_figures, kept_scores, tidy
+from ppkt_zoo.downstream.grid_cells import check_one_data, check_one_start, keep_the_figures, kept_scores, tidy
 from ppkt_zoo.downstream.recipe import DownstreamRecipe
 from ppkt_zoo.downstream.sampler import scenes_fingerprint
 from ppkt_zoo.downstream.splits import open_splits
+from ppkt_zoo.downstream.start import check_same_start
 from ppkt_zoo.errors import InputError, RecipeError, TrainingError
 from ppkt_zoo.files.locks import FolderLock
 from ppkt_zoo.files.targets import check_folder_target
@@ -112,7 +113,8 @@ def run_grid(
         report: told (cell, runs of this process done, of how many) before each run.
 
     Raises:
-        TrainingError: a run's folder holds the scores of another recipe, or on other scenes, or none that can be read.
+        TrainingError: a run's folder holds the scores of another recipe, on other scenes or from a weight that has
+            changed since, or none that can be read.
         RecipeError: the recipe's data has no validation scenes, and those were asked for.
         Stopped: a stop was asked for; the same call goes on.
         InputError, WeightError: as the runs do.
@@ -156,7 +158,8 @@ def run_cell(
     # Beside the run's folder, where nothing but its figures stays.
     lock = folder.with_name(f".{folder.name}.lock")
     with FolderLock(lock, f"the run {folder}", "or let it do that one", _BusyError, wait):
-        if kept_scores(folder, recipe, on) is not None:
+        if (scores := kept_scores(folder, recipe, on)) is not None:
+            check_same_start(scores, recipe.init, recipe.init, folder)
             tidy(folder)
             return
         splits = open_splits(recipe, folders, cache, boxes)
@@ -173,11 +176,12 @@ def read_grid(grid: Grid, out: Path, on: Literal["test", "validation"] = "test")
 
     Raises:
         TrainingError: a run's folder holds the scores of another recipe, or on other scenes, or none that can be read;
-            or two runs had other data.
+            or two runs had other data, or began with different weights of one name.
     """
     found = {cell: kept_scores(cell.folder(out), grid.load(cell), on) for cell in grid.cells()}
     done = {cell: scores for cell, scores in found.items() if scores is not None}
     check_one_data((cell.fraction, cell.folder(out), scores) for cell, scores in done.items())
+    check_one_start((cell.start, cell.folder(out), scores) for cell, scores in done.items())
     return done
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ppkt_zoo.downstream.recipe import DownstreamRecipe
+from ppkt_zoo.downstream.start import START_DIGITS
 from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.files.reading import read_text
 from ppkt_zoo.files.strict_json import read_json
@@ -93,17 +94,36 @@ def check_one_data(cells: Iterable[tuple[object, Path, Mapping[str, Any]]]) -> N
     Raises:
         TrainingError: two runs had other data; names them.
     """
+    if two := _unlike(cells, "data"):
+        raise TrainingError(
+            f"{two[0]} and {two[1]} had other scenes to learn from or to be scored on: the data has changed "
+            "between them. Put it back and delete one of the two folders, or start in another --out"
+        )
+
+
+def check_one_start(cells: Iterable[tuple[object, Path, Mapping[str, Any]]]) -> None:
+    """Refuse to take runs together that began with different weights of one name; as :func:`check_one_data`.
+
+    Raises:
+        TrainingError: two runs began with other parameters; names them.
+    """
+    if two := _unlike(cells, START_DIGITS):
+        raise TrainingError(
+            f"{two[0]} and {two[1]} began with different weights: the one that --init names has changed between them. "
+            "Put it back and delete one of the two folders, or start in another --out"
+        )
+
+
+def _unlike(cells: Iterable[tuple[object, Path, Mapping[str, Any]]], key: str) -> tuple[Path, Path] | None:
+    """The folders of the first two cells of one group whose scores differ in `key`, among those that have it."""
     first: dict[object, tuple[Path, Any]] = {}
     for group, folder, scores in cells:
-        data = scores.get("data")
-        if data is None:
-            continue
-        of_first, wanted = first.setdefault(group, (folder, data))
-        if data != wanted:
-            raise TrainingError(
-                f"{of_first} and {folder} had other scenes to learn from or to be scored on: the data has changed "
-                "between them. Put it back and delete one of the two folders, or start in another --out"
-            )
+        found = scores.get(key)
+        if found is not None:
+            of_first, wanted = first.setdefault(group, (folder, found))
+            if found != wanted:
+                return of_first, folder
+    return None
 
 
 def _holds_something(file: Path) -> bool:

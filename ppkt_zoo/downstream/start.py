@@ -1,14 +1,21 @@
 """The backbone that a fine-tuning begins with: random, or of a weight that the recipe fits."""
 
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
 
 import torch
 
 from ppkt_zoo.backbones.base import Backbone
 from ppkt_zoo.downstream.recipe import DownstreamRecipe
-from ppkt_zoo.errors import RecipeError
-from ppkt_zoo.zoo.load import load_backbone
+from ppkt_zoo.errors import RecipeError, TrainingError
+from ppkt_zoo.zoo.config import MODEL
+from ppkt_zoo.zoo.folder import WeightFolder
+from ppkt_zoo.zoo.load import load_backbone, open_weight
 from ppkt_zoo.zoo.registry import create_backbone, origin_of
+
+START_DIGITS: Final = "init_sha256"
+"""Under which checkpoints and scores keep the digits of the weight that a run began with."""
 
 
 def build_backbone(recipe: DownstreamRecipe) -> Backbone:
@@ -30,6 +37,40 @@ def build_backbone(recipe: DownstreamRecipe) -> Backbone:
     _check_weight(backbone, recipe)
     backbone.input_spec = section.input_spec
     return backbone
+
+
+def digits_of_start(start: str | WeightFolder | None) -> str | None:
+    """The sha256 of the parameters that a run begins with; None where they are random.
+
+    Args:
+        start: a recipe's ``init``, or the folder of the weight.
+
+    Raises:
+        UnknownNameError, WeightError: as :func:`ppkt_zoo.load_backbone` does.
+    """
+    if start is None or start == "random":
+        return None
+    folder = start if isinstance(start, WeightFolder) else open_weight(start)
+    return folder.config.files[MODEL].sha256
+
+
+def check_same_start(kept: Mapping[str, Any], start: str | WeightFolder | None, init: str, where: Path) -> None:
+    """Let a run or its scores stand only where its ``init`` is still the weight that it began with.
+
+    Args:
+        kept: notes of a checkpoint, or scores; those of an older version have no digits, and nothing is compared.
+        start: as for :func:`digits_of_start`.
+        init: what the recipe calls it.
+        where: the checkpoint or folder that they are of.
+
+    Raises:
+        TrainingError: the weight is another one now.
+    """
+    digits = kept.get(START_DIGITS)
+    if digits is not None and digits != digits_of_start(start):
+        raise TrainingError(
+            f"{where} began with another weight than {init} is now: put that one back, or start in another --out"
+        )
 
 
 def _check_weight(backbone: Backbone, recipe: DownstreamRecipe) -> None:

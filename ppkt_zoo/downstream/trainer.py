@@ -18,6 +18,8 @@ from ppkt_zoo.data.scenes import LabelledScene, SceneSource
 from ppkt_zoo.downstream.model_folder import record_fields, write_scores
 from ppkt_zoo.downstream.recipe import DownstreamRecipe
 from ppkt_zoo.downstream.sampler import scene_part
+from ppkt_zoo.downstream.start import START_DIGITS, check_same_start, digits_of_start
+from ppkt_zoo.engine.checkpoint import Resumed
 from ppkt_zoo.engine.data_workers import DataWorkers
 from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.engine.interrupt import Stopped, StopRequest
@@ -182,8 +184,9 @@ class FinetuneTrainer(Learner[_Batch], Generic[_Batch, _Recipe, _Model, _Score])
         Raises:
             InputError, RecipeError, WeightError: scenes without labels or boxes, other classes, a box of size 0, a
                 weight that does not fit.
-            TrainingError: a non-finite loss (the batch is saved for study) or vote, a checkpoint of another recipe or
-                other scenes, another process at work in ``out``, a killed data worker.
+            TrainingError: a non-finite loss (the batch is saved for study) or vote, a checkpoint of another recipe,
+                other scenes or another weight under the same ``init``, another process at work in ``out``, a killed
+                data worker.
             Stopped: SIGTERM, Ctrl-C or ``stop_after``; a checkpoint was written.
         """
         for scenes in (validation, test):
@@ -212,7 +215,8 @@ class FinetuneTrainer(Learner[_Batch], Generic[_Batch, _Recipe, _Model, _Score])
             tested_on = f"{test.name}, {len(test)} scenes"
             with self.progress.task("test", len(test)) as report:
                 score = self.score(test, self._until_stopped(report), final=True)
-            write_scores(self.out / "scores.json", self.recipe, tested_on, score.scenes, self.scores(score))
+            figures_of_test = {**self.notes(), **self.scores(score)}
+            write_scores(self.out / "scores.json", self.recipe, tested_on, score.scenes, figures_of_test)
             data, seeds = f"{tested_on}, never seen in training{self.looks}", (self.recipe.seed,)
             for name, value in self.named_figures(score).items():
                 metrics.append(Metric(name=name, value=value, data=data, seeds=seeds, n=score.scenes))
@@ -223,6 +227,18 @@ class FinetuneTrainer(Learner[_Batch], Generic[_Batch, _Recipe, _Model, _Score])
         golden = self._golden_cloud()
         self.save(folder, self.model, recipe.model, record, golden, recipe=recipe.text(), overwrite=True)
         return Finetuned(self.model, folder, score)
+
+    def notes(self) -> dict[str, Any]:
+        """Which weight the model began with."""
+        return {START_DIGITS: digits_of_start(self._start_folder)}
+
+    def restore(self, resumed: Resumed) -> None:
+        """TrainingError where the weight that the model began with has changed since."""
+        check_same_start(resumed.notes, self._start_folder, self.recipe.init, resumed.file)
+
+    @property
+    def _start_folder(self) -> WeightFolder | None:
+        return None if self._start is None else self._start[0]
 
     def _prepare(self) -> None:
         self.norms = set_training_mode(self.model, self.recipe)

@@ -18,6 +18,7 @@ from ppkt_zoo.downstream.splits import Splits
 from ppkt_zoo.errors import InputError, RecipeError, TrainingError
 from ppkt_zoo.files.locks import FolderLock
 from ppkt_zoo.rooms.scenes import BOX_CLASSES
+from tests.support.small_weight import make_folder
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 
@@ -127,6 +128,22 @@ def test_runs_on_other_data_are_not_compared(
     monkeypatch.setattr(room, "open_splits", lambda *_: Splits(Edited(), None, Scenes()))
     run_grid(grid, out, folders={}, cache=tmp_path, rank=1, ranks=2)
     with pytest.raises(TrainingError, match=r"scratch.* and .*again.* had other scenes"):
+        read_grid(grid, out)
+
+
+def test_a_weight_that_has_changed_is_not_the_same_start(recipe: dict[str, Path], tmp_path: Path) -> None:
+    spec = ("backbone.name=sr_unet14_small", "model=sr_unet14_small.rooms_bench")
+    weight = make_folder(tmp_path / "weight")
+    grid, out = a_grid(recipe, overrides=spec, starts={"ours": weight}), tmp_path / "grid"
+    run_grid(grid, out, folders={}, cache=tmp_path, rank=0, ranks=2)
+    run_grid(grid, out, folders={}, cache=tmp_path, rank=0, ranks=2)  # nothing has changed
+    (tmp_path / "weight").rename(tmp_path / "first")
+    make_folder(tmp_path / "weight", seed=2)
+    with pytest.raises(TrainingError, match=rf"ours/1/0 began with another weight than {weight} is now"):
+        run_grid(grid, out, folders={}, cache=tmp_path)
+    assert len(read_grid(grid, out)) == 1, "what was measured can still be read"
+    run_grid(grid, out, folders={}, cache=tmp_path, rank=1, ranks=2)
+    with pytest.raises(TrainingError, match=r"ours/1/0 and .*ours/1/1 began with different weights"):
         read_grid(grid, out)
 
 

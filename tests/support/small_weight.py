@@ -14,10 +14,10 @@ from ppkt_zoo.zoo.record import WeightRecord
 NAME = "sr_unet14_small.for_tests"
 
 
-def make_folder(folder: Path) -> str:
-    """Write the folder; the name it is loaded by."""
+def make_folder(folder: Path, seed: int = 1) -> str:
+    """Write the folder, with the random parameters of a seed; the name it is loaded by."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
+        torch.manual_seed(seed)
         backbone = create_backbone("sr_unet14_small", input_spec=InputSpec(voxel_size=0.05))
     rng = np.random.default_rng(0)
     xyz = rng.uniform(0, 2, (1500, 3)).astype(np.float32)

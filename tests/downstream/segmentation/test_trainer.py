@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -89,6 +90,24 @@ def test_scenes_that_changed_do_not_go_on(tmp_path: Path) -> None:
         fit_segmentation(tiny_recipe(), TinyScenes(0, 1), None, tmp_path)
     with pytest.raises(TrainingError, match=r"still 3, but some were edited"):
         fit_segmentation(tiny_recipe(), TinyScenes(0, 1, 5), None, tmp_path)
+
+
+def test_a_run_does_not_go_on_from_a_weight_that_has_changed(tmp_path: Path) -> None:
+    weight = make_folder(tmp_path / "weight")
+    spec = {"voxel_size": 0.2}
+    recipe = tiny_recipe(init=weight, backbone={"name": "sr_unet14_small", "input_spec": spec})
+    with pytest.raises(Stopped):
+        fit_segmentation(recipe, TRAIN, None, tmp_path / "out", stop_after=1)
+    (tmp_path / "weight").rename(tmp_path / "first")
+    make_folder(tmp_path / "weight", seed=2)
+    with pytest.raises(TrainingError, match=r"step-00000001\S* began with another weight than \S*weight is now"):
+        fit_segmentation(recipe, TRAIN, None, tmp_path / "out")
+    shutil.rmtree(tmp_path / "weight")
+    (tmp_path / "first").rename(tmp_path / "weight")
+    fit_segmentation(recipe, TRAIN, None, tmp_path / "out", test=TEST)
+    scores = json.loads((tmp_path / "out" / "scores.json").read_text())
+    digits = open_weight_folder(tmp_path / "weight").config.files["model.safetensors"].sha256
+    assert scores["init_sha256"] == digits, "scores say which weight they began with"
 
 
 def test_a_weight_begins_with_its_numbers_at_the_recipes_voxels(tmp_path: Path) -> None:
