@@ -32,6 +32,8 @@ from ppkt_zoo.zoo.names import StrPath
 
 # A teacher may look at a hundred thousand images before the first step, while the other processes wait.
 _LONGEST_WAIT = timedelta(hours=12)
+# Under which a checkpoint notes the teachers' files.
+_TEACHERS = "teacher_files"
 
 
 class Setup(Learner[Step]):
@@ -157,11 +159,19 @@ class Setup(Learner[Step]):
         }
 
     def notes(self) -> dict[str, Any]:
-        """The state of fp16's scaler, where there is one."""
-        return {} if self.accelerator.scaler is None else {"scaler": self.accelerator.scaler.state_dict()}
+        """The files of the teachers, and the state of fp16's scaler, where there is one."""
+        scaler = self.accelerator.scaler
+        return {_TEACHERS: self._teacher_files()} | ({} if scaler is None else {"scaler": scaler.state_dict()})
 
     def restore(self, resumed: Resumed) -> None:
-        """Take up the scaler's state; TrainingError where it does not fit."""
+        """Take up the scaler's state; TrainingError where it does not fit, or a teacher is another one now."""
+        now = self._teacher_files()
+        for option, digits in resumed.notes.get(_TEACHERS, {}).items():
+            if now.get(option) not in (None, digits):
+                raise TrainingError(
+                    f"checkpoint {resumed.file} learned from another teacher than {option} is now: give that one's "
+                    "file, or start in another --out"
+                )
         if self.accelerator.scaler is not None and "scaler" in resumed.notes:
             try:
                 self.accelerator.scaler.load_state_dict(resumed.notes["scaler"])
@@ -169,6 +179,15 @@ class Setup(Learner[Step]):
                 raise TrainingError(
                     f"checkpoint {resumed.file} is damaged (the state of fp16's scaler does not fit): delete it"
                 ) from error
+
+    def _teacher_files(self) -> dict[str, str]:
+        """The sha256 of each teacher whose file no recipe pins, by how it is given."""
+        teachers = {"--teacher": self.teacher} | {f"--teacher {name}": one for name, one in self.further.items()}
+        return {
+            option: one.sha256
+            for option, one in teachers.items()
+            if one is not None and one.sha256 is not None and one.spec.sha256 is None
+        }
 
 
 def _in_cells(teacher: Teacher, step: Step) -> Tensor:

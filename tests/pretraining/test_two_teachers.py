@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 import yaml
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from ppkt_zoo import verify
+from ppkt_zoo.engine.interrupt import Stopped
 from ppkt_zoo.engine.metrics_log import read_metrics
-from ppkt_zoo.errors import RecipeError
+from ppkt_zoo.errors import RecipeError, TrainingError
 from ppkt_zoo.pretraining.dry_run import dry_run
 from ppkt_zoo.pretraining.recipe import Recipe, load_recipe
 from ppkt_zoo.pretraining.trainer import pretrain
@@ -65,6 +66,27 @@ def test_a_teacher_without_its_file_is_named(tmp_path: Path, teacher_file: Path,
         pretrain(recipe(tmp_path), **arguments)
     with pytest.raises(RecipeError, match="no further teacher late: it has early"):
         pretrain(recipe(tmp_path), teachers={"late": teacher_file}, **arguments)
+
+
+@pytest.mark.parametrize("changed", ["first", "early"])
+def test_a_run_does_not_go_on_with_another_teacher(
+    changed: str, tmp_path: Path, teacher_file: Path, frame_cache: Path
+) -> None:
+    def run(first: Path, early: Path, **arguments: Any) -> Path:
+        plan, out = recipe(tmp_path), tmp_path / "run"
+        return pretrain(
+            plan, data={}, teacher=first, teachers={"early": early}, out=out, cache=frame_cache, **arguments
+        )
+
+    with pytest.raises(Stopped):
+        run(teacher_file, teacher_file, stop_after=1)
+    other = tmp_path / "other.safetensors"
+    save_file({name: tensor + 0.01 for name, tensor in load_file(teacher_file).items()}, other)
+    files = (other, teacher_file) if changed == "first" else (teacher_file, other)
+    option = "--teacher" if changed == "first" else "--teacher early"
+    with pytest.raises(TrainingError, match=rf"learned from another teacher than {option} is now"):
+        run(*files)
+    run(teacher_file, teacher_file)
 
 
 @pytest.mark.parametrize(
