@@ -70,7 +70,7 @@ def _collect(asked: argparse.Namespace, found: dict[str, dict[str, Any]]) -> Non
         for name, rows, keys in (
             ("runs", collect_runs(asked.finetuning), ("folder", "start", "fraction", "seed")),
             ("rates", collect_rates(asked.finetuning), ("task", "start", "rate", "fraction", "seed")),
-            ("until", collect_until(asked.finetuning), ("start", "fraction", "seed")),
+            ("until", collect_until(asked.finetuning), ("folder", "start", "fraction", "seed")),
         ):
             tuned[name] = with_earlier(rows, tuned.get(name, []), keys)
         tuned["machine"] = machine()

@@ -12,7 +12,6 @@ from benchmarks.reports.downstream_verdicts import (
     FIGURE,
     QUESTIONS,
     STUDENTS,
-    TASKS,
     TENTH,
     TITLES,
     Question,
@@ -20,7 +19,7 @@ from benchmarks.reports.downstream_verdicts import (
     fractions_of,
     verdicts,
 )
-from benchmarks.reports.figures import AGREES, Verdict, code, difference, interval, signed
+from benchmarks.reports.figures import AGREES, Verdict, code, difference, interval, signed, task_name
 from benchmarks.reports.page import Page, Results
 from ppkt_zoo.downstream.start import START_DIGITS
 
@@ -105,11 +104,6 @@ def _starts(question: Question, rows: Sequence[Row]) -> dict[str, list[list[str]
         if len(lines) > 1:
             found[task_name(folder)] = lines
     return found
-
-
-def task_name(folder: str) -> str:
-    """What tables call the runs of a folder."""
-    return TASKS.get(folder, folder)
 
 
 def _label_rows(rows: Sequence[Row]) -> list[list[str]]:

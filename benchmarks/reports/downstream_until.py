@@ -4,19 +4,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.finetuning.collect import Row, paired
-from benchmarks.reports.figures import ABOVE, Verdict, agreement, code, difference, interval, verdict
+from benchmarks.reports.figures import ABOVE, Verdict, agreement, code, difference, interval, task_name, verdict
 
 # One run takes hours.
 ENOUGH = 3
-SCRATCH, OURS = "scratch", "ppkt_voc"
+SCRATCH = "scratch"
+OURS = {"segmentation": "ppkt_voc", "segmentation_small": "flagship"}
+"""By the folder of the runs: the start that is compared with scratch."""
+_LABELS = "segmentation"
 
 
 def until_verdict(rows: Sequence[Row]) -> Verdict | None:
     """The gain with the fewest labels less the gain with all of them; None where too few seeds have both."""
-    fractions = sorted({row["fraction"] for row in rows})
+    fractions = sorted({row["fraction"] for row in rows if row["folder"] == _LABELS})
     if len(fractions) < 2:
         return None
-    few, most = (_gains(rows, fraction) for fraction in (fractions[0], fractions[-1]))
+    few, most = (_gains(rows, _LABELS, fraction) for fraction in (fractions[0], fractions[-1]))
     both = paired(few, most)
     if len(both[0]) < ENOUGH:
         return None
@@ -25,33 +28,39 @@ def until_verdict(rows: Sequence[Row]) -> Verdict | None:
 
 
 def until_rows(rows: Sequence[Row]) -> list[list[str]]:
-    """A line for each part of the labels that both starts have at least two seeds of."""
+    """A line for each start and part of the labels that at least two seeds have, beside scratch."""
     lines = []
-    for fraction in sorted({row["fraction"] for row in rows}):
-        scores = {start: _values(rows, start, fraction) for start in (SCRATCH, OURS)}
-        theirs, ours = paired(scores[SCRATCH], scores[OURS])
-        if len(ours) > 1:
-            steps = [_steps(rows, start, fraction) for start in (SCRATCH, OURS)]
-            cells = [str(len(ours)), steps[0], interval(theirs), steps[1], interval(ours), difference(ours, theirs)]
-            lines.append([f"{fraction:.0%}", *cells])
+    for folder, start in OURS.items():
+        for fraction in sorted({row["fraction"] for row in rows if row["folder"] == folder}):
+            theirs, ours = paired(*(_values(rows, folder, one, fraction) for one in (SCRATCH, start)))
+            if len(ours) > 1:
+                steps = [_steps(rows, folder, one, fraction) for one in (SCRATCH, start)]
+                cells = [str(len(ours)), steps[0], interval(theirs), steps[1], interval(ours), difference(ours, theirs)]
+                lines.append([f"{code(start)}, {fraction:.0%}", *cells])
     return lines
 
 
 def until_limited(rows: Sequence[Row]) -> list[str]:
     """Rows whose score still rose at the longest length."""
-    return [f"{code(row['start'])} at {row['fraction']:.0%}, seed {row['seed']}" for row in rows if row["limited"]]
+    return [
+        f"{code(row['start'])} ({task_name(row['folder'])}) at {row['fraction']:.0%}, seed {row['seed']}"
+        for row in rows
+        if row["limited"]
+    ]
 
 
-def _values(rows: Sequence[Row], start: str, fraction: float) -> dict[int, float]:
-    return {row["seed"]: row["miou"] for row in rows if (row["start"], row["fraction"]) == (start, fraction)}
+def _values(rows: Sequence[Row], folder: str, start: str, fraction: float) -> dict[int, float]:
+    wanted = (folder, start, fraction)
+    return {row["seed"]: row["miou"] for row in rows if (row["folder"], row["start"], row["fraction"]) == wanted}
 
 
-def _gains(rows: Sequence[Row], fraction: float) -> dict[int, float]:
-    ours, theirs = (_values(rows, start, fraction) for start in (OURS, SCRATCH))
+def _gains(rows: Sequence[Row], folder: str, fraction: float) -> dict[int, float]:
+    ours, theirs = (_values(rows, folder, start, fraction) for start in (OURS[folder], SCRATCH))
     return {seed: ours[seed] - theirs[seed] for seed in sorted(set(ours) & set(theirs))}
 
 
-def _steps(rows: Sequence[Row], start: str, fraction: float) -> str:
+def _steps(rows: Sequence[Row], folder: str, start: str, fraction: float) -> str:
     """The lengths that did best, shortest first, each once."""
-    found: set[Any] = {row["steps"] for row in rows if (row["start"], row["fraction"]) == (start, fraction)}
+    wanted = (folder, start, fraction)
+    found: set[Any] = {row["steps"] for row in rows if (row["folder"], row["start"], row["fraction"]) == wanted}
     return ", ".join(str(steps) for steps in sorted(found))

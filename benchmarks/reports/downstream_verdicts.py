@@ -27,12 +27,6 @@ FIGURE = {
     "detection": "map25",
     "detection_small": "map25",
 }
-TASKS = {
-    "segmentation_18": "segmentation, SR-UNet18 slim",
-    "segmentation_small": "segmentation, SR-UNet14 small",
-    "detection_small": "detection, SR-UNet14 small",
-}
-"""What tables call a folder whose network is not SR-UNet14 slim."""
 TITLES = {"miou": "mIoU", "macc": "mAcc", "map25": "mAP@0.25", "map50": "mAP@0.5"}
 # Fewer seeds allow no statement.
 ENOUGH = 5

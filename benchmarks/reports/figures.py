@@ -13,7 +13,18 @@ ONE_TRAINING = "not judged: one training each"
 SHORT_RUNS = "not judged: length limits these runs"
 AGREES = {True: "yes", False: "**no**", None: ""}
 _UNJUDGED = (FEW, ONE_TRAINING, SHORT_RUNS)
+# Folders of fine-tuned runs whose network is not SR-UNet14 slim.
+_NETWORKS = {
+    "segmentation_18": "segmentation, SR-UNet18 slim",
+    "segmentation_small": "segmentation, SR-UNet14 small",
+    "detection_small": "detection, SR-UNet14 small",
+}
 Verdict = dict[str, Any]
+
+
+def task_name(folder: str) -> str:
+    """What tables call the fine-tuned runs of a folder."""
+    return _NETWORKS.get(folder, folder)
 
 
 def interval(values: Sequence[float], places: int = 3) -> str:

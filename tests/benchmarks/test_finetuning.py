@@ -72,19 +72,24 @@ def test_runs_get_longer_until_the_validation_score_stops_rising(
     curves = {0.01: (0.10, 0.12, 0.125), 0.1: (0.20, 0.19), 1.0: (0.10, 0.20, 0.30, 0.40)}
 
     def made_up(grid: Grid, cell: Cell, out: Path, **more: object) -> None:
-        place = next(place for place, part in enumerate(until.UNTIL.values()) if part.grid == grid)
+        lengths = next(lengths for lengths in until.UNTIL.values() if grid in [part.grid for part in lengths.values()])
+        place = [part.grid for part in lengths.values()].index(grid)
         _done(cell.folder(out), grid.load(cell).fingerprint, curves[cell.fraction][place], 0.5 + 0.1 * place)
 
     monkeypatch.setattr(until, "run_cell", made_up)
     until.main(["--runs", str(tmp_path)])
     rows = until.collect_until(tmp_path)
-    assert len(rows) == 2 * 3 * 3
-    found = {row["fraction"]: row for row in rows if row["start"] == "scratch" and row["seed"] == 1}
+    slim = [row for row in rows if row["folder"] == "segmentation"]
+    assert len(slim) == 2 * 3 * 3
+    assert len(rows) - len(slim) == 2 * 3, "the flagship with a tenth of the labels"
+    found = {row["fraction"]: row for row in slim if row["start"] == "scratch" and row["seed"] == 1}
     assert {fraction: len(row["tried"]) for fraction, row in found.items()} == {0.01: 3, 0.1: 2, 1.0: 4}
     assert {fraction: row["steps"] for fraction, row in found.items()} == {0.01: 2700, 0.1: 300, 1.0: 8100}
     assert {fraction: row["limited"] for fraction, row in found.items()} == {0.01: False, 0.1: False, 1.0: True}
+    with pytest.raises(SystemExit):
+        until.main(["nothing of this name"])
     assert found[0.1]["miou"] == 0.5  # though the longer run tests better
-    shutil.rmtree(until.UNTIL[2700].out(tmp_path))
+    shutil.rmtree(until.UNTIL["segmentation"][2700].out(tmp_path))
     assert {row["fraction"] for row in until.collect_until(tmp_path)} == {0.1}
 
 
