@@ -45,7 +45,6 @@ _ADVICE = (
 # Rows of the short table of results: title, the student of the linear probe, folder and start of the fine-tuning.
 _SHORT_ROWS = (
     ("no pretraining, SR-UNet14 slim", "sr_unet14_slim, untrained", "segmentation", "scratch"),
-    ("no pretraining, SR-UNet18 slim", "sr_unet18_slim, untrained", "segmentation_18", "scratch"),
     ("`sr_unet14_slim.point_contrast`", "sr_unet14_slim.point_contrast", "segmentation", "point_contrast"),
     ("`sr_unet14_slim.ppkt_voc`", "sr_unet14_slim.ppkt_voc", "segmentation", "ppkt_voc"),
     ("`sr_unet18_slim.ppkt_voc`", "sr_unet18_slim.ppkt_voc", "segmentation_18", "ppkt_voc"),

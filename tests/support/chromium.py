@@ -19,8 +19,8 @@ import pytest
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 VARIABLE = "PPKT_ZOO_CHROMIUM"
-# A machine that does much else may take long to start a browser.
-_PATIENCE = 120.0
+# A machine that does much else may take long to start a browser, and some that start never open their page.
+_PATIENCE, _ATTEMPTS = 120.0, 3
 _FLAGS = (
     "--headless=new", "--no-first-run", "--no-default-browser-check", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-extensions", "--mute-audio", "--hide-scrollbars",
@@ -76,26 +76,41 @@ class Tab:
         self._number = 0
         root = ("--no-sandbox",) if sys.platform.startswith("linux") else ()
         graphics = _SOFTWARE if webgl else ("--disable-gpu", "--disable-3d-apis")
-        profile = folder / "profile"
-        command = [
-            find_chromium() or "", *_FLAGS, *root, *graphics, *flags, f"--user-data-dir={profile}",
-            f"--window-size={size[0]},{size[1]}", "about:blank",
-        ]  # fmt: skip
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        window = f"--window-size={size[0]},{size[1]}"
+        command = [find_chromium() or "", *_FLAGS, *root, *graphics, *flags, window]
+        target = self._start(command, folder)
         try:
-            self._address = f"http://127.0.0.1:{self._port(profile / 'DevToolsActivePort')}"
-            target = self._first_page()
             self._socket = websocket.create_connection(target, timeout=_PATIENCE, suppress_origin=True)
             for domain in ("Page", "Runtime", "Network", "Log"):
                 self.call(f"{domain}.enable")
             self.resize(*size)
         except BaseException:
-            self._process.kill()
-            self._process.wait()
+            self._end()
             raise
 
+    def _start(self, command: list[str], folder: Path) -> str:
+        """Start the browser, again where it opens no page; the address of its page."""
+        for attempt in range(1, _ATTEMPTS):
+            with suppress(RuntimeError):
+                return self._start_once(command, folder / f"profile{attempt}")
+        return self._start_once(command, folder / f"profile{_ATTEMPTS}")
+
+    def _start_once(self, command: list[str], profile: Path) -> str:
+        words = [*command, f"--user-data-dir={profile}", "about:blank"]
+        self._process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            self._address = f"http://127.0.0.1:{self._port(profile / 'DevToolsActivePort')}"
+            return self._first_page()
+        except BaseException:
+            self._end()
+            raise
+
+    def _end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
     def _port(self, file: Path) -> int:
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + _PATIENCE / _ATTEMPTS
         while time.monotonic() < until:
             if file.is_file() and (words := file.read_text().split()):
                 return int(words[0])
@@ -105,8 +120,8 @@ class Tab:
         raise RuntimeError("Chromium did not start")
 
     def _first_page(self) -> str:
-        until = time.monotonic() + _PATIENCE
-        while time.monotonic() < until:
+        until = time.monotonic() + _PATIENCE / _ATTEMPTS
+        while time.monotonic() < until and self._process.poll() is None:
             # The file with the port is there a moment before the browser listens.
             with suppress(urllib.error.URLError):
                 for one in self._known("list"):
@@ -144,8 +159,7 @@ class Tab:
         try:
             self._process.wait(20)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self._end()
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """A command of the protocol, and its answer; events on the way are noted."""
