@@ -6,12 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.finetuning.grids import PARTS
-from benchmarks.machine import ROOT
 from ppkt_zoo.downstream.grid import read_grid
 from ppkt_zoo.downstream.start import START_DIGITS
 from ppkt_zoo.engine.metrics_log import read_metrics
-from ppkt_zoo.zoo.config import MODEL
-from ppkt_zoo.zoo.manifest import load_manifest
 
 _KEPT = ("miou", "macc", "accuracy", "voxel_miou", "map25", "map50", "recall25")
 Row = Mapping[str, Any]
@@ -20,11 +17,9 @@ Row = Mapping[str, Any]
 def collect_runs(runs: Path) -> list[dict[str, Any]]:
     """Every run of every part that has its scores, once: parts share folders."""
     found: dict[tuple[str, str, float, int], dict[str, Any]] = {}
-    weights = {spec.name: spec.files[MODEL].sha256 for spec in load_manifest(ROOT / "weights_manifest.json").weights}
     for part in PARTS:
         for cell, scores in read_grid(part.grid, part.out(runs)).items():
-            # Runs of before scores told which weight they began with are taken for those of today's.
-            digits = scores.get(START_DIGITS, weights.get(part.grid.starts[cell.start]))
+            digits = scores.get(START_DIGITS)
             found[part.folder, cell.start, cell.fraction, cell.seed] = {
                 "folder": part.folder,
                 "start": cell.start,

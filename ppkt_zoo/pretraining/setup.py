@@ -165,9 +165,11 @@ class Setup(Learner[Step]):
 
     def restore(self, resumed: Resumed) -> None:
         """Take up the scaler's state; TrainingError where it does not fit, or a teacher is another one now."""
-        now = self._teacher_files()
-        for option, digits in resumed.notes.get(_TEACHERS, {}).items():
-            if now.get(option) not in (None, digits):
+        kept = resumed.notes.get(_TEACHERS, {})
+        if not isinstance(kept, dict):
+            raise TrainingError(f"checkpoint {resumed.file} is damaged (its teachers' files are no table): delete it")
+        for option, digits in self._teacher_files().items():
+            if kept.get(option, digits) != digits:
                 raise TrainingError(
                     f"checkpoint {resumed.file} learned from another teacher than {option} is now: give that one's "
                     "file, or start in another --out"
