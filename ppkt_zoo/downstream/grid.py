@@ -1,6 +1,7 @@
 """`run_grid`: a fine-tuning from several starts, with several parts of the labels, under several seeds."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from ppkt_zoo.downstream.recipe import DownstreamRecipe
 from ppkt_zoo.downstream.sampler import scenes_fingerprint
 from ppkt_zoo.downstream.splits import open_splits
 from ppkt_zoo.downstream.start import check_same_start
-from ppkt_zoo.errors import InputError, RecipeError, TrainingError
+from ppkt_zoo.errors import InputError, RecipeError, TrainingError, UnknownNameError, WeightError
 from ppkt_zoo.files.locks import FolderLock
 from ppkt_zoo.files.targets import check_folder_target
 
@@ -159,7 +160,9 @@ def run_cell(
     lock = folder.with_name(f".{folder.name}.lock")
     with FolderLock(lock, f"the run {folder}", "or let it do that one", _BusyError, wait):
         if (scores := kept_scores(folder, recipe, on)) is not None:
-            check_same_start(scores, recipe.init, recipe.init, folder)
+            # A weight that is gone is no other weight: what was measured from it stands.
+            with suppress(UnknownNameError, WeightError):
+                check_same_start(scores, recipe.init, recipe.init, folder)
             tidy(folder)
             return
         splits = open_splits(recipe, folders, cache, boxes)

@@ -138,6 +138,7 @@ def test_a_weight_that_has_changed_is_not_the_same_start(recipe: dict[str, Path]
     run_grid(grid, out, folders={}, cache=tmp_path, rank=0, ranks=2)
     run_grid(grid, out, folders={}, cache=tmp_path, rank=0, ranks=2)  # nothing has changed
     (tmp_path / "weight").rename(tmp_path / "first")
+    run_grid(grid, out, folders={}, cache=tmp_path, rank=0, ranks=2)  # the weight is gone, its scores stand
     make_folder(tmp_path / "weight", seed=2)
     with pytest.raises(TrainingError, match=rf"ours/1/0 began with another weight than {weight} is now"):
         run_grid(grid, out, folders={}, cache=tmp_path)
