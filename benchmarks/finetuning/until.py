@@ -6,11 +6,14 @@
 
 One rule for both starts. Every length has its whole schedule, and its score on the validation scenes is taken at its
 end. The first length that gains less than `GAIN` over the one before ends the row; of the lengths that were tried the
-one with the best validation score is reported, by its test.
+one with the best validation score is reported, by its test. Lengths that stand in docs/results/downstream.json, where
+the second command puts them, are not made again, on another machine neither: it may take several sittings.
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+import functools
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +22,13 @@ from benchmarks.finetuning.grids import PARTS, Part
 from benchmarks.finetuning.run import claimed
 from benchmarks.machine import ROOT
 from ppkt_zoo.downstream.grid import Cell, read_grid, run_cell
+from ppkt_zoo.downstream.start import START_DIGITS, digits_of_start
 from ppkt_zoo.engine.metrics_log import read_metrics
 
 LENGTHS = (300, 900, 2700, 8100)
 GAIN = 0.01
+CELL = ("folder", "start", "fraction", "seed")
+"""What a row is known by; one of its lengths by its ``steps`` as well."""
 _SEEDS = 3
 _SCORE, _VALIDATION = "validation_miou", "validate_every="
 Tried = dict[str, Any]
@@ -55,35 +61,82 @@ def main(words: Sequence[str] | None = None) -> None:
     for name in asked.names or _NAMES:
         parts = UNTIL[_NAMES[name]]
         shortest = parts[LENGTHS[0]]
-        for cell in shortest.grid.cells():
+        # A part of the labels is through before the next begins, so that a sitting ends with rows that can be read.
+        for cell in sorted(shortest.grid.cells(), key=lambda cell: (cell.fraction, cell.seed)):
             with claimed(shortest, cell, asked.runs) as mine:
                 if mine:
-                    tried = lengthen(parts, cell, asked.runs, asked.cache)
+                    tried = lengthen(_NAMES[name], cell, asked)
                     scores = ", ".join(f"{one['steps']} steps {one['validation']:.3f}" for one in tried)
                     print(f"{cell.start}, {cell.fraction:g}, seed {cell.seed}: {scores}", flush=True)
 
 
-def lengthen(parts: Lengths, cell: Cell, runs: Path, cache: Path) -> list[Tried]:
+def lengthen(folder: str, cell: Cell, asked: argparse.Namespace) -> list[Tried]:
     """Longer and longer runs of a cell, until the rule ends them or there is no longer one."""
     tried: list[Tried] = []
-    for part in parts.values():
+    earlier = {one["steps"]: one for one in earlier_lengths(asked.results) if _cell_of(one) == _key(folder, cell)}
+    for steps, part in UNTIL[folder].items():
         if has_ended(tried):
             break
-        run_cell(part.grid, cell, part.out(runs), folders={}, cache=cache)
-        tried = tried_of(parts, cell, runs)
+        found = earlier.get(steps)
+        if found is None:
+            run_cell(part.grid, cell, part.out(asked.runs), folders={}, cache=asked.cache)
+            found = length_of(folder, steps, cell, asked.runs)
+            assert found is not None
+        tried.append(found)
     return tried
 
 
-def tried_of(parts: Lengths, cell: Cell, runs: Path) -> list[Tried]:
-    """A cell's lengths that are done, shortest first, each with its validation score and the figures of its test."""
-    found = []
-    for steps, part in parts.items():
-        scores = read_grid(part.grid, part.out(runs)).get(cell)
-        if scores is None:
-            break
-        seen = [line for line in read_metrics(cell.folder(part.out(runs)) / "metrics.jsonl") if _SCORE in line]
-        found.append({"steps": steps, "validation": seen[-1][_SCORE], "miou": scores["miou"], "macc": scores["macc"]})
-    return found
+def length_of(folder: str, steps: int, cell: Cell, runs: Path) -> Tried | None:
+    """One length of a cell, its scores and whose they are; None before it is done."""
+    part = UNTIL[folder][steps]
+    scores = read_grid(part.grid, part.out(runs)).get(cell)
+    if scores is None:
+        return None
+    seen = [line for line in read_metrics(cell.folder(part.out(runs)) / "metrics.jsonl") if _SCORE in line]
+    return {
+        **dict(zip(CELL, _key(folder, cell), strict=True)),
+        "steps": steps,
+        "fingerprint": part.grid.load(cell).fingerprint,
+        START_DIGITS: scores.get(START_DIGITS),
+        "validation": seen[-1][_SCORE],
+        **{name: scores[name] for name in ("miou", "macc")},
+    }
+
+
+def collect_lengths(runs: Path) -> list[Tried]:
+    """Every length of every cell that is done in these folders."""
+    found = (
+        length_of(folder, steps, cell, runs)
+        for folder, parts in UNTIL.items()
+        for steps, part in parts.items()
+        for cell in part.grid.cells()
+    )
+    return [one for one in found if one is not None]
+
+
+def earlier_lengths(results: Path) -> list[Tried]:
+    """The lengths in the committed results that are of today's recipes and weights."""
+    found = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
+    return of_today(found.get("until", []))
+
+
+def of_today(lengths: Iterable[Tried]) -> list[Tried]:
+    """Those that are of today's recipes and weights."""
+    return [one for one in lengths if _is_of_today(one)]
+
+
+def _is_of_today(one: Tried) -> bool:
+    folder, start, fraction, seed = _cell_of(one)
+    if one["steps"] not in UNTIL.get(folder, {}):
+        return False
+    grid = UNTIL[folder][one["steps"]].grid
+    same_recipe = one["fingerprint"] == grid.load(Cell(start, fraction, seed)).fingerprint
+    return same_recipe and one[START_DIGITS] == _digits(grid.starts[start])
+
+
+@functools.cache
+def _digits(init: str) -> str | None:
+    return digits_of_start(init)
 
 
 def has_ended(tried: Sequence[Tried]) -> bool:
@@ -91,20 +144,30 @@ def has_ended(tried: Sequence[Tried]) -> bool:
     return len(tried) > 1 and tried[-1]["validation"] - tried[-2]["validation"] < GAIN
 
 
-def collect_until(runs: Path) -> list[dict[str, Any]]:
-    """A row for each cell that is through: what was tried, which length did best on the validation, and its test.
+def through(lengths: Iterable[Tried]) -> list[dict[str, Any]]:
+    """A row for each cell that is through: which length did best on the validation scenes, and its test.
 
     ``limited`` says that the longest length was still better than the one before: only that bounds the score.
     """
+    cells: dict[tuple[Any, ...], list[Tried]] = {}
+    for one in sorted(lengths, key=lambda one: int(one["steps"])):
+        cells.setdefault(_cell_of(one), []).append(one)
     rows = []
-    for folder, parts in UNTIL.items():
-        for cell in parts[LENGTHS[0]].grid.cells():
-            tried = tried_of(parts, cell, runs)
-            if has_ended(tried) or len(tried) == len(LENGTHS):
+    for tried in cells.values():
+        if [one["steps"] for one in tried] == list(LENGTHS[: len(tried)]):
+            ended = has_ended(tried)
+            if ended or len(tried) == len(LENGTHS):
                 best = max(tried, key=lambda one: float(one["validation"]))
-                names = {"folder": folder, "start": cell.start, "fraction": cell.fraction, "seed": cell.seed}
-                rows.append(names | best | {"limited": not has_ended(tried), "tried": tried})
+                rows.append(best | {"limited": not ended})
     return rows
+
+
+def _key(folder: str, cell: Cell) -> tuple[Any, ...]:
+    return folder, cell.start, cell.fraction, cell.seed
+
+
+def _cell_of(one: Tried) -> tuple[Any, ...]:
+    return tuple(one[key] for key in CELL)
 
 
 def read_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -113,6 +176,9 @@ def read_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("names", nargs="*", help=f"all, or some of: {', '.join(_NAMES)}")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "downstream")
     parser.add_argument("--cache", type=Path, default=ROOT / "runs" / "cache", help="finished scenes of rooms")
+    parser.add_argument(
+        "--results", type=Path, default=ROOT / "docs" / "results" / "downstream.json", help="with earlier lengths"
+    )
     asked = parser.parse_args(words)
     if unknown := set(asked.names) - set(_NAMES):
         parser.error(f"there is no {min(unknown)!r}")

@@ -19,7 +19,7 @@ from benchmarks.evaluation.collect import collect_ablation, collect_evaluation, 
 from benchmarks.evaluation.run import NAMED_PICTURE
 from benchmarks.finetuning.ceiling import table_top_ceilings
 from benchmarks.finetuning.collect import collect_rates, collect_runs, with_earlier
-from benchmarks.finetuning.until import collect_until
+from benchmarks.finetuning.until import CELL, collect_lengths, of_today
 from benchmarks.machine import ROOT, SHARED, machine
 from benchmarks.reports import downstream, first_weight, pretraining
 from benchmarks.reports.logs import copy_thinned
@@ -67,10 +67,11 @@ def _collect(asked: argparse.Namespace, found: dict[str, dict[str, Any]]) -> Non
             copy_thinned(run / "metrics.jsonl", asked.out / "pretraining" / f"{run.name}.jsonl")
     if tuned is not None and asked.finetuning is not None:
         # A folder of runs is one machine's; what earlier ones found is committed, and stays.
+        tuned["until"] = of_today(tuned.get("until", []))
         for name, rows, keys in (
-            ("runs", collect_runs(asked.finetuning), ("folder", "start", "fraction", "seed")),
+            ("runs", collect_runs(asked.finetuning), CELL),
             ("rates", collect_rates(asked.finetuning), ("task", "start", "rate", "fraction", "seed")),
-            ("until", collect_until(asked.finetuning), ("folder", "start", "fraction", "seed")),
+            ("until", collect_lengths(asked.finetuning), (*CELL, "steps")),
         ):
             tuned[name] = with_earlier(rows, tuned.get(name, []), keys)
         tuned["machine"] = machine()

@@ -5,9 +5,9 @@ from typing import Any
 
 from benchmarks.finetuning.collect import Row, values
 from benchmarks.finetuning.grids import PARTS, SEEDS
-from benchmarks.finetuning.until import GAIN
+from benchmarks.finetuning.until import GAIN, through
 from benchmarks.reports.downstream_until import ENOUGH as UNTIL_ENOUGH
-from benchmarks.reports.downstream_until import until_limited, until_rows
+from benchmarks.reports.downstream_until import until_left, until_limited, until_rows
 from benchmarks.reports.downstream_verdicts import (
     FIGURE,
     QUESTIONS,
@@ -28,15 +28,17 @@ _FRAMES = {0.0167: "1 frame", 0.0833: "5 frames", 0.3333: "20 frames", 1.0: "60 
 
 def _rows(results: Results) -> dict[str, Any]:
     rows, said = results["runs"], results["verdicts"]
+    as_long_as_it_helps = through(results.get("until", []))
     return {
         "summary": _summary(said),
         "starts": {one.key: _starts(one, rows) for one in QUESTIONS},
         "differences": {key: [_difference(one) for one in found] for key, found in said["questions"].items()},
         "labels": _label_rows(rows),
-        "until": until_rows(results.get("until", [])),
+        "until": until_rows(as_long_as_it_helps),
         "until_gain": GAIN,
         "until_seeds": UNTIL_ENOUGH,
-        "until_limited": until_limited(results.get("until", [])),
+        "until_left": until_left(as_long_as_it_helps),
+        "until_limited": until_limited(as_long_as_it_helps),
         "sizes": _size_rows(rows),
         "table_tops": _table_tops(rows),
         "ceilings": {100 * float(size): score for size, score in results.get("ceilings", {}).items()},

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.finetuning.collect import Row, paired
+from benchmarks.finetuning.until import LENGTHS, UNTIL
 from benchmarks.reports.figures import ABOVE, Verdict, agreement, code, difference, interval, task_name, verdict
 
 # One run takes hours.
@@ -46,6 +47,17 @@ def until_limited(rows: Sequence[Row]) -> list[str]:
         f"{code(row['start'])} ({task_name(row['folder'])}) at {row['fraction']:.0%}, seed {row['seed']}"
         for row in rows
         if row["limited"]
+    ]
+
+
+def until_left(rows: Sequence[Row]) -> list[str]:
+    """Starts and parts of the labels of the comparison of label fractions whose seeds are not all through."""
+    grid = UNTIL[_LABELS][LENGTHS[0]].grid
+    return [
+        f"{code(start)} at {fraction:.0%}: {done} of {grid.seeds} seeds"
+        for fraction in grid.fractions
+        for start in grid.starts
+        if (done := len(_values(rows, _LABELS, start, fraction))) < grid.seeds
     ]
 
 

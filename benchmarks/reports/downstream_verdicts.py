@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.finetuning.collect import Row, paired, values
+from benchmarks.finetuning.until import through
 from benchmarks.reports.downstream_until import until_verdict
 from benchmarks.reports.figures import (
     ABOVE,
@@ -114,7 +115,7 @@ def verdicts(results: Results) -> dict[str, Any]:
         "questions": {one.key: _answers(one, rows) for one in QUESTIONS},
         "labels": {folder: _labels(rows, folder) for folder in ("segmentation", "detection")},
         "more_labels": {folder: _more_labels(rows, folder) for folder in ("segmentation", "detection")},
-        "until": until_verdict(results.get("until", [])),
+        "until": until_verdict(through(results.get("until", []))),
         "size": _size(rows),
     }
     tops = _five_frames(rows)

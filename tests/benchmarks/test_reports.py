@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.finetuning.grids import PARTS
+from benchmarks.finetuning.until import LENGTHS
 from benchmarks.reports import downstream, pretraining
 from benchmarks.reports.__main__ import PAGES, main
 from benchmarks.reports.goals import GOALS, judge
@@ -189,14 +190,15 @@ def test_label_fractions_are_judged_where_more_labels_raise_both_starts() -> Non
 
 
 def test_runs_that_are_as_long_as_it_helps_are_judged_with_three_seeds() -> None:
-    gains, lengths = {0.01: 0.05, 1.0: 0.15}, {0.01: 900, 1.0: 8100}
+    gains, validated = {0.01: 0.05, 1.0: 0.15}, {0.01: (0.1, 0.2, 0.2), 1.0: (0.1, 0.2, 0.3, 0.4)}
     rows = [
         {"folder": "segmentation", "start": start, "fraction": fraction, "seed": seed}
-        | {"steps": lengths[fraction], "limited": fraction == 1.0}
+        | {"steps": steps, "validation": score, "macc": 0.5}
         | {"miou": 0.2 + 0.01 * seed + (gains[fraction] if start == "ppkt_voc" else 0.0)}
         for start in ("scratch", "ppkt_voc")
         for fraction in gains
         for seed in range(3)
+        for steps, score in zip(LENGTHS, validated[fraction], strict=False)
     ]
     same = runs({"scratch": 0.0, "ppkt_voc": 0.1})
     text, less = fine_tuning(same, until=rows), "-0.100 [-0.100, -0.100]"
@@ -207,6 +209,7 @@ def test_runs_that_are_as_long_as_it_helps_are_judged_with_three_seeds() -> None
         "comparisons with fewer than 5 seeds (3 where runs are as long as it helps) are not judged",
         "gains less than 0.01; the length",
         "Still rising at the longest length: `scratch` (segmentation) at 100%, seed 0; `scratch` (segmentation)",
+        "Not measured to its end yet: `scratch` at 10%: 0 of 3 seeds; `ppkt_voc` at 10%: 0 of 3 seeds.",
     ):
         assert line in text, line
     few = fine_tuning(same, until=[row for row in rows if row["seed"] < 2])
