@@ -1,5 +1,6 @@
 """LabelledScene and the interface of everything that yields labelled scenes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,7 +9,7 @@ import numpy as np
 from ppkt_zoo.data.frames import FARTHEST, FrameSource, check_array
 from ppkt_zoo.data.readers.box_files import heading_fault
 from ppkt_zoo.data.readers.plain import OBJECT_CLASSES
-from ppkt_zoo.errors import FrameError
+from ppkt_zoo.errors import FrameError, InputError
 from ppkt_zoo.points.back_projection import pixel_values
 
 
@@ -103,6 +104,39 @@ def _check_indices(where: str, field: str, values: np.ndarray, least: int, names
             f"{where}: {field} must lie between {least} and {len(names) - 1} ({len(names)} classes), "
             f"got {values[wrong][0]}"
         )
+
+
+class JoinedScenes:
+    """The scenes of several sources of the same classes, one source after the other. A SceneSource.
+
+    Args:
+        sources: at least one.
+        name: what reports call them together.
+
+    Raises:
+        InputError: no source, or sources of different classes.
+    """
+
+    def __init__(self, sources: Sequence[SceneSource], name: str) -> None:
+        if not sources:
+            raise InputError(f"{name}: no source of scenes was given")
+        first = sources[0]
+        for other in sources[1:]:
+            if (other.classes, other.box_classes) != (first.classes, first.box_classes):
+                raise InputError(f"{name}: {first.name} and {other.name} have different classes")
+        self._sources, self.name = tuple(sources), name
+        self.classes, self.box_classes = first.classes, first.box_classes
+
+    def __len__(self) -> int:
+        return sum(map(len, self._sources))
+
+    def __getitem__(self, index: int) -> LabelledScene:
+        left = index
+        for source in self._sources:
+            if 0 <= left < len(source):
+                return source[left]
+            left -= len(source)
+        raise IndexError(f"{self.name} has scenes 0 to {len(self) - 1}, there is no scene {index}")
 
 
 class FrameScenes:

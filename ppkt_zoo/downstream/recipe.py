@@ -21,6 +21,12 @@ class RoomsBenchData(StrictModel):
     more_rooms: int = Field(
         default=0, ge=0, le=100_000, description="to learn from beyond the benchmark's; such a score is no entry of it"
     )
+    partial_scans: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="of each room to learn from, as a camera sees it from one to three places; no entry either",
+    )
 
 
 class S3DISData(StrictModel):

@@ -13,7 +13,7 @@ from ppkt_zoo.data.readers.open import open_frames
 from ppkt_zoo.data.readers.s3dis import S3DIS
 from ppkt_zoo.data.readers.scannet.scenes import ScanNetScenes
 from ppkt_zoo.data.readers.sun_rgbd import SunScenes
-from ppkt_zoo.data.scenes import FrameScenes, LabelledScene, SceneSource
+from ppkt_zoo.data.scenes import FrameScenes, JoinedScenes, LabelledScene, SceneSource
 from ppkt_zoo.downstream.own_scans import divide_scans
 from ppkt_zoo.downstream.recipe import (
     DownstreamRecipe,
@@ -24,6 +24,7 @@ from ppkt_zoo.downstream.recipe import (
     ScanNetData,
 )
 from ppkt_zoo.errors import InputError, RecipeError
+from ppkt_zoo.rooms.partial_scans import PartialScans
 from ppkt_zoo.rooms.scenes import rooms_bench
 
 # Which scenes a part of a data set holds must not change with a run's own seed: runs are compared on equal data.
@@ -97,9 +98,13 @@ def open_splits(recipe: DownstreamRecipe, folders: Mapping[str, Path], cache: Pa
     _check_folders(set(folders), wanted)
     if isinstance(section, RoomsBenchData):
         bench = rooms_bench(section.version)
-        train: SceneSource = bench.train(recipe.fraction, cache, section.more_rooms)
+        rooms = _first(bench.train(recipe.fraction, cache, section.more_rooms), section.train)
+        train = rooms
+        if section.partial_scans:
+            partial_scans = PartialScans(bench.train_seed, len(rooms), section.partial_scans, cache)
+            train = JoinedScenes([rooms, partial_scans], f"{rooms.name} and {partial_scans.name}")
         return Splits(
-            _first(train, section.train),
+            train,
             _first(bench.validation(cache), section.validation),
             _first(bench.test(cache), section.test),
         )

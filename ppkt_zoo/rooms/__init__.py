@@ -7,6 +7,7 @@
 
 from ppkt_zoo.rooms.camera import look_at, make_intrinsics, sample_camera, sample_close_up
 from ppkt_zoo.rooms.layout.plans import make_room
+from ppkt_zoo.rooms.partial_scans import PartialScans
 from ppkt_zoo.rooms.rendering.frame import render
 from ppkt_zoo.rooms.room import CLASSES, Room, RoomObject
 from ppkt_zoo.rooms.scenes import BOX_CLASSES, FRACTIONS, RoomsBench, RoomScenes, room_cloud, rooms_bench
@@ -17,6 +18,7 @@ __all__ = [
     "BOX_CLASSES",
     "CLASSES",
     "FRACTIONS",
+    "PartialScans",
     "Room",
     "RoomObject",
     "RoomScenes",

@@ -25,7 +25,7 @@ BOX_CLASSES: tuple[str, ...] = (
 """The 18 classes that objects are detected of, those of ScanNet's benchmark (bin: its garbagebin)."""
 
 _FEWEST_POINTS = 30  # an object of which a scan holds fewer has no box
-_FIELDS = ("xyz", "rgb", "label", "instance", "boxes", "box_label")
+SCENE_FIELDS = ("xyz", "rgb", "label", "instance", "boxes", "box_label")
 
 FRACTIONS: tuple[float, ...] = (0.01, 0.05, 0.1, 0.3, 1.0)
 """The shares of labelled training scenes; each smaller subset lies in the next larger one."""
@@ -50,13 +50,23 @@ def room_cloud(
     height, width, angle = 360, 480, 75.0
     intrinsics = make_intrinsics(height, width, angle)
     parts = [
-        _points(render(room, intrinsics, sample_camera(room, rng, angle), height, width, noise=noise, view=view))
+        labelled_points(
+            render(room, intrinsics, sample_camera(room, rng, angle), height, width, noise=noise, view=view)
+        )
         for view in range(views)
     ]
-    xyz, rgb, label, instance = (np.concatenate(column) for column in zip(*parts, strict=True))
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     if not ceiling:
+        xyz, _, label, _ = columns
         keep = (label != CLASSES.index("ceiling")) & (xyz[:, 2] < room.extent[2] - 0.12)
-        xyz, rgb, label, instance = xyz[keep], rgb[keep], label[keep], instance[keep]
+        columns = [column[keep] for column in columns]
+    return on_grid(spacing, *columns)
+
+
+def on_grid(
+    spacing: float, xyz: np.ndarray, rgb: np.ndarray, label: np.ndarray, instance: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """One point for each cell of a grid: the first one, with the mean colour of all; sorted by cell."""
     cell = np.floor(xyz / spacing).astype(np.int64)
     cell -= cell.min(0)
     size = cell.max(0) + 1
@@ -66,7 +76,8 @@ def room_cloud(
     return xyz[first], np.round(color).astype(np.uint8), label[first], instance[first]
 
 
-def _points(frame: RGBDFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def labelled_points(frame: RGBDFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """A rendered frame's points: xyz, rgb, label, instance."""
     assert frame.label is not None
     assert frame.instance is not None
     xyz, rgb, pixel = frame.points()
@@ -107,28 +118,31 @@ class RoomScenes:
         name = f"{self.name}/{seed}"
         return cached(
             path,
-            _FIELDS,
+            SCENE_FIELDS,
             "scene",
             lambda: _scan(make_room(seed)),
-            lambda found: _as_scene(found, name),
+            lambda found: as_scene(found, name),
             compressed=True,
         )
 
 
 def _scan(room: Room) -> dict[str, np.ndarray]:
-    xyz, rgb, label, instance = room_cloud(room, noise=True)
+    return scene_arrays(room, _FEWEST_POINTS, *room_cloud(room, noise=True))
+
+
+def scene_arrays(
+    room: Room, fewest: int, xyz: np.ndarray, rgb: np.ndarray, label: np.ndarray, instance: np.ndarray
+) -> dict[str, np.ndarray]:
+    """What a cache keeps of a scan: its points, and the boxes of the objects of which it holds `fewest` points."""
     count = np.bincount(instance, minlength=len(room.objects) + 1)
-    kept = [
-        row
-        for row, item in enumerate(room.objects)
-        if item.name in BOX_CLASSES and count[item.instance] >= _FEWEST_POINTS
-    ]
+    kept = [row for row, item in enumerate(room.objects) if item.name in BOX_CLASSES and count[item.instance] >= fewest]
     box_label = np.array([BOX_CLASSES.index(room.objects[row].name) for row in kept], np.int16)
-    return dict(zip(_FIELDS, (xyz, rgb, label, instance, room.boxes[kept], box_label), strict=True))
+    return dict(zip(SCENE_FIELDS, (xyz, rgb, label, instance, room.boxes[kept], box_label), strict=True))
 
 
-def _as_scene(found: dict[str, np.ndarray], name: str) -> LabelledScene:
-    xyz, rgb, label, instance, boxes, box_label = (found[field] for field in _FIELDS)
+def as_scene(found: dict[str, np.ndarray], name: str) -> LabelledScene:
+    """A scene from what a cache keeps of it."""
+    xyz, rgb, label, instance, boxes, box_label = (found[field] for field in SCENE_FIELDS)
     heading = boxes[:, 6]
     # Furniture is turned by several things in turn: a few headings are more than a whole turn, which no scene may have.
     boxes[:, 6] = np.where(np.abs(heading) > 2 * np.pi, np.remainder(heading, 2 * np.pi), heading)

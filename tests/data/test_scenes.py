@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ppkt_zoo.data.scenes import LabelledScene
-from ppkt_zoo.errors import FrameError
+from ppkt_zoo.data.scenes import JoinedScenes, LabelledScene
+from ppkt_zoo.errors import FrameError, InputError
 
 
 def fields(**changes):
@@ -65,3 +65,35 @@ def test_refuses_what_does_not_fit(field, change, says):
     given = fields()
     with pytest.raises(FrameError, match=f"scene room/1: .*{says}"):
         LabelledScene(**{**given, field: change(given[field])})
+
+
+class Scenes:
+    """Scenes whose names are their source's and their number."""
+
+    box_classes = ("chair",)
+
+    def __init__(self, name, count, classes=("wall", "chair")):
+        self.name, self.count, self.classes = name, count, classes
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        return LabelledScene(**fields(name=f"{self.name}/{index}"))
+
+
+def test_joined_scenes_are_those_of_one_source_after_the_other():
+    joined = JoinedScenes([Scenes("first", 2), Scenes("none", 0), Scenes("second", 3)], "both")
+    names = [joined[index].name for index in range(len(joined))]
+    assert names == ["first/0", "first/1", "second/0", "second/1", "second/2"]
+    assert (joined.name, joined.classes, joined.box_classes) == ("both", ("wall", "chair"), ("chair",))
+    for index in (-1, 5):
+        with pytest.raises(IndexError, match=f"both has scenes 0 to 4, there is no scene {index}"):
+            joined[index]
+
+
+def test_scenes_of_different_classes_are_not_joined():
+    with pytest.raises(InputError, match="both: first and second have different classes"):
+        JoinedScenes([Scenes("first", 2), Scenes("second", 3, ("chair", "wall"))], "both")
+    with pytest.raises(InputError, match="both: no source"):
+        JoinedScenes([], "both")

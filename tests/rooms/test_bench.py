@@ -62,9 +62,11 @@ def test_another_world_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_heading_beyond_a_whole_turn_is_the_same_heading_within_one() -> None:
     boxes = np.ones((3, 7))
     boxes[:, 6] = 7.2, -2.0, 2 * np.pi
-    found = dict(zip(scenes._FIELDS, (np.ones((1, 3), np.float32), None, np.zeros(1, np.int16), None), strict=False))
+    found = dict(
+        zip(scenes.SCENE_FIELDS, (np.ones((1, 3), np.float32), None, np.zeros(1, np.int16), None), strict=False)
+    )
     found |= {"boxes": boxes, "box_label": np.zeros(3, np.int16)}
-    scene = scenes._as_scene(found, "some room")
+    scene = scenes.as_scene(found, "some room")
     assert scene.boxes is not None
     assert scene.boxes[:, 6].tolist() == pytest.approx([7.2 - 2 * np.pi, -2.0, 2 * np.pi])
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from ppkt_zoo.data.readers import sun_rgbd
 from ppkt_zoo.downstream.detection.recipe import load_detection_recipe
+from ppkt_zoo.downstream.sampler import scenes_fingerprint
 from ppkt_zoo.downstream.segmentation.recipe import load_segmentation_recipe
 from ppkt_zoo.downstream.splits import open_splits
 from ppkt_zoo.errors import FrameError, RecipeError
@@ -63,6 +64,20 @@ def test_rooms_beyond_the_benchmark_are_learned_from_and_nothing_else_changes(tm
     for part in ({"fraction": 0.1}, {"data": {"kind": "rooms_bench", "more_rooms": 7, "train": 3}}):
         with pytest.raises(ValidationError, match=r"leave out fraction and data\.train"):
             tiny_recipe(**{"data": {"kind": "rooms_bench", "more_rooms": 7}, **part})
+
+
+def test_partial_scans_are_of_the_rooms_to_learn_from_alone(tmp_path: Path) -> None:
+    data = {"kind": "rooms_bench", "train": 2, "partial_scans": 3}
+    splits = open_splits(tiny_recipe(data=data), {}, tmp_path)
+    assert [len(one) for one in splits] == [2 + 2 * 3, 20, 50]
+    whole = [splits.train[index].name.rpartition("/")[2] for index in range(2)]
+    partial = [splits.train[index].name.rpartition("/")[2] for index in (2, 4, 5, 7)]
+    assert partial == [f"{whole[0]}-0", f"{whole[0]}-2", f"{whole[1]}-0", f"{whole[1]}-2"]
+    without = open_splits(tiny_recipe(data=data | {"partial_scans": 0}), {}, tmp_path)
+    assert splits.test.name == without.test.name
+    assert scenes_fingerprint(splits.train) != scenes_fingerprint(without.train)
+    with pytest.raises(ValidationError, match="partial_scans"):
+        tiny_recipe(data=data | {"partial_scans": -1})
 
 
 def test_labelled_frames_are_split_by_name_and_fractions_are_nested(shared: Path, tmp_path: Path) -> None:
