@@ -1,4 +1,4 @@
-"""What the bundled segmenter and detector are worth on unseen rooms, with and without colour, and on a real kitchen.
+"""What the bundled segmenter and detector are worth: unseen rooms, whole and from a few views, and a real kitchen.
 
     python -m benchmarks.evaluation.bundled_models
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks.evaluation.material import BENCH, FULL, KITCHEN_CLASSES, TINY, Material
 from benchmarks.machine import RESULTS, ROOT, SHARED, machine
+from ppkt_zoo.data.scenes import LabelledScene, SceneSource
 from ppkt_zoo.downstream.detection import load_detector
 from ppkt_zoo.downstream.detection.average_precision import DetectionScore
 from ppkt_zoo.downstream.detection.model import VoteNet
@@ -25,12 +26,14 @@ from ppkt_zoo.engine.denormals import flushed_denormals
 from ppkt_zoo.errors import InputError
 from ppkt_zoo.evaluation.metrics import Confusion
 from ppkt_zoo.files.writing import write_json
+from ppkt_zoo.rooms.partial_scans import PartialScans
 from ppkt_zoo.zoo.default import default_model
 from ppkt_zoo.zoo.load import open_weight
 
 # A class of the rooms → what the VOC segmenter calls such things; all others are background to it.
 TO_VOC = {"chair": "chair", "stool": "chair", "table": "table", "desk": "table", "screen": "screen"}
 _RESAMPLED = 1000
+_COLOURS = ("with colour", "without colour")
 
 Found = dict[str, Any]
 
@@ -39,66 +42,82 @@ def main(words: Sequence[str] | None = None) -> None:
     """Measure both models, and keep the figures."""
     asked = read_arguments(words)
     material = Material(asked.shared, asked.cache, TINY if asked.tiny else FULL)
-    scenes = 2 if asked.tiny else len(BENCH.test(cache=asked.cache))
+    rooms = (BENCH.validation if asked.validation else BENCH.test)(cache=asked.cache)
+    sources: dict[str, SceneSource] = {
+        "rooms": rooms,
+        "partial": PartialScans(rooms.seed, len(rooms), 1, cache=asked.cache),
+    }
+    count = 2 if asked.tiny else len(rooms)
+    scenes = {name: [source[index] for index in range(count)] for name, source in sources.items()}
     with flushed_denormals():
-        segmenter = load_segmentation(default_model("segmentation"))
-        detector = load_detector(default_model("detection"))
+        segmenter = load_segmentation(asked.segmenter)
+        detector = load_detector(asked.detector)
         found = {
-            "scenes": scenes,
-            "segmentation": segmentation(segmenter, material, scenes, asked.every),
-            "detection": detection(detector, material, scenes),
-            "models": {task: _facts(default_model(task)) for task in ("segmentation", "detection")},
+            "scenes": count,
+            "segmentation": {
+                **{name: segmentation(segmenter, some) for name, some in scenes.items()},
+                "classes": list(segmenter.classes),
+                **in_the_kitchen(segmenter, material, asked.every, 2 if asked.tiny else None),
+            },
+            "detection": {
+                **{name: detection(detector, some) for name, some in scenes.items()},
+                "classes": list(detector.classes),
+            },
+            "models": {
+                "segmentation": _facts(asked.segmenter),
+                "detection": _facts(asked.detector),
+            },
             "machine": machine(),
         }
     write_json(asked.out / "bundled_models.json", found, InputError, indent=1)
     print(f"→ {asked.out / 'bundled_models.json'}")
 
 
-def segmentation(model: SegmentationModel, material: Material, scenes: int, every: int) -> Found:
-    """mIoU on the rooms, with and without colour; agreement with the VOC segmenter on every so many kitchen frames."""
-    rooms: dict[str, list[np.ndarray]] = {"with colour": [], "without colour": []}
-    for index in range(scenes):
-        cloud, label = material.test_scene(index)
-        for how, counted in rooms.items():
-            rgb = cloud.rgb if how == "with colour" else None
-            told = model.predict(cloud.xyz, rgb).labels
-            counted.append(Confusion(len(model.classes)).update(label, told).matrix)
+def segmentation(model: SegmentationModel, scenes: Sequence[LabelledScene]) -> Found:
+    """mIoU on labelled scenes, with and without colour."""
+    return {how: _miou([_told(model, scene, how) for scene in scenes]) for how in _COLOURS}
+
+
+def _told(model: SegmentationModel, scene: LabelledScene, how: str) -> np.ndarray:
+    """Confusion of one scene."""
+    labels = model.predict(scene.xyz, scene.rgb if how == "with colour" else None).labels
+    return Confusion(len(model.classes)).update(scene.label.astype(np.int64), labels).matrix
+
+
+def in_the_kitchen(model: SegmentationModel, material: Material, every: int, most: int | None) -> Found:
+    """Agreement with the VOC segmenter on every so many frames of the real kitchen, each a cloud by itself."""
     table = np.array([KITCHEN_CLASSES.index(TO_VOC.get(name, "background")) for name in model.classes])
-    kitchen: dict[str, list[np.ndarray]] = {"with colour": [], "without colour": [], "background everywhere": []}
-    frames = range(0, 2 * every if scenes == 2 else len(material.kitchen), every)
+    counted: dict[str, list[np.ndarray]] = {how: [] for how in (*_COLOURS, "background everywhere")}
+    frames = range(0, len(material.kitchen), every)[:most]
     for index in frames:
         cloud, label = material.kitchen_frame(index)
-        for how, counted in kitchen.items():
+        for how, some in counted.items():
             if how == "background everywhere":
                 told = np.zeros(len(label), np.int64)
             else:
                 told = table[model.predict(cloud.xyz, cloud.rgb if how == "with colour" else None).labels]
-            counted.append(Confusion(len(KITCHEN_CLASSES)).update(label, told).matrix)
+            some.append(Confusion(len(KITCHEN_CLASSES)).update(label, told).matrix)
     return {
-        "rooms": {how: _miou(some) for how, some in rooms.items()},
-        "kitchen": {how: _miou(some) for how, some in kitchen.items()},
-        "classes": list(model.classes),
+        "kitchen": {how: _miou(some) for how, some in counted.items()},
         "kitchen frames": len(frames),
         "kitchen classes": list(KITCHEN_CLASSES),
     }
 
 
-def detection(model: VoteNet, material: Material, scenes: int) -> Found:
-    """mAP on the rooms, with and without colour, from as many points as the command takes of a cloud.
+def detection(model: VoteNet, scenes: Sequence[LabelledScene]) -> Found:
+    """mAP on scenes with boxes, with and without colour, from as many points as the command takes of a cloud.
 
     Without an interval: over scenes drawn anew, rare classes drop out of the mean, which shifts it upwards.
     """
-    source = BENCH.test(cache=material.cache)
     found = {}
-    for how in ("with colour", "without colour"):
+    for how in _COLOURS:
         told = []
-        for index in range(scenes):
-            scene = source[index]
+        for scene in scenes:
             rgb = scene.rgb if how == "with colour" else None
             truth = scene_boxes(scene, model.classes, model.turned)
             told.append((*truth, *detect(model, scene.xyz, rgb).of_every_class()))
         found[how] = _map(told, len(model.classes))
-    return {"rooms": found, "classes": list(model.classes)}
+    return found
 
 
 def bootstrap(values: Callable[[np.ndarray], float], count: int, times: int) -> Found:
@@ -151,6 +170,9 @@ def _facts(name: str) -> Found:
 def read_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line, or `words`."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--segmenter", default=default_model("segmentation"), help="another than the bundled one")
+    parser.add_argument("--detector", default=default_model("detection"), help="another than the bundled one")
+    parser.add_argument("--validation", action="store_true", help="validation rooms in place of the test's, to choose")
     parser.add_argument("--every", type=int, default=4, help="every so many frames of the kitchen")
     parser.add_argument("--out", type=Path, default=RESULTS, help="where the JSON goes")
     parser.add_argument("--cache", type=Path, default=ROOT / "runs" / "cache", help="finished scenes of rooms")

@@ -54,17 +54,18 @@ def test_the_table_says_all_that_was_measured() -> None:
             "segmentation": {
                 "classes": ["a", "b", "c"],
                 "rooms": both,
+                "partial": both,
                 "kitchen": both | {"background everywhere": one | {"value": 0.2}},
                 "kitchen frames": 25,
                 "kitchen classes": ["background", "chair"],
             },
-            "detection": {"rooms": both, "classes": ["d", "e", "f"]},
+            "detection": {"rooms": both, "partial": both, "classes": ["d", "e", "f"]},
             "models": {"segmentation": {"name": "a.seg"}, "detection": {"name": "a.det"}},
             "machine": {"date": "2026-11-30T00:00:00+00:00"},
         }
     )
-    assert text.count("| 0.500 [0.400, 0.600] | 0.450 [0.400, 0.600] |") == 3
-    assert text.count("`a.seg`") == 2
+    assert text.count("| 0.500 [0.400, 0.600] | 0.450 [0.400, 0.600] |") == 5
+    assert text.count("`a.seg`") == 3
     assert "Segmenter (IoU): a 0.90, c 0.10; c 0.10, a 0.90." in text
     assert "Detector (AP@0.25): e 0.80, d 0.30; d 0.30, e 0.80." in text
     assert "background everywhere would score 0.200" in text
