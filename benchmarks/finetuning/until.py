@@ -2,6 +2,7 @@
 
     python -m benchmarks.finetuning.until                    # many hours; several at once share the runs
     python -m benchmarks.finetuning.until flagship           # the flagship with a tenth of the labels alone
+    python -m benchmarks.finetuning.until --most 2700        # runs that still rise then are for another sitting
     python -m benchmarks.reports downstream --finetuning runs/downstream
 
 One rule for both starts. Every length has its whole schedule, and its score on the validation scenes is taken at its
@@ -27,6 +28,8 @@ from ppkt_zoo.engine.metrics_log import read_metrics
 
 LENGTHS = (300, 900, 2700, 8100)
 GAIN = 0.01
+LONG_ENOUGH = 2700
+"""Steps of a row that is reported though its score still rises."""
 CELL = ("folder", "start", "fraction", "seed")
 """What a row is known by; one of its lengths by its ``steps`` as well."""
 _SEEDS = 3
@@ -71,11 +74,11 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def lengthen(folder: str, cell: Cell, asked: argparse.Namespace) -> list[Tried]:
-    """Longer and longer runs of a cell, until the rule ends them or there is no longer one."""
+    """Longer and longer runs of a cell, until the rule ends them or the longest that is asked for."""
     tried: list[Tried] = []
     earlier = {one["steps"]: one for one in earlier_lengths(asked.results) if _cell_of(one) == _key(folder, cell)}
     for steps, part in UNTIL[folder].items():
-        if has_ended(tried):
+        if has_ended(tried) or steps > asked.most:
             break
         found = earlier.get(steps)
         if found is None:
@@ -145,21 +148,36 @@ def has_ended(tried: Sequence[Tried]) -> bool:
 
 
 def through(lengths: Iterable[Tried]) -> list[dict[str, Any]]:
-    """A row for each cell that is through: which length did best on the validation scenes, and its test.
+    """A row for each cell that is through or long enough: which length did best on the validation scenes, and its test.
 
-    ``limited`` says that the longest length was still better than the one before: only that bounds the score.
+    Where some cells of a part of the labels are not through, all of that part are looked at up to the longest length
+    that these have: no start is given more steps than another. ``limited`` says that a cell's longest length was still
+    better than the one before: only that bounds its score.
     """
     cells: dict[tuple[Any, ...], list[Tried]] = {}
     for one in sorted(lengths, key=lambda one: int(one["steps"])):
         cells.setdefault(_cell_of(one), []).append(one)
+    whole = [
+        tried
+        for tried in cells.values()
+        if [one["steps"] for one in tried] == list(LENGTHS[: len(tried)])
+        and (has_ended(tried) or tried[-1]["steps"] >= LONG_ENOUGH)
+    ]
+    most: dict[tuple[Any, ...], int] = {}
+    for tried in whole:
+        if not has_ended(tried):
+            part = _part_of(tried[0])
+            most[part] = min(most.get(part, LENGTHS[-1]), tried[-1]["steps"])
     rows = []
-    for tried in cells.values():
-        if [one["steps"] for one in tried] == list(LENGTHS[: len(tried)]):
-            ended = has_ended(tried)
-            if ended or len(tried) == len(LENGTHS):
-                best = max(tried, key=lambda one: float(one["validation"]))
-                rows.append(best | {"limited": not ended})
+    for tried in whole:
+        compared = [one for one in tried if one["steps"] <= most.get(_part_of(one), LENGTHS[-1])]
+        best = max(compared, key=lambda one: float(one["validation"]))
+        rows.append(best | {"limited": not has_ended(compared)})
     return rows
+
+
+def _part_of(one: Tried) -> tuple[str, float]:
+    return one["folder"], one["fraction"]
 
 
 def _key(folder: str, cell: Cell) -> tuple[Any, ...]:
@@ -174,6 +192,7 @@ def read_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line, or `words`."""
     parser = argparse.ArgumentParser(description="Fine-tune until the validation score stops rising.")
     parser.add_argument("names", nargs="*", help=f"all, or some of: {', '.join(_NAMES)}")
+    parser.add_argument("--most", type=int, default=LENGTHS[-1], help="no longer run than of so many steps")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "downstream")
     parser.add_argument("--cache", type=Path, default=ROOT / "runs" / "cache", help="finished scenes of rooms")
     parser.add_argument(

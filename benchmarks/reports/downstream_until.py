@@ -5,7 +5,18 @@ from typing import Any
 
 from benchmarks.finetuning.collect import Row, paired
 from benchmarks.finetuning.until import LENGTHS, UNTIL
-from benchmarks.reports.figures import ABOVE, Verdict, agreement, code, difference, interval, task_name, verdict
+from benchmarks.reports.figures import (
+    ABOVE,
+    SHORT_RUNS,
+    Verdict,
+    agreement,
+    code,
+    difference,
+    interval,
+    task_name,
+    unjudged,
+    verdict,
+)
 
 # One run takes hours.
 ENOUGH = 3
@@ -25,6 +36,9 @@ def until_verdict(rows: Sequence[Row]) -> Verdict | None:
     if len(both[0]) < ENOUGH:
         return None
     one = verdict(*both)
+    ends = (fractions[0], fractions[-1])
+    if any(row["limited"] for row in rows if row["folder"] == _LABELS and row["fraction"] in ends):
+        one = unjudged(one, SHORT_RUNS)
     return one | {"few": fractions[0], "most": fractions[-1], "agrees": agreement(one, ABOVE)}
 
 

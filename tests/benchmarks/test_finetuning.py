@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -86,8 +87,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, float, int]]:
     return done
 
 
-def _until(runs: Path, results: Path) -> None:
-    until.main(["--runs", str(runs), "--results", str(results)])
+def _until(runs: Path, results: Path, *more: str) -> None:
+    until.main(["--runs", str(runs), "--results", str(results), *more])
 
 
 def test_runs_get_longer_until_the_validation_score_stops_rising(
@@ -108,6 +109,11 @@ def test_runs_get_longer_until_the_validation_score_stops_rising(
     assert found[0.1]["miou"] == 0.5  # though the longer run tests better
     short = [one for one in lengths if one["steps"] < 2700]
     assert {row["fraction"] for row in until.through(short)} == {0.1}, "the others are not through"
+    # Those that still rise at 2700 steps, and one that has more: none is looked at beyond what all have.
+    first = [one for one in lengths if one["steps"] < 8100 or (one["start"], one["seed"]) == ("scratch", 0)]
+    rising = [row for row in until.through(first) if row["fraction"] == 1.0]
+    assert len(rising) == 2 * 3
+    assert {(row["steps"], row["limited"]) for row in rising} == {(2700, True)}
     with pytest.raises(SystemExit):
         until.main(["nothing of this name"])
 
@@ -130,6 +136,10 @@ def test_another_machine_makes_the_lengths_that_the_results_lack(
             case _:
                 kept.append(one)
     results.write_text(json.dumps({"until": kept}))
+    made.clear()
+    _until(tmp_path / "second", results, "--most", "300")
+    assert made == [("segmentation_small_300", "flagship", 0.1, 1)]
+    shutil.rmtree(tmp_path / "second")
     made.clear()
     _until(tmp_path / "second", results)
     assert sorted(made) == [
