@@ -13,7 +13,8 @@ from tests.downstream.segmentation.tiny_scenes import tiny_recipe
 
 def test_the_protocols() -> None:
     assert set(shipped_recipes("segmentation")) == {
-        "own", "rooms_bench", "s3dis", "scannet", "sr_unet14_small_rooms", "table_tops"
+        "own", "rooms_bench", "s3dis", "scannet", "sr_unet14_small_rooms", "sr_unet14_small_rooms_second",
+        "table_tops",
     }  # fmt: skip
     s3dis, scannet = (load_segmentation_recipe(name) for name in ("s3dis", "scannet"))
     for recipe, voxel, lr, tilt in ((s3dis, 0.05, 0.1, 180 / 32), (scannet, 0.02, 0.8, 180 / 64)):
@@ -48,7 +49,9 @@ def test_overrides_and_their_errors() -> None:
             load_segmentation_recipe("rooms_bench", [override])
     with pytest.raises(RecipeError, match="frozen needs a weight"):
         load_segmentation_recipe("s3dis", ["batch_norm=frozen"])
-    with pytest.raises(RecipeError, match="rooms_bench, s3dis, scannet, sr_unet14_small_rooms, table_tops"):
+    with pytest.raises(
+        RecipeError, match="rooms_bench, s3dis, scannet, sr_unet14_small_rooms, sr_unet14_small_rooms_second, table"
+    ):
         load_segmentation_recipe("s3dos")
 
 
