@@ -96,8 +96,13 @@ def inherited_fields(
     return {
         "teacher": base.teacher,
         "further_teachers": base.further_teachers,
-        "data": (*base.data, data),
-        "limits": tuple(f"Of {name}: {limit}" for limit in base.limits),
+        "data": base.data if data in base.data else (*base.data, data),
+        "limits": tuple(limit if limit.startswith("Of ") else f"Of {name}: {limit}" for limit in base.limits),
         "base": Base(weight=name, sha256=folder.config.files["model.safetensors"].sha256, **hub),
-        "licences": {"data": f"{base.licences.data}; {data_licence}", "weights": licence},
+        "licences": {"data": _each_once(base.licences.data, data_licence), "weights": licence},
     }
+
+
+def _each_once(*licences: str) -> str:
+    """Licences as one line; what is in it already does not come again."""
+    return "; ".join(dict.fromkeys(one for some in licences for one in some.split("; ")))
