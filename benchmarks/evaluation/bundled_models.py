@@ -178,7 +178,11 @@ def read_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=ROOT / "runs" / "cache", help="finished scenes of rooms")
     parser.add_argument("--shared", type=Path, default=SHARED, help="folder with frames/ and teachers/")
     parser.add_argument("--tiny", action="store_true", help="two scenes of everything: shows that it runs")
-    return parser.parse_args(words)
+    asked = parser.parse_args(words)
+    usual = (asked.segmenter, asked.detector) == (default_model("segmentation"), default_model("detection"))
+    if asked.out == RESULTS and (asked.validation or not usual):
+        parser.error("the table of docs/weights.md is of the bundled models on the test: give --out")
+    return asked
 
 
 if __name__ == "__main__":

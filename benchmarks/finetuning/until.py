@@ -14,7 +14,7 @@ the second command puts them, are not made again, on another machine neither: it
 import argparse
 import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ _NAMES = {"labels": "segmentation", "flagship": "segmentation_small"}
 def main(words: Sequence[str] | None = None) -> None:
     """Make each row's runs that nobody else is at."""
     asked = read_arguments(words)
+    earlier = earlier_lengths(asked.results)
     for name in asked.names or _NAMES:
         parts = UNTIL[_NAMES[name]]
         shortest = parts[LENGTHS[0]]
@@ -68,53 +69,44 @@ def main(words: Sequence[str] | None = None) -> None:
         for cell in sorted(shortest.grid.cells(), key=lambda cell: (cell.fraction, cell.seed)):
             with claimed(shortest, cell, asked.runs) as mine:
                 if mine:
-                    tried = lengthen(_NAMES[name], cell, asked)
+                    tried = lengthen(_NAMES[name], cell, asked, earlier)
                     scores = ", ".join(f"{one['steps']} steps {one['validation']:.3f}" for one in tried)
                     print(f"{cell.start}, {cell.fraction:g}, seed {cell.seed}: {scores}", flush=True)
 
 
-def lengthen(folder: str, cell: Cell, asked: argparse.Namespace) -> list[Tried]:
+def lengthen(folder: str, cell: Cell, asked: argparse.Namespace, earlier: Iterable[Tried]) -> list[Tried]:
     """Longer and longer runs of a cell, until the rule ends them or the longest that is asked for."""
     tried: list[Tried] = []
-    earlier = {one["steps"]: one for one in earlier_lengths(asked.results) if _cell_of(one) == _key(folder, cell)}
+    mine = _key(folder, cell)
+    known = {one["steps"]: one for one in earlier if _cell_of(one) == mine}
     for steps, part in UNTIL[folder].items():
         if has_ended(tried) or steps > asked.most:
             break
-        found = earlier.get(steps)
-        if found is None:
+        if steps not in known:
             run_cell(part.grid, cell, part.out(asked.runs), folders={}, cache=asked.cache)
-            found = length_of(folder, steps, cell, asked.runs)
-            assert found is not None
-        tried.append(found)
+            known[steps] = next(one for one in lengths_of(folder, steps, asked.runs) if _cell_of(one) == mine)
+        tried.append(known[steps])
     return tried
 
 
-def length_of(folder: str, steps: int, cell: Cell, runs: Path) -> Tried | None:
-    """One length of a cell, its scores and whose they are; None before it is done."""
+def lengths_of(folder: str, steps: int, runs: Path) -> Iterator[Tried]:
+    """One length of every cell that has it, its scores and whose they are."""
     part = UNTIL[folder][steps]
-    scores = read_grid(part.grid, part.out(runs)).get(cell)
-    if scores is None:
-        return None
-    seen = [line for line in read_metrics(cell.folder(part.out(runs)) / "metrics.jsonl") if _SCORE in line]
-    return {
-        **dict(zip(CELL, _key(folder, cell), strict=True)),
-        "steps": steps,
-        "fingerprint": part.grid.load(cell).fingerprint,
-        START_DIGITS: scores.get(START_DIGITS),
-        "validation": seen[-1][_SCORE],
-        **{name: scores[name] for name in ("miou", "macc")},
-    }
+    for cell, scores in read_grid(part.grid, part.out(runs)).items():
+        seen = [line for line in read_metrics(cell.folder(part.out(runs)) / "metrics.jsonl") if _SCORE in line]
+        yield {
+            **dict(zip(CELL, _key(folder, cell), strict=True)),
+            "steps": steps,
+            "fingerprint": part.grid.load(cell).fingerprint,
+            START_DIGITS: scores.get(START_DIGITS),
+            "validation": seen[-1][_SCORE],
+            **{name: scores[name] for name in ("miou", "macc")},
+        }
 
 
 def collect_lengths(runs: Path) -> list[Tried]:
     """Every length of every cell that is done in these folders."""
-    found = (
-        length_of(folder, steps, cell, runs)
-        for folder, parts in UNTIL.items()
-        for steps, part in parts.items()
-        for cell in part.grid.cells()
-    )
-    return [one for one in found if one is not None]
+    return [one for folder, parts in UNTIL.items() for steps in parts for one in lengths_of(folder, steps, runs)]
 
 
 def earlier_lengths(results: Path) -> list[Tried]:

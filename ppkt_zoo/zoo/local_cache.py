@@ -23,7 +23,7 @@ Kind = Literal["hub", "mirror", "rooms", "teacher"]
 # Folders of the package's own cache, by what they hold. Nothing else in it is ever removed.
 _OWN: dict[Kind, tuple[str, ...]] = {
     "mirror": ("mirror",),
-    "rooms": ("rooms", "scenes-v*-seed*"),
+    "rooms": ("rooms", "scenes-v*-seed*", "partial-scans-v*-seed*"),
     "teacher": ("teacher",),
 }
 # How the Hub's client calls the folder of a repository: this, the owner, two dashes, the name.

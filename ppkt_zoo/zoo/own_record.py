@@ -1,5 +1,6 @@
 """Records of networks that their owners trained in loops of their own: what is known of them, and nothing more."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,9 @@ from ppkt_zoo.zoo.record import OWN_LOOP, Base, WeightRecord
 NOT_TOLD = "not specified"
 #: The licence of a weight whose owner named none; it forbids a public repository.
 NO_LICENCE = f"{NOT_TOLD}, so not to be published"
+
+# A limit that says whose it is.
+_ATTRIBUTED = re.compile(r"Of [^:]+: ")
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def inherited_fields(
         "teacher": base.teacher,
         "further_teachers": base.further_teachers,
         "data": base.data if data in base.data else (*base.data, data),
-        "limits": tuple(limit if limit.startswith("Of ") else f"Of {name}: {limit}" for limit in base.limits),
+        "limits": tuple(limit if _ATTRIBUTED.match(limit) else f"Of {name}: {limit}" for limit in base.limits),
         "base": Base(weight=name, sha256=folder.config.files["model.safetensors"].sha256, **hub),
         "licences": {"data": _each_once(base.licences.data, data_licence), "weights": licence},
     }

@@ -1,9 +1,11 @@
 """How the bundled models' figures are made: intervals over scenes, classes that the VOC segmenter knows, the table."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from benchmarks.evaluation.bundled_models import TO_VOC, _map, _miou, bootstrap
+from benchmarks.evaluation.bundled_models import TO_VOC, _map, _miou, bootstrap, read_arguments
 from benchmarks.evaluation.material import KITCHEN_CLASSES
 from benchmarks.reports.models import section
 from ppkt_zoo.rooms import CLASSES
@@ -70,3 +72,10 @@ def test_the_table_says_all_that_was_measured() -> None:
     assert "Detector (AP@0.25): e 0.80, d 0.30; d 0.30, e 0.80." in text
     assert "background everywhere would score 0.200" in text
     assert "2026-11-30." in text
+
+
+@pytest.mark.parametrize("words", [["--validation"], ["--detector", "local-dir:somewhere"]])
+def test_other_figures_never_replace_those_of_the_table(words: list[str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        read_arguments(words)
+    assert read_arguments([*words, "--out", str(tmp_path)]).out == tmp_path

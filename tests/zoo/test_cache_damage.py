@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ppkt_zoo.errors import InputError, PPKTZooError, WeightError
+from ppkt_zoo.rooms import PartialScans, RoomScenes, RoomsFrames
 from ppkt_zoo.zoo import mirror as room
 from ppkt_zoo.zoo.load import load_backbone, open_weight, verify
 from ppkt_zoo.zoo.local_cache import clear, list_kept
@@ -204,3 +205,21 @@ def test_only_what_is_in_the_way_is_removed(tmp_path: Path) -> None:
     only_regular(link)
     assert not link.is_symlink()
     assert file.read_text() == "kept"
+
+
+def test_everything_that_rooms_leave_behind_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PPKT_ZOO_CACHE", str(tmp_path))
+    sources = (
+        RoomScenes(1, 1, tmp_path),
+        PartialScans(1, 1, 1, tmp_path),
+        RoomsFrames(1, 1, 1, cache=tmp_path / "rooms"),
+    )
+    for source in sources:
+        assert source.folder is not None
+        source.folder.mkdir(parents=True)
+        (source.folder / "one.npz").write_bytes(b"x" * 7)
+    (tmp_path / "notes").mkdir()
+    kept = [one for one in list_kept(tmp_path / "no hub") if one.kind == "rooms"]
+    assert sum(one.size for one in kept) == 3 * 7
+    clear(["rooms"], tmp_path / "no hub")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes"]

@@ -20,6 +20,10 @@ def test_a_second_sitting_on_the_same_data_names_it_once(tmp_path: Path) -> None
     assert again["licences"] == {"data": "MIT; Apache-2.0", "weights": "MIT"}
     name = folder.config.name
     assert again["limits"] == (f"Of {name}: Never saw the outdoors.", "Of an older weight: knows rooms alone.")
+    loose = base.model_copy(update={"limits": ("Of no use outdoors.",)})
+    assert inherited_fields(folder, loose, base.data[-1], "MIT", "MIT")["limits"] == (
+        f"Of {name}: Of no use outdoors.",
+    )
 
     other = DataUsed(name="a plant", frames=3, licence="CC0-1.0", attribution="us")
     more = inherited_fields(folder, base, other, "CC0-1.0; MIT", "MIT")
