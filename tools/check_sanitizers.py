@@ -21,7 +21,7 @@ import torch
 
 from ppkt_zoo.errors import EngineError
 from ppkt_zoo.native import Library, open_library, points
-from ppkt_zoo.native.build import LIBRARY, BuildError, build
+from ppkt_zoo.native.build import LIBRARY, X86_LEVELS, BuildError, build
 from ppkt_zoo.native.maps import table_pairs
 from ppkt_zoo.native.norm import norm_relu
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
@@ -93,7 +93,7 @@ def run_child(library: Path, preloaded: list[str]) -> "subprocess.CompletedProce
 def work(path: Path) -> None:
     """Everything that the library does, on small odd sizes."""
     best = open_library(path)
-    order = ["x86_v1", "x86_v3", "x86_v4", "x86_v4_bf16"]
+    order = list(X86_LEVELS)
     levels = order[: order.index(best.level) + 1] if best.level in order else [best.level]
     module = sys.modules["ppkt_zoo.native.library"]
     for level in levels:
@@ -137,11 +137,12 @@ def convolutions(library: Library, rows: int) -> None:
 def norms(library: Library) -> None:
     """Batch norm with and without a sum and a ReLU, both ways."""
     for number, (rows, channels) in enumerate(((1, 1), (255, 7), (256, 16), (257, 33), (3000, 96))):
-        x, beside = (torch.randn((rows, channels)).requires_grad_() for _ in range(2))
-        weight, bias = (torch.randn(channels).requires_grad_() for _ in range(2))
-        for added in (None, beside):
-            y, *_ = norm_relu(library, x, weight, bias, 1e-5, added, relu=number % 2 == 0)
-            y.square().sum().backward()
+        for dtype in (torch.float32, torch.bfloat16):
+            x, beside = (torch.randn((rows, channels)).to(dtype).requires_grad_() for _ in range(2))
+            weight, bias = (torch.randn(channels).requires_grad_() for _ in range(2))
+            for added in (None, beside):
+                y, *_ = norm_relu(library, x, weight, bias, 1e-5, added, relu=number % 2 == 0)
+                y.square().sum().backward()
 
 
 def voxels() -> None:

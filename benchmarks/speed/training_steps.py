@@ -4,7 +4,7 @@
     python -m benchmarks.speed.training_steps --parts fine-tuning --repeats 3
 
 Segmentation and detection: forward, loss, backward and optimiser on one room of rooms-bench with ``sr_unet14_small`` at
-4 cm, engines taking turns in one process. Pretraining: the recipe of the bundled weight at fp32 on its procedural rooms
+4 cm, engines taking turns in one process; segmentation in bf16 too. Pretraining: the recipe of the bundled weight at fp32 on its procedural rooms
 with the teacher online, data and teacher included, in processes of their own that take turns; there
 ``PPKT_ZOO_ENGINE=torch`` turns off everything native, not the convolutions alone.
 """
@@ -71,14 +71,16 @@ def main() -> None:
 
 
 def fine_tuning(repeats: int) -> list[dict[str, Any]]:
-    """A row for segmentation and one for VoteNet."""
+    """A row for segmentation, one for segmentation in bf16, and one for VoteNet."""
     scenes = RoomScenes(seed=41005, rooms=1)
     scene = scenes[0]
     rows = np.sort(np.random.default_rng(0).choice(len(scene.xyz), min(POINTS, len(scene.xyz)), replace=False))
     assert scene.rgb is not None
     clouds = CloudBatch.collate([PointCloud.from_arrays(scene.xyz[rows], scene.rgb[rows])])
+    segmentation = _segmentation(clouds, scene, rows, len(scenes.classes))
     steps = {
-        "segmentation": _segmentation(clouds, scene, rows, len(scenes.classes)),
+        "segmentation": segmentation,
+        "segmentation in bf16": _in_bf16(*segmentation),
         "VoteNet": _detection(clouds, scene, scenes.box_classes),
     }
     found = []
@@ -112,6 +114,14 @@ def _segmentation(
     model = SegmentationModel(_backbone(), [f"class {number}" for number in range(classes)]).train()
     label = torch.from_numpy(scene.label[rows].astype(np.int64))
     return model, lambda: F.cross_entropy(model(clouds), label, ignore_index=IGNORE)
+
+
+def _in_bf16(model: nn.Module, loss: Callable[[], Tensor]) -> tuple[nn.Module, Callable[[], Tensor]]:
+    def half() -> Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return loss()
+
+    return model, half
 
 
 def _detection(

@@ -20,8 +20,9 @@ from ppkt_zoo.backbones.shortcuts import (
 from ppkt_zoo.engine.distributed import world_size
 from ppkt_zoo.errors import TrainingError
 from ppkt_zoo.native import library
-from ppkt_zoo.native.norm import norm_relu
+from ppkt_zoo.native.norm import ROWS, norm_relu
 from ppkt_zoo.sparse import (
+    RowsLinear,
     SparseTensor,
     StridedConv3d,
     SubmanifoldConv3d,
@@ -104,8 +105,10 @@ def _normalise(norm: VoxelBatchNorm, x: SparseTensor, beside: Tensor | None, rel
     plain = norm.affine and type(norm).forward is VoxelBatchNorm.forward and not is_hooked(norm)
     if native is None or not norm.training or not plain or (norm.sync and world_size() > 1) or len(feats) < 2:
         return None
-    tensors = (feats, norm.weight, norm.bias, feats if beside is None else beside)
-    if any(one.dtype != torch.float32 or one.device.type != "cpu" for one in tensors):
+    beside_dtype = feats.dtype if beside is None else beside.dtype
+    if feats.device.type != "cpu" or feats.dtype not in ROWS or beside_dtype != feats.dtype:
+        return None
+    if {norm.weight.dtype, norm.bias.dtype} != {torch.float32}:
         return None
     if get_engine(x.engine, feats.device).name != "native":
         return None
@@ -118,7 +121,7 @@ class Shortcut(nn.Sequential):
     """1×1×1 convolution and batch norm around a block whose width changes."""
 
     def __init__(self, in_channels: int, channels: int) -> None:
-        linear = nn.Linear(in_channels, channels, bias=False)
+        linear = RowsLinear(in_channels, channels, bias=False)
         # As all convolutions: Kaiming normal, fan out.
         nn.init.kaiming_normal_(linear.weight, mode="fan_out", nonlinearity="relu")
         super().__init__(linear, VoxelBatchNorm(channels))

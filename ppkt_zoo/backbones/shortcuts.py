@@ -18,6 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.module import _has_any_global_hook
 
 from ppkt_zoo.errors import InputError
+from ppkt_zoo.sparse import RowsLinear
 
 _kept: ContextVar[bool] = ContextVar("_kept", default=False)
 
@@ -50,8 +51,9 @@ def foldable(norm: nn.Module) -> bool:
 
 
 def is_plain_linear(linear: nn.Module) -> bool:
-    """Whether a product with the weight may stand for a module: torch's linear layer without bias, as it was made."""
-    return type(linear).forward is nn.Linear.forward and linear.bias is None and not is_hooked(linear)
+    """Whether a product with the weight may stand for a module: a linear layer without bias, as it was made."""
+    plain = type(linear).forward in (nn.Linear.forward, RowsLinear.forward)
+    return plain and linear.bias is None and not is_hooked(linear)
 
 
 def folded(norm: _BatchNorm) -> tuple[Tensor, Tensor]:

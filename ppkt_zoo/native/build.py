@@ -27,11 +27,12 @@ RECORD = LIBRARY.with_suffix(".json")
 _FLAGS = ("-O3", "-std=c++17", "-fvisibility=hidden", "-ffp-contract=fast", "-Wall", "-Wextra")
 _BASE = ("parallel.cpp", "maps.cpp", "levels.cpp", "tree.cpp", "farthest.cpp", "points.cpp", "interpolate.cpp")
 _EACH_LEVEL = ("convolve.cpp", "norm.cpp", "voxels.cpp")
-_X86_LEVELS = {
+X86_LEVELS = {
     "x86_v1": ("-march=x86-64",),
     "x86_v3": ("-march=x86-64-v3",),
     "x86_v4": ("-march=x86-64-v4", "-mprefer-vector-width=512"),
     "x86_v4_bf16": ("-march=x86-64-v4", "-mavx512bf16", "-mprefer-vector-width=512"),
+    "x86_v4_amx_bf16": ("-march=x86-64-v4", "-mavx512bf16", "-mamx-tile", "-mamx-bf16", "-mprefer-vector-width=512"),
 }
 _COMPILERS = ("g++", "clang++", "c++")
 
@@ -126,7 +127,7 @@ def _objects(folder: Path) -> Iterator[tuple[Path, list[str]]]:
     for name in _BASE:
         # Each operation rounds by itself there: which points are chosen must not depend on the processor.
         yield folder / f"{name}.o", ["-ffp-contract=off", "-c", str(SOURCE / name)]
-    levels = _X86_LEVELS if platform.machine().lower() in ("x86_64", "amd64") else {"plain": ()}
+    levels = X86_LEVELS if platform.machine().lower() in ("x86_64", "amd64") else {"plain": ()}
     for level, options in levels.items():
         for name in _EACH_LEVEL:
             yield folder / f"{name}.{level}.o", [f"-DISA={level}", *options, "-c", str(SOURCE / name)]

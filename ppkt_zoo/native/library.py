@@ -18,7 +18,7 @@ from ppkt_zoo.native.build import LIBRARY, is_older_than_sources
 #: Set to ``torch``, this turns the native library off.
 SWITCH = "PPKT_ZOO_ENGINE"
 
-_VERSION = 2
+_VERSION = 3
 _OLD = "the native library is older than its sources: run `python -m ppkt_zoo.native build`"
 _REBUILD = "build it anew with `python -m ppkt_zoo.native build`, or set PPKT_ZOO_ENGINE=torch to do without"
 _ANY_LEVEL = {
@@ -39,8 +39,8 @@ _EACH_LEVEL: dict[str, list[Any]] = {
                 c_void_p, c_int, c_int, c_int, c_int],
     "weight": [c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_int, c_void_p,
                c_int64, c_int, c_int],
-    "norm": [c_void_p] * 4 + [c_int64, c_int64, c_double, c_int] + [c_void_p] * 5 + [c_int],
-    "norm_back": [c_void_p] * 6 + [c_int64, c_int64, c_double, c_int] + [c_void_p] * 7 + [c_int],
+    "norm": [c_void_p] * 4 + [c_int64, c_int64, c_double, c_int] + [c_void_p] * 5 + [c_int] * 2,
+    "norm_back": [c_void_p] * 6 + [c_int64, c_int64, c_double, c_int] + [c_void_p] * 7 + [c_int] * 2,
     "voxels": [c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_double, c_void_p, c_int, c_void_p, c_void_p,
                c_void_p],
     "voxels_take": [c_void_p, c_void_p, c_void_p, c_void_p, c_int64, c_double, c_double, c_int],
@@ -60,7 +60,8 @@ class Library:
     Attributes:
         path: the file.
         level: the instruction set: ``x86_v1`` (any 64-bit x86), ``x86_v3`` (AVX2), ``x86_v4`` (AVX-512),
-            ``x86_v4_bf16`` (with its bfloat16 products), or ``plain`` (other processors, such as NEON).
+            ``x86_v4_bf16`` (with its bfloat16 products), ``x86_v4_amx_bf16`` (with its tiles), or ``plain`` (other
+            processors, such as NEON).
     """
 
     path: Path

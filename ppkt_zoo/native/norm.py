@@ -9,6 +9,8 @@ from torch.autograd.function import once_differentiable
 from ppkt_zoo.errors import EngineError
 from ppkt_zoo.native.library import Library, threads
 
+#: Dtypes of the rows.
+ROWS = (torch.float32, torch.bfloat16)
 _BLOCK = 256
 
 
@@ -27,14 +29,15 @@ def norm_relu(
 
     Args:
         library: the native library.
-        x: float32 (M, C) on the CPU, M ≥ 1.
+        x: float32 or bfloat16 (M, C) on the CPU, M ≥ 1.
         weight, bias: float32 (C,).
         eps: added to the variance.
-        beside: float32 (M, C), or None.
+        beside: (M, C) of the dtype of x, or None.
         relu: whether there is a ReLU.
 
     Returns:
-        The result (M, C), and mean and biased variance (C,) of the rows, without gradients.
+        The result (M, C) in the dtype of x, rounded once, and mean and biased variance float32 (C,) of the
+        rows, without gradients.
 
     Raises:
         EngineError: shapes or dtypes do not fit.
@@ -43,8 +46,11 @@ def norm_relu(
     tensors = [one for one in (x, weight, bias, beside) if one is not None]
     if x.ndim != 2 or not x.numel() or beside_shape != x.shape or {weight.shape, bias.shape} != {x.shape[1:]}:
         raise EngineError(f"norm: rows {tuple(x.shape)} do not fit {tuple(weight.shape)} and {tuple(beside_shape)}")
-    if any(one.dtype != torch.float32 or one.device.type != "cpu" for one in tensors):
-        raise EngineError("norm: the native library takes float32 on the CPU")
+    kinds = (one.dtype for one in (weight, bias))
+    if x.dtype not in ROWS or (beside is not None and beside.dtype != x.dtype) or set(kinds) != {torch.float32}:
+        raise EngineError("norm: the native library takes float32, and rows of bfloat16")
+    if any(one.device.type != "cpu" for one in tensors):
+        raise EngineError("norm: the native library computes on the CPU")
     made: tuple[Tensor, Tensor, Tensor] = _NormReLU.apply(x, weight, bias, beside, eps, relu, library)
     return made
 
@@ -69,7 +75,7 @@ class _NormReLU(torch.autograd.Function):
         library.call(
             "norm", x.data_ptr(), None if beside is None else beside.data_ptr(), weight.data_ptr(), bias.data_ptr(),
             rows, channels, eps, relu, y.data_ptr(), mean.data_ptr(), variance.data_ptr(), scale.data_ptr(),
-            work.data_ptr(), threads(),
+            work.data_ptr(), x.dtype == torch.bfloat16, threads(),
         )  # fmt: skip
         ctx.save_for_backward(x, y, mean, variance, scale)
         ctx.eps, ctx.relu, ctx.library, ctx.beside = eps, relu, library, beside is not None
@@ -83,7 +89,7 @@ class _NormReLU(torch.autograd.Function):
         if grad is None:
             return (None,) * 7
         x, y, mean, variance, scale = ctx.saved_tensors
-        grad = grad.contiguous()
+        grad = grad.to(x.dtype).contiguous()
         grad_x, work = torch.empty_like(x), _work(x)
         grad_beside = torch.empty_like(x) if ctx.beside else None
         grad_weight, grad_bias, by_sum, by_product = (torch.empty_like(mean) for _ in range(4))
@@ -91,7 +97,7 @@ class _NormReLU(torch.autograd.Function):
             "norm_back", x.data_ptr(), y.data_ptr(), grad.data_ptr(), mean.data_ptr(), variance.data_ptr(),
             scale.data_ptr(), *x.shape, ctx.eps, ctx.relu, grad_x.data_ptr(),
             None if grad_beside is None else grad_beside.data_ptr(), grad_weight.data_ptr(), grad_bias.data_ptr(),
-            by_sum.data_ptr(), by_product.data_ptr(), work.data_ptr(), threads(),
+            by_sum.data_ptr(), by_product.data_ptr(), work.data_ptr(), x.dtype == torch.bfloat16, threads(),
         )  # fmt: skip
         return grad_x, grad_weight, grad_bias, grad_beside, None, None, None
 

@@ -3,11 +3,13 @@
 from ppkt_zoo.sparse.conv import StridedConv3d, SubmanifoldConv3d, TransposedConv3d
 from ppkt_zoo.sparse.engines import ENGINES, get_engine
 from ppkt_zoo.sparse.engines.gemm import pointwise
+from ppkt_zoo.sparse.linear import RowsLinear
 from ppkt_zoo.sparse.tensor import Grid, SparseTensor
 
 __all__ = [
     "ENGINES",
     "Grid",
+    "RowsLinear",
     "SparseTensor",
     "StridedConv3d",
     "SubmanifoldConv3d",

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ppkt_zoo.errors import InputError, WeightError
+from ppkt_zoo.sparse import RowsLinear
 
 ProjectionKind = Literal["linear", "mlp"]
 Sampling = Literal["bilinear", "nearest"]
@@ -136,7 +137,7 @@ class PointHead(_Projection):
     """
 
     def __init__(self, channels: int, dim: int = 128, kind: ProjectionKind = "linear") -> None:
-        super().__init__(nn.Linear, channels, dim, kind)
+        super().__init__(RowsLinear, channels, dim, kind)
 
     @classmethod
     def from_tensors(cls, projection: Mapping[str, Tensor], prefix: str = "head.") -> "PointHead":

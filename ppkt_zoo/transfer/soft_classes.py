@@ -1,9 +1,10 @@
 """The teacher's own opinion of each pixel, class by class: distillation of its softmax (Hinton et al., 1503.02531)."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ppkt_zoo.backbones.base import PointFeatures
+from ppkt_zoo.sparse import RowsLinear
 from ppkt_zoo.transfer.losses import global_distillation
 from ppkt_zoo.transfer.objective import Objective, Outcome, TransferBatch
 
@@ -27,7 +28,7 @@ class SoftClasses(Objective):
 
     def __init__(self, channels: int, weight: Tensor, bias: Tensor, level: str, temperature: float) -> None:
         super().__init__()
-        self.head = nn.Linear(channels, len(weight))
+        self.head = RowsLinear(channels, len(weight))
         # The teacher's, so neither in a weight's projections nor in a checkpoint.
         self.register_buffer("classifier_weight", weight.detach().clone(), persistent=False)
         self.register_buffer("classifier_bias", bias.detach().clone(), persistent=False)

@@ -27,29 +27,34 @@ def inputs(rows: int, channels: int) -> list[Tensor]:
     return [x, weight, bias, torch.randn(rows, channels, generator=random)]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("relu", [True, False])
 @pytest.mark.parametrize("summed", [True, False])
 @pytest.mark.parametrize(("rows", "channels"), [(20, 1), (255, 7), (700, 33), (2048, 96)])
 def test_values_and_gradients_are_those_of_torch(
-    native: Library, rows: int, channels: int, summed: bool, relu: bool
+    native: Library, rows: int, channels: int, summed: bool, relu: bool, dtype: torch.dtype
 ) -> None:
-    single = [one.requires_grad_() for one in inputs(rows, channels)]
+    x, weight, bias, beside = inputs(rows, channels)
+    single = [one.requires_grad_() for one in (x.to(dtype), weight, bias, beside.to(dtype))]
     double = [one.detach().double().requires_grad_() for one in single]
     y, mean, variance = norm_relu(native, *single[:3], 1e-5, single[3] if summed else None, relu)
     expected = torch.nn.functional.batch_norm(double[0], None, None, double[1], double[2], True, 0.1, 1e-5)
     expected = expected + double[3] if summed else expected
     expected = expected.relu() if relu else expected
-    torch.testing.assert_close(y.double(), expected, rtol=1e-5, atol=1e-5)
+    assert y.dtype == dtype
+    # bfloat16 rounds once, by at most 2^-9 of the number itself.
+    rounding = 1e-5 if dtype == torch.float32 else 2.0**-8
+    torch.testing.assert_close(y.double(), expected, rtol=rounding, atol=1e-5)
     torch.testing.assert_close(mean.double(), double[0].mean(0), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(variance.double(), double[0].var(0, correction=0), rtol=1e-5, atol=1e-5)
-    slope = torch.randn(rows, channels)
+    slope = torch.randn(rows, channels).to(dtype)
     y.backward(slope)
     expected.backward(slope.double())
     for ours, theirs in zip(single if summed else single[:3], double, strict=False):
         assert ours.grad is not None
         assert theirs.grad is not None
         scale = theirs.grad.abs().max().item()
-        torch.testing.assert_close(ours.grad.double() / scale, theirs.grad / scale, rtol=0, atol=2e-5)
+        torch.testing.assert_close(ours.grad.double() / scale, theirs.grad / scale, rtol=0, atol=2 * rounding)
 
 
 def test_a_mean_far_from_zero_costs_no_digits(native: Library) -> None:
@@ -89,6 +94,8 @@ def test_what_does_not_fit_is_refused(native: Library) -> None:
             norm_relu(native, *wrong[:3], 1e-5, wrong[3])
     with pytest.raises(EngineError, match="float32"):
         norm_relu(native, x.double(), weight, bias, 1e-5)
+    with pytest.raises(EngineError, match="float32"):
+        norm_relu(native, x.bfloat16(), weight, bias, 1e-5, beside)
 
 
 def test_a_network_trains_the_same_with_and_without(native: Library) -> None:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ppkt_zoo.native import Library, library, open_library
+from ppkt_zoo.native.build import X86_LEVELS
 from ppkt_zoo.native.library import describe
 from ppkt_zoo.sparse import Grid, SparseTensor, StridedConv3d, TransposedConv3d
 from ppkt_zoo.sparse.engines.native import NativeEngine
@@ -23,7 +24,7 @@ if library() is None:
 
 def levels() -> list[str]:
     best = open_library().level
-    order = ["x86_v1", "x86_v3", "x86_v4", "x86_v4_bf16"]
+    order = list(X86_LEVELS)
     return order[: order.index(best) + 1] if best in order else [best]
 
 
@@ -133,9 +134,12 @@ def test_one_voxel(engine: NativeEngine, kind: str) -> None:
     check(engine, Grid(torch.tensor([[0, -3, 5, 7]], dtype=torch.int32)), kind, (3, 5), torch.float32)
 
 
+@pytest.mark.parametrize(("channels", "dtype"), [((5, 9), torch.float32), ((40, 72), torch.bfloat16)])
 @pytest.mark.parametrize("kind", ["submanifold3", "strided2", "transposed2"])
-def test_many_tiles_and_stripes_of_the_gradient(random_tensor: Maker, engine: NativeEngine, kind: str) -> None:
-    check(engine, random_tensor(voxels=9000, reach=11).grid, kind, (5, 9), torch.float32)
+def test_many_tiles_and_stripes_of_the_gradient(
+    random_tensor: Maker, engine: NativeEngine, kind: str, channels: tuple[int, int], dtype: torch.dtype
+) -> None:
+    check(engine, random_tensor(voxels=9000, reach=11).grid, kind, channels, dtype)
 
 
 @pytest.mark.parametrize("relu", [False, True])

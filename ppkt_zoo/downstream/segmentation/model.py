@@ -13,6 +13,7 @@ from ppkt_zoo.backbones.readout import read_batch
 from ppkt_zoo.errors import InputError, WeightError
 from ppkt_zoo.points.cloud import CloudBatch, PointCloud
 from ppkt_zoo.points.readout_spec import Purpose, ReadOut
+from ppkt_zoo.sparse import RowsLinear
 
 # Rows whose scores are computed at once: the probabilities of a large cloud are held, its scores never are.
 _CHUNK = 1 << 18
@@ -80,7 +81,7 @@ class SegmentationModel(nn.Module):
         levels = self.level if self.readout is None else "last"
         self._read = checked_reading(backbone, levels, readout=self.readout).keys[0]
         wide = backbone.level_channels
-        self.head = nn.Linear(wide[self.level] if self.readout is None else self.readout.channels(wide), len(classes))
+        self.head = RowsLinear(wide[self.level] if self.readout is None else self.readout.channels(wide), len(classes))
 
     def forward(self, batch: CloudBatch, rows: Tensor | None = None) -> Tensor:
         """Class scores (N, K) of all points of a batch, or of the ``rows`` alone; this is what trains."""

@@ -4,6 +4,7 @@
 // of rows that meet; a register tile of some pairs times some vectors of output channels is loaded from the output,
 // multiplied through all input channels and stored again. Nothing is gathered into memory and nothing is padded. The
 // way back is the same over the reversed map. The gradient of the weight is an outer product summed over pairs.
+// Processors that have tiles multiply bfloat16 with those instead: tiles.h.
 //
 // Several objects of this source are linked together, so nothing here may be shared between them: everything is in an
 // anonymous namespace, and no template of the standard library is used (the linker would keep one copy of it, perhaps
@@ -15,6 +16,7 @@
 #endif
 
 #include "level.h"
+#include "numbers.h"
 #include "parallel.h"
 
 namespace {
@@ -37,28 +39,11 @@ typedef float vec __attribute__((vector_size(LANES * 4)));
 typedef float loose __attribute__((vector_size(LANES * 4), aligned(4)));
 typedef uint32_t bits __attribute__((vector_size(LANES * 4)));
 typedef uint32_t loose_bits __attribute__((vector_size(LANES * 4), aligned(4)));
-typedef uint16_t bf16;
-
-#define INLINE static inline __attribute__((always_inline))
 
 INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 INLINE int64_t padded(int64_t channels) { return (channels + LANES - 1) / LANES * LANES; }
 INLINE vec load(const float* from) { return (vec)(*(const loose*)from); }
 INLINE void store(float* to, vec value) { *(loose*)to = (loose)value; }
-
-INLINE float wide(float value) { return value; }
-INLINE float wide(bf16 value) {
-    const uint32_t word = (uint32_t)value << 16;
-    float out;
-    memcpy(&out, &word, 4);
-    return out;
-}
-INLINE void narrow(float value, float* to) { *to = value; }
-INLINE void narrow(float value, bf16* to) {  // round to nearest even, as PyTorch does
-    uint32_t word;
-    memcpy(&word, &value, 4);
-    *to = value != value ? (bf16)0x7fc0 : (bf16)((word + 0x7fff + ((word >> 16) & 1)) >> 16);
-}
 
 // Panels: the output channels in runs of at most VECS vectors, as even as can be. The last vector may be padded.
 struct Panels {
@@ -258,6 +243,10 @@ void pack_task(const void* state, int64_t task, void*) {
         pack_block(p, task / parts, task % parts);
 }
 
+#if defined(__AMX_BF16__)
+#include "tiles.h"
+#endif
+
 // --------------------------------------------------------------------------------------------------------- forward
 
 struct Forward {
@@ -276,6 +265,48 @@ struct Forward {
     int64_t parts;  // into how many runs of panels a tile is cut
 };
 
+// The pairs of a tile at one offset, and their products with one panel after another.
+template <class T> struct Products {
+    const T* in;
+    int64_t depth, n;
+    const int32_t* partner;
+    const uint8_t* local;
+
+    Products(const Forward& f, void*) : in((const T*)f.in), depth(f.depth) {}
+    static int64_t room(int64_t) { return 0; }
+    void end() {}
+    void take(const int32_t* partners, const uint8_t* locals, int64_t count) {
+        partner = partners, local = locals, n = count;
+    }
+    template <int V> void add(const T* w, float* to, int64_t ld) const {
+        products<V>(in, depth, partner, w, to, ld, local, n);
+    }
+};
+
+#if defined(__AMX_BF16__)
+template <> struct Products<bf16> {
+    const bf16* in;
+    int64_t depth, n;
+    const uint8_t* local;
+    bf16* rows;
+    float* sums;
+
+    Products(const Forward& f, void* room)
+        : in((const bf16*)f.in), depth(f.depth), rows((bf16*)room), sums((float*)(rows + TILE * gathered_depth(depth))) {
+        shape_tiles(last_depth(depth));
+    }
+    void end() { _tile_release(); }
+    static int64_t room(int64_t depth) { return forward_tile_room(depth); }
+    void take(const int32_t* partner, const uint8_t* locals, int64_t count) {
+        local = locals, n = count;
+        gather_rows(in, depth, partner, n, rows);
+    }
+    template <int V> void add(const bf16* w, float* to, int64_t ld) const {
+        tile_products<V>(rows, depth, w, to, ld, local, n, sums);
+    }
+};
+#endif
+
 template <class T> void forward_task(const void* state, int64_t task, void* room) {
     const Forward& f = *(const Forward*)state;
     const bool half = sizeof(T) == 2;
@@ -289,6 +320,7 @@ template <class T> void forward_task(const void* state, int64_t task, void* room
     // Sums stand in the output itself where it is of whole float vectors, else in this thread's memory.
     const bool direct = !half && f.cols % LANES == 0;
     float* sums = direct ? (float*)out : (float*)room;
+    Products<T> products(f, sums + TILE * width);
     const int64_t ld = direct ? f.cols : width;
     if (!direct || !f.add || f.bias)
         for (int64_t r = 0; r < rows; r++) {
@@ -301,12 +333,13 @@ template <class T> void forward_task(const void* state, int64_t task, void* room
         const int64_t at = f.start[tile * f.offsets + o], n = f.start[tile * f.offsets + o + 1] - at;
         if (!n) continue;
         const int64_t offset = f.flip ? f.offsets - 1 - o : o;
+        products.take(f.partner + at, f.local + at, n);
         for (int64_t p = p0; p < p1; p++) {
             const T* w = block((const T*)f.packed, offset, f.cols, depth, panels.start(p));
             float* to = sums + panels.start(p) * LANES - c0;
             switch (panels.vecs(p)) {
 #define CASE(V) \
-    case V: products<V>((const T*)f.in, f.depth, f.partner + at, w, to, ld, f.local + at, n); break;
+    case V: products.template add<V>(w, to, ld); break;
                 CASE(1)
                 CASE(2)
 #if FOUR_VECS
@@ -317,6 +350,7 @@ template <class T> void forward_task(const void* state, int64_t task, void* room
             }
         }
     }
+    products.end();
     if (direct && !f.relu) return;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < real; c++) {
@@ -408,6 +442,32 @@ INLINE int64_t weight_run(int64_t channels) {
     return fit < 16 ? 16 : least(fit, RUN);
 }
 
+// Pairs that wait to be multiplied: their rows, as float32, side by side.
+template <class T> struct GatheredRun {
+    float *x, *g;
+    int64_t channels, outputs, most, count;
+
+    INLINE int64_t bytes(int64_t n, int64_t c) { return weight_run(n + c) * (padded(c) + n) * 4; }
+    INLINE void end() {}
+    INLINE GatheredRun in(void* room, int64_t n, int64_t c, int64_t most) {
+        return GatheredRun{(float*)room, (float*)room + most * padded(c), c, n, most, 0};
+    }
+    bool take(const T* grad, const T* in) {
+        gather(grad, outputs, g + count * outputs, outputs);
+        gather(in, channels, x + count * padded(channels), padded(channels));
+        return ++count == most;
+    }
+    void multiply(float* to, int64_t ld, bool fresh) {
+        outer_rows(g, outputs, x, channels, count, fresh, to, ld);
+        count = 0;
+    }
+};
+
+template <class T> struct Runs { typedef GatheredRun<T> type; };
+#if defined(__AMX_BF16__)
+template <> struct Runs<bf16> { typedef TileRun type; };
+#endif
+
 // Where the gradient at one offset lies in the result, rows f.offsets * f.c apart.
 INLINE float* weight_place(const Weight& f, int64_t stripe, int64_t offset) {
     const int64_t place = f.flip ? f.offsets - 1 - offset : offset;
@@ -427,33 +487,30 @@ template <class T> void weight_task(const void* state, int64_t task, void* room)
     const int64_t o1 = direct ? f.offsets : f.offsets * (group + 1) / f.groups;
     const int64_t n0 = direct ? group * CHANNELS : 0, n1 = direct ? least(f.n, n0 + CHANNELS) : f.n;
     const int64_t tiles = (f.rows + TILE - 1) / TILE, wide_c = padded(f.c), size = f.n * wide_c;
-    const int64_t run = weight_run(f.n + f.c), ld = direct ? f.offsets * f.c : wide_c;
-    float* const x = (float*)room;
-    float* const g = x + run * wide_c;
-    float* const sums = g + run * f.n;
+    const int64_t ld = direct ? f.offsets * f.c : wide_c;
+    typedef typename Runs<T>::type Run;
+    Run run = Run::in(room, n1 - n0, f.c, weight_run(f.n + f.c));
+    float* const sums = (float*)((char*)room + Run::bytes(f.n, f.c));
     uint8_t* const begun = (uint8_t*)(sums + (direct ? 0 : (o1 - o0) * size));
     memset(begun, 0, (size_t)(o1 - o0));
     const int64_t end = tiles * (stripe + 1) / f.stripes;
     for (int64_t first = tiles * stripe / f.stripes; first < end; first += SPAN)
         for (int64_t o = o0; o < o1; o++) {
             float* const to = direct ? weight_place(f, stripe, o) + n0 * ld : sums + (o - o0) * size;
-            int64_t n = 0;
             for (int64_t tile = first; tile < least(end, first + SPAN); tile++) {
                 const T* grad = (const T*)f.grad + tile * TILE * f.n + n0;
                 const int64_t stop = f.start[tile * f.offsets + o + 1];
                 for (int64_t q = f.start[tile * f.offsets + o]; q < stop; q++) {
-                    gather(grad + f.local[q] * f.n, n1 - n0, g + n * (n1 - n0), n1 - n0);
-                    gather((const T*)f.in + f.partner[q] * f.c, f.c, x + n * wide_c, wide_c);
-                    if (++n < run) continue;
-                    outer_rows(g, n1 - n0, x, f.c, n, !begun[o - o0], to, ld);
+                    if (!run.take(grad + f.local[q] * f.n, (const T*)f.in + f.partner[q] * f.c)) continue;
+                    run.multiply(to, ld, !begun[o - o0]);
                     begun[o - o0] = 1;
-                    n = 0;
                 }
             }
-            if (!n) continue;
-            outer_rows(g, n1 - n0, x, f.c, n, !begun[o - o0], to, ld);
+            if (!run.count) continue;
+            run.multiply(to, ld, !begun[o - o0]);
             begun[o - o0] = 1;
         }
+    run.end();
     for (int64_t o = o0; o < o1; o++) {
         if (direct && begun[o - o0]) continue;
         float* to = weight_place(f, stripe, o) + n0 * f.offsets * f.c;
@@ -494,7 +551,8 @@ PPKT_EXPORT int NAME(forward)(const void* in, int64_t depth, const void* packed,
     const int64_t tiles = (rows + TILE - 1) / TILE, panels = Panels::of(cols).count;
     // Few tiles: runs of panels are tasks of their own. The numbers do not depend on how it is cut.
     if (threads > 1 && tiles < 4 * threads) f.parts = least(panels, (4 * threads + tiles - 1) / tiles);
-    const int64_t room = half || cols % LANES ? TILE * padded(cols) * 4 : 0;
+    const int64_t sums = half || cols % LANES ? TILE * padded(cols) * 4 : 0;
+    const int64_t room = sums + (half ? Products<bf16>::room(depth) : Products<float>::room(depth));
     return ppkt_run(threads, tiles * f.parts, room, half ? forward_task<bf16> : forward_task<float>, &f);
 }
 
@@ -504,7 +562,7 @@ PPKT_EXPORT int NAME(weight)(const void* in, int64_t c, const void* grad, int64_
                              const int32_t* partner, const uint8_t* local, int64_t offsets, int64_t rows,
                              int flip, float* total, int64_t stripes, int half, int threads) {
     Weight f{in, c, grad, n, start, partner, local, offsets, rows, flip, total, stripes, 1};
-    int64_t room = weight_run(n + c) * (padded(c) + n) * 4 + offsets;
+    int64_t room = (half ? Runs<bf16>::type::bytes(n, c) : Runs<float>::type::bytes(n, c)) + offsets;
     if (in_place(f)) {
         f.stripes = stripes = 1;
         f.groups = (n + CHANNELS - 1) / CHANNELS;
