@@ -4,9 +4,9 @@
     python -m benchmarks.speed.training_steps --parts fine-tuning --repeats 3
 
 Segmentation and detection: forward, loss, backward and optimiser on one room of rooms-bench with ``sr_unet14_small`` at
-4 cm, engines taking turns in one process; segmentation in bf16 too. Pretraining: the recipe of the bundled weight at fp32 on its procedural rooms
-with the teacher online, data and teacher included, in processes of their own that take turns; there
-``PPKT_ZOO_ENGINE=torch`` turns off everything native, not the convolutions alone.
+4 cm, engines taking turns in one process; segmentation in bf16 too. Pretraining: the recipe of the bundled weight at
+fp32 on its procedural rooms with the teacher online, data and teacher included, in processes of their own that take
+turns; there ``PPKT_ZOO_ENGINE=torch`` turns off everything native, not the convolutions alone.
 """
 
 import argparse
