@@ -26,7 +26,7 @@ RECORD = LIBRARY.with_suffix(".json")
 # No -ffast-math: with GCC before 13 it switches denormals off for the whole process.
 _FLAGS = ("-O3", "-std=c++17", "-fvisibility=hidden", "-ffp-contract=fast", "-Wall", "-Wextra")
 _BASE = ("parallel.cpp", "maps.cpp", "levels.cpp", "tree.cpp", "farthest.cpp", "points.cpp", "interpolate.cpp")
-_EACH_LEVEL = ("convolve.cpp", "norm.cpp", "voxels.cpp")
+_EACH_LEVEL = ("pack.cpp", "convolve.cpp", "gradient.cpp", "norm.cpp", "voxels.cpp")
 X86_LEVELS = {
     "x86_v1": ("-march=x86-64",),
     "x86_v3": ("-march=x86-64-v3",),

@@ -1,5 +1,5 @@
 // Batch norm over rows with what stands behind it, in training: y = [ReLU](norm(x) [+ beside]), and the way back.
-// Compiled once per instruction set (ISA names it); like convolve.cpp it shares no code with another object.
+// Compiled once per instruction set (ISA names it); it shares no code with another object: see vectors.h.
 //
 // Two passes each way in place of four: statistics, then everything else. Rows are summed in blocks that stay in the
 // second-level cache, blocks in double precision and always in the same order, so that the numbers do not depend on how

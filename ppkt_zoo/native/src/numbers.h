@@ -1,4 +1,4 @@
-// float32 and bfloat16 as the same loops read and write them. Everything here is inlined: see convolve.cpp.
+// float32 and bfloat16 as the same loops read and write them. Everything here is inlined: see vectors.h.
 #pragma once
 #include <cstdint>
 #include <cstring>

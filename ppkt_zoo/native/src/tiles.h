@@ -1,11 +1,17 @@
 // Products of bfloat16 by the processor's tiles (AMX): 16 rows by 16 columns by 32 numbers in one instruction.
-// Part of convolve.cpp, inside its anonymous namespace, where the instruction set has tiles.
+// Empty where the instruction set has none.
 //
 // Tiles are loaded from rows at equal distances, so rows are gathered first; that is a small part of what the products
 // would cost without tiles. Sums of 16 rows at a time go through memory back to where they belong.
 //
 // A task sets the tiles' shapes when it begins and gives them back when it ends: nobody else in this thread, such as
 // oneDNN, finds them changed while it uses them.
+
+#pragma once
+#include "vectors.h"
+
+#if defined(__AMX_BF16__)
+namespace {
 
 // Rows of a tile, float32 numbers in one of its rows, bfloat16 numbers in one of its rows.
 enum { EDGE = 16, DEEP = 32 };
@@ -201,3 +207,6 @@ struct TileRun {
         }
     }
 };
+
+}  // namespace
+#endif
