@@ -83,7 +83,7 @@ class ConvNorm(nn.Module):
             folded_out: SparseTensor = self.conv(x, *folded(self.norm), into, self.relu or relu)
             return folded_out
         x = self.conv(x)
-        fused = _normalise(self.norm, x, into, self.relu or relu)
+        fused = _normalise(self.norm, x.feats, x.engine, into, self.relu or relu)
         if fused is not None:
             return x.replace(fused)
         feats = self.norm(x.feats)
@@ -99,18 +99,19 @@ class ConvNorm(nn.Module):
         return ours and is_inference(self.norm) and foldable(self.norm)
 
 
-def _normalise(norm: VoxelBatchNorm, x: SparseTensor, beside: Tensor | None, relu: bool) -> Tensor | None:
+def _normalise(norm: nn.Module, feats: Tensor, engine: str, beside: Tensor | None, relu: bool) -> Tensor | None:
     """Batch norm in training, sum and ReLU in one by the native engine; None where that is not for it to do."""
-    feats, native = x.feats, library()
-    plain = norm.affine and type(norm).forward is VoxelBatchNorm.forward and not is_hooked(norm)
-    if native is None or not norm.training or not plain or (norm.sync and world_size() > 1) or len(feats) < 2:
+    native = library()
+    if not isinstance(norm, VoxelBatchNorm) or type(norm).forward is not VoxelBatchNorm.forward or is_hooked(norm):
+        return None
+    if native is None or not norm.training or not norm.affine or (norm.sync and world_size() > 1) or len(feats) < 2:
         return None
     beside_dtype = feats.dtype if beside is None else beside.dtype
     if feats.device.type != "cpu" or feats.dtype not in ROWS or beside_dtype != feats.dtype:
         return None
     if {norm.weight.dtype, norm.bias.dtype} != {torch.float32}:
         return None
-    if get_engine(x.engine, feats.device).name != "native":
+    if get_engine(engine, feats.device).name != "native":
         return None
     y, mean, variance = norm_relu(native, feats, norm.weight, norm.bias, norm.eps, beside, relu)
     track_statistics(norm, len(feats), mean, variance)
@@ -126,13 +127,15 @@ class Shortcut(nn.Sequential):
         nn.init.kaiming_normal_(linear.weight, mode="fan_out", nonlinearity="relu")
         super().__init__(linear, VoxelBatchNorm(channels))
 
-    def forward(self, feats: Tensor) -> Tensor:
-        """Shapes: (M, C_in) → (M, C)."""
+    def forward(self, feats: Tensor, engine: str = "torch") -> Tensor:
+        """Shapes: (M, C_in) → (M, C); `engine` as that of a :class:`ppkt_zoo.sparse.SparseTensor`."""
         linear, norm = self[0], self[1]
         if is_inference(norm) and is_plain_linear(linear) and foldable(norm):
             scale, bias = folded(cast(_BatchNorm, norm))
             return pointwise(feats, cast(nn.Linear, linear).weight * scale[:, None], bias)
-        out: Tensor = super().forward(feats)
+        straight: Tensor = linear(feats)
+        normalised = _normalise(norm, straight, engine, None, relu=False)
+        out: Tensor = norm(straight) if normalised is None else normalised
         return out
 
 
@@ -151,7 +154,7 @@ class BasicBlock(nn.Module):
     def forward(self, x: SparseTensor) -> SparseTensor:
         """Shapes: (M, C_in) → (M, C)."""
         inner = self.first(x)
-        beside = self.shortcut(x.feats)
+        beside = self.shortcut(x.feats, x.engine) if isinstance(self.shortcut, Shortcut) else self.shortcut(x.feats)
         if is_hooked(self.second):
             return x.replace((self.second(inner).feats + beside).relu_())
         if is_inference(self) and beside.dtype == inner.feats.dtype and self.second.folds():

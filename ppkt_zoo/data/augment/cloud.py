@@ -206,7 +206,9 @@ class CloudAugmentation(StrictModel):
         if self.channel_gain:
             color *= rng.uniform(1 - self.channel_gain, 1 + self.channel_gain, 3).astype(np.float32)
         if self.contrast:
-            mean = color.mean(axis=0, dtype=np.float64).astype(np.float32) if len(color) else np.float32(0)
+            # As a product: numpy adds up columns of three several times more slowly.
+            total = np.ones(len(color)) @ color.astype(np.float64)
+            mean = (total / max(1, len(color))).astype(np.float32)
             color = mean + (color - mean) * np.float32(rng.uniform(1 - self.contrast, 1 + self.contrast))
         if self.brightness:
             color += np.float32(255 * rng.uniform(-self.brightness, self.brightness))

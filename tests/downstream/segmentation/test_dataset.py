@@ -6,7 +6,7 @@ import torch
 
 from ppkt_zoo.data.scenes import LabelledScene
 from ppkt_zoo.downstream.sampler import SceneSampler
-from ppkt_zoo.downstream.segmentation.dataset import SegmentationDataset, crop_rows
+from ppkt_zoo.downstream.segmentation.dataset import SegmentationDataset, crop_rows, first_of_each
 from ppkt_zoo.downstream.segmentation.recipe import CropSection
 from ppkt_zoo.downstream.splits import fraction_of
 from ppkt_zoo.errors import InputError
@@ -77,3 +77,10 @@ def test_fractions_are_nested_and_never_empty() -> None:
     assert len(names(0.001)) == 1
     assert len(names(0.1)) == 5
     assert names(0.001) < names(0.1) < names(0.3) < names(1.0)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 3000])
+def test_the_first_point_of_each_voxel_is_found(count: int) -> None:
+    voxel = np.random.default_rng(0).integers(0, max(1, count // 3), count)
+    _, expected = np.unique(voxel, return_index=True)
+    assert np.array_equal(first_of_each(torch.from_numpy(voxel)).numpy(), expected)
