@@ -101,26 +101,47 @@ void tile_products(const bf16* gathered, int64_t depth, const bf16* w, float* ou
 
 // ------------------------------------------------------------------------------------------- gradient of the weight
 
-typedef bf16 words __attribute__((vector_size(LANES * 2)));
-
-// 16 channels of two rows, number by number beside each other; a row that is not there is zero.
-INLINE vec two_rows(const bf16* a, const bf16* b, int64_t from, __mmask16 mask) {
-    const __m256i none = _mm256_setzero_si256();
-    const words low = (words)(a ? _mm256_maskz_loadu_epi16(mask, a + from) : none);
-    const words high = (words)(b ? _mm256_maskz_loadu_epi16(mask, b + from) : none);
-    return (vec)(__builtin_convertvector(low, bits) | __builtin_convertvector(high, bits) << 16);
+// Channels of two rows beside each other, number by number, as a factor wants them. A row that is not there is zero.
+// Of more than 16 channels the two that one instruction gives: channels 0-3, 8-11, 16-19 and 24-27, and the rest.
+INLINE void two_rows(const bf16* a, const bf16* b, int64_t from, __mmask32 mask, vec* low, vec* high) {
+    const __m512i none = _mm512_setzero_si512();
+    const __m512i one = a ? _mm512_maskz_loadu_epi16(mask, a + from) : none;
+    const __m512i other = b ? _mm512_maskz_loadu_epi16(mask, b + from) : none;
+    *low = (vec)_mm512_unpacklo_epi16(one, other);
+    *high = (vec)_mm512_unpackhi_epi16(one, other);
 }
 
-// Tiles of 32 pairs by 16 channels: for one factor channels go down (transposed), for the other pairs do.
+typedef bf16 words __attribute__((vector_size(LANES * 2)));
+
+// The same for at most 16 channels, in their order.
+INLINE vec two_short_rows(const bf16* a, const bf16* b, int64_t from, __mmask16 mask) {
+    const __m256i none = _mm256_setzero_si256();
+    const words one = (words)(a ? _mm256_maskz_loadu_epi16(mask, a + from) : none);
+    const words other = (words)(b ? _mm256_maskz_loadu_epi16(mask, b + from) : none);
+    return (vec)(__builtin_convertvector(one, bits) | __builtin_convertvector(other, bits) << 16);
+}
+
+// Tiles of 32 pairs by 16 channels, for each channel tile all blocks of pairs: for one factor channels go down
+// (transposed), for the other pairs do. Two channel tiles at a time, as two_rows() makes them.
 INLINE void tiles_of(const bf16* const* rows, int64_t blocks, int64_t channels, bool turned, bf16* to) {
-    for (int64_t c = 0; c < channels; c += EDGE) {
-        const __mmask16 mask = channels - c < EDGE ? (__mmask16)((1 << (channels - c)) - 1) : (__mmask16)0xffff;
+    const int64_t step = blocks * EDGE * DEEP;
+    for (int64_t c = 0; c < channels; c += 2 * EDGE) {
+        const int64_t count = least(channels - c, 2 * EDGE);
+        const __mmask32 mask = ~(__mmask32)0 >> (2 * EDGE - count);
         for (int64_t k = 0; k < blocks; k++, to += EDGE * DEEP) {
-            vec r[LANES];
-            for (int i = 0; i < EDGE; i++) r[i] = two_rows(rows[k * DEEP + 2 * i], rows[k * DEEP + 2 * i + 1], c, mask);
-            if (turned) transpose(r);
-            for (int i = 0; i < EDGE; i++) store((float*)to + i * LANES, r[i]);
+            const bf16* const* from = rows + k * DEEP;
+            vec low[LANES], high[LANES];
+            if (count > EDGE)
+                for (int i = 0; i < EDGE; i++) two_rows(from[2 * i], from[2 * i + 1], c, mask, low + i, high + i);
+            else
+                for (int i = 0; i < EDGE; i++) low[i] = two_short_rows(from[2 * i], from[2 * i + 1], c, (__mmask16)mask);
+            if (turned) transpose(low);
+            for (int i = 0; i < EDGE; i++) store((float*)to + i * LANES, low[i]);
+            if (count <= EDGE) continue;
+            if (turned) transpose(high);
+            for (int i = 0; i < EDGE; i++) store((float*)(to + step) + i * LANES, high[i]);
         }
+        to += step;
     }
 }
 
@@ -133,7 +154,7 @@ struct TileRun {
     int64_t channels, outputs, count;
 
     INLINE int64_t bytes(int64_t n, int64_t c) {
-        return 2 * MOST * 8 + (padded(n) + padded(c)) * MOST * 2 + EDGE * EDGE * 4;
+        return 2 * MOST * 8 + (padded(n) + padded(c)) * MOST * 2 + 4 * EDGE * EDGE * 4;
     }
     INLINE void end() { _tile_release(); }
     INLINE TileRun in(void* room, int64_t n, int64_t c, int64_t) {
@@ -162,14 +183,24 @@ struct TileRun {
                 square(i, j, i + EDGE < outputs, j + EDGE < channels, blocks, step, to, ld, fresh);
         count = 0;
     }
-    // Up to two by two tiles of sums: each factor that is loaded is used twice.
-    INLINE void place(int64_t i, const float* sums, int64_t outputs, float* to, int64_t ld, bool fresh) {
-        const int64_t rows = least(EDGE, outputs - i);
-        for (int64_t r = 0; r < rows; r++) {
-            const vec made = load(sums + r * EDGE);
-            store(to + r * ld, fresh ? made : load(to + r * ld) + made);
+    // Adds a tile of sums, or two beside each other, where they belong; `tile`: 0 or 1 of two below each other, -1 alone.
+    INLINE void place(const float* sums, bool two, int tile, int64_t rows, float* to, int64_t ld, bool fresh) {
+        for (int r = 0; r < EDGE; r++, sums += EDGE) {
+            const int channel = tile < 0 ? r : r / 4 * 8 + tile * 4 + r % 4;
+            if (channel >= rows) continue;
+            float* const at = to + channel * ld;
+            vec made = load(sums);
+            if (two) {
+                const vec low = made, high = load(sums + EDGE * EDGE);
+                made = __builtin_shufflevector(low, high, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+                const vec rest =
+                    __builtin_shufflevector(low, high, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+                store(at + EDGE, fresh ? rest : load(at + EDGE) + rest);
+            }
+            store(at, fresh ? made : load(at) + made);
         }
     }
+    // Up to two by two tiles of sums: each factor that is loaded is used twice.
     void square(int64_t i, int64_t j, bool below, bool beside, int64_t blocks, int64_t step, float* to, int64_t ld,
                 bool fresh) {
         const bf16 *a = tiles_g + i / EDGE * step, *b = tiles_x + j / EDGE * step;
@@ -191,20 +222,13 @@ struct TileRun {
                 if (beside) _tile_dpbf16ps(3, 5, 7);
             }
         }
-        to += i * ld + j;
         _tile_stored(0, sums, 64);
-        place(i, sums, outputs, to, ld, fresh);
-        if (beside) {
-            _tile_stored(1, sums, 64);
-            place(i, sums, outputs, to + EDGE, ld, fresh);
-        }
-        if (!below) return;
-        _tile_stored(2, sums, 64);
-        place(i + EDGE, sums, outputs, to + EDGE * ld, ld, fresh);
-        if (beside) {
-            _tile_stored(3, sums, 64);
-            place(i + EDGE, sums, outputs, to + EDGE * ld + EDGE, ld, fresh);
-        }
+        if (beside) _tile_stored(1, sums + EDGE * EDGE, 64);
+        if (below) _tile_stored(2, sums + 2 * EDGE * EDGE, 64);
+        if (below && beside) _tile_stored(3, sums + 3 * EDGE * EDGE, 64);
+        to += i * ld + j;
+        place(sums, beside, below ? 0 : -1, outputs - i, to, ld, fresh);
+        if (below) place(sums + 2 * EDGE * EDGE, beside, 1, outputs - i, to, ld, fresh);
     }
 };
 
