@@ -281,3 +281,15 @@ def test_levels_eight_times_as_coarse_have_more_places_than_a_byte(random_tensor
         down = engine.convolve(x.feats, layer.weight, None, x.grid.strided(1, 8, 8))
         found = engine.convolve(down, up.weight, None, x.grid.strided(1, 8, 8), transposed=True)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_features_without_channels_give_the_bias(
+    random_tensor: Maker, engine: NativeEngine, dtype: torch.dtype
+) -> None:
+    grid = random_tensor(voxels=300).grid
+    feats, weight = torch.zeros((grid.rows(1), 0), dtype=dtype), torch.zeros((5, 3, 3, 3, 0), dtype=dtype)
+    bias = torch.arange(5.0)
+    with torch.no_grad():
+        out = engine.convolve(feats, weight, bias, grid.submanifold(1, 3))
+    assert torch.equal(out, bias.to(dtype).expand(grid.rows(1), 5))

@@ -174,7 +174,7 @@ template <class T> void forward_task(const void* state, int64_t task, void* room
     const int64_t depth = packed_depth(f.depth, half);
     for (int64_t o = 0; o < f.offsets; o++) {
         const int64_t at = f.start[tile * f.offsets + o], n = f.start[tile * f.offsets + o + 1] - at;
-        if (!n) continue;
+        if (!n || !f.depth) continue;
         const int64_t offset = f.flip ? f.offsets - 1 - o : o;
         products.take(f.partner + at, f.local + at, n);
         for (int64_t p = p0; p < p1; p++) {

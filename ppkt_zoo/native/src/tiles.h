@@ -13,7 +13,7 @@
 #if defined(__AMX_BF16__)
 namespace {
 
-// Rows of a tile, float32 numbers in one of its rows, bfloat16 numbers in one of its rows.
+// Rows of a tile, as many as float32 numbers in one of them; bfloat16 numbers in one of them.
 enum { EDGE = 16, DEEP = 32 };
 
 // The compiler does not know that loading a tile reads memory: what was written before must be there.
