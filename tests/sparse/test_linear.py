@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from ppkt_zoo.sparse import RowsLinear
-from ppkt_zoo.sparse.linear import rounded_rows
+from ppkt_zoo.sparse.conv import rounded_rows
 
 
 def test_it_is_the_linear_layer_of_torch_with_the_same_parameters() -> None:
