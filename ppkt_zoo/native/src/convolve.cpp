@@ -180,17 +180,9 @@ template <class T> void forward_task(const void* state, int64_t task, void* room
         for (int64_t p = p0; p < p1; p++) {
             const T* w = block((const T*)f.packed, offset, f.cols, depth, panels.start(p));
             float* to = sums + panels.start(p) * LANES - c0;
-            switch (panels.vecs(p)) {
-#define CASE(V) \
-    case V: products.template add<V>(w, to, ld); break;
-                CASE(1)
-                CASE(2)
-#if FOUR_VECS
-                CASE(3)
-                CASE(4)
-#endif
-#undef CASE
-            }
+            for_vectors(panels.vecs(p), [&](auto vectors) {
+                products.template add<decltype(vectors)::COUNT>(w, to, ld);
+            });
         }
     }
     products.end();

@@ -66,17 +66,9 @@ void outer_rows(const float* g, int64_t rows, const float* x, int64_t channels, 
     const Panels panels = Panels::of(channels);
     for (int64_t p = 0; p < panels.count; p++) {
         const int64_t column = panels.start(p) * LANES;
-        switch (panels.vecs(p)) {
-#define CASE(V) \
-    case V: outers<V>(g, rows, x + column, padded(channels), n, fresh, total + column, ldt); break;
-            CASE(1)
-            CASE(2)
-#if FOUR_VECS
-            CASE(3)
-            CASE(4)
-#endif
-#undef CASE
-        }
+        for_vectors(panels.vecs(p), [&](auto vectors) {
+            outers<decltype(vectors)::COUNT>(g, rows, x + column, padded(channels), n, fresh, total + column, ldt);
+        });
     }
 }
 

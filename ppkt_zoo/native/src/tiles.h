@@ -147,7 +147,7 @@ INLINE void tiles_of(const bf16* const* rows, int64_t blocks, int64_t channels, 
 
 // Pairs that wait to be multiplied.
 struct TileRun {
-    enum { MOST = 256, BLOCKS = MOST / DEEP };
+    enum { MOST = 256 };
     const bf16 **x, **g;
     bf16 *tiles_x, *tiles_g;
     float* sums;

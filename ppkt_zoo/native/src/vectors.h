@@ -17,12 +17,10 @@ namespace {
 // Numbers of a vector, vectors of a panel, pairs of a register tile of a whole panel.
 #if defined(__AVX512F__) || defined(PPKT_WIDE)  // PPKT_WIDE: to test these sizes on a processor without AVX-512
 enum { LANES = 16, VECS = 4, ROWS = 6 };
-#define FOUR_VECS 1
 #elif defined(__AVX__)
 enum { LANES = 8, VECS = 2, ROWS = 6 };
 #elif defined(__aarch64__)
 enum { LANES = 4, VECS = 4, ROWS = 6 };  // 32 registers
-#define FOUR_VECS 1
 #else
 enum { LANES = 4, VECS = 2, ROWS = 6 };
 #endif
@@ -48,6 +46,17 @@ struct Panels {
     int64_t start(int64_t panel) const { return panel * vectors / count; }
     int vecs(int64_t panel) const { return (int)(start(panel + 1) - start(panel)); }
 };
+
+// Calls work(Vectors<V>()) for a panel of V vectors, so that V is known where loops over them are compiled.
+template <int V> struct Vectors { enum { COUNT = V }; };
+template <class Work> INLINE void for_vectors(int vecs, Work work) {
+    if (vecs == 1) work(Vectors<1>());
+    if (vecs == 2) work(Vectors<2>());
+    if constexpr (VECS > 2) {
+        if (vecs == 3) work(Vectors<3>());
+        if (vecs == 4) work(Vectors<4>());
+    }
+}
 
 // -------------------------------------------------------------------------------------------------- packed weights
 
