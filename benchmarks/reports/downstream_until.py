@@ -56,12 +56,13 @@ def until_rows(rows: Sequence[Row]) -> list[list[str]]:
 
 
 def until_limited(rows: Sequence[Row]) -> list[str]:
-    """Rows whose score still rose at the longest length."""
-    return [
-        f"{code(row['start'])} ({task_name(row['folder'])}) at {row['fraction']:.0%}, seed {row['seed']}"
-        for row in rows
-        if row["limited"]
-    ]
+    """Starts and parts of the labels whose score still rose at the longest length, each with its seeds."""
+    seeds: dict[str, list[int]] = {}
+    for row in rows:
+        if row["limited"]:
+            where = f"{code(row['start'])} ({task_name(row['folder'])}) at {row['fraction']:.0%}"
+            seeds.setdefault(where, []).append(row["seed"])
+    return [f"{where}, seeds {', '.join(map(str, sorted(found)))}" for where, found in seeds.items()]
 
 
 def until_left(rows: Sequence[Row]) -> list[str]:

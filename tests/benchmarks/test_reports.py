@@ -230,7 +230,7 @@ def test_runs_that_still_rise_at_the_longest_length_are_shown_and_not_judged() -
         "| `ppkt_voc`, 100% | 3 | 8100 |",
         f"gain with 1% of the labels − gain with 100% | mIoU | {less} | 3 | not judged: length limits these runs |  |",
         f"of the labels less the gain with 100%: mIoU {less} over 3 seeds; not judged: length limits these runs.",
-        "Still rising at the longest length: `scratch` (segmentation) at 100%, seed 0; `scratch` (segmentation)",
+        "Still rising at the longest length: `scratch` (segmentation) at 100%, seeds 0, 1, 2; `ppkt_voc`",
     ):
         assert line in text, line
 
